@@ -1,0 +1,44 @@
+# Two commands, each enough on a fresh machine with python3 (3.11 or newer), pip and make:
+#   make paper   every notebook, every figure and table, and the site (profile demo, embedded simulation)
+#   make test    the tests
+PY ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: paper test lab figures lock clean setup
+.DEFAULT_GOAL := paper
+
+paper: setup
+	$(BIN)/python run_all.py --profile demo --site
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+lab: setup
+	$(BIN)/jupyter lab --notebook-dir notebooks
+
+figures: setup
+	$(BIN)/python -m riqa_lib figures
+
+setup: .venv/.stamp
+
+# Bootstrap: uv goes into a local folder (no root, no PEP 668 conflict), then installs the hash-pinned lock.
+.uv/bin/uv: requirements.uv
+	$(PY) -m pip install -q --upgrade --target .uv --require-hashes -r requirements.uv
+	@touch $@
+
+.venv/.stamp: requirements.lock pyproject.toml | .uv/bin/uv
+	.uv/bin/uv venv -q --clear --python $(PY) .venv
+	.uv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock
+	.uv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+# For maintainers: pyproject.toml is the only list; the lock and environment.yml follow from it.
+lock: | .uv/bin/uv
+	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
+	$(PY) -m riqa_lib environment
+
+clean:
+	rm -rf .venv .uv results/demo results/smoke results/runs figures/demo figures/smoke docs/_build site

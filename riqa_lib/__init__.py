@@ -1,0 +1,3 @@
+"""riqa: image quality from few labels, reproducibly."""
+
+__version__ = "0.1.0"

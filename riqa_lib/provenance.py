@@ -1,0 +1,58 @@
+"""With what software, on what machine, from which commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from .paths import ROOT
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "scikit-learn", "scikit-image", "pillow",
+            "papermill")  # fmt: skip
+
+
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Installed versions, read from package metadata (nothing is imported)."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+def commit() -> str:
+    """The git commit of the source, with '+' where files differ from it; 'unknown' outside a checkout."""
+    try:
+        ask = lambda *a: subprocess.run(["git", "-C", str(ROOT), *a], capture_output=True, text=True, timeout=20)  # noqa: E731
+        head = ask("rev-parse", "--short=12", "HEAD")
+        if head.returncode:
+            return "unknown"
+        dirty = ask("status", "--porcelain", "--untracked-files=no").stdout.strip()
+        return head.stdout.strip() + ("+" if dirty else "")
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+
+
+def machine() -> str:
+    """Processor, cores and (where torch is already loaded) GPU, in words."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as f:
+            name = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), name)
+    except OSError:
+        pass
+    words = f"{os.cpu_count()} cores, {name}"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        words += f", {torch.cuda.get_device_name(0)}"
+    return words
+
+
+def provenance() -> dict[str, object]:
+    """What a run's provenance.json holds, besides its times."""
+    return {"commit": commit(), "machine": machine(), "versions": versions()}

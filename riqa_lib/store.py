@@ -1,0 +1,192 @@
+"""Files on disk, written whole or not at all; and the store of runs, one folder per hash of settings.
+
+A run's folder holds
+    config.json            the settings; their hash names the folder
+    history.csv            one row per evaluation: step, losses, diagnostics, validation metrics
+    predictions.csv.gz     one row per picture: id, group, source, split, truth, p0..p4
+    model.safetensors      weights (no pickle)
+    provenance.json        software, machine, times; written last: it means "done"
+While it trains: state.safetensors, to resume from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from . import paths
+
+JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by workflow.py
+
+
+# ---------------------------------------------------------------- files
+@contextlib.contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; on success it replaces `path` at once, on failure it is removed.
+
+    A reader sees the old file or the new one, never half of it (also after a kill or on a full disk)."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    journal(path)
+
+
+def journal(path: Path | str) -> None:
+    """Note that this step wrote `path` (does nothing outside the workflow)."""
+    log = os.environ.get(JOURNAL)
+    if log:
+        with open(log, "a", encoding="utf-8") as f:
+            f.write(f"{Path(path).resolve()}\n")
+
+
+def write_bytes(path: Path | str, data: bytes) -> Path:
+    """Write bytes atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+    return Path(path)
+
+
+def write_json(path: Path | str, value: object) -> Path:
+    """Write JSON atomically: sorted keys, indented, UTF-8."""
+    return write_bytes(path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path | str) -> dict:
+    """Read a JSON file; ValueError naming the file when it is not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+        raise ValueError(f"{paths.shown(path)}: not a JSON file ({e})") from e
+
+
+def write_table(path: Path | str, frame: pd.DataFrame) -> Path:
+    """Write a CSV (or .csv.gz) atomically, byte for byte the same for the same table; the index is not written."""
+    text = frame.to_csv(index=False, lineterminator="\n", float_format="%.7g").encode()
+    if str(path).endswith(".gz"):
+        buffer = io.BytesIO()
+        with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as f:
+            f.write(text)
+        text = buffer.getvalue()
+    return write_bytes(path, text)
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a CSV (or .csv.gz) that write_table wrote; ids stay strings. ValueError names a damaged file."""
+    try:
+        return pd.read_csv(path, dtype={"id": str, "group": str, "source": str, "path": str, "split": str},
+                           keep_default_na=True)  # fmt: skip
+    except (EOFError, gzip.BadGzipFile, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
+        raise ValueError(f"{paths.shown(path)}: damaged or not a table ({e}); delete it and run its step again") from e
+
+
+def need(path: Path | str, notebook: str) -> Path:
+    """The path, if it is there; else FileNotFoundError that names the notebook to run first."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{paths.shown(path)} is not there yet: run the notebook {notebook} first "
+            f"(python run_all.py --only {notebook})"
+        )
+    return path
+
+
+# ---------------------------------------------------------------- settings and runs
+def settings_hash(settings: dict) -> str:
+    """Twelve hex digits that name these settings. Raises ValueError for values that are not plain JSON (or are NaN)."""
+    try:
+        text = json.dumps(settings, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"settings must be plain numbers, strings, lists and dictionaries: {e}") from e
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def run_folder(config: dict, base: Path | None = None) -> Path:
+    """The folder for these settings (made if needed, with its config.json).
+
+    Raises ValueError if the folder there holds other settings: a run is never mixed with another one."""
+    folder = (base or paths.runs()) / f"{config.get('method', {}).get('name', 'run')}-{settings_hash(config)}"
+    file = folder / "config.json"
+    if file.exists():
+        found = read_json(file)
+        if settings_hash(found) != settings_hash(config):
+            differ = sorted(k for k in {*found, *config} if found.get(k) != config.get(k))
+            raise ValueError(f"{paths.shown(file)} holds other settings ({', '.join(differ)} differ); move it away")
+    else:
+        write_json(file, config)
+    return folder
+
+
+def done(folder: Path) -> bool:
+    """Whether a run has finished: its provenance.json is written last."""
+    return (folder / "provenance.json").exists()
+
+
+def flat(config: dict, prefix: str = "") -> dict[str, object]:
+    """Nested settings as one level with dotted names: {"train": {"lr": 1}} -> {"train.lr": 1}."""
+    out: dict[str, object] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            out |= flat(value, f"{prefix}{key}.")
+        else:
+            out[prefix + key] = value
+    return out
+
+
+def read_runs(base: Path | None = None) -> pd.DataFrame:
+    """All finished runs as a tidy frame: one row a run, its folder and its settings under dotted names.
+
+    Raises ValueError, naming the folder, for a run whose settings don't give its name (renamed or edited by hand)."""
+    rows = []
+    for file in sorted((base or paths.runs()).glob("*/config.json")):
+        if not done(file.parent):
+            continue
+        config = read_json(file)
+        if not file.parent.name.endswith(settings_hash(config)):
+            raise ValueError(f"{paths.shown(file)}: the settings do not give this folder's name; move it away")
+        rows.append({"run": file.parent.name, "folder": str(file.parent)} | flat(config))
+    return pd.DataFrame(rows)
+
+
+def read_predictions(folder: Path | str) -> pd.DataFrame:
+    """Predictions of one run; ValueError, naming file and row, if a probability row does not sum to 1."""
+    file = Path(folder) / "predictions.csv.gz"
+    frame = read_table(file)
+    columns = [c for c in frame if c.startswith("p") and c[1:].isdigit()]
+    if not columns:
+        raise ValueError(f"{paths.shown(file)}: no probability columns p0, p1, ...; found {', '.join(frame)}")
+    total = frame[columns].sum(axis=1)
+    wrong = frame.index[(total - 1).abs() > 1e-3]
+    if len(wrong):
+        raise ValueError(
+            f"{paths.shown(file)}: row {int(wrong[0]) + 2} ({frame['id'][wrong[0]]}): probabilities sum to "
+            f"{total[wrong[0]]:.4f}, expected 1"
+        )
+    return frame
+
+
+def free_space(folder: Path, bytes_needed: int) -> None:
+    """Raise OSError before writing when the disk cannot take `bytes_needed`."""
+    probe = folder
+    while not probe.exists():
+        probe = probe.parent
+    stat = os.statvfs(probe)
+    free = stat.f_bavail * stat.f_frsize
+    if free < bytes_needed:
+        raise OSError(
+            f"{paths.shown(folder)}: needs {math.ceil(bytes_needed / 2**20)} MiB, only {free // 2**20} MiB are free"
+        )
