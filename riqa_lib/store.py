@@ -25,6 +25,7 @@ import pandas as pd
 
 from . import paths
 
+TEXT = ("id", "group", "source", "path", "split", "run", "method")  # columns that are text whatever they look like
 JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by workflow.py
 
 
@@ -86,10 +87,10 @@ def write_table(path: Path | str, frame: pd.DataFrame) -> Path:
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
-    """Read a CSV (or .csv.gz) that write_table wrote; ids stay strings. ValueError names a damaged file."""
+    """Read a CSV (or .csv.gz) that write_table wrote; names stay text, "NA" too. ValueError names a damaged file."""
     try:
-        return pd.read_csv(path, dtype={"id": str, "group": str, "source": str, "path": str, "split": str},
-                           keep_default_na=True)  # fmt: skip
+        rest = [c for c in pd.read_csv(path, nrows=0) if c not in TEXT]
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=dict.fromkeys(rest, [""]))
     except (EOFError, gzip.BadGzipFile, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
         raise ValueError(f"{paths.shown(path)}: damaged or not a table ({e}); delete it and run its step again") from e
 

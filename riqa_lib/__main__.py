@@ -1,0 +1,95 @@
+"""python -m riqa_lib COMMAND: figures, bench, readme, environment, collect. Each prints what it did."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import paths
+
+CONDA = {"torch": "pytorch"}  # names that differ on conda-forge
+
+
+def environment() -> str:
+    """environment.yml from pyproject.toml: the same list under conda's names, then this package itself."""
+    import tomllib
+
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = ["# Made from pyproject.toml by `python -m riqa_lib environment`; change that file, not this one.",
+             "name: riqa", "channels: [conda-forge, nodefaults]", "dependencies:",
+             f"  - python {project['requires-python']}"]  # fmt: skip
+    for requirement in project["dependencies"]:
+        name, least = requirement.split(">=")
+        lines.append(f"  - {CONDA.get(name, name)} >={least}")
+    lines += ["  - pip", "  - pip:", "      - -e .", ""]
+    return "\n".join(lines)
+
+
+def figures(walk: str) -> None:
+    """Draw every figure and table of a walk from what it stored; no training."""
+    from . import report, store
+    from .figures import draw_all
+
+    frames = report.load_walk(walk)
+    folder = paths.figures(walk)
+    drawn = draw_all(frames, walk)
+    drawn.append(store.write_bytes(folder / "table2.md", report.show_table(frames["table2"]).encode()))
+    for file in drawn:
+        print(paths.shown(file))
+
+
+def readme(check: bool) -> int:
+    """Fill the README's generated blocks from the tracked reference results; check: only say whether they are current."""
+    from . import report, store
+
+    file = paths.ROOT / "README.md"
+    old = file.read_text(encoding="utf-8")
+    new = report.fill_markers(old, report.readme_blocks())
+    if check:
+        print("README.md is current" if old == new else "README.md is not current: run python -m riqa_lib readme")
+        return int(old != new)
+    store.write_bytes(file, new.encode())
+    print("README.md filled")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status: 0, 1 (something failed) or 2 (wrong usage)."""
+    parser = argparse.ArgumentParser(prog="python -m riqa_lib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    c = commands.add_parser("figures", help="draw figures and tables from stored results (no training)")
+    c.add_argument("walk", nargs="?", default="reference", help="which walk: results/WALK (default: the tracked reference)")
+    c = commands.add_parser("bench", help="pictures a second, and the cost of a step over its bare forward + backward")
+    c.add_argument("--profile", default="demo")
+    c.add_argument("--steps", type=int, default=20)
+    c = commands.add_parser("readme", help="fill the README's generated blocks")
+    c.add_argument("--check", action="store_true", help="change nothing; exit status 1 if they are not current")
+    c = commands.add_parser("collect", help="copy a walk's results to results/reference, to be tracked")
+    c.add_argument("walk")
+    commands.add_parser("environment", help="write environment.yml from pyproject.toml")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "figures":
+            figures(chosen.walk)
+        elif chosen.command == "bench":
+            from .bench import bench
+
+            bench(chosen.profile, chosen.steps)
+        elif chosen.command == "readme":
+            return readme(chosen.check)
+        elif chosen.command == "collect":
+            from .report import collect
+
+            print(paths.shown(collect(chosen.walk)))
+        else:
+            Path(paths.ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
+            print("environment.yml")
+    except (ValueError, OSError) as e:
+        print(f"riqa: {e}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""What a training step costs, and what the hardware allows: `python -m riqa_lib bench`."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from . import experiment, provenance, train
+from .models.vit import ConvStem, ViT
+from .seeding import rng
+
+
+def timed(repeats: int, *works: Callable[[], object]) -> list[float]:
+    """Median seconds of each call, taken in turns (so that what else the machine does hits all), after one to warm up."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats + 1):
+        for work, seconds in zip(works, times, strict=True):
+            wait()
+            began = time.perf_counter()
+            work()
+            wait()
+            seconds.append(time.perf_counter() - began)
+    return [statistics.median(t[1:]) for t in times]
+
+
+def peak(where: torch.device) -> float:
+    """Floating-point operations a second of a large matrix product: what the hardware gives to a simple program."""
+    n = 8192 if where.type == "cuda" else 1536
+    a = torch.randn(n, n, device=where, dtype=torch.bfloat16 if where.type == "cuda" else torch.float32)
+    return 2 * n**3 / timed(5, lambda: a @ a)[0]
+
+
+def bench(profile: str, steps: int) -> None:
+    """Print, for each method: pictures a second, whole step over bare forward + backward of the same pictures, the share
+    of a plain matrix product's speed that the network reaches, and where the time goes."""
+    train.threads()
+    where = train.device()
+    top = peak(where)
+    print(f"{provenance.machine()}; {torch.get_num_threads()} threads; torch {torch.__version__}; profile {profile}")
+    print(f"a matrix product reaches {top / 1e9:.0f} GFLOP/s")
+    print(f"{'method':20} pictures  step ms  bare ms  ratio  pict./s  of peak  views ms")
+    for row in ("supervised", "supervised_strong", *(m for m in experiment.METHODS if m != "supervised")):
+        line = measure(profile, row, steps, where)
+        share = line["flops"] / line["bare"] / top
+        print(f"{row:20} {line['pictures']:8.0f} {1e3 * line['step']:8.1f} {1e3 * line['bare']:8.1f} "
+              f"{line['step'] / line['bare']:6.2f} {line['pictures'] / line['step']:8.0f} {share:8.1%} "
+              f"{1e3 * line['views']:8.1f}")  # fmt: skip
+
+
+def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str, float]:
+    """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward, of its views."""
+    run = experiment.settings(profile, row, 0, {"model.weights": "none"})
+    c, side = run.train, run.data.size
+    pixels = torch.from_numpy(rng("bench").integers(0, 256, (600, side, side, 3), np.uint8))
+    pixels = pixels.to(where)
+    net = ViT(run.model, run.data.crop, 5).to(where)
+    method = experiment.made(run, net, 5, torch.full((5,), 0.2)).to(where).train()
+    method.teacher = [net]
+    rows = np.arange(600)
+    material = train.Material(pixels, rows[:200], rows[:200] % 5, rows[200:], rows[:50], rows[:50] % 5, run.data.crop)
+    bf16 = c.precision == "auto" and train.has_bf16(where)
+    for module in net.modules():
+        if isinstance(module, ConvStem):
+            module.bf16 = bf16 and where.type == "cpu"
+    optim, average = train.optimiser(method, c), train.Average(net, c.ema)
+    counter = iter(range(10**9))
+
+    def views() -> object:
+        return train.batch_of(material, method, c, 0, next(counter), net.tokens)
+
+    def step() -> None:
+        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
+            out = method(train.batch_of(material, method, c, 0, next(counter), net.tokens))
+        optim.zero_grad(set_to_none=True)
+        out["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(method.parameters(), c.clip)
+        optim.step()
+        average.update(1000)
+
+    batch = train.batch_of(material, method, c, 0, 0, net.tokens)
+    seen = [batch.x, *([batch.s] if batch.s else []), *batch.u.values()]
+    graded = [v for name, v in (("x", batch.x), ("s", batch.s), *batch.u.items()) if v is not None and
+              not (name == "weak" and getattr(run.method, "weak", "train") != "train")]  # fmt: skip
+    x = torch.cat([v.images for v in graded])
+    targets = [v.images for v in seen if all(v is not g for g in graded)]
+
+    def bare() -> None:
+        net.zero_grad(set_to_none=True)
+        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
+            with torch.no_grad():
+                for images in targets:
+                    net(images)
+            out = net(x)[0].sum()
+        out.backward()
+
+    with FlopCounterMode(display=False) as flops:
+        bare()
+    pictures = len(x) + sum(len(t) for t in targets)
+    seconds = dict(zip(("step", "bare", "views"), timed(steps, step, bare, views), strict=True))
+    return seconds | {"pictures": pictures, "flops": flops.get_total_flops()}

@@ -1,0 +1,355 @@
+"""One experiment: settings in, a run's folder out. Settings have three doors and one object:
+
+    Run().but(method="fixmatch", seed=1, **{"train.lr": 1e-4})     in Python
+    SETTINGS = {"train.lr": 1e-4}                                   in a notebook's parameters cell
+    python run_all.py --set train.lr=1e-4                           on the command line
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import time
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from . import paths, store, views
+from .datasets.splits import draw_labelled
+from .models.vit import ViT, ViTConfig
+from .pixels import DataSet, import_folder, open_dataset
+from .predict import predictions, probabilities
+from .pretrain import PretrainConfig, pretrain
+from .provenance import provenance
+from .seeding import seed_of
+from .sim.koka import make_koka10k
+from .ssl.base import Method
+from .ssl.fixmatch import FixMatch
+from .ssl.supervised import Supervised
+from .train import Material, TrainConfig, device, fit, load_weights, on_device, save_weights, threads
+
+METHODS: dict[str, type[Method]] = {"supervised": Supervised, "fixmatch": FixMatch}
+
+# The rows of the tables: what each changes in the profile's settings. All else is equal: network, first weights, steps,
+# labelled batches, validation. "supervised_all" knows all training labels where the others know data.labels of them.
+ROWS: dict[str, dict[str, object]] = {
+    "supervised": {},
+    "supervised_strong": {"method.strong": True},
+    "supervised_all": {"data.labels": 0},
+    "fixmatch": {"method": "fixmatch"},
+}
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures, how many labels, how the network sees them."""
+
+    source: str = "simulation"  # "simulation" (KOKA10K-like) or "folder" (your pictures, see `folder`)
+    labelled: int = 2600  # simulation: labelled pictures in all splits
+    pool: int = 2000  # simulation: unlabelled pictures
+    pool_kind: str = "pristine"  # simulation: "pristine" (shifted prior, as in the paper) or "matched"
+    size: int = 80  # px, side of the stored pictures
+    fractions: tuple[float, float, float] = (0.5, 0.1, 0.4)  # train, validation, test
+    world: int = 0  # simulation: seed of the world; folder: seed of the split
+    folder: dict = field(default_factory=dict)  # source = folder: arguments of pixels.import_folder
+    labels: int = 0  # labelled training pictures that are used; 0 = all. The rest joins the pool, its grades hidden
+    crop: int = 64  # px, side of what the network sees
+    grid: int = 1  # evaluation: mean over grid x grid crops (1 = the centre)
+
+    def __post_init__(self) -> None:
+        if self.source not in ("simulation", "folder"):
+            raise ValueError(f"data.source is {self.source!r}; allowed: simulation, folder")
+        if self.crop > self.size:
+            raise ValueError(f"data.crop is {self.crop} px, larger than data.size, {self.size} px")
+        if self.labels < 0:
+            raise ValueError(f"data.labels is {self.labels}; expected 0 (all) or a number of pictures")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All settings of one run. With the data set's key they are config.json; its hash names the run's folder."""
+
+    method: typing.Any = Supervised.Config()
+    data: DataConfig = DataConfig()
+    model: ViTConfig = ViTConfig()
+    train: TrainConfig = TrainConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    seed: int = 0
+
+    def but(self, **changes: object) -> Run:
+        """A copy with changes: seed=1, method="fixmatch", or dotted names such as **{"train.lr": 1e-4}.
+
+        ValueError for an unknown name (lists what is allowed), TypeError for a value of the wrong type."""
+        run = self
+        if "method" in changes:
+            name = changes.pop("method")
+            if name not in METHODS:
+                raise ValueError(f"unknown method {name!r}; allowed: {', '.join(METHODS)}")
+            run = dataclasses.replace(run, method=METHODS[str(name)].Config())  # type: ignore[attr-defined]
+        run = _replaced(run, changes, "")
+        return run
+
+    def config(self, data_key: str) -> dict:
+        """Plain settings for config.json; data_key names pictures and table (see data_key)."""
+        return dataclasses.asdict(self) | {"data_key": data_key}
+
+
+def _replaced(part: typing.Any, changes: dict[str, object], where: str) -> typing.Any:
+    """`part` with {"a": value, "b.c": value} put in, all at once, so that settings are checked together."""
+    fields = {f.name: f for f in dataclasses.fields(part)}
+    deeper: dict[str, dict[str, object]] = {}
+    new: dict[str, object] = {}
+    for key, value in changes.items():
+        head, _, rest = key.partition(".")
+        now = getattr(part, head) if head in fields else None
+        if head not in fields or (rest and not dataclasses.is_dataclass(now)):
+            raise ValueError(f"unknown setting {where + key!r}; {type(part).__qualname__} has: {', '.join(fields)}")
+        if rest:
+            deeper.setdefault(head, {})[rest] = value
+        elif dataclasses.is_dataclass(now):
+            inside = ", ".join(f"{key}.{f.name}" for f in dataclasses.fields(now))
+            raise ValueError(f"{where + key!r} has parts, set one of them: {inside}")
+        else:
+            new[head] = _typed(value, now, where + key)
+    for head, inner in deeper.items():
+        new[head] = _replaced(getattr(part, head), inner, f"{where}{head}.")
+    return dataclasses.replace(part, **new)
+
+
+def _typed(value: object, now: object, name: str) -> object:
+    """The value as the type of the present one; TypeError where it is of another."""
+    if isinstance(now, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if isinstance(now, tuple) and isinstance(value, list):
+        value = tuple(value)
+    if type(value) is not type(now):
+        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; expected a {type(now).__name__} like {now!r}")
+    return value
+
+
+# Profiles: overrides of Run's defaults. "fixmatch.tau" and the like apply where that method is run.
+PROFILES: dict[str, dict[str, object]] = {
+    "smoke": {
+        "data.labelled": 150, "data.pool": 60, "data.size": 40, "data.crop": 32, "model.width": 16, "model.depth": 1,
+        "train.steps": 6, "train.batch": 8, "train.evaluations": 2, "pretrain.pictures": 20, "pretrain.steps": 4,
+        "pretrain.batch": 4,
+    },
+    "demo": {"fixmatch.tau": 0.8, "fixmatch.weak": "eval", "fixmatch.align": True},
+    "reference": {
+        "fixmatch.tau": 0.8, "fixmatch.weak": "eval", "fixmatch.align": True, "train.steps": 1200, "pretrain.steps": 900,
+        "pretrain.pictures": 3000,
+    },
+    "gpu": {
+        "data.labelled": 10432, "data.pool": 30000, "data.size": 256, "data.fractions": (0.8, 0.1, 0.1), "data.crop": 224,
+        "model.arch": "vit_small_patch16_224", "model.drop_path": 0.1, "train.steps": 20000, "train.batch": 64, "train.mu": 4,
+        "train.lr": 5e-4, "train.layer_decay": 0.8, "train.ema": 0.999, "train.evaluations": 20, "pretrain.pictures": 20000,
+        "pretrain.steps": 10000, "pretrain.batch": 128, "fixmatch.weak": "ema", "fixmatch.align": True,
+    },
+    "paper": {
+        "data.source": "folder", "data.size": 256, "data.fractions": (0.8, 0.1, 0.1), "data.crop": 224,
+        "model.arch": "vit_base_patch16_224", "model.weights": "imagenet", "model.drop_path": 0.1, "train.optimiser": "adam",
+        "train.steps": 20000, "train.batch": 32, "train.mu": 4, "train.lr": 1e-4, "train.layer_decay": 0.75,
+        "train.ema": 0.999, "train.evaluations": 20, "fixmatch.weak": "ema",
+    },
+}  # fmt: skip
+
+
+def settings(profile: str, row: str = "supervised", seed: int = 0, overrides: dict[str, object] | None = None) -> Run:
+    """The settings of a table's row in a profile, with overrides ("train.lr": ..., or "fixmatch.tau": ... for one method).
+
+    ValueError for an unknown profile, row or setting; each message lists what is allowed."""
+    if profile not in PROFILES:
+        raise ValueError(f"unknown profile {profile!r}; allowed: {', '.join(PROFILES)}")
+    if row not in ROWS:
+        raise ValueError(f"unknown row {row!r}; allowed: {', '.join(ROWS)}")
+    changes = {**PROFILES[profile], **(overrides or {})}
+    method = str(ROWS[row].get("method", "supervised"))
+    own, common = {}, {}
+    for key, value in changes.items():
+        head, _, rest = key.partition(".")
+        if head in METHODS and rest:
+            METHODS[head].Config(**{rest: value}) if rest in _names(METHODS[head]) else _unknown(key, METHODS[head])
+            if head == method:
+                own[f"method.{rest}"] = value
+        else:
+            common[key] = value
+    run = Run().but(method=method, seed=seed).but(**common).but(**own)
+    return run.but(**{k: v for k, v in ROWS[row].items() if k != "method"})
+
+
+def _names(method: type[Method]) -> list[str]:
+    return [f.name for f in dataclasses.fields(method.Config)]  # type: ignore[attr-defined]
+
+
+def _unknown(key: str, method: type[Method]) -> None:
+    raise ValueError(f"unknown setting {key!r}; {method.__name__} has: {', '.join(_names(method))}")
+
+
+def data_key(data: DataSet) -> str:
+    """Names what a run learns from: the pictures, by their key, and what the table says of them, by its content."""
+    table = hashlib.sha256(data.frame.to_csv(index=False).encode()).hexdigest()[:12]
+    return f"{data.info['key']}-{table}"
+
+
+def rows_of(run: Run, data: DataSet) -> dict[str, np.ndarray]:
+    """Rows of the data set's frame: labelled, unlabelled, val. The unlabelled set holds the pool, the training pictures
+    whose grade is hidden, and the labelled ones too. With n labels, validation has at most n pictures."""
+    frame = data.frame
+    train = np.flatnonzero((frame["split"] == "train") & (frame["grade"] >= 0))
+    val = np.flatnonzero((frame["split"] == "val") & (frame["grade"] >= 0))
+    if len(train) == 0 or len(val) == 0:
+        raise ValueError(f"{paths.shown(data.folder)}: {len(train)} training and {len(val)} validation pictures have a grade")
+    labelled = train
+    if run.data.labels:
+        if run.data.labels > len(train):
+            raise ValueError(f"data.labels is {run.data.labels}, but only {len(train)} training pictures have a grade")
+        labelled = train[draw_labelled(frame["grade"].to_numpy()[train], run.data.labels, seed_of("labels", run.seed))]
+        if len(val) > run.data.labels:
+            val = val[draw_labelled(frame["grade"].to_numpy()[val], run.data.labels, seed_of("validation", run.seed))]
+    return {"labelled": labelled, "unlabelled": np.concatenate([np.flatnonzero(frame["split"] == "pool"), train]), "val": val}
+
+
+def prepare_weights(run: Run, data: DataSet) -> dict[str, object]:
+    """Make the distortion weights, where the run starts from them and they are not there yet; what is known of them.
+
+    They depend on network, crop, pictures and pre-training settings only: all rows and seeds start from the same."""
+    if run.model.weights != "distortion":
+        return {"weights": run.model.weights}
+    folder = _weights_folder(run, data)
+    if not store.done(folder):
+        began = time.perf_counter()
+        threads()
+        torch.manual_seed(seed_of("pretrain", 0))
+        net = ViT(run.model, run.data.crop, int(data.info["classes"]))
+        rows = np.flatnonzero(data.frame["split"].isin(["train", "pool"]))
+        accuracies = pretrain(net, data.pixels, rows, run.data.crop, run.pretrain, 0, folder / "model.safetensors")
+        times = {"seconds": round(time.perf_counter() - began, 1)}
+        store.write_json(folder / "provenance.json", provenance() | accuracies | times)
+    return store.read_json(folder / "provenance.json")
+
+
+def _weights_folder(run: Run, data: DataSet) -> Path:
+    return store.run_folder({"method": {"name": "pretrain"}, "model": dataclasses.asdict(run.model),
+                             "pretrain": dataclasses.asdict(run.pretrain), "crop": run.data.crop,
+                             "data_key": data_key(data)})  # fmt: skip
+
+
+def made(run: Run, net: ViT, classes: int, prior: torch.Tensor) -> Method:
+    """The run's method around a network; prior (C,): shares of the labelled grades."""
+    method: typing.Any = METHODS[run.method.name]
+    return method(net, classes, run.method, prior)
+
+
+def build(run: Run, data: DataSet, labelled: np.ndarray) -> Method:
+    """The method with its network, initialised by the run's seed (same seed, same first weights for every method)."""
+    torch.manual_seed(seed_of("network", run.seed))
+    classes = int(data.info["classes"])
+    net = ViT(run.model, run.data.crop, classes)
+    if run.model.weights == "distortion":
+        prepare_weights(run, data)
+        load_weights(_weights_folder(run, data) / "model.safetensors", net, skip=("vit.head.",))
+    counts = np.bincount(data.frame["grade"].to_numpy()[labelled], minlength=classes)
+    prior = torch.tensor(counts / counts.sum(), dtype=torch.float32)
+    return made(run, net, classes, prior)
+
+
+def train(run: Run, data: DataSet) -> Path:
+    """Train, predict every picture of val, test and pool, write the run's folder; returns it. Finished runs are reused."""
+    folder = store.run_folder(run.config(data_key(data)))
+    if store.done(folder):
+        for file in folder.iterdir():
+            store.journal(file)
+        return folder
+    threads()
+    rows = rows_of(run, data)
+    method = build(run, data, rows["labelled"])
+    grades = data.frame["grade"].to_numpy()
+    material = Material(
+        pixels=on_device(data.pixels, device()), labelled=rows["labelled"], grades=grades[rows["labelled"]],
+        unlabelled=rows["unlabelled"], val=rows["val"], val_grades=grades[rows["val"]], crop=run.data.crop, grid=run.data.grid,
+    )  # fmt: skip
+    state = folder / "state.safetensors"
+    net, history, times = fit(method, material, run.train, run.seed, state)
+    began = time.perf_counter()
+    asked = np.sort(np.concatenate([rows["val"], np.flatnonzero(data.frame["split"].isin(["test", "pool"]))]))
+    frame = data.frame.iloc[asked]
+    table = predictions(frame, probabilities(net, material.pixels, asked, run.data.crop, run.data.grid))
+    save_weights(folder / "model.safetensors", net)
+    store.write_table(folder / "history.csv", history)
+    store.write_table(folder / "predictions.csv.gz", table)
+    unlabelled = len(rows["unlabelled"]) if method.unlabelled_views else 0
+    seen = run.train.steps * run.train.batch * (1 + int(method.labelled_strong) + run.train.mu * len(method.unlabelled_views))
+    store.write_json(
+        folder / "provenance.json",
+        provenance() | {"train_seconds": round(times["train_seconds"], 1), "threads": torch.get_num_threads(),
+                        "predict_seconds": round(time.perf_counter() - began, 1), "labels": len(rows["labelled"]),
+                        "unlabelled": unlabelled, "pictures_seen": seen,
+                        "parameters": sum(p.numel() for p in net.parameters())},
+    )  # fmt: skip
+    state.unlink(missing_ok=True)
+    return folder
+
+
+def make_data(name: str, profile: str, overrides: dict[str, object] | None = None) -> DataSet:
+    """The pictures of a walk, in results/<name>/data: simulated, or imported from a folder of pictures and a table.
+
+    overrides for your own pictures: {"data.source": "folder", "data.folder": {"root": ..., "table": ..., "id": ...,
+    "score": ..., "low": ..., "high": ...}} (riqa_lib.datasets.folder.read_folder has all the keywords)."""
+    d = settings(profile, overrides=overrides).data
+    folder, processes = paths.results(name) / "data", min(2, os.cpu_count() or 1)
+    if d.source == "simulation":
+        make_koka10k(folder, labelled=d.labelled, pool=d.pool, size=d.size, fractions=d.fractions, pool_kind=d.pool_kind,
+                     seed=d.world, processes=processes)  # fmt: skip
+        return open_dataset(folder)
+    if not {"root", "table"} <= set(d.folder):
+        raise ValueError(
+            f"profile {profile!r} reads real pictures: say where they are, "
+            'for example --set \'data.folder={"root": "photos", "table": "scores.csv", "id": "name", "score": "MOS", '
+            '"low": 0, "high": 100}\''
+        )
+    declared = {"fractions": d.fractions, "seed": d.world, **d.folder}
+    place = {key: Path(str(declared.pop(key))).expanduser() for key in ("root", "table")}
+    import_folder(place["root"], place["table"], folder, d.size, name=place["root"].name, processes=processes, **declared)
+    return open_dataset(folder)
+
+
+def example_views(run: Run, data: DataSet, count: int = 3) -> tuple[np.ndarray, pd.DataFrame]:
+    """A few unlabelled pictures under both strong policies, for looking at: (pixels (N, S, S, 3) uint8, frame with a
+    column `view`). Blanked tokens are shown as grey patches; the network sees no pixels there."""
+    rows = torch.from_numpy(np.tile(rows_of(run, data)["unlabelled"][:count], 2))
+    pixels, side = on_device(data.pixels, torch.device("cpu")), run.data.crop
+    tokens = ViT(run.model.__class__(**dataclasses.asdict(run.model) | {"weights": "none"}), side, 5).tokens
+    shown, captions = [], []
+    for name in ("weak", "quality", "randaugment"):
+        view = views.make(pixels, rows, side, views.STRONG[name], tokens, torch.Generator().manual_seed(run.seed))
+        images = (view.images * views.SD + views.MEAN).clamp(0, 1)
+        if view.keep is not None:
+            grid = round(tokens**0.5)
+            keep = view.keep.view(-1, 1, grid, grid).repeat_interleave(side // grid, 2).repeat_interleave(side // grid, 3)
+            images = images * keep + 0.5 * (1 - keep)
+        shown.append((images.permute(0, 2, 3, 1) * 255).round().byte().numpy())
+        captions += [name] * len(rows)
+    return np.concatenate(shown), pd.DataFrame({"view": captions})
+
+
+def walk_data(name: str) -> DataSet:
+    """The data set of a walk, as notebook 01 left it."""
+    return open_dataset(store.need(paths.results(name) / "data", "01_koka10k"))
+
+
+def train_rows(name: str, profile: str, rows: list[str], seed: int, overrides: dict[str, object] | None = None) -> pd.DataFrame:
+    """Train rows of the table on a walk's data and note them in results/<name>/tables/runs-*.csv; returns that table."""
+    data = walk_data(name)
+    lines = []
+    for row in rows:
+        folder = train(settings(profile, row, seed, overrides), data)
+        labels = store.read_json(folder / "provenance.json")["labels"]
+        lines.append({"run": folder.name, "method": row, "seed": seed, "labels": labels})
+    table = pd.DataFrame(lines)
+    store.write_table(paths.results(name) / "tables" / f"runs-{rows[-1]}-seed{seed}.csv", table)
+    return table

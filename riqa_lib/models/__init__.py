@@ -1,0 +1,1 @@
+"""Networks: each returns logits and its pooled feature."""

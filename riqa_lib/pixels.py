@@ -1,0 +1,344 @@
+"""Pictures decoded once into a uint8 memory-mapped store.
+
+A data folder holds
+    frame.csv       one row a picture (see riqa_lib.datasets)
+    pixels.npy      uint8, N x size x size x 3, RGB; row i belongs to row i of the frame
+    dataset.json    {"name", "simulated", "size", "classes", "settings", "key", ...}; written last: it means "done"
+While it is being written: .pixels-<key>.part, to resume from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from . import paths, store
+from .datasets.folder import FolderError, Problem, read_folder
+from .datasets.splits import check_splits
+
+COLUMNS = ("id", "path", "group", "source", "split", "grade", "score")
+TEXT = ("id", "path", "group", "source", "split")
+BLOCK = 64  # pictures between two writes
+DECODING = 1  # raise it when the same files would give other pixels
+
+
+# ---------------------------------------------------------------- reading
+@dataclass(frozen=True)
+class DataSet:
+    """A data folder, opened: frame (one row a picture), pixels (uint8, N x size x size x 3, on disk), info."""
+
+    folder: Path
+    frame: pd.DataFrame
+    pixels: np.ndarray
+    info: dict
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def open_dataset(folder: Path | str) -> DataSet:
+    """Open a data folder; the pixels stay on disk until used.
+
+    Raises FileNotFoundError, naming the notebook to run, when it is not there, and ValueError, naming the file, when
+    its parts don't fit together."""
+    folder = Path(folder)
+    info = store.read_json(store.need(folder / "dataset.json", "01_koka10k"))
+    frame_file, pixel_file = (store.need(folder / name, "01_koka10k") for name in ("frame.csv", "pixels.npy"))
+    missing = [key for key in ("name", "simulated", "size", "classes") if key not in info]
+    if missing:
+        raise ValueError(f"{paths.shown(folder / 'dataset.json')}: {', '.join(missing)} missing")
+    frame = store.read_table(frame_file)
+    frame = frame.fillna({c: "" for c in TEXT if c in frame})
+    _check_frame(frame, paths.shown(frame_file), info["classes"])
+    try:
+        pixels = np.load(pixel_file, mmap_mode="r")
+    except (ValueError, EOFError, OSError) as e:
+        raise ValueError(f"{paths.shown(pixel_file)}: damaged ({e}); delete the folder and make it again") from e
+    expected = (len(frame), info["size"], info["size"], 3)
+    if pixels.shape != expected or pixels.dtype != np.uint8:
+        raise ValueError(
+            f"{paths.shown(pixel_file)}: {pixels.dtype} {pixels.shape}, but frame.csv and dataset.json say "
+            f"uint8 {expected}"
+        )
+    return DataSet(folder, frame, pixels, info)
+
+
+def _check_frame(frame: pd.DataFrame, name: str, classes: int) -> None:
+    """Raise ValueError, naming column or row, unless this is a frame of the agreed form."""
+    missing = [c for c in COLUMNS if c not in frame]
+    if missing:
+        raise ValueError(f"{name}: no column {', '.join(missing)}; found {', '.join(map(str, frame))}")
+    if not len(frame):
+        raise ValueError(f"{name}: no pictures")
+    for wrong, column, expected in (
+        (frame["id"].duplicated().to_numpy(), "id", "each id once"),
+        (~frame["grade"].isin(range(-1, classes)).to_numpy(), "grade", f"-1 (none) to {classes - 1}"),
+    ):
+        if wrong.any():
+            i = int(np.argmax(wrong))
+            raise ValueError(f"{name}: row {i + 2}: {column} {frame[column].iloc[i]}, expected {expected}")
+    try:
+        check_splits(frame)
+    except ValueError as e:
+        raise ValueError(f"{name}: {e}") from e
+
+
+# ---------------------------------------------------------------- one picture
+def read_picture(file: Path | str) -> Image.Image:
+    """A picture file as an upright RGB image: EXIF orientation applied, see-through parts on white, 16 bits made 8.
+
+    Raises ValueError that says what is wrong with it: not a picture, truncated, too large, of unknown range."""
+    try:
+        with Image.open(file) as opened:
+            return _rgb(ImageOps.exif_transpose(opened))
+    except UnidentifiedImageError as e:
+        raise ValueError("not a picture") from e
+    except Image.DecompressionBombError as e:
+        raise ValueError(f"too large, a decompression bomb? ({e})") from e
+    except FileNotFoundError as e:
+        raise ValueError("missing file") from e
+    except Exception as e:  # damaged files make decoders raise almost anything
+        raise ValueError(f"cannot be decoded ({str(e) or type(e).__name__})") from e
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip at 255
+        grey = np.asarray(image).astype(np.int64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ValueError(f"grey values from {grey.min()} to {grey.max()}, expected 0 to 65535")
+        image = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("floating-point grey values: their range is not known")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def fit(image: Image.Image, size: int) -> np.ndarray:
+    """An RGB image as uint8 (size, size, 3): shorter side scaled to `size`, centre cut out, in one resampling.
+
+    Bicubic with antialiasing; a shorter side of just `size` is not resampled at all."""
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    if side == size:
+        return np.asarray(image.crop((int(left), int(top), int(left) + size, int(top) + size)))
+    box = (left, top, left + side, top + side)
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+def _fit_or_problem(row: int, name: str, file: Path, size: int) -> np.ndarray | Problem:
+    try:
+        return fit(read_picture(file), size)
+    except ValueError as e:
+        return Problem("unreadable picture", row, name, str(e))
+
+
+def _decoded(
+    frame: pd.DataFrame, root: Path, size: int, processes: int, start: int = 0
+) -> Iterator[list[np.ndarray | Problem]]:
+    """Blocks of decoded pictures, in order. Threads: Pillow lets go of Python's lock while it decodes and resamples."""
+    rows = frame["row"] if "row" in frame else range(2, len(frame) + 2)
+    jobs = list(zip(rows, frame["id"], (root / p for p in frame["path"]), strict=True))[start:]
+    with ThreadPoolExecutor(processes) as pool:
+        for i in range(0, len(jobs), BLOCK):
+            block = jobs[i : i + BLOCK]
+            run: Callable = pool.map if processes > 1 else map
+            yield list(run(lambda job: _fit_or_problem(int(job[0]), job[1], job[2], size), block))
+
+
+def check_pictures(
+    frame: pd.DataFrame, root: Path | str, *, processes: int = 1, progress: bool = True
+) -> list[Problem]:
+    """Decode every picture of a frame (columns id, path, perhaps row) and return those that can't be: [] is good."""
+    problems: list[Problem] = []
+    with tqdm(total=len(frame), desc="check pictures", unit="picture", disable=not progress) as bar:
+        for block in _decoded(frame, Path(root), 8, processes):
+            problems += [p for p in block if isinstance(p, Problem)]
+            bar.update(len(block))
+    return problems
+
+
+# ---------------------------------------------------------------- all pictures
+def decode(
+    frame: pd.DataFrame,
+    root: Path | str,
+    folder: Path | str,
+    size: int,
+    *,
+    name: str,
+    simulated: bool = False,
+    classes: int = 5,
+    processes: int = 1,
+    progress: bool = True,
+    settings: dict | None = None,
+) -> Path:
+    """Decode the pictures of a frame, once, into a data folder; returns the folder.
+
+    frame: as read_folder returns it, `path` relative to root. size: side in pixels. name, simulated, classes, settings:
+    noted in dataset.json. processes: how many pictures are decoded side by side (the result is the same).
+    The same files and size again return at once, with another frame (splits, grades) only that is written anew;
+    interrupted, it goes on where it was.
+    Raises FolderError with every picture that can't be decoded (nothing is written then); OSError when the disk is
+    too small; ValueError for a frame that is not of the agreed form."""
+    root = Path(root)
+    problems: list[Problem] = []
+
+    def blocks(start: int) -> Iterator[np.ndarray]:
+        for block in _decoded(frame, root, size, processes, start):
+            problems.extend(p for p in block if isinstance(p, Problem))
+            if not problems:
+                yield np.stack(block)
+        if problems:
+            raise FolderError(name, problems)
+
+    info = {"name": name, "simulated": simulated, "classes": classes, "settings": settings or {},
+            "notes": frame.attrs.get("notes", [])}  # fmt: skip
+    return write_dataset(folder, frame, size, blocks, key=_key(frame, root), info=info, progress=progress)
+
+
+def _key(frame: pd.DataFrame, root: Path) -> str:
+    """What the pixels depend on besides the size: names, lengths and times of the files."""
+    problems, files = [], []
+    for i, path in enumerate(frame["path"]):
+        try:
+            stat = os.stat(root / path)
+            files.append([path, stat.st_size, stat.st_mtime_ns])
+        except OSError:
+            row = int(frame["row"].iloc[i]) if "row" in frame else i + 2
+            problems.append(Problem("missing file", row, str(frame["id"].iloc[i]), path))
+    if problems:
+        raise FolderError(paths.shown(root), problems)
+    return store.settings_hash({"decoding": DECODING, "files": files})
+
+
+def import_folder(
+    root: Path | str,
+    table: Path | str,
+    folder: Path | str,
+    size: int,
+    *,
+    name: str,
+    processes: int = 1,
+    progress: bool = True,
+    **declared: Any,
+) -> Path:
+    """Your own pictures, in one call: read_folder, then decode, into a data folder; returns the folder.
+
+    declared: what the table's columns mean, the keywords of riqa_lib.datasets.folder.read_folder (id=, score=, low=,
+    high=, ...). Raises FolderError with every problem of the table, its files and its pictures together."""
+    try:
+        frame = read_folder(root, table, **declared)
+    except FolderError as e:
+        if e.good is None:
+            raise
+        unreadable = check_pictures(e.good, root, processes=processes, progress=progress)
+        raise FolderError(e.table, e.problems + unreadable) from None
+    return decode(frame, root, folder, size, name=name, classes=declared.get("classes", 5), processes=processes,
+                  progress=progress, settings=declared)  # fmt: skip
+
+
+# ---------------------------------------------------------------- writing
+def write_dataset(
+    folder: Path | str,
+    frame: pd.DataFrame,
+    size: int,
+    blocks: Callable[[int], Iterable[np.ndarray]],
+    *,
+    key: str,
+    info: dict,
+    progress: bool = True,
+) -> Path:
+    """Write a data folder, resumably; returns it. A reader sees all of it or none.
+
+    blocks(start): yields uint8 arrays (n, size, size, 3) for the frame's rows start, start + 1, ... in order.
+    key: names what the pixels are made from; pixels of the same key, size and length are kept. info: name, simulated,
+    classes, settings (plain JSON). Raises OSError when the disk is too small, what blocks raises, ValueError for a
+    frame not of the agreed form. An OSError or a kill leaves a .part file to resume from, any other error nothing."""
+    folder = Path(folder)
+    if size < 1:
+        raise ValueError(f"size = {size}: expected a side in pixels, at least 1")
+    _check_frame(frame, info["name"], info["classes"])
+    shape = (len(frame), size, size, 3)
+    key = store.settings_hash({"key": key, "shape": shape})
+    table = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()[:12]
+    info = info | {"size": size, "pictures": len(frame), "key": key, "frame": table}
+    store.settings_hash(info)  # complains now, not after the work, of what JSON can't hold
+    info = json.loads(json.dumps(info))
+    done, pixels, rows = folder / "dataset.json", folder / "pixels.npy", folder / "frame.csv"
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        found = store.read_json(done) if done.exists() and pixels.exists() and rows.exists() else {}
+        if found.get("key") != key:
+            _fill(folder, shape, key, blocks, f"{info['name']}: pictures", progress)
+        if found != info:
+            done.unlink(missing_ok=True)
+            part = folder / f".pixels-{key}.part"
+            if found.get("key") != key:
+                os.replace(part, pixels)
+            store.write_table(rows, frame)
+            store.write_json(done, info)
+        for file in (rows, pixels, done):
+            store.journal(file)
+    return folder
+
+
+def _fill(
+    folder: Path, shape: tuple[int, ...], key: str, blocks: Callable[[int], Iterable[np.ndarray]], name: str, bar: bool
+) -> None:
+    """Complete the .part file of this key: a .npy whose length says how many pictures are done."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    header, each = buffer.getvalue(), int(np.prod(shape[1:]))
+    part = folder / f".pixels-{key}.part"
+    for other in folder.glob(".pixels-*.part"):
+        if other != part:
+            other.unlink()
+    length = part.stat().st_size if part.exists() else 0
+    start = max(0, (length - len(header)) // each)
+    store.free_space(folder, (shape[0] - start) * each)
+    try:
+        with open(part, "r+b" if length else "wb") as f, tqdm(
+            total=shape[0], initial=start, desc=name, unit="picture", disable=not bar
+        ) as progress:  # fmt: skip
+            f.write(header)
+            f.truncate(len(header) + start * each)
+            f.seek(0, os.SEEK_END)
+            for block in blocks(start) if start < shape[0] else ():
+                if block.dtype != np.uint8 or block.shape[1:] != shape[1:]:
+                    raise ValueError(f"{name}: {block.dtype} {block.shape[1:]}, expected uint8 {shape[1:]}")
+                f.write(np.ascontiguousarray(block).data)
+                f.flush()
+                progress.update(len(block))
+            written = (f.tell() - len(header)) // each
+            if written != shape[0]:
+                raise ValueError(f"{name}: {written} were made, expected {shape[0]}")
+            os.fsync(f.fileno())
+    except OSError:
+        raise
+    except Exception:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time writes a data folder; another waits. A killed process lets go by itself."""
+    with open(folder / ".lock", "w", encoding="utf-8") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,496 @@
+"""From stored results to tables: paper and ours side by side, with intervals and plain words.
+
+A walk is one pass through the plan. Its tables (`load_walk`) come from results/<name> and the runs it lists or, for
+the name "reference", from the tracked results/reference, which `collect` fills: enough to draw every figure again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from . import paths, provenance, stats, store
+from .metrics import best_constant, columns_p, grades, target
+
+REFERENCE = "reference"  # the walk that is tracked
+BASE = "supervised"  # the row that the others are compared with
+CONSTANT, RATER = "constant", "rater"
+NAMES = {
+    CONSTANT: "best constant",
+    RATER: "one rater",
+    "supervised": "ViT, supervised",
+    "supervised_strong": "ViT, supervised, strong views",
+    "supervised_all": "ViT, supervised, all labels",
+    "fixmatch": "ViT + FixMatch",
+    "simmatch": "ViT + SimMatch",
+    "adamatch": "ViT + AdaMatch",
+    "comatch": "ViT + CoMatch",
+    "freematch": "ViT + FreeMatch",
+    "crmatch": "ViT + CRMatch",
+}
+COLUMNS = {
+    "mae": "MAE ↓",
+    "mae_3": "MAE 3 ↓",
+    "mae_4": "MAE 4 ↓",
+    "mae_34": "MAE 3&4 ↓",
+    "mae_012": "MAE 0–2 ↓",
+    "macro_mae": "macro-MAE ↓",
+    "qwk": "QWK ↑",
+    "srcc": "SRCC ↑",
+}
+COMPARED = {"mae": "MAE", "macro_mae": "macro-MAE"}
+MOST_BYTES = 1_000_000  # of tracked predictions
+
+
+def name_of(method: str) -> str:
+    """A method's name as tables and figures print it."""
+    return NAMES.get(method, method)
+
+
+def order(methods: object) -> list[str]:
+    """Methods in the order of NAMES, others after them by name."""
+    known = list(NAMES)
+    unique = {str(m) for m in methods}  # type: ignore[attr-defined]
+    return sorted(unique, key=lambda m: (known.index(m) if m in known else len(known), m))
+
+
+# ---------------------------------------------------------------- published numbers
+def published(name: str = "table2") -> pd.DataFrame:
+    """A table of published numbers (table1, table2) or of equivalence margins (margins), each row with its source.
+
+    Raises ValueError listing what there is."""
+    folder = Path(__file__).parent / "reference"
+    file = folder / f"{name}.csv"
+    if not file.exists():
+        known = ", ".join(sorted(f.stem for f in folder.glob("*.csv")))
+        raise ValueError(f"no published table {name}; there are {known}")
+    return pd.read_csv(file, encoding="utf-8")
+
+
+# ---------------------------------------------------------------- what a data set says by itself
+def class_counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Pictures per source, split and grade: columns source, split, grade, count, known.
+
+    known is "label", or "truth" for unlabelled pictures of a simulation (column true_grade), else "none" (grade -1)."""
+    table = frame[["source", "split", "grade"]].assign(known=np.where(frame["grade"] >= 0, "label", "none"))
+    if "true_grade" in frame:
+        hidden = (frame["grade"] < 0) & (frame["true_grade"] >= 0)
+        table.loc[hidden, "grade"] = frame.loc[hidden, "true_grade"]
+        table.loc[hidden, "known"] = "truth"
+    out = table.groupby(["source", "split", "grade", "known"]).size().rename("count").reset_index()
+    return out[["source", "split", "grade", "count", "known"]]
+
+
+def one_rater(frame: pd.DataFrame) -> dict[str, float]:
+    """Expected errors of one vote, drawn from a picture's own votes c1..c5, against its label: keys as in COLUMNS.
+
+    frame: labelled pictures. The vote helped to make the label, so this flatters the rater a little (KonIQ: 0.402, and
+    0.409 against the mode of the others). Raises ValueError for missing or empty votes."""
+    names = [f"c{k}" for k in range(1, 6)]
+    if missing := [c for c in names if c not in frame]:
+        raise ValueError(f"votes: no column {', '.join(missing)}; found {', '.join(map(str, frame.columns))}")
+    votes, truth = frame[names].to_numpy(float), grades("grade", frame["grade"])
+    bad = np.flatnonzero(~((votes >= 0).all(axis=1) & (votes.sum(axis=1) > 0)))
+    if bad.size:
+        raise ValueError(f"votes: {bad.size} rows have no votes or negative ones, first {frame['id'].iloc[bad[0]]}")
+    error = (votes * np.abs(np.arange(5) - truth[:, None])).sum(axis=1) / votes.sum(axis=1)
+    sets = {"mae": range(5), "mae_3": [3], "mae_4": [4], "mae_34": [3, 4], "mae_012": [0, 1, 2]}
+    out = {m: float(error[np.isin(truth, of)].mean()) for m, of in sets.items() if np.isin(truth, of).any()}
+    return out | {"macro_mae": float(np.mean([error[truth == k].mean() for k in np.unique(truth)]))}
+
+
+def table1(counts: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 of Dang et al. beside ours: one row per grade, ours and the paper's counts per split, the pool's in ours.
+
+    counts: from `class_counts`."""
+    ours = counts[counts["known"] != "none"].pivot_table(index="grade", columns="split", values="count", aggfunc="sum",
+                                                         fill_value=0)  # fmt: skip
+    paper = published("table1").pivot_table(index="grade", columns="split", values="count", aggfunc="sum")
+    order_ = [s for s in ("train", "val", "test", "pool") if s in ours]
+    both = ours[order_].add_suffix(", ours").join(paper[["train", "val", "test"]].add_suffix(", paper"), how="outer")
+    return both.fillna(0).astype(int).reset_index()
+
+
+# ---------------------------------------------------------------- the table
+def table2(
+    predictions: pd.DataFrame,
+    published: pd.DataFrame,
+    simulated: bool,
+    train_grades: object,
+    rater: Mapping[str, float] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Table 2 of Dang et al. with what it leaves out: the best constant, one rater, then each method.
+
+    predictions: long predictions (method, seed, labels, id, group, truth, p0..p4, ...); only split "test" is used where
+    there is a split column. train_grades: labels of the training part, for the constant. rater: from `one_rater`.
+
+    One row per method and number of labels. Columns: row, method, labels, seeds, pictures, data ("simulated"/"real"),
+    against (what SRCC is taken against); each metric of COLUMNS with _low and _high (95 %, percentile, `stats`); d_mae
+    and d_macro_mae with _low and _high: this row minus "supervised" with as many labels, paired, over the seeds both
+    have (below 0 is better; where "supervised" has one number of labels only, that one serves all); published_mae.
+    Raises ValueError for predictions that don't fit together."""
+    if missing := [c for c in ("method", "seed", "labels") if c not in predictions]:
+        raise ValueError(f"predictions: no column {', '.join(missing)}; found {', '.join(map(str, predictions))}")
+    if "split" in predictions:
+        predictions = predictions[predictions["split"] == "test"]
+    if predictions.empty:
+        raise ValueError("predictions: no rows of split test")
+    predictions = predictions.assign(labels=predictions["labels"].astype(int))
+    train = grades("train_grades", np.asarray(train_grades))
+    budgets = predictions[["method", "labels"]].drop_duplicates()
+    base = sorted(budgets.loc[budgets["method"] == BASE, "labels"])
+    paper = published[published["metric"] == "mae"].set_index("method")["value"]
+
+    said = best_constant(train)
+    first = budgets[budgets["method"] == (BASE if base else budgets["method"].iloc[0])].head(1)
+    constant = stats.constant_rows(predictions.merge(first), said, CONSTANT).assign(labels=len(train))
+    everything = pd.concat([constant, predictions], ignore_index=True)
+    rows = []
+    for method in order(everything["method"]):
+        for labels in sorted(everything.loc[everything["method"] == method, "labels"].unique()):
+            own = everything[(everything["method"] == method) & (everything["labels"] == labels)]
+            row: dict[str, object] = {"row": name_of(method), "method": method, "labels": int(labels)}
+            row |= {"seeds": own["seed"].nunique(), "pictures": own["id"].nunique()}
+            row |= {"data": "simulated" if simulated else "real", "against": target(own)[0]}
+            found = stats.paired_bootstrap(own, [method], COLUMNS, resamples, seed)
+            for m in COLUMNS:
+                row |= _three(m, found.interval(method, m))
+            near = [n for n in base if n == labels] or (base[:1] if len(base) == 1 or method == CONSTANT else [])
+            row |= _compared(own, everything[everything["labels"].isin(near)], resamples, seed)
+            row["published_mae"] = paper.get(method, np.nan)
+            rows.append(row)
+    rows[0] |= {"row": f"{name_of(CONSTANT)} (always {said})", "seeds": 0}
+    if rater is not None:
+        row = {"row": name_of(RATER), "method": RATER, "labels": 0, "seeds": 0}
+        row |= {c: rows[0][c] for c in ("pictures", "data")} | {m: rater.get(m, np.nan) for m in COLUMNS}
+        rows.insert(1, row)
+    return pd.DataFrame(rows)[list(rows[0])]
+
+
+def _three(name: str, values: tuple[float, ...]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def _compared(own: pd.DataFrame, others: pd.DataFrame, resamples: int, seed: int) -> dict[str, float]:
+    """Differences of one row to the supervised rows in `others`, over the seeds that both have."""
+    method = own["method"].iloc[0]
+    base = others[others["method"] == BASE]
+    shared = sorted({*own["seed"]} & {*base["seed"]})
+    if method == BASE or not shared:
+        return {k: v for m in COMPARED for k, v in _three(f"d_{m}", (np.nan,) * 3).items()}
+    both = pd.concat([own, base])
+    found = stats.paired_bootstrap(both[both["seed"].isin(shared)], [method, BASE], COMPARED, resamples, seed)
+    return {k: v for m in COMPARED for k, v in _three(f"d_{m}", found.difference(method, BASE, m)).items()}
+
+
+def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
+    """Plain words for a row's paired difference to "supervised" in an error: its 95 % interval decides.
+
+    "better" (all below 0), "worse" (all above 0), "not decided" (0 is inside; that is not "the same"), "reference" for
+    the supervised row, "not compared" where there is no paired difference."""
+    low, high = row[f"d_{metric}_low"], row[f"d_{metric}_high"]
+    if row["method"] == BASE:
+        return "reference"
+    if pd.isna(low) or pd.isna(high):
+        return "not compared"
+    return "better" if high < 0 else "worse" if low > 0 else "not decided"
+
+
+def cell(value: float, low: float = np.nan, high: float = np.nan, sign: bool = False) -> str:
+    """A number with its interval as text: "0.53 [0.50, 0.56]"; "–" where there is none."""
+    if pd.isna(value):
+        return "–"
+    text = lambda v: f"{v + 0.0:{'+' if sign else ''}.2f}".replace("-", "−")  # noqa: E731
+    return text(value) if pd.isna(low) else f"{text(value)} [{text(low)}, {text(high)}]"
+
+
+def show_table(frame: pd.DataFrame) -> str:
+    """`table2` as a markdown table, with what its numbers are in a line below it."""
+    head = ["", "labels", "seeds", *COLUMNS.values(), *(f"{n} − supervised" for n in COMPARED.values()), "verdict",
+            "published MAE", "data"]  # fmt: skip
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(["---", *["---:"] * (len(head) - 3), "---:", "---"]) + "|"]
+    for _, row in frame.iterrows():
+        cells = [row["row"], *("–" if not row[c] else str(int(row[c])) for c in ("labels", "seeds"))]
+        cells += [cell(row[m], row.get(f"{m}_low"), row.get(f"{m}_high")) for m in COLUMNS]
+        cells += [cell(row[f"d_{m}"], row[f"d_{m}_low"], row[f"d_{m}_high"], sign=True) for m in COMPARED]
+        cells += [verdict(row), cell(row["published_mae"]), row["data"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    kind = "Simulated data" if (frame["data"] == "simulated").all() else "Real data"
+    note = (
+        f"{kind}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % percentile intervals of a bootstrap "
+        "that resamples pictures (by group) and seeds together; with one seed they say nothing about other seeds. "
+        "Verdict: by the paired MAE difference to the supervised row; “not decided” means that the interval holds 0, "
+        "not that the two are the same."
+    )
+    return "\n".join(lines) + "\n\n" + note + "\n"
+
+
+# ---------------------------------------------------------------- a walk's tables
+def _listed(name: str) -> pd.DataFrame:
+    """The runs of a walk, from results/<name>/tables/runs-*.csv; all problems at once."""
+    folder = paths.results(name) / "tables"
+    files = sorted(folder.glob("runs-*.csv"))
+    if not files:
+        raise FileNotFoundError(
+            f"{paths.shown(folder)}/runs-*.csv: not there yet; run a training notebook first "
+            "(python run_all.py --only 03_vit_supervised)"
+        )
+    problems, parts = [], []
+    for file in files:
+        part = store.read_table(file)
+        lacking = [c for c in ("run", "method", "seed", "labels") if c not in part]
+        if lacking:
+            problems.append(f"{paths.shown(file)}: no column {', '.join(lacking)}; found {', '.join(part.columns)}")
+        else:
+            parts.append(part[["run", "method", "seed", "labels"]])
+    runs = pd.concat(parts).drop_duplicates(ignore_index=True) if parts else pd.DataFrame({"run": []})
+    for run in runs["run"]:
+        if not store.done(paths.runs() / run):
+            problems.append(f"{paths.shown(paths.runs() / run)}: no finished run; run its notebook again")
+    for run in runs["run"][runs["run"].duplicated()]:
+        problems.append(f"{paths.shown(folder)}: run {run} is listed with different methods, seeds or labels")
+    for _, row in runs[runs.duplicated([c for c in runs if c != "run"])].iterrows():
+        twice = f"{row['method']}, seed {row['seed']}, {row['labels']} labels"
+        problems.append(f"{paths.shown(folder)}: two runs are {twice}")
+    if problems:
+        raise ValueError("\n".join(problems))
+    return runs.sort_values(["method", "labels", "seed"], kind="stable", ignore_index=True)
+
+
+def _rounded(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Probabilities to 4 decimals, so that they store small; no picture's grade changes."""
+    names = columns_p(predictions)
+    p = predictions[names].to_numpy(float)
+    short = p.round(4)
+    tied = np.flatnonzero(p.argmax(axis=1) != short.argmax(axis=1))
+    short[tied, p[tied].argmax(axis=1)] += 1e-4
+    return predictions.assign(**{n: short[:, k] for k, n in enumerate(names)})
+
+
+def load_runs(name: str, runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables of `load_walk` for some runs of a walk only (columns run, method, seed, labels)."""
+    data = paths.results(name) / "data"
+    info = store.read_json(store.need(data / "dataset.json", "01_koka10k"))
+    frame = store.read_table(store.need(data / "frame.csv", "01_koka10k"))
+    simulated = bool(info["simulated"])
+    predictions, history, facts = [], [], []
+    for run in runs.to_dict("records"):
+        folder = paths.runs() / run["run"]
+        front = {c: run[c] for c in ("method", "seed", "labels")}
+        table = store.read_predictions(folder)
+        predictions.append(_in_front(table[table["split"].isin(["val", "test"])], front))
+        if (folder / "history.csv").exists():
+            history.append(_in_front(store.read_table(folder / "history.csv"), front))
+        facts.append(_facts(folder))
+    together = _rounded(pd.concat(predictions, ignore_index=True))
+    labelled = frame[frame["grade"] >= 0]
+    test, train = labelled[labelled["split"] == "test"], labelled.loc[labelled["split"] == "train", "grade"]
+    rater = one_rater(test) if {f"c{k}" for k in range(1, 6)} <= {*frame} and len(test) else None
+    about: dict[str, object] = {"walk": name, "data": "simulated" if simulated else "real"}
+    about |= {k: info.get(k, "") for k in ("name", "size")}
+    about |= {f"collected.{k}": v for k, v in store.flat(provenance.provenance()).items()}
+    about = dict(sorted(about.items()))
+    return {
+        "predictions": together,
+        "history": pd.concat(history or [pd.DataFrame(columns=["method", "seed", "step"])], ignore_index=True),
+        "counts": class_counts(frame),
+        "table2": table2(together, published(), simulated, train, rater),
+        "runs": pd.concat([runs, pd.DataFrame(facts)], axis=1),
+        "provenance": pd.DataFrame({"item": list(about), "value": [str(v) for v in about.values()]}),
+    }
+
+
+def _in_front(table: pd.DataFrame, values: dict) -> pd.DataFrame:
+    rest = table.drop(columns=[c for c in values if c in table])
+    return rest.assign(**values)[[*values, *rest.columns]]
+
+
+def _facts(folder: Path) -> dict:
+    """What a run's provenance.json says of machine, software and time."""
+    found = store.read_json(folder / "provenance.json")
+    versions = found.get("versions", {})
+    out = {k: found.get(k, "unknown") for k in ("commit", "machine")}
+    out |= {k: versions.get(k, "unknown") for k in ("python", "torch")}
+    return out | {"train_seconds": found.get("train_seconds", np.nan)}
+
+
+def runs_of(name: str, methods: list[str], seed: int, notebook: str) -> pd.DataFrame:
+    """The runs of these rows and this seed in a walk; FileNotFoundError that names the notebook where there are none."""
+    folder = paths.results(name) / "tables"
+    files = sorted(folder.glob("runs-*.csv"))
+    runs = pd.concat([store.read_table(f) for f in files]) if files else pd.DataFrame(columns=["method", "seed"])
+    runs = runs[runs["method"].isin(methods) & (runs["seed"] == seed)]
+    if runs.empty:
+        store.need(folder / f"runs of {', '.join(methods)} with seed {seed}", notebook)
+    return runs.reset_index(drop=True)
+
+
+def pool_accuracy(name: str, runs: pd.DataFrame) -> pd.DataFrame:
+    """How right each run is on the pool, where its true grades are known but were hidden: one row per run, with the
+    accuracy overall and per confidence quarter (the surest quarter first). Empty where nothing is known of the pool."""
+    rows = []
+    for run in runs.to_dict("records"):
+        table = store.read_predictions(paths.runs() / run["run"])
+        pool = table[(table["split"] == "pool") & (table["truth"] >= 0)]
+        if pool.empty:
+            continue
+        p = pool[columns_p(pool)].to_numpy(float)
+        right = (p.argmax(axis=1) == pool["truth"])[np.argsort(-p.max(axis=1), kind="stable")]
+        quarters = {f"quarter {i + 1}": float(part.mean()) for i, part in enumerate(np.array_split(right, 4))}
+        rows.append({"method": run["method"], "seed": run["seed"], "pictures": len(pool), "accuracy": right.mean()} | quarters)
+    return pd.DataFrame(rows).round(3)
+
+
+def walk_status(name: str) -> pd.DataFrame:
+    """What there is of a walk: its data set, its finished runs, its table; one row each."""
+    data = paths.results(name) / "data" / "dataset.json"
+    info = store.read_json(data) if data.exists() else {}
+    kind = "simulated" if info.get("simulated") else "real"
+    runs = sum(len(store.read_table(f)) for f in (paths.results(name) / "tables").glob("runs-*.csv"))
+    table = (paths.results(name) / "tables" / "table2.csv").exists()
+    rows = [("pictures", f"{info['name']}, {kind}" if info else "not yet: notebook 01_koka10k"),
+            ("trained models", str(runs) if runs else "not yet: notebook 03_vit_supervised"),
+            ("Table 2", "made" if table else "not yet: notebook 11_table2")]  # fmt: skip
+    return pd.DataFrame(rows, columns=["item", f"in results/{name}"])
+
+
+def findings(table: pd.DataFrame) -> str:
+    """What a `table2` says, in words made from its numbers: markdown, one line per comparison."""
+    data = "Simulated data" if (table["data"] == "simulated").all() else "Real data"
+    rows = {(r["method"], r["labels"]): r for r in table.to_dict("records")}
+    constant = next((r for (m, _), r in rows.items() if m == CONSTANT), None)
+    said = []
+    for (method, _), row in rows.items():
+        if method in (CONSTANT, RATER):
+            continue
+        seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']:.0f} seeds"
+        mae, macro = (cell(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("mae", "macro_mae"))
+        text = f"**{row['row']}** ({row['labels']:.0f} labels, {seeds}): MAE {mae}, macro-MAE {macro}"
+        if method != BASE:
+            change = cell(row["d_mae"], row["d_mae_low"], row["d_mae_high"], sign=True)
+            text += f"; MAE against supervised {change}: {verdict(row)}"
+        elif constant is not None and pd.notna(constant["d_mae"]):
+            gains = [cell(-constant[f"d_{m}"], -constant[f"d_{m}_high"], -constant[f"d_{m}_low"], sign=True)
+                     for m in ("mae", "macro_mae")]  # fmt: skip
+            text += f"; against the best constant {gains[0]} in MAE and {gains[1]} in macro-MAE"
+        said.append(f"- {text}.")
+    note = "“Not decided”: the interval holds 0; it is not “the same”."
+    head = f"{data}, {int(table['pictures'].max())} test pictures; in brackets 95 % intervals."
+    return "\n".join([head, "", *said, "", note])
+
+
+def provenance_line(about: Mapping) -> str:
+    """One line: which data, which commit, which software. about: a dataset.json, or the tables of `load_walk`."""
+    if "provenance" in about:
+        facts = about["provenance"].set_index("item")["value"]
+        name, kind = facts["name"], facts["data"]
+    else:
+        name, kind = about["name"], "simulated" if about["simulated"] else "real"
+    versions = provenance.versions(("torch", "timm", "numpy", "pandas"))
+    software = ", ".join(f"{k} {v}" for k, v in versions.items())
+    return f"{name} ({kind} data); riqa commit {provenance.commit()}; {software}; {provenance.machine()}"
+
+
+FILES = {"predictions": "predictions.csv.gz", "history": "history.csv", "counts": "counts.csv", "table2": "table2.csv",
+         "runs": "runs.csv"}  # fmt: skip
+
+
+def load_walk(name: str) -> dict[str, pd.DataFrame]:
+    """A walk's tables: predictions (long; val and test), history, counts (`class_counts`), table2, runs, provenance
+    (item, value). "reference" reads the tracked results/reference, any other name results/<name> and the runs it lists.
+
+    Raises FileNotFoundError that names the notebook to run, ValueError that lists what is damaged."""
+    if name != REFERENCE:
+        return load_runs(name, _listed(name))
+    folder = paths.reference()
+    lacking = [f for f in (*FILES.values(), "provenance.json") if not (folder / f).exists()]
+    if lacking:
+        raise FileNotFoundError(
+            f"{paths.shown(folder)}: {', '.join(lacking)} not there; make it with python run_all.py --reference"
+        )
+    facts = store.flat(store.read_json(folder / "provenance.json"))
+    out = {key: store.read_table(folder / file) for key, file in FILES.items()}
+    words = dict.fromkeys(("run", "commit", "machine", "python", "torch"), str)  # "3.11" and "1234567" are no numbers
+    out["runs"] = pd.read_csv(folder / FILES["runs"], dtype=words)
+    return out | {"provenance": pd.DataFrame({"item": list(facts), "value": [str(v) for v in facts.values()]})}
+
+
+def is_simulated(frames: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether a walk's data (`load_walk`) are simulated."""
+    facts = frames["provenance"].set_index("item")["value"]
+    return facts["data"] == "simulated"
+
+
+def collect(name: str) -> Path:
+    """Copy what redraws every figure and table of the walk `name` into results/reference; returns that folder.
+
+    provenance.json goes first and comes back last, so a half-written folder is never read. Predictions are of val and
+    test, or of test alone where both exceed 1 MB; ValueError, with nothing replaced, where that is still too much."""
+    frames = load_walk(name)
+    folder = paths.reference()
+    both = frames["predictions"]
+    for predictions in (both, both[both["split"] == "test"]):
+        size = len(gzip.compress(predictions.to_csv(index=False).encode()))
+        if size <= MOST_BYTES:
+            break
+    else:
+        raise ValueError(
+            f"the test predictions of {name} take {size / 1e6:.1f} MB, at most {MOST_BYTES / 1e6:.0f} MB are tracked; "
+            "collect a walk with fewer seeds"
+        )
+    (folder / "provenance.json").unlink(missing_ok=True)
+    for key, file in FILES.items():
+        store.write_table(folder / file, predictions if key == "predictions" else frames[key])
+    facts = frames["provenance"].set_index("item")["value"].to_dict()
+    store.write_json(folder / "provenance.json", facts)
+    return folder
+
+
+# ---------------------------------------------------------------- README
+MARK = re.compile(r"<!-- (/?)riqa:([\w-]+) -->")
+
+
+def fill_markers(text: str, blocks: Mapping[str, str]) -> str:
+    """The text with what stands between `<!-- riqa:NAME -->` and `<!-- /riqa:NAME -->` replaced by blocks[NAME].
+
+    Raises ValueError, naming the line, for an unknown name, a marker not closed, closed twice or inside another."""
+    out, last, opened = [], 0, ""
+    for mark in MARK.finditer(text):
+        closing, name = mark.groups()
+        line = text.count("\n", 0, mark.start()) + 1
+        if name not in blocks:
+            raise ValueError(f"line {line}: unknown marker riqa:{name}; known are {', '.join(sorted(blocks))}")
+        if (closing and opened != name) or (opened and not closing):
+            raise ValueError(f"line {line}: marker {mark.group()} does not fit; {opened or 'no marker'} is open")
+        if not closing:
+            out.append(text[last : mark.end()])
+            opened = name
+        else:
+            out.append(f"\n{blocks[name].strip()}\n")
+            last, opened = mark.start(), ""
+    if opened:
+        raise ValueError(f"marker riqa:{opened} is not closed")
+    return "".join(out) + text[last:]
+
+
+def readme_blocks() -> dict[str, str]:
+    """The README's generated blocks: "table2" (the reference table), "provenance" (data, runs, machine, software)."""
+    frames = load_walk(REFERENCE)
+    runs = frames["runs"]
+    facts = frames["provenance"].set_index("item")["value"]
+    every = lambda column: ", ".join(sorted({str(v) for v in runs[column]}))  # noqa: E731
+    minutes = runs["train_seconds"].sum() / 60
+    kind = "Simulated" if is_simulated(frames) else "Real"
+    line = (
+        f"{kind} data ({facts['name']}, {facts['size']} px); {len(runs)} runs, seeds {every('seed')}, {minutes:.0f} "
+        f"minutes of training in all; {every('machine')}; torch {every('torch')}, Python {every('python')}; commit "
+        f"{every('commit')}."
+    )
+    return {"table2": show_table(frames["table2"]), "provenance": line}

@@ -1,0 +1,79 @@
+"""What every method shares: its batch, and one forward pass for all views.
+
+A method is an nn.Module that names the views it needs and returns {"loss", terms, metrics} from forward(batch); the training
+loop knows nothing else. State lives in buffers, so state_dict() is the whole of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..views import View
+
+
+@dataclass
+class Batch:
+    """x: B labelled pictures (weak view), y (B,) grades, index (B,) their rows in the labelled set;
+    s: their strong view, for methods that ask; u: the M unlabelled pictures, one View of each name asked for."""
+
+    x: View
+    y: Tensor
+    index: Tensor
+    s: View | None = None
+    u: dict[str, View] = field(default_factory=dict)
+
+
+def forward_views(net: nn.Module, views: list[View]) -> list[tuple[Tensor, Tensor]]:
+    """One pass over all views, in the network's present mode: [(logits, feature)] per view, in fp32."""
+    sizes = [len(v.images) for v in views]
+    keep = None
+    if any(v.keep is not None for v in views):
+        tokens = next(v.keep.shape[1] for v in views if v.keep is not None)
+        keep = torch.cat([v.images.new_ones(len(v.images), tokens) if v.keep is None else v.keep for v in views])
+    logits, feature = net(torch.cat([v.images for v in views]), keep)
+    return list(zip(logits.float().split(sizes), feature.float().split(sizes), strict=True))
+
+
+class Method(nn.Module):
+    """Base of all methods. Subclasses set `unlabelled_views` and write forward()."""
+
+    unlabelled_views: tuple[str, ...] = ()  # any of "weak", "strong", "strong2"
+    labelled_strong: bool = False
+
+    Config: Any  # a frozen dataclass of the method's settings; its `name` is the method's
+
+    def __init__(self, net: Any, classes: int) -> None:
+        super().__init__()
+        self.net: Any = net
+        self.classes = classes
+        self.teacher: list[nn.Module] = []  # the averaged network, from the loop; in a list, so that it is no submodule
+
+    def look(self, batch: Batch, names: tuple[str, ...], weak: str) -> list[tuple[Tensor, Tensor]]:
+        """(logits, feature) of batch.x and of the unlabelled views named, in that order.
+
+        weak: how the view called "weak" is seen, where its output only makes targets: "train" = in the one common pass
+        (the peers' way: dropout and batch statistics on); "eval" = the network in evaluation mode, no gradient;
+        "ema" = its running average in evaluation mode, no gradient."""
+        if weak == "train" or "weak" not in names:
+            return forward_views(self.net, [batch.x, *(batch.u[n] for n in names)])
+        teacher = self.net if weak == "eval" else self.teacher[0]
+        mode = teacher.training
+        teacher.eval()
+        with torch.no_grad():
+            (seen,) = forward_views(teacher, [batch.u["weak"]])
+        teacher.train(mode)
+        rest = forward_views(self.net, [batch.x, *(batch.u[n] for n in names if n != "weak")])
+        order = iter(rest[1:])
+        return [rest[0], *(seen if n == "weak" else next(order) for n in names)]
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss of a batch: {"loss": scalar with gradient, other terms and metrics detached}."""
+        raise TypeError(f"{type(self).__name__} has no forward(batch)")
+
+    def selected(self, p: Tensor) -> Tensor:
+        """Which pictures with probabilities p (N, C) would be given a pseudo-label; (N,) bool. None, by default."""
+        return torch.zeros(len(p), dtype=torch.bool, device=p.device)

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""The plan: every notebook, with its parameters, in the order in which they build on each other.
+
+A step with a SEED exists once per seed of the profile: 03_vit_supervised, 03_vit_supervised-seed1, ...
+Every notebook gets NAME, the folder to read and write; those with SETTINGS also get PROFILE, the size of everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from riqa_lib import paths
+from riqa_lib.workflow import PlanError, Step, Walk, run_plan, why_all
+
+PLAN = [
+    #    name                 notebook                   parameters                 needs, seconds in `demo`
+    Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=8),
+    Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=45),
+    Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
+         needs=("01_koka10k",), seconds=120, gpu=True),
+    Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}},
+         needs=("01_koka10k", "03_vit_supervised"), seconds=90, gpu=True),
+    Step("11_table2",         "11_table2.ipynb",         {},
+         needs=("03_vit_supervised", "04_fixmatch"), seconds=10),
+]  # fmt: skip
+WEIGHTS = "03_vit_supervised"  # its first seed also makes the pretrained weights that every other training shares
+SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
+
+EXAMPLES = """examples
+  python run_all.py                            everything at demo size (two cores, within 15 minutes)
+  python run_all.py --list                     the steps, what they need and which of them would run
+  python run_all.py --why 04_fixmatch          what changed since it last ran
+  python run_all.py --only 03_vit_supervised   this step and what it needs
+  python run_all.py --name mine --set train.lr=1e-4 --only 04_fixmatch
+                                               other settings, kept apart in results/mine
+  python run_all.py --profile gpu --jobs 4     three seeds, four steps side by side on the GPUs
+  python run_all.py --reference                the best this machine allows, then collect it for figures/reference
+
+Killed or interrupted, start it again: it goes on where it was. Settings: --set here, or PROFILE and SETTINGS in a
+notebook's parameters cell. Environment: RIQA_HOME (where results go), RIQA_DATA (real data sets), RIQA_THREADS
+(threads of each step, default 1). Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
+
+
+def expand(profile: str, name: str, settings: dict[str, object]) -> tuple[Step, ...]:
+    """The plan of one profile: NAME, PROFILE and settings filled in, one step per seed."""
+    seeded = {s.name for s in PLAN if "SEED" in s.parameters}
+    steps = []
+    for step in PLAN:
+        given = step.parameters | {"NAME": name}
+        if "SETTINGS" in given:
+            given |= {"PROFILE": profile, "SETTINGS": settings}
+        if step.name not in seeded:
+            needs = [s if not seed else f"{s}-seed{seed}"
+                     for s in step.needs for seed in (SEEDS[profile] if s in seeded else (0,))]  # fmt: skip
+            steps.append(replace(step, parameters=given, needs=tuple(needs)))
+            continue
+        steps.append(replace(step, parameters=given))
+        for seed in SEEDS[profile][1:]:
+            needs = list(dict.fromkeys([*step.needs, WEIGHTS]))
+            steps.append(replace(step, name=f"{step.name}-seed{seed}", parameters=given | {"SEED": seed},
+                                 needs=tuple(needs)))  # fmt: skip
+    return tuple(steps)
+
+
+def setting(text: str) -> tuple[str, object]:
+    """KEY=VALUE of --set; the value is JSON, else a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    try:
+        return key.strip(), json.loads(value)
+    except json.JSONDecodeError:
+        return key.strip(), value
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line; wrong usage exits with 2."""
+    parser = argparse.ArgumentParser(
+        description="Run the notebooks: those up to date are left alone, the rest run side by side.",
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--profile", choices=SEEDS, help="size of everything (default demo)")
+    add("--name", help="folder under results/ and figures/ (default: the profile; with --reference, best)")
+    add("--reference", action="store_true", help="--profile reference, then collect its results to be tracked")
+    add("--only", nargs="+", metavar="STEP", default=[], help="these steps and those they need")
+    add("--force", nargs="+", metavar="STEP", default=[], help="run these even if up to date, from nothing")
+    add("--set", action="append", metavar="KEY=VALUE", default=[], type=setting, dest="settings",
+        help="another setting for the notebooks, e.g. train.lr=1e-4 (repeatable)")  # fmt: skip
+    add("--jobs", type=at_least_one, metavar="N", help="steps side by side (default: one per GPU, or 2)")
+    add("--serial", action="store_true", help="one step after another in this process, without dask")
+    add("--scheduler", metavar="ADDRESS", help="a running dask scheduler, e.g. tcp://10.0.0.1:8786")
+    add("--home", type=Path, metavar="FOLDER", help="write under this folder (default RIQA_HOME, else here)")
+    add("--site", action="store_true", help="make the browsable site at the end")
+    add("--list", action="store_true", help="show the plan and stop")
+    add("--why", nargs="+", metavar="STEP", help="say why these steps would run and stop")
+    chosen = parser.parse_args(arguments)
+    if chosen.reference and chosen.profile not in (None, "reference"):
+        parser.error(f"--reference means --profile reference, not {chosen.profile}")
+    if chosen.serial and (chosen.jobs or chosen.scheduler):
+        parser.error("--serial runs one step at a time: leave out --jobs and --scheduler")
+    chosen.profile = chosen.profile or ("reference" if chosen.reference else "demo")
+    chosen.name = chosen.name or ("best" if chosen.profile == "reference" else chosen.profile)
+    return chosen
+
+
+def show(walk: Walk, only: list[str], explain: list[str] | None) -> None:
+    """--list and --why."""
+    steps = walk.ordered(walk.pick(explain if explain is not None else only))
+    reasons = why_all(walk, steps)
+    if explain is not None:
+        for name in walk.pick(explain):
+            print(name, *(reasons[name] or ["is up to date"]), sep="\n  ")
+        return
+    width = max(len(s.name) for s in steps)
+    for step in steps:
+        needs = f"needs {', '.join(step.needs)}" if step.needs else "needs nothing"
+        state = "will run" if reasons[step.name] else "up to date"
+        print(f"{step.name:{width}}  {step.seconds:4.0f} s  {state:10}  {needs}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the plan; 0, 1 where a step failed, 2 where the request is wrong."""
+    chosen = options(arguments)
+    if chosen.home:
+        os.environ["RIQA_HOME"] = str(chosen.home.expanduser().resolve())
+    try:
+        steps = expand(chosen.profile, chosen.name, dict(chosen.settings))
+        walk = Walk(steps, chosen.name, paths.ROOT / "notebooks", paths.home())
+        if chosen.list or chosen.why is not None:
+            show(walk, chosen.only, chosen.why)
+            return 0
+        records = run_plan(walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, chosen.scheduler)
+    except PlanError as e:
+        print(f"run_all.py: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    passed = all(r.ok for r in records.values())
+    if chosen.reference and passed:
+        from riqa_lib import report
+
+        report.collect(chosen.name)
+    if chosen.site:
+        from riqa_lib.site import build
+
+        print(build(walk))
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    if importlib.util.find_spec("papermill") is None:
+        python = paths.ROOT / ".venv" / "bin" / "python"
+        if not python.exists() or sys.prefix == str(python.parents[1]):
+            sys.exit("run_all.py: the packages are not installed; run 'make setup', or 'pip install -e .'")
+        os.execv(python, [str(python), *sys.argv])
+    sys.exit(main())

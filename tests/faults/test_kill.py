@@ -1,0 +1,133 @@
+"""Killed at any moment and started again, a walk ends with the bytes of one that was never disturbed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from riqa_lib.workflow import Step, Walk, run_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = """import os, time
+from pathlib import Path
+home = Path(os.environ["RIQA_HOME"])
+slow = bool(os.environ.get("TOY_SLOW"))
+def put(name, text):
+    file = home / name
+    file.with_suffix(".part").write_text(text)
+    file.with_suffix(".part").replace(file)
+    print(file, file=open(os.environ["RIQA_JOURNAL"], "a"))"""
+TRAIN = """state = home / f"state{SEED}.txt"
+for i in range(len(state.read_text()) if state.exists() else 0, 6):
+    put(state.name, (state.read_text() if state.exists() else "") + str((i * 7 + SEED) % 10))
+    time.sleep(0.5 if slow else 0)
+put(f"out{SEED}.txt", state.read_text())
+state.unlink()"""
+TABLE = """put("table.txt", (home / "out0.txt").read_text() + (home / "out1.txt").read_text())"""
+ORPHAN = """import sys
+if slow and os.fork() == 0:
+    while True:
+        put("out0.txt", "an orphan wrote this")
+        time.sleep(0.02)
+time.sleep(60 if slow else 0.5)
+put("out0.txt", "mine")"""
+RUN = """
+import sys
+sys.path[:0] = [{here!r}, {root!r}]
+if __name__ == "__main__":
+    from pathlib import Path
+    from test_kill import plan, run_plan
+    run_plan(plan(Path({folder!r}), {kind!r}), serial={serial})
+"""
+
+
+def plan(folder: Path, kind: str = "train") -> Walk:
+    """Two trainings side by side, then a table; or one notebook that leaves a process behind."""
+    (folder / "nb").mkdir(parents=True, exist_ok=True)
+    for name, code in {"train": TRAIN, "table": TABLE, "orphan": ORPHAN}.items():
+        plain = {"cell_type": "code", "outputs": [], "execution_count": None}
+        cells = [{**plain, "id": "a", "metadata": {"tags": ["parameters"]}, "source": "SEED = 0"},
+                 {**plain, "id": "b", "metadata": {}, "source": HEAD},
+                 {**plain, "id": "c", "metadata": {}, "source": code}]  # fmt: skip
+        text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        (folder / "nb" / f"{name}.ipynb").write_text(text)
+    steps = (Step("train", "train.ipynb", {"SEED": 0}), Step("train-seed1", "train.ipynb", {"SEED": 1}),
+             Step("table", "table.ipynb", needs=("train", "train-seed1")))  # fmt: skip
+    steps = steps if kind == "train" else (Step("orphan", "orphan.ipynb"),)
+    return Walk(steps, "toy", folder / "nb", folder / "home", ROOT / "riqa_lib")
+
+
+def start(folder: Path, kind: str, serial: bool) -> subprocess.Popen:
+    """run_plan in a process of its own, with slow notebooks."""
+    plan(folder, kind)
+    script = folder / "run.py"
+    here = str(Path(__file__).parent)
+    script.write_text(RUN.format(here=here, root=str(ROOT), folder=str(folder), kind=kind, serial=serial))
+    return subprocess.Popen([sys.executable, script], env={**os.environ, "TOY_SLOW": "1", "CUDA_VISIBLE_DEVICES": ""},
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+
+
+def alive(folder: Path) -> list[int]:
+    """Kernels of this walk, and whatever else carries its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("RIQA_HOME") == str(folder / "home") and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def until(happened, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in (folder / "home").glob("*.txt")}
+
+
+def test_killed_twice_and_resumed_gives_the_bytes_of_an_undisturbed_run_and_leaves_no_kernel(tmp_path, monkeypatch):
+    cut = tmp_path / "cut"
+    for serial, least in ((False, 2), (True, 4)):  # side by side, then the first of the two alone
+        running = start(cut, "train", serial)
+        states = [cut / "home" / f"state{s}.txt" for s in (0, 1)]
+        until(lambda: any(s.exists() and len(s.read_text()) >= least for s in states), 90)  # noqa: B023
+        assert alive(cut)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        until(lambda: not alive(cut), 5)
+        assert not (cut / "home/table.txt").exists()
+    monkeypatch.delenv("TOY_SLOW", raising=False)
+    before = outputs(cut)
+    for folder in (cut, tmp_path / "whole"):
+        records = run_plan(plan(folder), serial=True, stream=io.StringIO())
+        assert all(r.ok for r in records.values()), records
+    assert any(name.startswith("state") for name in before), "nothing was left to go on from"
+    assert outputs(cut) == outputs(tmp_path / "whole") == {"out0.txt": b"074185", "out1.txt": b"185296",
+                                                           "table.txt": b"074185185296"}  # fmt: skip
+    assert [r.state for r in run_plan(plan(cut), stream=io.StringIO()).values()] == ["up to date"] * 3
+
+
+def test_what_a_killed_kernel_left_behind_cannot_write_into_the_next_run(tmp_path, monkeypatch):
+    running = start(tmp_path, "orphan", serial=True)
+    until(lambda: (tmp_path / "home/out0.txt").exists(), 60)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    until(lambda: len(alive(tmp_path)) == 1, 5)  # the kernel is gone; its child still writes
+    monkeypatch.delenv("TOY_SLOW", raising=False)
+    records = run_plan(plan(tmp_path, "orphan"), serial=True, stream=io.StringIO())
+    assert records["orphan"].state == "done", records
+    assert alive(tmp_path) == []
+    assert outputs(tmp_path)["out0.txt"] == b"mine"

@@ -1,0 +1,149 @@
+"""Settings: three doors, one object, clear errors; a small walk from pixels to predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from riqa_lib import experiment, store
+from riqa_lib.experiment import Run, settings
+from riqa_lib.pretrain import PretrainConfig, distorted_pairs
+
+
+def test_but_changes_a_copy():
+    run = Run()
+    other = run.but(method="fixmatch", seed=3, **{"train.lr": 1, "method.tau": 0.7})
+    assert (other.seed, other.train.lr, other.method.tau) == (3, 1.0, 0.7)
+    assert isinstance(other.train.lr, float)
+    assert run == Run()
+
+
+@pytest.mark.parametrize(("changes", "error", "words"), [
+    ({"train.learning_rate": 1.0}, ValueError, "unknown setting 'train.learning_rate'; TrainConfig has: steps, batch"),
+    ({"optimiser": "adam"}, ValueError, "unknown setting 'optimiser'; Run has: method, data"),
+    ({"method": "bestmatch"}, ValueError, "unknown method 'bestmatch'; allowed: supervised, fixmatch"),
+    ({"method.tau": 0.5}, ValueError, "unknown setting 'method.tau'; Supervised.Config has: name, strong"),
+    ({"train.steps": "many"}, TypeError, "train.steps is 'many', a str; expected a int like"),
+    ({"train.steps": 1.5}, TypeError, "expected a int"),
+    ({"train.steps": True}, TypeError, "expected a int"),
+    ({"train": 3}, ValueError, "'train' has parts, set one of them: train.steps"),
+    ({"data.source": "web"}, ValueError, "allowed: simulation, folder"),
+    ({"data.crop": 200}, ValueError, "larger than data.size"),
+])  # fmt: skip
+def test_a_typo_or_wrong_type_lists_what_is_allowed(changes, error, words):
+    with pytest.raises(error, match=words.replace("(", r"\(")):
+        Run().but(**changes)
+
+
+@pytest.mark.parametrize("profile", experiment.PROFILES)
+@pytest.mark.parametrize("row", experiment.ROWS)
+def test_every_profile_and_row_gives_settings_that_store(profile, row):
+    run = settings(profile, row, 1, {"fixmatch.tau": 0.61})
+    assert len(store.settings_hash(run.config("x"))) == 12
+    assert getattr(run.method, "tau", 0.61) == 0.61
+    assert run.method.name == ("fixmatch" if row == "fixmatch" else "supervised")
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (("huge",), "unknown profile 'huge'; allowed: smoke, demo"), (("demo", "magic"), "unknown row 'magic'; allowed: supervised"),
+    (("demo", "supervised", 0, {"fixmatch.tao": 1.0}), "unknown setting 'fixmatch.tao'; FixMatch has: name, tau"),
+])  # fmt: skip
+def test_unknown_names_are_listed(call, words):
+    with pytest.raises(ValueError, match=words):
+        settings(*call)
+
+
+def test_distorted_pairs_are_ordered_and_reproducible():
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), np.uint8)
+    c = PretrainConfig(pictures=8)
+    pairs, kind, levels = distorted_pairs(pixels, np.arange(12), c, 0)
+    assert pairs.shape == (2, 8, 32, 32, 3)
+    assert (levels[0] < levels[1]).all()
+    assert levels.min() >= 0
+    assert levels.max() <= 4
+    assert kind.max() < len(c.kinds)
+    again = distorted_pairs(pixels, np.arange(12), c, 0)
+    assert all(np.array_equal(a, b) for a, b in zip((pairs, kind, levels), again, strict=True))
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    """One small simulated walk: data, first weights, the rows of notebooks 03 and 04 with 40 labels."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("walk")))
+    patch.delenv("RIQA_JOURNAL", raising=False)
+    some = {"data.labels": 40, "data.labelled": 200, "data.pool": 40}
+    experiment.make_data("small", "smoke", some)
+    runs = experiment.train_rows("small", "smoke", list(experiment.ROWS), 0, some)
+    yield some, runs
+    patch.undo()
+
+
+def test_rows_share_data_weights_and_budget(walk):
+    some, runs = walk
+    data = experiment.walk_data("small")
+    kept = runs.set_index("method")
+    assert kept.loc["supervised", "labels"] == kept.loc["fixmatch", "labels"] == 40
+    full = int(((data.frame["split"] == "train") & (data.frame["grade"] >= 0)).sum())
+    assert kept.loc["supervised_all", "labels"] == full
+    rows = experiment.rows_of(settings("smoke", "supervised", 0, some), data)
+    assert len(rows["val"]) <= 40
+    assert set(data.frame["split"].iloc[rows["unlabelled"]]) == {"pool", "train"}
+    assert set(rows["labelled"]) <= set(rows["unlabelled"])
+    nets = [experiment.build(settings("smoke", row, 0, some), data, rows["labelled"]).net for row in experiment.ROWS]
+    for net in nets[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), net.state_dict().values(), strict=True))
+
+
+def test_test_labels_are_never_seen(walk):
+    """Other test grades, same run: training looks at training and validation pictures only."""
+    some, runs = walk
+    data = experiment.walk_data("small")
+    frame = data.frame.copy()
+    frame.loc[frame["split"] == "test", "grade"] = 0
+    changed = dataclasses.replace(data, frame=frame)
+    run = settings("smoke", "fixmatch", 0, some)
+    a, b = experiment.train(run, data), experiment.train(run, changed)
+    assert a != b
+    names = [f"p{k}" for k in range(5)]
+    assert store.read_predictions(a)[names].equals(store.read_predictions(b)[names])
+
+
+def test_predictions_cover_val_test_and_pool(walk):
+    _, runs = walk
+    data = experiment.walk_data("small")
+    table = store.read_predictions(store.paths.runs() / runs["run"].iloc[0])
+    assert set(table["split"]) == {"val", "test", "pool"}
+    frame = data.frame.set_index("id")
+    test = table[table["split"] == "test"]
+    assert len(test) == (frame["split"] == "test").sum()
+    assert (frame.loc[test["id"], "grade"].to_numpy() == test["truth"].to_numpy()).all()
+    pool = table[table["split"] == "pool"]
+    assert (frame.loc[pool["id"], "true_grade"].to_numpy() == pool["truth"].to_numpy()).all()
+
+
+def test_a_finished_run_is_not_trained_again(walk, monkeypatch):
+    some, runs = walk
+    monkeypatch.setattr(experiment, "fit", lambda *a, **k: pytest.fail("trained again"))
+    again = experiment.train_rows("small", "smoke", ["fixmatch"], 0, some)
+    assert again["run"].iloc[0] == runs.set_index("method").loc["fixmatch", "run"]
+
+
+def test_more_labels_than_there_are(walk):
+    some, _ = walk
+    data = experiment.walk_data("small")
+    with pytest.raises(ValueError, match="data.labels is 5000, but only"):
+        experiment.train(settings("smoke", "supervised", 0, some | {"data.labels": 5000}), data)
+
+
+def test_missing_data_names_the_notebook(home):
+    with pytest.raises(FileNotFoundError, match="run the notebook 01_koka10k first"):
+        experiment.walk_data("nothing")
+
+
+def test_profile_paper_without_pictures_says_what_is_missing(home):
+    with pytest.raises(ValueError, match=r"reads real pictures: say where they are"):
+        experiment.make_data("paper", "paper")

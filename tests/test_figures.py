@@ -1,0 +1,214 @@
+"""Figures show what their tables hold, say what data they are of, and are saved the same each time."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import colors
+
+from riqa_lib import figures, paths, report, style
+
+P = [f"p{k}" for k in range(5)]
+
+
+def predictions(seeds: int = 2, n: int = 60) -> pd.DataFrame:
+    g = np.random.default_rng(0)
+    truth = g.choice(5, n, p=[0.1, 0.2, 0.3, 0.3, 0.1])
+    parts = []
+    for method in ("supervised", "fixmatch"):
+        for seed in range(seeds):
+            p = np.exp(-((np.arange(5) - truth[:, None] - g.normal(0, 0.7, (n, 1))) ** 2))
+            part = pd.DataFrame({"method": method, "seed": seed, "labels": 30, "id": [f"i{i:02d}" for i in range(n)]})
+            part = part.assign(group=part["id"], split="test", truth=truth)
+            part[P] = p / p.sum(axis=1, keepdims=True)
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def history() -> pd.DataFrame:
+    rows = [
+        {"method": m, "seed": s, "step": t, "val_mae": 1 - t / 200 + 0.1 * s, "val_macro_mae": 1.2 - t / 200,
+         "val_kept": 0.3 + t / 400 if m == "fixmatch" else 0.0, "val_kept_accuracy": 0.7 if m == "fixmatch" else np.nan}
+        for m in ("supervised", "fixmatch") for s in range(2) for t in (50, 100, 150)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def counts() -> pd.DataFrame:
+    rows = [("koniq-like", s, k, n, "label") for s in ("train", "test") for k, n in enumerate((5, 20, 50, 30, 5))]
+    rows += [("pool", "pool", k, 10, "truth") for k in range(5)]
+    return pd.DataFrame(rows, columns=["source", "split", "grade", "count", "known"])
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, pd.DataFrame]:
+    p = predictions()
+    table = report.table2(p, report.published(), True, [2], {"mae": 0.4}, resamples=30)
+    facts = pd.DataFrame({"item": ["data"], "value": ["simulated"]})
+    return {"predictions": p, "history": history(), "counts": counts(), "table2": table, "provenance": facts}
+
+
+def words(figure) -> str:
+    return " | ".join(t.get_text() for t in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def test_class_shares_has_the_shares() -> None:
+    ax = figures.class_shares(counts(), simulated=True).axes[0]
+    bars = [b for b in ax.patches if b.get_width() > 0 and b.get_height() > 0]
+    assert [b.get_width() for b in bars[:5]] == pytest.approx(np.array([5, 20, 50, 30, 5]) / 110)
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["train · koniq-like", "test · koniq-like", "pool"]
+    assert [bool(b.get_hatch()) for b in bars] == [False] * 10 + [True] * 5
+
+
+def test_learning_curves_have_the_seeds_and_their_mean() -> None:
+    figure = figures.learning_curves(history(), simulated=True)
+    assert len(figure.axes) == 2
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert lines["ViT, supervised"].get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
+    assert len(figure.axes[0].lines) == 2 * (2 + 1)
+    lone = figures.learning_curves(history().query("seed == 0").drop(columns="val_macro_mae"), simulated=True)
+    assert len(lone.axes) == 1
+    assert len(lone.axes[0].lines) == 2
+
+
+def test_pseudo_labels_leaves_out_who_has_none() -> None:
+    figure = figures.pseudo_labels(history(), simulated=True)
+    named = [line.get_label() for line in figure.axes[0].lines if not line.get_label().startswith("_")]
+    assert named == ["ViT + FixMatch"]
+    with pytest.raises(ValueError, match="no method chooses"):
+        figures.pseudo_labels(history().query("method == 'supervised'"), simulated=True)
+
+
+def test_table2_points_are_where_the_table_says(frames) -> None:
+    table = frames["table2"]
+    figure = figures.table2_points(table, predictions(), simulated=True)
+    ax = figure.axes[0]
+    drawn = {(round(float(x), 6), float(y)) for line in ax.lines for x, y in zip(*line.get_data(), strict=True)}
+    for y, row in enumerate(table.to_dict("records")):
+        assert (round(row["mae"], 6), y) in drawn
+        if row["method"] != "rater":
+            assert (round(row["mae_low"], 6), y) in drawn
+    assert (0.53, 1.76) in drawn  # the published number, above the supervised row
+    dots = [c.get_offsets() for c in ax.collections if len(c.get_offsets()) == 2]
+    assert len(dots) == 2
+    assert np.mean(dots[0][:, 0]) == pytest.approx(table.set_index("method").loc["supervised", "mae"])
+    assert "published, on real pictures" in words(figure)
+    assert "one seed" not in words(figures.table2_points(table, simulated=True))
+
+
+def test_confusion_counts() -> None:
+    p = predictions()
+    figure = figures.confusion(p, "fixmatch", simulated=True)
+    own = p[p["method"] == "fixmatch"]
+    table = pd.crosstab(own["truth"], own[P].to_numpy().argmax(axis=1))
+    shown = [int(t.get_text().split("\n")[1]) for t in figure.axes[0].texts]
+    assert shown == [n for row in table.to_numpy() for n in row if n]
+    assert len(figures.confusion(p, simulated=True).axes) == 2
+    with pytest.raises(ValueError, match="no method comatch; found supervised, fixmatch"):
+        figures.confusion(p, "comatch", simulated=True)
+
+
+def test_reliability_of_a_forecaster_that_is_calibrated_and_one_that_is_not() -> None:
+    g = np.random.default_rng(1)
+    p = np.repeat([[0.6, 0.4, 0, 0, 0], [0.9, 0.1, 0, 0, 0]], 2000, axis=0)
+    honest = pd.DataFrame(p, columns=P).assign(method="a", seed=0, truth=(g.random(4000) > p[:, 0]).astype(int))
+    boasting = honest.assign(method="b", truth=(g.random(4000) > 0.5).astype(int))
+    figure = figures.reliability(pd.concat([honest, boasting]), simulated=False, bins=2)
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    error = {name[0]: float(re.findall(r"ECE ([\d.]+)", name)[0]) for name in lines if "ECE" in name}
+    assert error["a"] <= 0.02
+    assert error["b"] == pytest.approx(0.25, abs=0.03)
+    assert figure.axes[0].lines[1].get_xdata().tolist() == pytest.approx([0.6, 0.9])
+
+
+def test_contact_sheet() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 8, 10, 3), dtype=np.uint8)
+    frame = pd.DataFrame({"grade": [0, 4, 2, 3, -1]})
+    figure = figures.contact_sheet(pixels, frame, simulated=True, columns=3)
+    assert (figure.axes[4].images[0].get_array() == pixels[4]).all()
+    assert [ax.get_title() for ax in figure.axes] == ["grade 0", "grade 4", "grade 2", "grade 3", "no label", ""]
+    for wrong in (pixels[:4], pixels / 255, pixels[..., 0]):
+        with pytest.raises(ValueError, match=r"expected uint8 \(5, H, W, 3\)"):
+            figures.contact_sheet(wrong, frame, simulated=True)
+
+
+@pytest.mark.parametrize(
+    ("draw", "table", "column"),
+    [
+        (figures.class_shares, counts(), "known"),
+        (figures.learning_curves, history(), "val_mae"),
+        (figures.pseudo_labels, history(), "val_kept_accuracy"),
+        (figures.confusion, predictions(), "truth"),
+        (figures.reliability, predictions(), "method"),
+        (figures.table2_points, pd.DataFrame({"row": ["x"], "method": ["x"]}), "mae_low"),
+    ],
+)
+def test_missing_columns_and_empty_tables_are_errors(draw, table, column) -> None:
+    with pytest.raises(ValueError, match=rf"no column .*{column}.*; found "):
+        draw(table.drop(columns=column, errors="ignore"), simulated=True)
+    if column in table:
+        with pytest.raises(ValueError, match="no rows"):
+            draw(table.iloc[:0], simulated=True)
+
+
+def test_draw_all_saves_what_it_can_with_its_label(frames, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    found = figures.draw_all(frames, "demo")
+    names = ["class_shares", "learning_curves", "pseudo_labels", "table2", "confusion", "reliability"]
+    assert found == [paths.figures("demo") / f"{n}.{kind}" for n in names for kind in ("png", "pdf")]
+    assert sorted(f.name for f in paths.figures("demo").iterdir()) == sorted(f.name for f in found)
+    assert b"table2; simulated data; python -m riqa_lib figures (demo)" in found[6].read_bytes()
+    few = figures.draw_all({"counts": frames["counts"], "provenance": frames["provenance"]}, "few")
+    assert [f.name for f in few] == ["class_shares.png", "class_shares.pdf"]
+
+
+def test_saving_twice_gives_the_same_bytes_and_no_date(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    draw = lambda: style.save(figures.learning_curves(history(), simulated=True), "curves", "demo")  # noqa: E731
+    first = [f.read_bytes() for f in draw()]
+    assert first == [f.read_bytes() for f in draw()]
+    assert not any(b"CreationDate" in data or b"tIME" in data for data in first)
+    assert first[0].startswith(b"\x89PNG")
+    assert first[1].startswith(b"%PDF")
+
+
+def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    assert style.data_label(figures.confusion(predictions(), simulated=True)) == "simulated data"
+    assert style.data_label(figures.confusion(predictions(), simulated=False)) == "real data"
+    from matplotlib.figure import Figure
+
+    with pytest.raises(ValueError, match="does not say whether its data are simulated"):
+        style.save(Figure(), "bare", "demo")
+    assert not paths.figures("demo").exists()
+
+
+def test_notebooks_show_figures_without_pyplot() -> None:
+    figure = figures.learning_curves(history(), simulated=True)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_colours_stay_apart_and_settings_stay_put() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    figures.learning_curves(history(), simulated=True)
+    assert dict(mpl.rcParams) == before
+    assert set(style.METHOD) == set(report.NAMES)
+    values = [np.array(colors.to_rgb(c)) for c in style.METHOD.values()]
+    gaps = [np.abs(a - b).sum() for i, a in enumerate(values) for b in values[:i]]
+    assert min(gaps) > 0.25
+
+
+def test_no_picture_or_training_library_is_imported_here() -> None:
+    for name in ("metrics", "stats", "report", "style", "figures"):
+        tree = ast.parse((Path(figures.__file__).parent / f"{name}.py").read_text())
+        names = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        names |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        assert not {n.split(".")[0] for n in names} & {"PIL", "skimage", "torch", "seaborn"}, name
+        assert not any("pyplot" in n for n in names), name

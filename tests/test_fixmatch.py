@@ -1,0 +1,201 @@
+"""FixMatch, supervised learning and prior alignment against slow loops written from the formulas."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+
+import pytest
+import torch
+from torch import nn
+
+from riqa_lib.ssl.base import Batch, forward_views
+from riqa_lib.ssl.fixmatch import FixMatch
+from riqa_lib.ssl.parts import PriorAlignment
+from riqa_lib.ssl.supervised import Supervised
+from riqa_lib.views import View
+
+
+def slow_softmax(row):
+    e = [math.exp(v - max(row)) for v in row]
+    return [v / sum(e) for v in e]
+
+
+def slow_fixmatch(z_x, y, z_w, z_s, c, prior, mean, steps):
+    """The formula, one picture at a time; returns loss, share kept, the running mean after the step."""
+    classes = len(prior)
+    sup = sum(-math.log(slow_softmax(z)[t]) for z, t in zip(z_x, y, strict=True)) / len(y)
+    q = [slow_softmax(z) for z in z_w]
+    if c.align:
+        now = [sum(row[k] for row in q) / len(q) for k in range(classes)]
+        mean = now if steps == 0 else [0.99 * a + 0.01 * b for a, b in zip(mean, now, strict=True)]
+        q = [[row[k] * (prior[k] + 1e-6) / (mean[k] + 1e-6) for k in range(classes)] for row in q]
+        q = [[v / sum(row) for v in row] for row in q]
+    total, kept = 0.0, 0
+    for row, z in zip(q, z_s, strict=True):
+        if max(row) >= c.tau:
+            kept += 1
+            log_p = [math.log(v) for v in slow_softmax(z)]
+            target = row if c.soft else [float(k == row.index(max(row))) for k in range(classes)]
+            total += -sum(t * lp for t, lp in zip(target, log_p, strict=True))
+    weight = c.lambda_u if steps >= c.start else 0
+    return sup + weight * total / len(q), kept / len(q), mean
+
+
+def some_logits(classes, seed, scale):
+    g = torch.Generator().manual_seed(seed)
+    z = [scale * torch.randn(n, classes, generator=g, dtype=torch.float64) for n in (4, 6, 6)]
+    return [v.requires_grad_() for v in z], torch.randint(classes, (4,), generator=g)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10])
+@pytest.mark.parametrize("scale", [0.1, 2.0, 9.0])
+@pytest.mark.parametrize("settings", [{}, {"tau": 0.0}, {"tau": 1.0}, {"tau": 0.5, "soft": True}, {"tau": 0.6, "align": True},
+                                      {"tau": 0.4, "align": True, "soft": True, "lambda_u": 3.0}, {"tau": 0.3, "start": 2}])  # fmt: skip
+def test_loss_mask_state_and_gradients(classes, scale, settings):
+    c = FixMatch.Config(**settings)
+    prior = torch.arange(1, classes + 1, dtype=torch.float64)
+    prior = prior / prior.sum()
+    method = FixMatch(nn.Linear(1, classes), classes, c, prior).double()
+    mean, steps = [0.0] * classes, 0
+    for seed in range(3):  # three steps: the state of one goes into the next
+        (z_x, z_w, z_s), y = some_logits(classes, seed, scale)
+        out = method.terms(z_x, y, z_w, z_s)
+        values = [v.tolist() for v in (z_x, z_w, z_s)]
+        loss, kept, after = slow_fixmatch(values[0], y.tolist(), values[1], values[2], c, prior.tolist(), mean, steps)
+        assert out["loss"].item() == pytest.approx(loss, abs=1e-6)
+        assert out["kept"].item() == pytest.approx(kept)
+        out["loss"].backward()
+        assert z_w.grad is None  # pseudo-labels are targets
+        for z, which in ((z_x, 0), (z_s, 2)):  # gradients against differences of the slow loss
+            for i, k in ((0, 0), (1, classes - 1)):
+                ends = []
+                for h in (1e-5, -1e-5):
+                    moved = [[list(r) for r in v] for v in values]
+                    moved[which][i][k] += h
+                    ends.append(slow_fixmatch(moved[0], y.tolist(), moved[1], moved[2], c, prior.tolist(), mean, steps)[0])
+                grad = 0.0 if z.grad is None else z.grad[i, k].item()
+                assert grad == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-5)
+        mean, steps = after, steps + 1
+        if c.align:
+            assert method.alignment.mean.tolist() == pytest.approx(mean, abs=1e-6)
+
+
+def test_nothing_kept_is_a_finite_loss_with_gradient():
+    method = FixMatch(nn.Linear(1, 5), 5, FixMatch.Config(tau=1.0), torch.full((5,), 0.2))
+    (z_x, z_w, z_s), y = some_logits(5, 0, 0.1)
+    out = method.terms(z_x, y, z_w, z_s)
+    out["loss"].backward()
+    assert out["unsup_loss"] == 0
+    assert torch.isfinite(z_x.grad).all()
+    assert (z_s.grad == 0).all()
+
+
+class Net(nn.Module):
+    """Logits that depend on the picture, on training mode and on the blanked tokens, so that every path shows."""
+
+    tokens = 4
+
+    def __init__(self, classes=3):
+        super().__init__()
+        torch.manual_seed(0)
+        self.f, self.head, self.drop = nn.Linear(12, 6), nn.Linear(6, classes), nn.Dropout(0.5)
+
+    def forward(self, x, keep=None):
+        x = x.flatten(1)
+        feature = torch.tanh(self.f(x if keep is None else x * keep.repeat_interleave(3, dim=1)))
+        return self.head(self.drop(feature)), feature
+
+
+def a_batch(m=6, keep=True):
+    g = torch.Generator().manual_seed(1)
+    x = lambda n: torch.randn(n, 3, 2, 2, generator=g)  # noqa: E731
+    strong = View(x(m), (torch.rand(m, 4, generator=g) > 0.3).float() if keep else None)
+    return Batch(View(x(4)), torch.tensor([0, 1, 2, 0]), torch.arange(4), View(x(4)), {"weak": View(x(m)), "strong": strong})
+
+
+def test_every_setting_is_read():
+    """Perturbing any setting changes the loss (within a few steps)."""
+    others = {"tau": 0.99, "lambda_u": 2.0, "weak": "eval", "soft": True, "align": True, "start": 3}
+    base = FixMatch.Config(tau=0.3)
+
+    def losses(config):
+        torch.manual_seed(0)
+        net = Net()
+        method = FixMatch(net, 3, config, torch.tensor([0.6, 0.3, 0.1])).train()
+        method.teacher = [Net()]
+        torch.manual_seed(5)
+        return [method(a_batch())["loss"].item() for _ in range(2)]
+
+    assert {f.name for f in fields(FixMatch.Config)} == {*others, "name"}
+    from dataclasses import replace
+
+    reference = losses(base)
+    for name, value in others.items():
+        assert losses(replace(base, **{name: value})) != reference, name
+    assert losses(base) == reference
+
+
+def test_the_weak_view_is_seen_as_asked():
+    batch = a_batch()
+    seen = {}
+    for weak in ("train", "eval", "ema"):
+        net, teacher = Net(), Net()
+        with torch.no_grad():
+            teacher.head.bias.add_(torch.tensor([5.0, 0.0, 0.0]))
+        method = FixMatch(net, 3, FixMatch.Config(tau=0.0, weak=weak), torch.full((3,), 1 / 3)).train()
+        method.teacher = [teacher]
+        torch.manual_seed(3)
+        (_, (z_w, _), _) = method.look(batch, ("weak", "strong"), weak)
+        seen[weak] = z_w
+        assert net.training
+        assert z_w.requires_grad == (weak == "train")
+    expected = Net().eval()(batch.u["weak"].images)[0]
+    assert torch.allclose(seen["eval"], expected)
+    assert torch.allclose(seen["ema"], expected + torch.tensor([5.0, 0, 0]), atol=1e-6)
+    assert not torch.allclose(seen["train"], expected)  # dropout is on
+
+
+def test_one_pass_equals_separate_passes():
+    net = Net().eval()
+    views = [View(torch.randn(2, 3, 2, 2)), View(torch.randn(3, 3, 2, 2), (torch.rand(3, 4) > 0.5).float())]
+    together = forward_views(net, views)
+    for (logits, feature), view in zip(together, views, strict=True):
+        alone = net(view.images, view.keep)
+        assert torch.allclose(logits, alone[0], atol=1e-6)
+        assert torch.allclose(feature, alone[1], atol=1e-6)
+
+
+def test_supervised_is_the_mean_cross_entropy():
+    net = Net().eval()
+    batch = a_batch()
+    for strong in (False, True):
+        method = Supervised(net, 3, Supervised.Config(strong=strong), torch.full((3,), 1 / 3))
+        assert method.labelled_strong == strong
+        given = Batch(batch.x, batch.y, batch.index, batch.s if strong else None)
+        rows = []
+        for view in (batch.x, batch.s) if strong else (batch.x,):
+            rows += [-math.log(slow_softmax(z)[t]) for z, t in zip(net(view.images)[0].tolist(), batch.y.tolist(), strict=True)]
+        assert method(given)["loss"].item() == pytest.approx(sum(rows) / len(rows), abs=1e-6)
+
+
+def test_alignment_state_survives_a_round_trip():
+    prior = torch.tensor([0.7, 0.2, 0.1])
+    a, b = PriorAlignment(prior), PriorAlignment(torch.full((3,), 1 / 3))
+    for seed in range(3):
+        a(torch.randn(5, 3, generator=torch.Generator().manual_seed(seed)).softmax(dim=1))
+    b.load_state_dict(a.state_dict())
+    p = torch.randn(5, 3).softmax(dim=1)
+    assert torch.equal(a(p), b(p))
+    assert torch.allclose(a.apply_to(p).sum(dim=1), torch.ones(5))
+
+
+def test_selected_follows_the_threshold():
+    method = FixMatch(Net(), 3, FixMatch.Config(tau=0.6), torch.full((3,), 1 / 3))
+    assert method.selected(torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1]])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("bad", [{"tau": 1.5}, {"weak": "never"}])
+def test_bad_settings_say_what_is_allowed(bad):
+    with pytest.raises(ValueError, match=r"method\.(tau|weak) is .*(0 to 1|train, eval, ema)"):
+        FixMatch.Config(**bad)

@@ -1,0 +1,97 @@
+"""The plan itself: complete, within its time, and a command line that says what is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import run_all
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP, SITE, LIMIT = 110, 30, 15 * 60  # seconds, design 5
+
+
+def test_every_numbered_notebook_is_in_the_plan_and_every_planned_notebook_exists():
+    there = {p.name for p in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    assert there == {s.notebook for s in run_all.PLAN}
+
+
+def test_the_plan_can_run():
+    from riqa_lib.workflow import Walk, check
+
+    walk = Walk(run_all.expand("demo", "demo", {}), "demo", ROOT / "notebooks", ROOT)
+    check(walk, walk.ordered())
+
+
+def test_the_demo_fits_into_fifteen_minutes_with_one_worker_and_with_two():
+    assert sum(s.seconds for s in run_all.PLAN) + SETUP + SITE <= LIMIT
+    ends: dict[str, float] = {}
+    for step in run_all.PLAN:
+        ends[step.name] = step.seconds + max((ends[n] for n in step.needs), default=0)
+    assert all(s.seconds > 0 for s in run_all.PLAN)
+    assert max(ends.values()) + SETUP + SITE <= LIMIT
+
+
+def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
+    assert [s.name for s in run_all.expand("demo", "x", {})] == [s.name for s in run_all.PLAN]
+    steps = {s.name: s for s in run_all.expand("gpu", "mine", {"train.lr": 1})}
+    names = {f"{base}{tail}" for base in ("03_vit_supervised", "04_fixmatch") for tail in ("", "-seed1", "-seed2")}
+    assert set(steps) == {*names, "00_start_here", "01_koka10k", "11_table2"}
+    assert set(steps["11_table2"].needs) == names
+    assert steps["03_vit_supervised"].needs == ("01_koka10k",)
+    assert set(steps["03_vit_supervised-seed2"].needs) == {"01_koka10k", "03_vit_supervised"}
+    assert set(steps["04_fixmatch-seed1"].needs) == {"01_koka10k", "03_vit_supervised"}
+    given = {"NAME": "mine", "PROFILE": "gpu", "SEED": 1, "SETTINGS": {"train.lr": 1}}
+    assert steps["04_fixmatch-seed1"].parameters == given
+    assert steps["00_start_here"].parameters == {"NAME": "mine"}
+
+
+def command(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, str(ROOT / "run_all.py"), "--home", str(tmp_path), *arguments], cwd=tmp_path,
+                          capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})  # fmt: skip
+
+
+def test_list_works_from_any_folder_without_an_activated_environment(tmp_path):
+    done = command(tmp_path, "--list")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [s.name for s in run_all.PLAN]
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--only", "05_nothing"], "no step is called 05_nothing; there are 00_start_here, 01_koka10k"),
+        (["--why", "04"], "no step is called 04; there are"),
+        (["--profile", "huge"], "invalid choice: 'huge'"),
+        (["--name", "../elsewhere", "--list"], "cannot name a walk"),
+        (["--set", "train.lr"], "'train.lr' is not KEY=VALUE"),
+        (["--jobs", "0"], "'0' is not a whole number from 1 on"),
+        (["--serial", "--jobs", "2"], "--serial runs one step at a time"),
+        (["--reference", "--profile", "demo"], "--reference means --profile reference, not demo"),
+        (["--profil", "demo"], "unrecognized arguments"),
+    ],
+)
+def test_a_wrong_request_is_status_2_and_says_what_is_allowed(tmp_path, arguments, words):
+    done = command(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_settings_are_json_or_text():
+    chosen = run_all.options(["--set", "train.lr=1e-4", "--set", "model.stem=conv", "--set", "x=[1, 2]", "--reference"])
+    assert dict(chosen.settings) == {"train.lr": 1e-4, "model.stem": "conv", "x": [1, 2]}
+    assert (chosen.profile, chosen.name) == ("reference", "best")
+
+
+@pytest.mark.parametrize(("state", "status"), [("done", 0), ("up to date", 0), ("failed", 1), ("skipped", 1)])
+def test_the_exit_status_says_whether_every_step_passed(monkeypatch, tmp_path, state, status):
+    from riqa_lib.workflow import Record
+
+    monkeypatch.setattr(run_all, "run_plan", lambda *a: {"a": Record("a", "done"), "b": Record("b", state)})
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    assert run_all.main([]) == status

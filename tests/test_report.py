@@ -1,0 +1,345 @@
+"""Tables, the collected reference and README blocks, on a small walk written by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa_lib import metrics, paths, report, stats, store
+from riqa_lib.seeding import rng
+
+P = [f"p{k}" for k in range(5)]
+RUNS = [("supervised", 40), ("fixmatch", 40), ("supervised_all", 160)]
+NOISE = {"supervised": 0.65, "fixmatch": 0.3, "supervised_all": 0.63}
+
+
+def pictures(per_split: int = 80) -> pd.DataFrame:
+    g = rng("walk")
+    n = 3 * per_split
+    votes = g.multinomial(9, [0.02, 0.13, 0.45, 0.35, 0.05], size=n)
+    grade = votes.argmax(axis=1)
+    frame = pd.DataFrame({"id": [f"i{i:03d}" for i in range(n)], "path": "", "group": [f"g{i // 2}" for i in range(n)]})
+    frame["source"] = "koniq-like"
+    frame["split"] = np.repeat(["train", "val", "test"], per_split)
+    frame["grade"] = grade
+    frame["score"] = votes @ np.arange(1, 6) / 9
+    frame[[f"c{k}" for k in range(1, 6)]] = votes
+    frame["true_grade"] = grade
+    pool = frame.head(30).assign(id=[f"u{i}" for i in range(30)], group="", source="pool", split="pool", grade=-1)
+    return pd.concat([frame, pool.assign(score=np.nan)], ignore_index=True)
+
+
+def predict(frame: pd.DataFrame, method: str, seed: int) -> pd.DataFrame:
+    asked = frame[frame["split"].isin(["val", "test", "pool"])].reset_index(drop=True)
+    place = asked["true_grade"].to_numpy() + rng(method, seed).normal(0, NOISE[method], len(asked))
+    p = np.exp(-1.5 * (np.arange(5) - place[:, None]) ** 2)
+    out = asked[["id", "group", "source", "split", "score"]].assign(truth=asked["grade"])
+    out[P] = p / p.sum(axis=1, keepdims=True)
+    return out
+
+
+def write_walk(name: str = "demo", seeds: int = 2) -> pd.DataFrame:
+    """A finished walk under RIQA_HOME, as the notebooks leave it."""
+    frame = pictures()
+    data = paths.results(name) / "data"
+    store.write_table(data / "frame.csv", frame)
+    store.write_json(data / "dataset.json", {"name": "koka10k", "simulated": True, "size": 48, "classes": 5})
+    for method, labels in RUNS:
+        listed = []
+        for seed in range(seeds):
+            folder = store.run_folder({"method": {"name": method}, "seed": seed})
+            store.write_table(folder / "predictions.csv.gz", predict(frame, method, seed))
+            steps = pd.DataFrame({"step": [50, 100, 150]})
+            steps = steps.assign(val_mae=np.array([0.9, 0.7, 0.6]) + 0.05 * seed, val_macro_mae=1.0)
+            share = [0.2, 0.4, 0.6] if method == "fixmatch" else [0.0, 0.0, 0.0]
+            steps = steps.assign(val_kept=share, val_kept_accuracy=[0.6, 0.7, 0.75] if any(share) else np.nan)
+            store.write_table(folder / "history.csv", steps)
+            facts = {"commit": "abc", "machine": "2 cores", "versions": {"python": "3.11", "torch": "2.11"}}
+            store.write_json(folder / "provenance.json", facts | {"train_seconds": 30.0, "labels": labels})
+            listed.append({"run": folder.name, "method": method, "seed": seed, "labels": labels})
+        store.write_table(paths.results(name) / "tables" / f"runs-{method}.csv", pd.DataFrame(listed))
+    return frame
+
+
+@pytest.fixture
+def walk(tmp_path, monkeypatch) -> pd.DataFrame:
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    monkeypatch.setattr(paths, "reference", lambda: tmp_path / "results" / "reference")
+    return write_walk()
+
+
+def long(frame: pd.DataFrame) -> pd.DataFrame:
+    parts = [predict(frame, m, s).assign(method=m, seed=s, labels=n) for m, n in RUNS for s in range(2)]
+    return pd.concat(parts, ignore_index=True)
+
+
+# ---------------------------------------------------------------- published numbers
+def test_published_numbers() -> None:
+    one, two = report.published("table1"), report.published("table2")
+    counts = one.pivot_table(index="split", columns="grade", values="count")
+    assert counts.loc["test"].tolist() == [23, 139, 515, 347, 23]
+    assert counts.sum(axis=1).to_dict() == {"test": 1047, "train": 8345, "val": 1040}
+    assert counts.sum().tolist() == [225, 1379, 5150, 3459, 219]
+    values = two.pivot_table(index="method", columns="metric", values="value")
+    assert values.loc["crmatch"].to_dict() == {"mae": 0.40, "mae_3": 0.33, "mae_34": 0.33, "mae_4": 0.39}
+    assert len(two) == 24
+    # The printed column 3&4 is the mean over images of columns 3 and 4, within rounding: no cell is mistyped.
+    mean = (values["mae_3"] * 347 + values["mae_4"] * 23) / 370
+    assert (mean - values["mae_34"]).abs().max() < 0.011
+    for table in (one, two):
+        assert table[["item", "pages", "source"]].notna().all().all()
+    margins = report.published("margins")
+    assert margins.set_index("metric")["margin"].to_dict() == {"macro_f1": 0.01, "auc": 0.03, "mae": 0.02}
+    with pytest.raises(ValueError, match="no published table 3; there are margins, table1, table2"):
+        report.published("3")
+
+
+# ---------------------------------------------------------------- Table 2
+def test_table2_holds_what_stats_says() -> None:
+    frame = pictures()
+    predictions = long(frame)
+    train = frame.loc[frame["split"] == "train", "grade"]
+    rater = {"mae": 0.4, "macro_mae": 0.5}
+    table = report.table2(predictions, report.published(), True, train, rater, resamples=200).set_index("method")
+    assert table.index.tolist() == ["constant", "rater", "supervised", "supervised_all", "fixmatch"]
+    test = predictions[predictions["split"] == "test"]
+    for m in report.COLUMNS:
+        found = table.loc["fixmatch", [m, f"{m}_low", f"{m}_high"]]
+        assert found.tolist() == pytest.approx(list(stats.interval(test, "fixmatch", m, 200)), nan_ok=True)
+    found = table.loc["fixmatch", ["d_mae", "d_mae_low", "d_mae_high"]].tolist()
+    assert found == pytest.approx(list(stats.difference(test, "fixmatch", "supervised", "mae", 200)))
+    assert table.loc["constant", "row"] == "best constant (always 2)"
+    truth = frame.loc[frame["split"] == "test", "grade"]
+    assert table.loc["constant", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 2)))
+    assert np.isnan(table.loc["constant", "srcc"])
+    assert table.loc["constant", "d_macro_mae_low"] > 0  # the constant is worse, and that is decided
+    assert table.loc["rater", ["mae", "macro_mae"]].tolist() == [0.4, 0.5]
+    assert table["published_mae"].dropna().to_dict() == {"supervised": 0.53}
+    assert set(table["data"]) == {"simulated"}
+    assert table["labels"].tolist() == [80, 0, 40, 160, 40]
+    assert table["seeds"].tolist() == [0, 0, 2, 2, 2]
+    assert (table["pictures"] == 80).all()
+
+
+def test_verdicts_follow_the_interval() -> None:
+    frame = pictures()
+    train = frame.loc[frame["split"] == "train", "grade"]
+    table = report.table2(long(frame), report.published(), False, train, resamples=200)
+    said = {row["method"]: report.verdict(row) for _, row in table.iterrows()}
+    assert said == {"constant": said["constant"], "supervised": "reference", "supervised_all": "not decided",
+                    "fixmatch": "better"}  # fmt: skip
+    row = {"method": "x", "d_mae_low": 0.01, "d_mae_high": 0.2, "d_macro_mae_low": -0.1, "d_macro_mae_high": 0.1}
+    assert report.verdict(row) == "worse"
+    assert report.verdict(row, "macro_mae") == "not decided"
+    assert report.verdict(row | {"d_mae_low": np.nan}) == "not compared"
+
+
+def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
+    frame = pictures()
+    p = long(frame)
+    more = p[p["method"].isin(["supervised", "fixmatch"])].assign(labels=80)
+    more[P] = np.roll(more[P].to_numpy(), 1, axis=1)
+    lone = p[(p["method"] == "fixmatch") & (p["seed"] == 0)].assign(method="comatch")
+    far = p[p["method"] == "fixmatch"].assign(method="crmatch", seed=lambda f: f["seed"] + 7)
+    every = pd.concat([p, more, lone, far])
+    table = report.table2(every, report.published(), True, [2, 2, 3], resamples=50).set_index(["method", "labels"])
+    assert len(table) == 8
+    for n in (40, 80):
+        gap = table.loc[("fixmatch", n), "mae"] - table.loc[("supervised", n), "mae"]
+        assert table.loc[("fixmatch", n), "d_mae"] == pytest.approx(gap)
+    assert np.isnan(table.loc[("supervised_all", 160), "d_mae"])  # two supervised rows, neither with 160 labels
+    test = p[(p["split"] == "test") & (p["seed"] == 0)]
+    one_seed = stats.difference(test, "fixmatch", "supervised", "mae", 50)[0]
+    assert table.loc[("comatch", 40), "d_mae"] == pytest.approx(one_seed)
+    assert np.isnan(table.loc[("crmatch", 40), "d_mae"])
+
+
+def test_one_rater_against_a_draw_of_every_vote() -> None:
+    frame = pictures().query("split == 'test'")
+    errors, by_class = [], {k: [] for k in range(5)}
+    for row in frame.to_dict("records"):
+        each = [abs(k - row["grade"]) for k in range(5) for _ in range(row[f"c{k + 1}"])]
+        errors.append(sum(each) / len(each))
+        by_class[row["grade"]].append(errors[-1])
+    found = report.one_rater(frame)
+    assert found["mae"] == pytest.approx(np.mean(errors))
+    assert found["mae_34"] == pytest.approx(np.mean(by_class[3] + by_class[4]))
+    assert found["macro_mae"] == pytest.approx(np.mean([np.mean(v) for v in by_class.values() if v]))
+    with pytest.raises(ValueError, match="no column c2"):
+        report.one_rater(frame.drop(columns="c2"))
+    with pytest.raises(ValueError, match="80 rows have no votes or negative ones, first i160"):
+        report.one_rater(frame.assign(**{f"c{k}": 0 for k in range(1, 6)}))
+
+
+def test_show_table() -> None:
+    frame = pictures()
+    table = report.table2(long(frame), report.published(), True, [2], {"mae": 0.4}, resamples=50)
+    text = report.show_table(table)
+    lines = text.splitlines()
+    assert len({line.count("|") for line in lines[: len(table) + 2]}) == 1
+    row = table.set_index("method").loc["fixmatch"]
+    assert f"{row['mae']:.2f} [{row['mae_low']:.2f}, {row['mae_high']:.2f}]" in text
+    assert f"−{-row['d_mae']:.2f} [" in text
+    assert "Simulated data, 80 test pictures" in text
+    assert "simulated" in lines[2]
+    assert report.cell(-0.001, -0.2, 0.1, sign=True) == "−0.00 [−0.20, +0.10]"
+    assert report.cell(0.5) == "0.50"
+    assert report.cell(np.nan) == "–"
+
+
+# ---------------------------------------------------------------- a walk, and the tracked reference
+def test_load_walk(walk) -> None:
+    frames = report.load_walk("demo")
+    assert set(frames) == {"predictions", "history", "counts", "table2", "runs", "provenance"}
+    p = frames["predictions"]
+    assert list(p)[:3] == ["method", "seed", "labels"]
+    assert len(p) == 3 * 2 * 160  # val and test; the pool is left out
+    assert frames["history"].groupby(["method", "seed"]).size().tolist() == [3] * 6
+    counts = frames["counts"]
+    assert counts.loc[counts["split"] == "test", "count"].sum() == 80
+    assert set(counts.loc[counts["split"] == "pool", "known"]) == {"truth"}
+    assert frames["table2"].set_index("method").loc["rater", "mae"] == pytest.approx(
+        report.one_rater(walk[walk["split"] == "test"])["mae"]
+    )
+    assert report.is_simulated(frames)
+
+
+def test_collected_and_direct_tables_are_the_same_and_small(walk) -> None:
+    direct = report.load_walk("demo")
+    folder = report.collect("demo")
+    again = report.load_walk("reference")
+    assert set(direct) == set(again)
+    for key, frame in direct.items():
+        pd.testing.assert_frame_equal(frame, again[key], check_dtype=False, rtol=1e-6)
+    assert {f.name for f in folder.iterdir()} == {*report.FILES.values(), "provenance.json"}
+    first = {f.name: f.read_bytes() for f in folder.iterdir()}
+    report.collect("demo")
+    assert first == {f.name: f.read_bytes() for f in folder.iterdir()}
+    store.write_table(paths.results("demo") / "tables" / "runs-fixmatch-again.csv",
+                      pd.read_csv(paths.results("demo") / "tables" / "runs-fixmatch.csv"))  # fmt: skip
+    assert len(report.load_walk("demo")["runs"]) == 6  # listed twice, the same: counted once
+
+
+def test_rounding_keeps_every_grade() -> None:
+    p = pd.DataFrame([[0.19996, 0.400012, 0.400028, 0, 0], [0.1, 0.2, 0.3, 0.2, 0.2]], columns=P)
+    assert p.round(4)[P].to_numpy().argmax(axis=1).tolist() == [1, 2]  # a tie, and the second would lose
+    short = report._rounded(p)
+    assert (short[P].to_numpy().argmax(axis=1) == p[P].to_numpy().argmax(axis=1)).all()
+    assert (short[P] - p[P]).abs().to_numpy().max() <= 1.5e-4
+    metrics.probabilities(short[P])
+
+
+def test_too_large_a_walk_drops_val_then_is_refused(walk, monkeypatch) -> None:
+    report.collect("demo")
+    size = (paths.reference() / "predictions.csv.gz").stat().st_size
+    monkeypatch.setattr(report, "MOST_BYTES", int(size * 0.8))
+    report.collect("demo")
+    assert set(report.load_walk("reference")["predictions"]["split"]) == {"test"}
+    monkeypatch.setattr(report, "MOST_BYTES", 100)
+    before = sorted(f.name for f in paths.reference().iterdir())
+    with pytest.raises(ValueError, match="test predictions of demo take"):
+        report.collect("demo")
+    assert before == sorted(f.name for f in paths.reference().iterdir())
+
+
+def test_a_collection_cut_short_is_not_read(walk, monkeypatch) -> None:
+    report.collect("demo")
+    real = store.write_table
+
+    def fails(path, frame):
+        if path.name == "counts.csv":
+            raise OSError("No space left on device")
+        return real(path, frame)
+
+    monkeypatch.setattr(store, "write_table", fails)
+    with pytest.raises(OSError, match="No space"):
+        report.collect("demo")
+    with pytest.raises(FileNotFoundError, match=r"provenance\.json not there; make it with python run_all"):
+        report.load_walk("reference")
+
+
+def test_what_is_missing_is_named(walk) -> None:
+    with pytest.raises(FileNotFoundError, match=r"results/other/tables/runs-\*\.csv: not there yet; run a "):
+        report.load_walk("other")
+    tables = paths.results("demo") / "tables"
+    (tables / "runs-bad.csv").write_text("run,method\nx,y\n")
+    listed = pd.read_csv(tables / "runs-fixmatch.csv")
+    listed.loc[0, "run"] = "fixmatch-gone"
+    listed.loc[1, "labels"] = 99
+    listed.to_csv(tables / "runs-other.csv", index=False)
+    with pytest.raises(ValueError, match="runs-bad") as all_at_once:
+        report.load_walk("demo")
+    text = str(all_at_once.value)
+    assert "runs-bad.csv: no column seed, labels; found run, method" in text
+    assert "results/runs/fixmatch-gone: no finished run" in text
+    assert f"run {listed['run'][1]} is listed with different" in text
+    assert "two runs are fixmatch, seed 0, 40 labels" in text
+    (paths.results("demo") / "data" / "dataset.json").unlink()
+    for extra in ("runs-bad.csv", "runs-other.csv"):
+        (tables / extra).unlink()
+    with pytest.raises(FileNotFoundError, match="01_koka10k"):
+        report.load_walk("demo")
+
+
+def test_damaged_predictions_are_named(walk) -> None:
+    run = report.load_walk("demo")["runs"]["run"][0]
+    file = paths.runs() / run / "predictions.csv.gz"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ValueError, match=f"results/runs/{run}/predictions.csv.gz: damaged"):
+        report.load_walk("demo")
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (pd.DataFrame({"method": ["a"]}), "no column seed, labels"),
+        (pd.DataFrame({"method": ["a"], "seed": [0], "labels": [1], "split": ["val"]}), "no rows of split test"),
+    ],
+)
+def test_bad_predictions(frame, says) -> None:
+    with pytest.raises(ValueError, match=says):
+        report.table2(frame, report.published(), True, [2])
+
+
+# ---------------------------------------------------------------- README
+def test_fill_markers() -> None:
+    text = "a\n<!-- riqa:one -->\nold\n<!-- /riqa:one -->\nb <!-- riqa:two --><!-- /riqa:two --> c\n"
+    filled = report.fill_markers(text, {"one": "new\nlines\n", "two": "2", "unused": ""})
+    one, two = "<!-- riqa:one -->\nnew\nlines\n<!-- /riqa:one -->", "<!-- riqa:two -->\n2\n<!-- /riqa:two -->"
+    assert filled == f"a\n{one}\nb {two} c\n"
+    assert report.fill_markers(filled, {"one": "new\nlines", "two": "2"}) == filled
+    assert report.fill_markers("nothing here", {}) == "nothing here"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a\n\n<!-- riqa:three -->x<!-- /riqa:three -->", "line 3: unknown marker riqa:three; known are one, two"),
+        ("<!-- riqa:one -->", "marker riqa:one is not closed"),
+        ("<!-- /riqa:one -->", "line 1: marker <!-- /riqa:one --> does not fit; no marker is open"),
+        ("<!-- riqa:one --><!-- riqa:two --><!-- /riqa:two --><!-- /riqa:one -->", "does not fit; one is open"),
+        ("<!-- riqa:one --><!-- /riqa:two -->", "does not fit; one is open"),
+    ],
+)
+def test_wrong_markers(text, says) -> None:
+    with pytest.raises(ValueError, match=says):
+        report.fill_markers(text, {"one": "1", "two": "2"})
+
+
+def test_readme_blocks(walk) -> None:
+    with pytest.raises(FileNotFoundError, match=r"run_all\.py --reference"):
+        report.readme_blocks()
+    report.collect("demo")
+    blocks = report.readme_blocks()
+    assert set(blocks) == {"table2", "provenance"}
+    assert "| ViT + FixMatch | 40 | 2 |" in blocks["table2"]
+    assert blocks["provenance"] == (
+        "Simulated data (koka10k, 48 px); 6 runs, seeds 0, 1, 3 minutes of training in all; 2 cores; torch 2.11, "
+        "Python 3.11; commit abc."
+    )
+    kept = json.loads((paths.reference() / "provenance.json").read_text())
+    assert kept["data"] == "simulated"
+    assert kept["walk"] == "demo"

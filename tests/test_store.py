@@ -1,0 +1,100 @@
+"""Files are written whole or not at all; a run's folder belongs to its settings."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa_lib import paths, store
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+    file = store.write_json(tmp_path / "a.json", {"n": 1})
+    with pytest.raises(OSError, match="full"), store.replacing(file) as part:
+        part.write_text("half of")
+        raise OSError(errno.ENOSPC, "disk full")
+    assert store.read_json(file) == {"n": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_tables_are_the_same_bytes_each_time_and_ids_stay_text(tmp_path):
+    frame = pd.DataFrame({"id": ["007", "NA"], "p0": [0.25, np.nan]})
+    a = store.write_table(tmp_path / "a.csv.gz", frame).read_bytes()
+    b = store.write_table(tmp_path / "b.csv.gz", frame).read_bytes()
+    assert a == b
+    pd.testing.assert_frame_equal(store.read_table(tmp_path / "a.csv.gz"), frame, check_dtype=False)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x1f\x8bnonsense"])
+def test_a_damaged_table_is_named(tmp_path, damage):
+    file = store.write_table(tmp_path / "p.csv.gz", pd.DataFrame({"id": list("abc") * 50, "p0": range(150)}))
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=r"p\.csv\.gz: damaged"):
+        store.read_table(file)
+
+
+def test_a_damaged_json_is_named(tmp_path):
+    (tmp_path / "c.json").write_text('{"a": ')
+    with pytest.raises(ValueError, match=r"c\.json: not a JSON file"):
+        store.read_json(tmp_path / "c.json")
+
+
+def test_a_missing_input_names_the_notebook(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run the notebook 01_koka10k first"):
+        store.need(tmp_path / "data", "01_koka10k")
+
+
+def test_hash_depends_on_values_not_on_order():
+    assert store.settings_hash({"a": 1, "b": [2]}) == store.settings_hash({"b": [2], "a": 1})
+    assert store.settings_hash({"a": 1}) != store.settings_hash({"a": 1.5})
+    for bad in ({"a": float("nan")}, {"a": object()}):
+        with pytest.raises(ValueError, match="plain numbers"):
+            store.settings_hash(bad)
+
+
+def test_a_folder_of_other_settings_is_refused(home):
+    folder = store.run_folder({"method": {"name": "m"}, "lr": 1})
+    assert store.run_folder({"method": {"name": "m"}, "lr": 1}) == folder
+    (folder / "config.json").write_text(json.dumps({"method": {"name": "m"}, "lr": 2}))
+    with pytest.raises(ValueError, match=r"holds other settings \(lr differ\)"):
+        store.run_folder({"method": {"name": "m"}, "lr": 1})
+    store.write_json(folder / "provenance.json", {})
+    with pytest.raises(ValueError, match="do not give this folder's name"):
+        store.read_runs()
+
+
+def test_read_runs_lists_finished_runs_only(home):
+    for lr in (1, 2):
+        folder = store.run_folder({"method": {"name": "m"}, "train": {"lr": lr}})
+    store.write_json(folder / "provenance.json", {})
+    runs = store.read_runs()
+    assert runs[["method.name", "train.lr"]].to_numpy().tolist() == [["m", 2]]
+
+
+def test_predictions_must_be_probabilities(tmp_path):
+    frame = pd.DataFrame({"id": ["a", "b"], "p0": [0.5, 0.5], "p1": [0.5, 0.6]})
+    store.write_table(tmp_path / "predictions.csv.gz", frame)
+    with pytest.raises(ValueError, match=r"row 3 \(b\): probabilities sum to 1\.1"):
+        store.read_predictions(tmp_path)
+
+
+def test_a_full_disk_is_noticed_before_writing(tmp_path):
+    with pytest.raises(OSError, match=r"MiB are free"):
+        store.free_space(tmp_path / "not" / "there", 2**60)
+    store.free_space(tmp_path, 1)
+
+
+def test_the_journal_lists_what_was_written(tmp_path, monkeypatch):
+    monkeypatch.setenv(store.JOURNAL, str(tmp_path / "log"))
+    file = store.write_json(tmp_path / "a.json", {})
+    assert (tmp_path / "log").read_text().split() == [str(file.resolve())]
+
+
+def test_shown_paths_are_relative(home):
+    assert paths.shown(home / "results" / "demo") == "results/demo"
+    assert paths.shown(paths.ROOT / "README.md") == "README.md"

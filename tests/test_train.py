@@ -1,0 +1,169 @@
+"""The loop: the same bits after a kill, the schedule's formula, what each setting does."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from riqa_lib import train
+from riqa_lib.models.vit import ViT, ViTConfig
+from riqa_lib.ssl.fixmatch import FixMatch
+from riqa_lib.ssl.supervised import Supervised
+from riqa_lib.train import Material, TrainConfig
+
+TINY = ViTConfig(width=16, depth=1, heads=2, patch=8, weights="none")
+FAST = TrainConfig(steps=6, batch=4, mu=2, evaluations=3, precision="fp32")
+
+
+def material(n=40, size=20):
+    pixels = np.random.default_rng(0).integers(0, 256, (n, size, size, 3), np.uint8)
+    rows = np.arange(n)
+    for k in range(5):
+        pixels[rows % 5 == k] //= 6 - k  # grade = brightness, so that there is something to learn
+    return Material(torch.from_numpy(pixels), rows[:20], rows[:20] % 5, rows[20:], rows[20:30], rows[20:30] % 5, 16)
+
+
+def method(kind=FixMatch, seed=0, **settings):
+    torch.manual_seed(seed)
+    config = kind.Config(tau=0.2, align=True, **settings) if kind is FixMatch else kind.Config(**settings)
+    return kind(ViT(TINY, 16, 5), 5, config, torch.full((5,), 0.2))
+
+
+def weights(net):
+    return torch.cat([v.double().flatten() for v in net.state_dict().values()])
+
+
+@pytest.mark.parametrize("config", [FAST, TrainConfig(**{**vars(FAST), "optimiser": "adam", "ema": 0.0, "select": "last"})])
+def test_killed_and_resumed_ends_with_the_same_bits(tmp_path, config):
+    state = tmp_path / "state.safetensors"
+    whole, history, _ = train.fit(method(), material(), config, 0)
+    train.fit(method(), material(), config, 0, state, stop_after=3)  # dies after step 3; the state of step 2 is on disk
+    resumed = method(seed=99)  # other first weights: all must come from the state
+    net, after, times = train.fit(resumed, material(), config, 0, state)
+    assert times["steps_now"] == 4
+    assert torch.equal(weights(whole), weights(net))
+    assert history.to_csv() == after.to_csv()
+    again, _, _ = train.fit(method(), material(), config, 0)
+    assert torch.equal(weights(whole), weights(again))
+    other, _, _ = train.fit(method(), material(), config, 1)
+    assert not torch.equal(weights(whole), weights(other))
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    state = tmp_path / "state.safetensors"
+    train.fit(method(), material(), FAST, 0, state, stop_after=3)
+    state.write_bytes(state.read_bytes()[:-50])
+    with pytest.raises(ValueError, match=r"state\.safetensors: damaged"):
+        train.fit(method(), material(), FAST, 0, state)
+
+
+def test_it_learns_and_selects_on_validation():
+    config = TrainConfig(steps=60, batch=8, evaluations=6, precision="fp32", lr=3e-3, ema=0.9)
+    _, history, _ = train.fit(method(Supervised), material(), config, 0)
+    assert history["val_mae"].iloc[-1] < 0.8  # chance: 1.6
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+
+
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_the_selected_weights_are_those_of_the_best_or_last_evaluation(select):
+    config = TrainConfig(**{**vars(FAST), "select": select, "evaluations": 6, "lr": 0.05})
+    net, history, _ = train.fit(method(Supervised), material(), config, 0)
+    mine = train.validate(net, method(Supervised), material())["val_mae"]
+    assert mine == pytest.approx(history["val_mae"].min() if select == "best" else history["val_mae"].iloc[-1])
+
+
+def test_learning_rate():
+    c = TrainConfig(steps=100, lr=2.0, warmup=0.1, final=0.25)
+    for step in range(100):
+        t = (step - 10) / 89
+        slow = 2.0 * (step + 1) / 10 if step < 10 else 0.5 + 1.5 * 0.5 * (1 + math.cos(math.pi * t))
+        assert train.lr_at(step, c) == pytest.approx(slow)
+    assert train.lr_at(99, c) == pytest.approx(0.5)
+
+
+def test_batches_go_through_whole_permutations():
+    seen = np.concatenate([train.drawn(10, 4, step, "x") for step in range(5)])
+    assert Counter(seen.tolist()) == {k: 2 for k in range(10)}
+    assert not np.array_equal(seen[:10], seen[10:])
+    assert np.array_equal(train.drawn(10, 4, 3, "x"), train.drawn(10, 4, 3, "x"))
+    assert np.array_equal(np.sort(train.drawn(3, 9, 0, "x")), np.repeat([0, 1, 2], 3))
+
+
+def test_all_methods_see_the_same_labelled_pictures():
+    a = train.batch_of(material(), method(Supervised), FAST, 0, 5, 4)
+    b = train.batch_of(material(), method(FixMatch), FAST, 0, 5, 4)
+    assert torch.equal(a.x.images, b.x.images)
+    assert torch.equal(a.y, b.y)
+    assert {n: len(v.images) for n, v in b.u.items()} == {"weak": 8, "strong": 8}
+    assert a.u == {}
+
+
+def test_layer_decay_and_weight_decay():
+    m = method(Supervised)
+    m.net = ViT(ViTConfig(width=16, depth=2, heads=2, weights="none"), 16, 5)
+    groups = train.optimiser(m, TrainConfig(layer_decay=0.5)).param_groups
+    scale = {id(p): g["lr_scale"] for g in groups for p in g["params"]}
+    decay = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
+    assert len(scale) == len(list(m.net.parameters()))
+    vit = m.net.vit
+    found = [scale[id(p)] for p in (vit.head.weight, vit.blocks[1].mlp.fc1.weight, vit.blocks[0].mlp.fc1.weight, vit.pos_embed)]
+    assert found == [1.0, 0.5, 0.25, 0.125]
+    assert decay[id(vit.head.weight)] == 0.05
+    assert decay[id(vit.head.bias)] == decay[id(vit.pos_embed)] == 0.0
+
+
+def test_average_is_the_running_mean():
+    net = ViT(TINY, 16, 5)
+    average = train.Average(net, 0.9)
+    slow = {k: v.clone() for k, v in net.named_parameters()}
+    for step in range(12):
+        with torch.no_grad():
+            for p in net.parameters():
+                p.add_(0.1)
+        average.update(step)
+        d = min(0.9, (1 + step) / (10 + step))
+        slow = {k: d * slow[k] + (1 - d) * v for k, v in net.named_parameters()}
+    for k, v in average.net.named_parameters():
+        assert torch.allclose(v, slow[k], atol=1e-5)
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"steps": 0}, "train.steps is 0"), ({"optimiser": "sgd"}, "adamw, adam"), ({"strong": "blur"}, "quality, randaugment"),
+    ({"mu": -1}, "train.mu"), ({"select": "test"}, "best, last"),
+])  # fmt: skip
+def test_bad_settings_say_what_is_allowed(changes, words):
+    with pytest.raises(ValueError, match=words):
+        TrainConfig(**changes)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run():
+    m = method(Supervised)
+    with torch.no_grad():
+        m.net.vit.head.bias.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="by step 2"):
+        train.fit(m, material(), FAST, 0)
+
+
+def test_no_pictures_is_said():
+    import dataclasses
+
+    none = dataclasses.replace(material(), unlabelled=np.array([], int))
+    with pytest.raises(ValueError, match="FixMatch needs unlabelled pictures"):
+        train.fit(method(), none, FAST, 0)
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    net = ViT(TINY, 16, 5)
+    train.save_weights(tmp_path / "w.safetensors", net)
+    fresh = ViT(TINY, 16, 5)
+    train.load_weights(tmp_path / "w.safetensors", fresh)
+    assert torch.equal(weights(net), weights(fresh))
+    with pytest.raises(ValueError, match=r"w\.safetensors: these weights don't fit"):
+        train.load_weights(tmp_path / "w.safetensors", ViT(ViTConfig(width=32, depth=1, weights="none"), 16, 5))
+    other = ViT(TINY, 16, 3)
+    train.load_weights(tmp_path / "w.safetensors", other, skip=("vit.head.",))
+    assert torch.equal(other.vit.pos_embed, net.vit.pos_embed)
