@@ -132,6 +132,13 @@ def show(walk: Walk, only: list[str], explain: list[str] | None) -> None:
         print(f"{step.name:{width}}  {step.seconds:4.0f} s  {state:10}  {needs}")
 
 
+def site_is_current(walk: Walk, index: Path) -> bool:
+    """Whether the site is younger than every step that ended since, and than its own source."""
+    made_of = [*walk.folder.glob("steps/*.json"), *walk.folder.glob("steps/*.journal"),
+               *(p for p in (paths.ROOT / "docs").rglob("*") if p.is_file())]  # fmt: skip
+    return index.exists() and all(p.stat().st_mtime <= index.stat().st_mtime for p in made_of)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the plan; 0, 1 where a step failed, 2 where the request is wrong."""
     chosen = options(arguments)
@@ -154,10 +161,13 @@ def main(arguments: list[str] | None = None) -> int:
         from riqa_lib import report
 
         report.collect(chosen.name)
-    if chosen.site:
+    index = walk.folder / "site" / "index.html"
+    if chosen.site and not site_is_current(walk, index):
         from riqa_lib.site import build
 
-        print(build(walk))
+        build(walk)
+    if chosen.site:
+        print(index)
     return 0 if passed else 1
 
 

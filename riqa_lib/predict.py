@@ -27,7 +27,7 @@ def predictions(frame: pd.DataFrame, p: Tensor) -> pd.DataFrame:
     """Rows of a data set's frame with their probabilities (N, C): id, group, source, split, truth, [score], p0, p1, ...
 
     truth is the grade, or, where pictures of the pool have a known true grade (simulation, or hidden labels), that."""
-    truth = frame["grade"].where(frame["grade"] >= 0, frame["true_grade"] if "true_grade" in frame else -1)
+    truth = frame["grade"].where(frame["grade"] >= 0, frame.get("true_grade", -1))
     table = frame[["id", "group", "source", "split"]].assign(truth=truth.astype(int), score=frame["score"].round(5))
     values = np.round(p.numpy().astype(np.float64), 5)
     return table.assign(**{f"p{k}": values[:, k] for k in range(values.shape[1])}).reset_index(drop=True)

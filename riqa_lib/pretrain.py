@@ -26,7 +26,6 @@ from .sim.distortions import MONOTONE, distort
 from .train import ConvStem, TrainConfig, device, drawn, has_bf16, lr_at, optimiser, save_weights
 
 
-
 @dataclass(frozen=True)
 class PretrainConfig:
     """pictures: how many are distorted (twice each, at two levels); batch: pairs a step.

@@ -90,7 +90,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
     """Read a CSV (or .csv.gz) that write_table wrote; names stay text, "NA" too. ValueError names a damaged file."""
     try:
         rest = [c for c in pd.read_csv(path, nrows=0) if c not in TEXT]
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=dict.fromkeys(rest, [""]))
+        return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values={key: [""] for key in rest})
     except (EOFError, gzip.BadGzipFile, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
         raise ValueError(f"{paths.shown(path)}: damaged or not a table ({e}); delete it and run its step again") from e
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,14 +93,14 @@ def has_bf16(where: torch.device) -> bool:
 def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:
     """The pixel store as a tensor: on the GPU when it takes less than half of the free memory, else in (mapped) memory."""
     if isinstance(pixels, np.memmap) and not pixels.flags.writeable:  # torch wants a writeable array: copy-on-write
-        pixels = np.load(pixels.filename, mmap_mode="c")
+        pixels = np.load(str(pixels.filename), mmap_mode="c")
     tensor = torch.from_numpy(np.asarray(pixels))
     if where.type == "cuda" and tensor.numel() < torch.cuda.mem_get_info()[0] // 2:
         return tensor.to(where)
     return tensor
 
 
-def optimiser(method: Method, c: TrainConfig) -> torch.optim.Optimizer:
+def optimiser(method: Any, c: TrainConfig) -> torch.optim.Optimizer:
     """Adam(W) with layer-wise decay; no weight decay on 1-D parameters, positions and tokens."""
     net = method.net
     vit = getattr(net, "vit", net)
@@ -125,7 +126,8 @@ def lr_at(step: int, c: TrainConfig) -> float:
 
 def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
     """Which of `rows` items step number `step` takes: `count` positions along endless whole permutations."""
-    start, out = step * count, []
+    start = step * count
+    out: list[int] = []
     while len(out) < count:
         epoch, place = divmod(start + len(out), rows)
         order = rng("order", *keys, epoch).permutation(rows)
@@ -198,7 +200,8 @@ def fit(
     method.teacher = [average.net]
     optim = optimiser(method, c)
     best = Best()
-    first, history = 0, []
+    first = 0
+    history: list[dict] = []
     if state_file is not None and state_file.exists():
         first, history = load_state(state_file, method, average, optim, best)
     checks = {round(c.steps * (k + 1) / c.evaluations) for k in range(c.evaluations)}
@@ -255,7 +258,8 @@ class Best:
     """The weights with the lowest score so far."""
 
     def __init__(self) -> None:
-        self.score, self.weights = math.inf, {}
+        self.score = math.inf
+        self.weights: dict[str, Tensor] = {}
 
     def offer(self, score: float, net: nn.Module) -> None:
         if score < self.score:

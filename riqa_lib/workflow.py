@@ -725,6 +725,19 @@ def _workers(jobs: int | None) -> list[tuple[dict[str, str], dict[str, float] | 
     return [*on_gpu, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C (only the main thread may say so)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _side_by_side(
     walk: Walk, steps: Sequence[Step], force: set[str], progress: Progress, jobs: int | None, scheduler: str | None
 ) -> Iterator[Record]:
@@ -746,12 +759,13 @@ def _side_by_side(
                                               "resources": resources, "silence_logs": logging.CRITICAL}}
                 for i, (env, resources) in enumerate(layout)
             }  # fmt: skip
-            cluster = stack.enter_context(
-                SpecCluster(
-                    workers=spec, scheduler={"cls": Scheduler, "options": {**local, "dashboard": False}},
-                    silence_logs=logging.CRITICAL,
-                )
-            )  # fmt: skip
+            with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
+                cluster = stack.enter_context(
+                    SpecCluster(
+                        workers=spec, scheduler={"cls": Scheduler, "options": {**local, "dashboard": False}},
+                        silence_logs=logging.CRITICAL,
+                    )
+                )  # fmt: skip
             client = stack.enter_context(Client(cluster, set_as_default=False))
             has_gpu = any(resources for _, resources in layout)
         client.subscribe_topic("cell", lambda event: progress.cell(*event[1]))

@@ -13,7 +13,7 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RIQA
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture()
+@pytest.fixture
 def home(tmp_path, monkeypatch):
     """A fresh RIQA_HOME: everything a test writes goes there."""
     monkeypatch.setenv("RIQA_HOME", str(tmp_path / "home"))

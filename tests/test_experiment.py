@@ -100,7 +100,7 @@ def test_rows_share_data_weights_and_budget(walk):
 
 def test_test_labels_are_never_seen(walk):
     """Other test grades, same run: training looks at training and validation pictures only."""
-    some, runs = walk
+    some, _runs = walk
     data = experiment.walk_data("small")
     frame = data.frame.copy()
     frame.loc[frame["split"] == "test", "grade"] = 0
@@ -135,7 +135,7 @@ def test_a_finished_run_is_not_trained_again(walk, monkeypatch):
 def test_more_labels_than_there_are(walk):
     some, _ = walk
     data = experiment.walk_data("small")
-    with pytest.raises(ValueError, match="data.labels is 5000, but only"):
+    with pytest.raises(ValueError, match=r"data\.labels is 5000, but only"):
         experiment.train(settings("smoke", "supervised", 0, some | {"data.labels": 5000}), data)
 
 

@@ -170,8 +170,12 @@ def test_one_rater_against_a_draw_of_every_vote() -> None:
     assert found["macro_mae"] == pytest.approx(np.mean([np.mean(v) for v in by_class.values() if v]))
     with pytest.raises(ValueError, match="no column c2"):
         report.one_rater(frame.drop(columns="c2"))
-    with pytest.raises(ValueError, match="80 rows have no votes or negative ones, first i160"):
+    with pytest.raises(ValueError, match="no picture has any"):
         report.one_rater(frame.assign(**{f"c{k}": 0 for k in range(1, 6)}))
+    with pytest.raises(ValueError, match="80 rows have negative votes or gaps, first i160"):
+        report.one_rater(frame.assign(c1=-1))
+    by_hand = frame.head(1).assign(**{f"c{k}": 0 for k in range(1, 6)}, grade=4)
+    assert report.one_rater(pd.concat([frame, by_hand])) == found  # nobody voted on it: left out
 
 
 def test_show_table() -> None:

@@ -15,9 +15,15 @@ from riqa_lib import paths, store
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     file = store.write_json(tmp_path / "a.json", {"n": 1})
-    with pytest.raises(OSError, match="full"), store.replacing(file) as part:
-        part.write_text("half of")
-        raise OSError(errno.ENOSPC, "disk full")
+
+
+    def broken():
+        with store.replacing(file) as part:
+            part.write_text("half of")
+            raise OSError(errno.ENOSPC, "disk full")
+
+    with pytest.raises(OSError, match="full"):
+        broken()
     assert store.read_json(file) == {"n": 1}
     assert os.listdir(tmp_path) == ["a.json"]
 

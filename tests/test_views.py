@@ -24,9 +24,11 @@ def test_crops_are_pieces_of_their_pictures_turned_and_mirrored():
     out = views.crop(store, rows, 9, generator(), 0.5, True)
     seen = set()
     for picture, row in zip(out.numpy(), rows.tolist(), strict=True):
-        found = [(t, left, k, m) for t in range(12) for left in range(16) for k in range(4) for m in (0, 1)
-                 if np.array_equal(picture, np.rot90((p := store[row, t:t + 9, left:left + 9].numpy())[:, ::-1] if m else
-                                                     store[row, t:t + 9, left:left + 9].numpy(), k))]  # fmt: skip
+        found = []
+        for t, left in np.ndindex(12, 16):
+            piece = store[row, t : t + 9, left : left + 9].numpy()
+            found += [(t, left, k, m) for k in range(4) for m in (0, 1)
+                      if np.array_equal(picture, np.rot90(piece[:, ::-1] if m else piece, k))]  # fmt: skip
         assert len(found) == 1
         seen.add(found[0])
     assert len({s[2] for s in seen}) == 4

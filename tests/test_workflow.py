@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import run_all
 from riqa_lib import workflow
 from riqa_lib.workflow import PlanError, Step, Walk, changed, run_plan, run_step, why, why_all
 
@@ -434,3 +435,6 @@ def test_the_site_shows_figures_tables_and_pages_and_needs_no_network(mine):
     for file in first.parent.rglob("*.css"):
         assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", file.read_text()), file
     assert not list(mine.folder.glob(".site-*"))
+    assert run_all.site_is_current(mine, first)
+    os.utime(mine.file("data", "json"))
+    assert not run_all.site_is_current(mine, first)

@@ -139,7 +139,7 @@ def _miss(found: Picture, target: float) -> float:
     """How far from its target a picture is; one that should have a defect and looks like having none is far off.
 
     Too bad counts more than too good: mild damage is harder to come by, and the shares of grades 2 and 3 feel it."""
-    return max(found.quality - target, 1.7 * (target - found.quality)) + (found.quality > 0.9 > target)
+    return max(found.quality - target, 1.3 * (target - found.quality)) + (found.quality > 0.9 > target)
 
 
 # ---------------------------------------------------------------- what each part is made of

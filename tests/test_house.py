@@ -1,0 +1,152 @@
+"""The house stays easy to see: floors, thin packages, notebooks, one list of dependencies."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from graphlib import TopologicalSorter
+
+import pytest
+from conftest import REPOSITORY
+
+LIBRARY = REPOSITORY / "riqa_lib"
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+
+# The floors, from the ground up; within a floor imports must not go round in circles.
+TABLES = {"paths", "seeding", "provenance", "store", "datasets", "metrics", "stats", "report", "style", "figures"}
+PICTURES = {"sim", "pixels"}
+TORCH = {"views", "models", "ssl", "pretrain", "train", "predict", "experiment", "bench"}
+ABOVE = {"workflow", "site", "__main__"}
+FLOOR = {name: floor for floor, names in enumerate((TABLES, PICTURES, TORCH, ABOVE)) for name in names}
+BARRED = {0: {"PIL", "skimage", "torch", "torchvision", "timm", "safetensors"}, 1: {"torch", "torchvision", "timm", "safetensors"}}
+
+
+def modules():
+    return {".".join(f.relative_to(LIBRARY).with_suffix("").parts): f for f in sorted(LIBRARY.rglob("*.py"))}
+
+
+def imports(file, name):
+    """(absolute names of outside packages, riqa_lib modules) imported anywhere in the file."""
+    outside, inside = set(), set()
+    package = name.split(".")[:-1]
+    known = modules()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            outside |= {a.name.split(".")[0] for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            outside.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                full = ".".join([*base, alias.name])
+                inside.add(full if full in known else ".".join(base))
+    return outside, {m for m in inside if m in known}
+
+
+def test_every_module_has_its_floor():
+    assert {name.split(".")[0] for name in modules()} - {"__init__"} == set(FLOOR)
+
+
+def test_imports_point_down():
+    graph = {}
+    for name, file in modules().items():
+        if name == "__init__" or name.endswith(".__init__"):
+            continue
+        floor = FLOOR[name.split(".")[0]]
+        outside, inside = imports(file, name)
+        assert not outside & BARRED.get(floor, set()), f"{name} imports {outside & BARRED[floor]}"
+        higher = {m for m in inside if FLOOR[m.split(".")[0]] > floor}
+        assert not higher, f"{name} imports {higher} from a floor above"
+        graph[name] = inside - {name}
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(graph)  # raises CycleError where they go round
+
+
+def test_a_method_imports_no_other_method_no_data_no_training():
+    allowed = {"ssl.base", "ssl.parts", "views"}
+    for name, file in modules().items():
+        if name.startswith("ssl."):
+            assert imports(file, name)[1] <= allowed, name
+
+
+def test_figures_and_read_notebooks_never_load_torch():
+    code = "import sys; import riqa_lib.figures, riqa_lib.report, riqa_lib.datasets.folder; print([m for m in ('torch', 'PIL', 'skimage') if m in sys.modules and not m == 'PIL'])"  # noqa: E501
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    for notebook in NOTEBOOKS:
+        text = "".join("".join(c["source"]) for c in json.loads(notebook.read_text())["cells"])
+        if "no torch" in text:
+            assert not re.search(r"import.*\b(experiment|train|views|torch)\b", text), notebook.name
+
+
+def test_packages_are_thin():
+    for file in LIBRARY.rglob("__init__.py"):
+        body = ast.parse(file.read_text()).body
+        assert all(isinstance(n, ast.Expr | ast.Assign) for n in body), file
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_stripped_short_and_without_code_of_their_own(notebook):
+    document = json.loads(notebook.read_text(encoding="utf-8"))
+    cells = document["cells"]
+    code = [c for c in cells if c["cell_type"] == "code"]
+    sources = ["".join(c["source"]) for c in code]
+    assert all(not c["outputs"] and c["execution_count"] is None for c in code)
+    assert document["metadata"].keys() <= {"kernelspec"}
+    assert sum("parameters" in c["metadata"].get("tags", []) for c in code) == 1
+    assert 12 <= len(cells) <= 30
+    assert max(len(s.splitlines()) for s in sources) <= 20
+    for source in sources:
+        kinds = {type(n) for n in ast.walk(ast.parse(source))}
+        assert not kinds & {ast.FunctionDef, ast.ClassDef, ast.Lambda}
+        assert not re.search(r"matplotlib|pyplot|sys\.path|filterwarnings|import \*|^[!%]", source, re.M)
+    card = "".join(cells[0]["source"])
+    assert all(f"**{word}**" in card for word in ("Question", "Reads", "Writes", "Paper item", "Time"))
+    assert "provenance" in sources[-1]
+
+
+def test_notebooks_are_in_the_readme_map():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert NOTEBOOKS
+    for notebook in NOTEBOOKS:
+        assert f"`{notebook.stem}`" in readme, notebook.stem
+    assert len(readme.splitlines()) <= 150
+
+
+def requirements():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {r.split(">=")[0]: r.split(">=")[1] for r in project["dependencies"]}
+
+
+def test_environment_is_made_from_pyproject():
+    from riqa_lib.__main__ import environment
+
+    assert (REPOSITORY / "environment.yml").read_text(encoding="utf-8") == environment()
+
+
+def test_the_lock_has_hashes_no_addresses_and_satisfies_pyproject():
+    lock = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock
+    pins = re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", lock, re.M)
+    blocks = re.split(r"^(?=[a-z0-9._-]+==)", lock, flags=re.M)[1:]
+    assert len(blocks) == len(pins) > 100
+    assert all("--hash=sha256:" in b for b in blocks)
+    numbers = lambda v: [int(n) for n in re.findall(r"\d+", v)[:3]]  # noqa: E731
+    for name, least in requirements().items():
+        found = [v for n, v in pins if n == name]
+        assert found, f"{name} is not in the lock"
+        assert all(numbers(v) >= numbers(least) for v in found), (name, found, least)
+
+
+def test_every_dependency_has_its_reason_in_the_readme():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8").lower()
+    for name in requirements():
+        assert name.lower() in readme, f"{name}: name it in the README, with its reason"
+
+
+def test_the_library_imports_fast():
+    """Counted in modules, not in seconds: nothing heavy comes with the package itself."""
+    code = "import sys, riqa_lib; print(len([m for m in sys.modules if m.split('.')[0] in ('torch', 'pandas', 'numpy')]))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "0"
