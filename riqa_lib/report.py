@@ -89,8 +89,9 @@ def class_counts(frame: pd.DataFrame) -> pd.DataFrame:
 def one_rater(frame: pd.DataFrame) -> dict[str, float]:
     """Expected errors of one vote, drawn from a picture's own votes c1..c5, against its label: keys as in COLUMNS.
 
-    frame: labelled pictures; those that nobody voted on (graded by hand) are left out. The vote helped to make the label, so this flatters the rater a little (KonIQ: 0.402, and
-    0.409 against the mode of the others). Raises ValueError for missing or negative votes, or none at all."""
+    frame: labelled pictures; those that nobody voted on (graded by hand) are left out. The vote helped to make the
+    label, so this flatters the rater a little (KonIQ: 0.402, and 0.409 against the mode of the others).
+    Raises ValueError for missing or negative votes, or none at all."""
     names = [f"c{k}" for k in range(1, 6)]
     if missing := [c for c in names if c not in frame]:
         raise ValueError(f"votes: no column {', '.join(missing)}; found {', '.join(map(str, frame.columns))}")

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import paths, store
+from . import paths, report, store
 from .workflow import Walk
 
 MOST_ROWS = 60  # longer tables are named, not shown
@@ -40,8 +40,13 @@ def _data(walk: Walk) -> str:
     return text + (f"Photographs: {', '.join(real)}.\n" if real else "")
 
 
+def _main(stem: str) -> bool:
+    """Whether a file holds the table that the paper is about, which stands first."""
+    return "table2" in stem
+
+
 def _figures(walk: Walk, source: Path) -> str:
-    pictures = sorted((walk.home / "figures" / walk.name).glob("*.png"))
+    pictures = sorted((walk.home / "figures" / walk.name).glob("*.png"), key=lambda f: (not _main(f.stem), f.stem))
     (source / "figures").mkdir()
     blocks = []
     for picture in pictures:
@@ -53,8 +58,13 @@ def _figures(walk: Walk, source: Path) -> str:
 
 def _tables(walk: Walk) -> str:
     blocks, long = [], []
-    for file in sorted((walk.folder / "tables").glob("*.csv")):
+    for file in sorted((walk.folder / "tables").glob("*.csv"), key=lambda f: (not _main(f.stem), f.stem)):
+        if file.stem.startswith("runs-"):  # lists of run folders, for the code
+            continue
         frame = store.read_table(file)
+        if _main(file.stem) and "published_mae" in frame:
+            blocks.append(f"### {file.stem}\n\n{report.show_table(frame)}")
+            continue
         if len(frame) > MOST_ROWS:
             long.append(f"`{walk.shown(file)}` ({len(frame):,} rows)")
             continue

@@ -50,8 +50,10 @@ def some_logits(classes, seed, scale):
 
 @pytest.mark.parametrize("classes", [2, 5, 10])
 @pytest.mark.parametrize("scale", [0.1, 2.0, 9.0])
-@pytest.mark.parametrize("settings", [{}, {"tau": 0.0}, {"tau": 1.0}, {"tau": 0.5, "soft": True}, {"tau": 0.6, "align": True},
-                                      {"tau": 0.4, "align": True, "soft": True, "lambda_u": 3.0}, {"tau": 0.3, "start": 2}])  # fmt: skip
+@pytest.mark.parametrize("settings", [
+    {}, {"tau": 0.0}, {"tau": 1.0}, {"tau": 0.5, "soft": True}, {"tau": 0.6, "align": True},
+    {"tau": 0.4, "align": True, "soft": True, "lambda_u": 3.0}, {"tau": 0.3, "start": 2},
+])  # fmt: skip
 def test_loss_mask_state_and_gradients(classes, scale, settings):
     c = FixMatch.Config(**settings)
     prior = torch.arange(1, classes + 1, dtype=torch.float64)
