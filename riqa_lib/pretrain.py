@@ -33,8 +33,8 @@ class PretrainConfig:
     kinds: ten of the 25 types. Seventeen, with the colour and quantisation types among them, served worse on real
     photographs (SRCC .50-.52 against .57 with 300 labels), although trained longer."""
 
-    pictures: int = 1500
-    steps: int = 300
+    pictures: int = 3300
+    steps: int = 1200
     batch: int = 32
     lr: float = 1e-3
     kinds: tuple[int, ...] = (1, 2, 3, 7, 10, 11, 13, 16, 17, 25)  # riqa_lib.sim.distortions.TYPES

@@ -326,15 +326,12 @@ def _facts(folder: Path) -> dict:
     return out | {"train_seconds": found.get("train_seconds", np.nan)}
 
 
-def runs_of(name: str, methods: list[str], seed: int, notebook: str) -> pd.DataFrame:
-    """The runs of these rows and this seed in a walk; FileNotFoundError that names the notebook where there are none."""
-    folder = paths.results(name) / "tables"
-    files = sorted(folder.glob("runs-*.csv"))
-    runs = pd.concat([store.read_table(f) for f in files]) if files else pd.DataFrame(columns=["method", "seed"])
-    runs = runs[runs["method"].isin(methods) & (runs["seed"] == seed)]
-    if runs.empty:
-        store.need(folder / f"runs of {', '.join(methods)} with seed {seed}", notebook)
-    return runs.reset_index(drop=True)
+def runs_of(name: str, methods: list[str], seed: int) -> pd.DataFrame:
+    """The finished runs of these rows and this seed in a walk (run, method, seed, labels); empty where there are none."""
+    files = sorted((paths.results(name) / "tables").glob("runs-*.csv"))
+    none = pd.DataFrame(columns=["run", "method", "seed", "labels"])
+    runs = pd.concat([store.read_table(f) for f in files], ignore_index=True) if files else none
+    return runs[runs["method"].isin(methods) & (runs["seed"] == seed)].reset_index(drop=True)
 
 
 def pool_accuracy(name: str, runs: pd.DataFrame) -> pd.DataFrame:

@@ -36,11 +36,11 @@ from .ssl.base import Batch, Method
 class TrainConfig:
     """Optimisation. Steps are optimiser steps; learning rates are those of the head."""
 
-    steps: int = 400
+    steps: int = 500
     batch: int = 32  # labelled pictures a step
-    mu: int = 3  # unlabelled pictures per labelled one, for methods that use any
+    mu: int = 1  # unlabelled pictures per labelled one, for methods that use any
     optimiser: str = "adamw"  # "adamw", or "adam" (as the paper states; weight decay is then left out)
-    lr: float = 1e-3
+    lr: float = 5e-4
     weight_decay: float = 0.05
     layer_decay: float = 1.0  # factor of the learning rate per block from the head down
     warmup: float = 0.08  # share of the steps with rising learning rate; a cosine follows
@@ -87,7 +87,7 @@ def has_bf16(where: torch.device) -> bool:
     """Whether bfloat16 convolutions and products run on hardware units there."""
     if where.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return "amx" in torch.backends.cpu.get_cpu_capability().lower() or bool(torch.cpu._is_amx_tile_supported())
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
 
 
 def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:

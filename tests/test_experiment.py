@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
-from riqa_lib import experiment, store
+from riqa_lib import experiment, report, store
 from riqa_lib.experiment import Run, settings
 from riqa_lib.pretrain import PretrainConfig, distorted_pairs
 
@@ -147,3 +149,25 @@ def test_missing_data_names_the_notebook(home):
 def test_profile_paper_without_pictures_says_what_is_missing(home):
     with pytest.raises(ValueError, match=r"reads real pictures: say where they are"):
         experiment.make_data("paper", "paper")
+
+
+@pytest.mark.parametrize("profile", ["gpu", "paper"])
+def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
+    """The same code path with fewer steps and smaller pictures; `paper` on pictures in a folder, from no weights."""
+    small = {"data.size": 40, "data.crop": 32, "train.steps": 2, "train.batch": 4, "train.evaluations": 1,
+             "pretrain.pictures": 4, "pretrain.steps": 1, "pretrain.batch": 2}  # fmt: skip
+    if profile == "gpu":
+        small |= {"data.labelled": 150, "data.pool": 20}
+    else:
+        rng = np.random.default_rng(0)
+        for i in range(60):
+            Image.fromarray(rng.integers(0, 256, (44, 50, 3), np.uint8)).save(tmp_path / f"{i}.png")
+        table = pd.DataFrame({"name": [f"{i}.png" for i in range(60)], "MOS": np.linspace(0, 100, 60)})
+        table.to_csv(tmp_path / "scores.csv", index=False)
+        place = {"root": str(tmp_path), "table": str(tmp_path / "scores.csv"), "id": "name", "score": "MOS", "low": 0, "high": 100}
+        small |= {"data.folder": place, "model.weights": "none"}
+    experiment.make_data("cut", profile, small)
+    runs = experiment.train_rows("cut", profile, ["supervised", "fixmatch"], 0, small)
+    table = report.load_runs("cut", runs)["table2"]
+    assert set(table["method"]) >= {"constant", "supervised", "fixmatch"}
+    assert set(table["data"]) == {"simulated" if profile == "gpu" else "real"}

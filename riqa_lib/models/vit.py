@@ -23,8 +23,8 @@ class ViTConfig:
     """arch: a timm ViT name ("vit_small_patch16_224"), or "" for one of our own with the sizes that follow."""
 
     arch: str = ""
-    patch: int = 8  # px; a power of two for the convolutional stem
-    width: int = 64
+    patch: int = 16  # px; a power of two for the convolutional stem
+    width: int = 96
     depth: int = 3
     heads: int = 4
     mlp_ratio: float = 2.0

@@ -1,0 +1,88 @@
+"""The real notebooks: the whole plan at smoke size, each by plain papermill from another folder, missing inputs named."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k != "RIQA_JOURNAL"} | {"RIQA_HOME": str(home)}
+
+
+def papermill(notebook: str, home: Path, where: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+    """Plain papermill, as a user types it, from folder `where`."""
+    given = [a for k, v in parameters.items() for a in ("-p", k, str(v))]
+    command = [sys.executable, "-m", "papermill", str(ROOT / "notebooks" / f"{notebook}.ipynb"), "out.ipynb", *given]
+    return subprocess.run(command, cwd=where, env=environment(home), capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory) -> Path:
+    """One run of the whole plan through run_all.py, from another folder, with the site."""
+    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, str(ROOT / "run_all.py"), "--profile", "smoke", "--site"]
+    done = subprocess.run(command, cwd=home, env=environment(home), capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return home
+
+
+@pytest.mark.walk
+def test_the_whole_plan_leaves_tables_figures_and_a_site(walk):
+    results = walk / "results" / "smoke"
+    table = pd.read_csv(results / "tables" / "table2.csv")
+    assert set(table["method"]) == {"constant", "rater", "supervised", "supervised_strong", "fixmatch"}
+    assert (table["data"] == "simulated").all()
+    for name in ("01_grades", "01_class_shares", "04_views", "11_table2", "11_confusion"):
+        assert (walk / "figures" / "smoke" / f"{name}.png").stat().st_size > 5000
+        assert (walk / "figures" / "smoke" / f"{name}.pdf").exists()
+    pages = {p.stem: p.read_text(encoding="utf-8") for p in (results / "site").glob("*.html")}
+    assert {*NOTEBOOKS, "index"} <= set(pages)
+    for name, page in pages.items():
+        assert not re.search(r'(?:src|href)="https?://[^"]+\.(?:js|css)', page), name
+        assert "fonts.googleapis" not in page
+    assert "Simulated data" in pages["index"]
+    assert "best constant" in pages["index"]
+    for notebook in NOTEBOOKS:
+        cells = json.loads((results / "executed" / f"{notebook}.ipynb").read_text())["cells"]
+        assert any(c.get("outputs") for c in cells)
+
+
+@pytest.mark.walk
+def test_a_second_run_does_nothing(walk):
+    command = [sys.executable, str(ROOT / "run_all.py"), "--profile", "smoke", "--site"]
+    again = subprocess.run(command, cwd=walk, env=environment(walk), capture_output=True, text=True, timeout=100)
+    assert again.returncode == 0
+    assert "cell " not in again.stdout
+
+
+@pytest.mark.walk
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_each_runs_by_itself_after_the_ones_it_names(walk, notebook, tmp_path):
+    """By plain papermill, from another folder; training notebooks with another seed, as in the README."""
+    code = (ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8")
+    seed = {"SEED": 1} if "SEED = 0" in code else {}
+    profile = {"PROFILE": "smoke"} if "PROFILE = " in code else {}
+    done = papermill(notebook, walk, tmp_path, NAME="smoke", **profile, **seed)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.walk
+@pytest.mark.parametrize(("notebook", "first"), [
+    ("03_vit_supervised", "01_koka10k"), ("04_fixmatch", "01_koka10k"), ("11_table2", "03_vit_supervised"),
+])  # fmt: skip
+def test_a_missing_input_names_the_notebook_to_run_first(notebook, first, tmp_path):
+    done = papermill(notebook, tmp_path / "home", tmp_path, NAME="demo")
+    assert done.returncode != 0
+    assert re.search(rf"FileNotFoundError: .*{first}", done.stderr, re.S)

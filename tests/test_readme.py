@@ -1,0 +1,42 @@
+"""The README is true: its example runs word for word, its blocks are current."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+from conftest import REPOSITORY
+from PIL import Image
+
+from riqa_lib import report
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_my_own_pictures_word_for_word(tmp_path):
+    example = re.search(r"<!-- example: own pictures -->\n```python\n(.*?)```", README, re.S)[1]
+    assert len(example.splitlines()) <= 10
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    rows = []
+    for i in range(120):
+        score = 1 + 4 * (i % 10) / 9
+        noise = rng.integers(0, 256, (70, 80, 3)) * (score / 5)
+        Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "photos" / f"{i}.png")
+        rows.append({"file": f"{i}.png", "mos": round(score, 3)})
+    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    (tmp_path / "mine.py").write_text(example)
+    env = os.environ | {"RIQA_HOME": str(tmp_path)}
+    env.pop("RIQA_JOURNAL", None)
+    done = subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "ViT + FixMatch" in done.stdout
+    assert "Real data" in done.stdout
+
+
+def test_generated_blocks_are_current():
+    assert report.fill_markers(README, report.readme_blocks()) == README, "run python -m riqa_lib readme"
