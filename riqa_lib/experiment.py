@@ -146,7 +146,7 @@ PROFILES: dict[str, dict[str, object]] = {
     },
     "demo": {"fixmatch.tau": 0.8, "fixmatch.weak": "eval", "fixmatch.align": True},
     "reference": {
-        "train.steps": 1200, "train.mu": 3, "train.evaluations": 12, "pretrain.steps": 3000,
+        "train.steps": 800, "train.mu": 2, "train.evaluations": 10, "pretrain.steps": 2000,
         "fixmatch.tau": 0.8, "fixmatch.weak": "ema", "fixmatch.align": True,
     },
     "gpu": {
