@@ -60,5 +60,5 @@ def test_bad_settings_say_what_is_allowed(settings, words):
 
 
 def test_a_size_that_cannot_be_cut_is_refused():
-    with pytest.raises(ValueError, match="30 px cannot be cut into patches of 8 px"):
+    with pytest.raises(ValueError, match="30 px cannot be cut into patches of 16 px"):
         ViT(ViTConfig(weights="none"), 30, 5)
