@@ -33,12 +33,20 @@ from .pretrain import PretrainConfig, pretrain
 from .provenance import commit, provenance
 from .seeding import seed_of
 from .sim.koka import make_koka10k
+from .ssl.adamatch import AdaMatch
 from .ssl.base import Method
+from .ssl.comatch import CoMatch
+from .ssl.crmatch import CRMatch
 from .ssl.fixmatch import FixMatch
+from .ssl.freematch import FreeMatch
+from .ssl.simmatch import SimMatch
 from .ssl.supervised import Supervised
 from .train import Material, TrainConfig, device, fit, load_weights, on_device, save_weights, threads
 
-METHODS: dict[str, type[Method]] = {"supervised": Supervised, "fixmatch": FixMatch}
+METHODS: dict[str, type[Method]] = {
+    "supervised": Supervised, "fixmatch": FixMatch, "simmatch": SimMatch, "adamatch": AdaMatch, "comatch": CoMatch,
+    "freematch": FreeMatch, "crmatch": CRMatch,
+}  # fmt: skip
 
 # The rows of the tables: what each changes in the profile's settings. All else is equal: network, first weights, steps,
 # labelled batches, validation. "supervised_all" knows all training labels where the others know data.labels of them.
@@ -46,7 +54,7 @@ ROWS: dict[str, dict[str, object]] = {
     "supervised": {},
     "supervised_strong": {"method.strong": True},
     "supervised_all": {"data.labels": 0},
-    "fixmatch": {"method": "fixmatch"},
+    **{name: {"method": name} for name in METHODS if name != "supervised"},
 }
 
 

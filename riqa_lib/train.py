@@ -109,8 +109,9 @@ def optimiser(method: Any, c: TrainConfig) -> torch.optim.Optimizer:
                                       layer_decay=c.layer_decay) if hasattr(vit, "group_matcher") else []  # fmt: skip
     grouped = {id(p) for g in groups for p in g["params"]}
     rest = [p for p in method.parameters() if id(p) not in grouped]
-    if rest:
-        groups.append({"params": rest, "weight_decay": decay, "lr_scale": 1.0})
+    for part, its_decay in (([p for p in rest if p.ndim > 1], decay), ([p for p in rest if p.ndim <= 1], 0.0)):
+        if part:
+            groups.append({"params": part, "weight_decay": its_decay, "lr_scale": 1.0})
     kind = torch.optim.AdamW if c.optimiser == "adamw" else torch.optim.Adam
     return kind(groups, lr=c.lr, fused=True)
 

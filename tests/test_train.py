@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from riqa_lib import train
+from riqa_lib.experiment import METHODS
 from riqa_lib.models.vit import ViT, ViTConfig
 from riqa_lib.ssl.fixmatch import FixMatch
 from riqa_lib.ssl.supervised import Supervised
@@ -35,6 +36,19 @@ def method(kind=FixMatch, seed=0, **settings):
 
 def weights(net):
     return torch.cat([v.double().flatten() for v in net.state_dict().values()])
+
+
+@pytest.mark.parametrize("kind", [k for n, k in METHODS.items() if n != "fixmatch"], ids=lambda k: k.__name__)
+def test_every_method_resumes_with_the_same_bits(tmp_path, kind):
+    def fresh(seed):
+        torch.manual_seed(seed)
+        return kind(ViT(TINY, 16, 5), 5, kind.Config(), torch.full((5,), 0.2))
+
+    whole, history, _ = train.fit(fresh(0), material(), FAST, 0)
+    train.fit(fresh(0), material(), FAST, 0, tmp_path / "state", stop_after=5)
+    net, after, _ = train.fit(fresh(1), material(), FAST, 0, tmp_path / "state")
+    assert torch.equal(weights(whole), weights(net))
+    assert history.to_csv() == after.to_csv()
 
 
 @pytest.mark.parametrize("config", [FAST, TrainConfig(**{**vars(FAST), "optimiser": "adam", "ema": 0.0, "select": "last"})])
