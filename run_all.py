@@ -20,14 +20,14 @@ from riqa_lib.workflow import PlanError, Step, Walk, run_plan, why_all
 
 PLAN = [
     #    name                 notebook                   parameters                 needs, seconds in `demo`
-    Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=8),
-    Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=45),
+    Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=10),
+    Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=60),
     Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
-         needs=("01_koka10k",), seconds=120, gpu=True),
+         needs=("01_koka10k",), seconds=180, gpu=True),
     Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}},
-         needs=("01_koka10k", "03_vit_supervised"), seconds=90, gpu=True),
+         needs=("01_koka10k", "03_vit_supervised"), seconds=80, gpu=True),
     Step("11_table2",         "11_table2.ipynb",         {},
-         needs=("03_vit_supervised", "04_fixmatch"), seconds=10),
+         needs=("03_vit_supervised", "04_fixmatch"), seconds=15),
 ]  # fmt: skip
 WEIGHTS = "03_vit_supervised"  # its first seed also makes the pretrained weights that every other training shares
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}

@@ -19,6 +19,7 @@ html_theme_options = {"use_download_button": True, "show_toc_level": 2, "home_pa
 exclude_patterns = ["_build"]
 
 nb_execution_mode = "off"
+nb_render_markdown_format = "myst"
 nb_execution_show_tb = False
 nb_output_stderr = "remove"  # progress bars
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
