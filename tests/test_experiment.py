@@ -93,6 +93,8 @@ def test_rows_share_data_weights_and_budget(walk):
     assert kept.loc["supervised_all", "labels"] == full
     rows = experiment.rows_of(settings("smoke", "supervised", 0, some), data)
     assert len(rows["val"]) <= 40
+    few = experiment.rows_of(settings("smoke", "supervised", 0, some | {"data.labels": 10}), data)
+    assert len(few["val"]) == len(few["labelled"]) == 10
     assert set(data.frame["split"].iloc[rows["unlabelled"]]) == {"pool", "train"}
     assert set(rows["labelled"]) <= set(rows["unlabelled"])
     nets = [experiment.build(settings("smoke", row, 0, some), data, rows["labelled"]).net for row in experiment.ROWS]
@@ -112,6 +114,15 @@ def test_test_labels_are_never_seen(walk):
     assert a != b
     names = [f"p{k}" for k in range(5)]
     assert store.read_predictions(a)[names].equals(store.read_predictions(b)[names])
+
+
+def test_first_weights_never_see_test_or_validation_pictures(walk, monkeypatch):
+    some, _ = walk
+    seen = []
+    monkeypatch.setattr(experiment, "pretrain", lambda net, pixels, rows, *rest: seen.append(rows) or {})
+    data = experiment.walk_data("small")
+    experiment.prepare_weights(settings("smoke", "supervised", 0, some | {"pretrain.steps": 3}), data)
+    assert set(data.frame["split"].iloc[seen[0]]) == {"train", "pool"}
 
 
 def test_predictions_cover_val_test_and_pool(walk):

@@ -33,6 +33,7 @@ def test_tables_are_the_same_bytes_each_time_and_ids_stay_text(tmp_path):
     a = store.write_table(tmp_path / "a.csv.gz", frame).read_bytes()
     b = store.write_table(tmp_path / "b.csv.gz", frame).read_bytes()
     assert a == b
+    assert a[4:8] == bytes(4)  # gzip's time stamp
     pd.testing.assert_frame_equal(store.read_table(tmp_path / "a.csv.gz"), frame, check_dtype=False)
 
 
