@@ -30,8 +30,8 @@ from .train import ConvStem, TrainConfig, device, drawn, has_bf16, lr_at, optimi
 class PretrainConfig:
     """pictures: how many are distorted (twice each, at two levels); batch: pairs a step.
 
-    kinds: ten of the 25 types. Seventeen, with the colour and quantisation types among them, served worse on real
-    photographs (SRCC .50-.52 against .57 with 300 labels), although trained longer."""
+    kinds: ten of the 25 types. Seventeen, with the colour and quantisation types among them, served no better on real
+    photographs, although trained longer (300 labels, two seeds: SRCC .50 and .52, against .57 and .50)."""
 
     pictures: int = 3300
     steps: int = 1200
