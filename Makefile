@@ -38,7 +38,7 @@ setup: .venv/.stamp
 # For maintainers: pyproject.toml is the only list; the lock and environment.yml follow from it.
 lock: | .uv/bin/uv
 	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
-	$(PY) -m riqa_lib environment
+	$(BIN)/python -m riqa_lib environment
 
 clean:
 	rm -rf .venv .uv results/demo results/smoke results/runs figures/demo figures/smoke docs/_build site
