@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -36,21 +37,32 @@ def peak(where: torch.device) -> float:
     return 2 * n**3 / timed(5, lambda: a @ a)[0]
 
 
-def bench(profile: str, steps: int) -> None:
-    """Print, for each method: pictures a second, whole step over bare forward + backward of the same pictures, the share
-    of a plain matrix product's speed that the network reaches, and where the time goes."""
+def bench(profile: str, steps: int) -> pd.DataFrame:
+    """Measure each method, print it as it comes, and return it: one row a method, with machine and software.
+
+    Columns: method, pictures (through the network in a step), step_ms, bare_ms (forward + backward of the same pictures
+    alone), ratio, pictures_per_second, share_of_peak (the bare network's operations a second over a matrix product's),
+    views_ms, gflops_peak, profile, machine, threads, torch."""
     train.threads()
     where = train.device()
     top = peak(where)
-    print(f"{provenance.machine()}; {torch.get_num_threads()} threads; torch {torch.__version__}; profile {profile}")
+    about = {"profile": profile, "machine": provenance.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    print(f"{about['machine']}; {about['threads']} threads; torch {about['torch']}; profile {profile}")
     print(f"a matrix product reaches {top / 1e9:.0f} GFLOP/s")
     print(f"{'method':20} pictures  step ms  bare ms  ratio  pict./s  of peak  views ms")
+    rows = []
     for row in ("supervised", "supervised_strong", *(m for m in experiment.METHODS if m != "supervised")):
-        line = measure(profile, row, steps, where)
-        share = line["flops"] / line["bare"] / top
-        print(f"{row:20} {line['pictures']:8.0f} {1e3 * line['step']:8.1f} {1e3 * line['bare']:8.1f} "
-              f"{line['step'] / line['bare']:6.2f} {line['pictures'] / line['step']:8.0f} {share:8.1%} "
-              f"{1e3 * line['views']:8.1f}")  # fmt: skip
+        found = measure(profile, row, steps, where)
+        rows.append({
+            "method": row, "pictures": int(found["pictures"]), "step_ms": 1e3 * found["step"], "bare_ms": 1e3 * found["bare"],
+            "ratio": found["step"] / found["bare"], "pictures_per_second": found["pictures"] / found["step"],
+            "share_of_peak": found["flops"] / found["bare"] / top, "views_ms": 1e3 * found["views"],
+            "gflops_peak": top / 1e9, **about,
+        })  # fmt: skip
+        r = rows[-1]
+        print(f"{row:20} {r['pictures']:8} {r['step_ms']:8.1f} {r['bare_ms']:8.1f} {r['ratio']:6.2f} "
+              f"{r['pictures_per_second']:8.0f} {r['share_of_peak']:8.1%} {r['views_ms']:8.1f}")  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str, float]:
@@ -83,24 +95,22 @@ def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str
         optim.step()
         average.update(1000)
 
-    batch = train.batch_of(material, method, c, 0, 0, net.tokens)
-    seen = [batch.x, *([batch.s] if batch.s else []), *batch.u.values()]
-    graded = [v for name, v in (("x", batch.x), ("s", batch.s), *batch.u.items()) if v is not None and
-              not (name == "weak" and getattr(run.method, "weak", "train") != "train")]  # fmt: skip
-    x = torch.cat([v.images for v in graded])
-    targets = [v.images for v in seen if all(v is not g for g in graded)]
+    passes: list[tuple[torch.Tensor, bool]] = []  # what one step puts through the network: (pictures, with gradient)
+    hook = net.register_forward_pre_hook(lambda _, given: passes.append((given[0], torch.is_grad_enabled())))
+    step()
+    hook.remove()
 
     def bare() -> None:
         net.zero_grad(set_to_none=True)
         with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
             with torch.no_grad():
-                for images in targets:
+                for images in (p for p, learns in passes if not learns):
                     net(images)
-            out = net(x)[0].sum()
+            out = sum(net(images)[0].sum() for images in (p for p, learns in passes if learns))
         out.backward()
 
     with FlopCounterMode(display=False) as flops:
         bare()
-    pictures = len(x) + sum(len(t) for t in targets)
+    pictures = sum(len(images) for images, _ in passes)
     seconds = dict(zip(("step", "bare", "views"), timed(steps, step, bare, views), strict=True))
     return seconds | {"pictures": pictures, "flops": flops.get_total_flops()}

@@ -207,14 +207,19 @@ def fit(
         first, history = load_state(state_file, method, average, optim, best)
     checks = {round(c.steps * (k + 1) / c.evaluations) for k in range(c.evaluations)}
     tokens, terms, began, trained = net.tokens, [], time.perf_counter(), 0
+    shown: list[int] = []  # pictures of each pass through the network, or its average
+    hooks = [n.register_forward_pre_hook(lambda _, given: shown.append(len(given[0]))) for n in {net, average.net}]
+    a_step = 0
     bar = tqdm(range(first, c.steps), initial=first, total=c.steps, disable=None, mininterval=2, desc=type(method).__name__)
     for step in bar:
         for group in optim.param_groups:
             group["lr"] = lr_at(step, c) * group.get("lr_scale", 1.0)
         torch.manual_seed(seed_of("dropout", seed, step))
         batch = batch_of(material, method, c, seed, step, tokens)
+        shown.clear()
         with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
             out = method(batch)
+        a_step = sum(shown)
         optim.zero_grad(set_to_none=True)
         out["loss"].backward()
         if c.clip:
@@ -238,8 +243,10 @@ def fit(
         if stop_after is not None and step + 1 >= stop_after:
             break
     seconds = time.perf_counter() - began
+    for hook in hooks:
+        hook.remove()
     best.load_into(average.net)
-    return average.net, pd.DataFrame(history), {"train_seconds": seconds, "steps_now": trained}
+    return average.net, pd.DataFrame(history), {"train_seconds": seconds, "steps_now": trained, "pictures_a_step": a_step}
 
 
 def validate(net: nn.Module, method: Method, material: Material) -> dict[str, float]:
