@@ -63,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     c = commands.add_parser("bench", help="pictures a second, and the cost of a step over its bare forward + backward")
     c.add_argument("--profile", default="demo")
     c.add_argument("--steps", type=int, default=20)
+    c.add_argument("--keep", action="store_true", help="store it in results/reference/bench.csv, for the README")
     c = commands.add_parser("readme", help="fill the README's generated blocks")
     c.add_argument("--check", action="store_true", help="change nothing; exit status 1 if they are not current")
     c = commands.add_parser("collect", help="copy a walk's results to results/reference, to be tracked")
@@ -73,9 +74,12 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.command == "figures":
             figures(chosen.walk)
         elif chosen.command == "bench":
+            from . import store
             from .bench import bench
 
-            bench(chosen.profile, chosen.steps)
+            table = bench(chosen.profile, chosen.steps)
+            if chosen.keep:
+                store.write_table(paths.reference() / "bench.csv", table.round(4))
         elif chosen.command == "readme":
             return readme(chosen.check)
         elif chosen.command == "collect":

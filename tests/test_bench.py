@@ -26,4 +26,5 @@ def test_the_table_has_a_row_for_each_method_and_names_the_machine(monkeypatch, 
     assert len(table) == len(experiment.METHODS) + 1
     first = table.iloc[0]
     assert (first["ratio"], first["pictures_per_second"], first["share_of_peak"]) == pytest.approx((2, 400, 0.2))
-    assert first["machine"] and first["torch"] in capsys.readouterr().out
+    assert first["machine"]
+    assert first["torch"] in capsys.readouterr().out
