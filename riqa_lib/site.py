@@ -21,9 +21,9 @@ MOST_ROWS = 60  # longer tables are named, not shown
 
 
 def simulated(folder: Path) -> dict[str, bool]:
-    """{name of data set: simulated} for every dataset.json directly below `folder`'s sub-folders."""
+    """{name of data set: simulated} for every dataset.json one or two levels below `folder`."""
     found = {}
-    for file in sorted(folder.glob("*/dataset.json")):
+    for file in sorted([*folder.glob("*/dataset.json"), *folder.glob("*/*/dataset.json")]):
         info = store.read_json(file)
         found[str(info.get("name", file.parent.name))] = bool(info.get("simulated"))
     return found
