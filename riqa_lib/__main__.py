@@ -1,4 +1,4 @@
-"""python -m riqa_lib COMMAND: figures, bench, readme, environment, collect. Each prints what it did."""
+"""python -m riqa_lib COMMAND: data, figures, bench, readme, environment, collect. Each prints what it did."""
 
 from __future__ import annotations
 
@@ -54,10 +54,23 @@ def readme(check: bool) -> int:
     return 0
 
 
+def data(root: Path | None) -> int:
+    """Say of every real data set whether it is there and what is wrong; 1 if one that is there is broken."""
+    from .datasets import catalogue
+
+    if root is not None and not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder of data sets")
+    table = catalogue.status(root)
+    print(catalogue.report(table, root))
+    return int((table["state"] == catalogue.BROKEN).any())
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 1 (something failed) or 2 (wrong usage)."""
     parser = argparse.ArgumentParser(prog="python -m riqa_lib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    c = commands.add_parser("data", help="real data sets: found or not, where to get them, what is wrong")
+    c.add_argument("--root", type=Path, help="folder of all sets (default: RIQA_DATA)")
     c = commands.add_parser("figures", help="draw figures and tables from stored results (no training)")
     c.add_argument("walk", nargs="?", default="reference", help="which walk: results/WALK (default: the tracked reference)")
     c = commands.add_parser("bench", help="pictures a second, and the cost of a step over its bare forward + backward")
@@ -71,7 +84,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("environment", help="write environment.yml from pyproject.toml")
     chosen = parser.parse_args(arguments)
     try:
-        if chosen.command == "figures":
+        if chosen.command == "data":
+            return data(chosen.root.expanduser().resolve() if chosen.root else paths.data())
+        elif chosen.command == "figures":
             figures(chosen.walk)
         elif chosen.command == "bench":
             from . import store

@@ -1,0 +1,104 @@
+"""LIVE image quality, release 2 (Sheikh, Sabir and Bovik, IEEE TIP 15, 2006): 779 distorted pictures of 29 references.
+
+dmos.mat and dmos_realigned.mat list 982 pictures, folder by folder (FOLDERS, img1.bmp, img2.bmp ...); those with orgs = 1 are
+copies of references and are dropped. Scores are differences to the reference: LOWER IS BETTER, and they stay so here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.io import loadmat
+
+from .. import paths
+from .about import About, find, finished, listing, need_file, need_folder
+from .folder import FolderError, Problem
+
+FOLDERS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
+N = sum(FOLDERS.values())
+
+ABOUT = About(
+    key="live",
+    title="LIVE IQA release 2",
+    used_for="tests of a model on synthetic distortions",
+    licence="free to use, copy, modify and distribute for any purpose, notice kept",
+    where="https://live.ece.utexas.edu/research/Quality/subjective.htm",
+    layout="""
+dmos_realigned.mat    (dmos_new, orgs), preferred; or dmos.mat (dmos, orgs)
+refnames_all.mat      (refnames_all)
+jp2k/img1.bmp         and jpeg/, wn/, gblur/, fastfading/
+refimgs/<name>.bmp
+""",
+    counts={"pictures": 779, "references": 29},
+)
+
+
+def counts(frame: pd.DataFrame) -> dict[str, int]:
+    """Sizes under the names of ABOUT.counts."""
+    return {"pictures": len(frame), "references": frame["group"].nunique()}
+
+
+def load(root: Path | str, pictures: bool = True, realigned: bool | None = None) -> pd.DataFrame:
+    """One row a distorted picture: id (folder/file), path, group (name of the reference), score (DMOS, lower is better),
+    type (folder).
+
+    realigned: take dmos_realigned.mat (True), dmos.mat (False), or the first of them that is there (None).
+    pictures=False reads the .mat files alone. Raises FileNotFoundError without folder or table; FolderError with everything
+    wrong: among it another length than 982, since the pictures' order is known for that one only."""
+    root = need_folder(root, ABOUT)
+    if realigned is None:
+        realigned = "dmos_realigned.mat" in listing(root)
+    file = need_file(root, "dmos_realigned.mat" if realigned else "dmos.mat")
+    names_file = need_file(root, "refnames_all.mat")
+    problems: list[Problem] = []
+    score = _vector(file, "dmos_new" if realigned else "dmos", problems)
+    orgs = _vector(file, "orgs", problems)
+    cells = _vector(names_file, "refnames_all", problems)
+    if problems:
+        raise FolderError(paths.shown(root), problems)
+    try:
+        score, orgs = score.astype(float), orgs.astype(float)
+    except ValueError as e:
+        raise FolderError(paths.shown(file), [Problem("not numbers", 0, file.name, str(e))]) from e
+    where = [(folder, f"img{k}.bmp") for folder, n in FOLDERS.items() for k in range(1, n + 1)]
+    group = [str(np.ravel(c)[0]) if np.size(c) else "" for c in cells]
+    frame = pd.DataFrame({"id": [f"{f}/{n}" for f, n in where], "group": group, "score": score, "type": [f for f, _ in where]})
+    problems += [Problem("bad orgs", int(i) + 1, frame["id"][i], f"{orgs[i]:g}, expected 0 or 1")
+                 for i in np.flatnonzero((orgs != 0) & (orgs != 1))]  # fmt: skip
+    kept = orgs != 1
+    bad = kept & ~((score > -20) & (score < 130))
+    problems += [Problem("bad dmos", int(i) + 1, frame["id"][i], f"{score[i]:g}, expected about 0 to 100")
+                 for i in np.flatnonzero(bad)]  # fmt: skip
+    problems += [Problem("no reference name", i + 1, frame["id"][i]) for i in range(N) if kept[i] and not group[i]]
+    path, notes = [], []
+    for folder, n in FOLDERS.items():
+        mine = np.flatnonzero(kept & (frame["type"] == folder).to_numpy())
+        first = int((frame["type"] == folder).to_numpy().argmax())
+        some, missing, _ = find(root, folder, [f"img{i - first + 1}.bmp" for i in mine], (mine + 1).tolist(), pictures)
+        path += some
+        problems += missing
+        known = {f"img{k}.bmp" for k in range(1, n + 1)} | {"info.txt"}
+        extra = len(listing(root / listing(root).get(folder, folder)).keys() - known)
+        if pictures and extra:
+            notes.append(Problem("files not in the table", 0, f"{folder}/", str(extra)))
+    frame = frame[kept].reset_index(drop=True)
+    frame.insert(1, "path", path)
+    notes.append(Problem("scores", 0, file.name, "realigned" if realigned else "as first published"))
+    low, high = (-2.64, 111.77) if realigned else (0.0, 100.0)
+    return finished(root, frame, ABOUT, problems, notes, low=low, high=high, higher_is_better=False)
+
+
+def _vector(file: Path, key: str, problems: list[Problem]) -> np.ndarray:
+    """A variable of a .mat file as (N,); what is wrong with it is added to problems."""
+    try:
+        found = loadmat(file)
+    except Exception as e:  # scipy raises many kinds for broken files
+        unreadable = Problem("unreadable .mat file", 0, file.name, str(e))
+        problems += [unreadable] if unreadable not in problems else []
+        return np.array([])
+    if key not in found or np.size(found[key]) != N:
+        what = f"{np.size(found[key])} values" if key in found else "not there"
+        problems.append(Problem("wrong variable", 0, f"{file.name}: {key}", f"{what}, expected {N} values"))
+        return np.array([])
+    return np.ravel(found[key])
