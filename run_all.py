@@ -18,16 +18,26 @@ from pathlib import Path
 from riqa_lib import paths
 from riqa_lib.workflow import PlanError, Step, Walk, run_plan, why_all
 
+TRAINED = ("01_koka10k", "03_vit_supervised")  # the pictures, the first weights, and what to compare with
+METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freematch", "09_crmatch")
 PLAN = [
     #    name                 notebook                   parameters                 needs, seconds in `demo`
     Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=10),
     Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=60),
     Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
          needs=("01_koka10k",), seconds=180, gpu=True),
-    Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}},
-         needs=("01_koka10k", "03_vit_supervised"), seconds=80, gpu=True),
+    Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
+    Step("05_simmatch",       "05_simmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
+    Step("06_adamatch",       "06_adamatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
+    Step("07_comatch",        "07_comatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=75, gpu=True),
+    Step("08_freematch",      "08_freematch.ipynb",      {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
+    Step("09_crmatch",        "09_crmatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=110, gpu=True),
+    Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb", {"SEED": 0, "SETTINGS": {}},
+         needs=(*TRAINED, "04_fixmatch"), seconds=115, gpu=True),
+    Step("10_second_stage",   "10_second_stage.ipynb",   {"SEED": 0, "SETTINGS": {}},
+         needs=(*TRAINED, *METHODS), seconds=200, gpu=True),
     Step("11_table2",         "11_table2.ipynb",         {},
-         needs=("03_vit_supervised", "04_fixmatch"), seconds=15),
+         needs=("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second_stage"), seconds=30),
 ]  # fmt: skip
 WEIGHTS = "03_vit_supervised"  # its first seed also makes the pretrained weights that every other training shares
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
@@ -62,9 +72,10 @@ def expand(profile: str, name: str, settings: dict[str, object]) -> tuple[Step, 
             continue
         steps.append(replace(step, parameters=given))
         for seed in SEEDS[profile][1:]:
-            needs = list(dict.fromkeys([*step.needs, WEIGHTS]))
+            own = [f"{s}-seed{seed}" if s in seeded else s for s in step.needs]
+            shared = [WEIGHTS] if WEIGHTS in (step.name, *step.needs) else []
             steps.append(replace(step, name=f"{step.name}-seed{seed}", parameters=given | {"SEED": seed},
-                                 needs=tuple(needs)))  # fmt: skip
+                                 needs=(*own, *shared)))  # fmt: skip
     return tuple(steps)
 
 

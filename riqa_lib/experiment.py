@@ -25,9 +25,10 @@ import pandas as pd
 import torch
 
 from . import paths, store, views
+from .datasets import koka10k
 from .datasets.splits import draw_labelled
 from .models.vit import ViT, ViTConfig
-from .pixels import DataSet, import_folder, open_dataset
+from .pixels import DataSet, import_folder, import_frame, open_dataset
 from .predict import predictions, probabilities
 from .pretrain import PretrainConfig, pretrain
 from .provenance import commit, provenance
@@ -48,6 +49,12 @@ METHODS: dict[str, type[Method]] = {
     "freematch": FreeMatch, "crmatch": CRMatch,
 }  # fmt: skip
 
+NOTEBOOKS = {
+    "supervised": "03_vit_supervised", "fixmatch": "04_fixmatch", "simmatch": "05_simmatch", "adamatch": "06_adamatch",
+    "comatch": "07_comatch", "freematch": "08_freematch", "crmatch": "09_crmatch",
+}  # where each is trained  # fmt: skip
+SECOND = "_second"  # rows of the second stage: "simmatch_second" learns from the labels and from what "simmatch" says of the rest
+
 # The rows of the tables: what each changes in the profile's settings. All else is equal: network, first weights, steps,
 # labelled batches, validation. "supervised_all" knows all training labels where the others know data.labels of them.
 ROWS: dict[str, dict[str, object]] = {
@@ -55,6 +62,8 @@ ROWS: dict[str, dict[str, object]] = {
     "supervised_strong": {"method.strong": True},
     "supervised_all": {"data.labels": 0},
     **{name: {"method": name} for name in METHODS if name != "supervised"},
+    "fixmatch_randaugment": {"method": "fixmatch", "train.strong": "randaugment"},
+    **{f"{name}{SECOND}": {} for name in METHODS},
 }
 
 
@@ -62,21 +71,26 @@ ROWS: dict[str, dict[str, object]] = {
 class DataConfig:
     """Which pictures, how many labels, how the network sees them."""
 
-    source: str = "simulation"  # "simulation" (KOKA10K-like) or "folder" (your pictures, see `folder`)
+    source: str = "simulation"  # "simulation" (KOKA10K-like), "koka10k" (real, below RIQA_DATA) or "folder" (see `folder`)
     labelled: int = 2600  # simulation: labelled pictures in all splits
     pool: int = 2000  # simulation: unlabelled pictures
     pool_kind: str = "pristine"  # simulation: "pristine" (shifted prior, as in the paper) or "matched"
     size: int = 80  # px, side of the stored pictures
     fractions: tuple[float, float, float] = (0.5, 0.1, 0.4)  # train, validation, test
-    world: int = 0  # simulation: seed of the world; folder: seed of the split
+    world: int = 0  # simulation: seed of the world; koka10k, folder: seed of the split
+    extra: str = ""  # koka10k: table of hand labels (columns id, grade); "" = RIQA_DATA/koka10k/extra.csv, if it is there
+    rule: str = "mode"  # koka10k: how votes become grades: "mode", "equal_width" or "round_mean"
     folder: dict = field(default_factory=dict)  # source = folder: arguments of pixels.import_folder
     labels: int = 0  # labelled training pictures that are used; 0 = all. The rest joins the pool, its grades hidden
     crop: int = 64  # px, side of what the network sees
     grid: int = 1  # evaluation: mean over grid x grid crops (1 = the centre)
+    pseudo_confidence: float = 0.0  # second stage: pseudo-labels surer than this are used (0: all, as in the paper)
 
     def __post_init__(self) -> None:
-        if self.source not in ("simulation", "folder"):
-            raise ValueError(f"data.source is {self.source!r}; allowed: simulation, folder")
+        if self.source not in ("simulation", "koka10k", "folder"):
+            raise ValueError(f"data.source is {self.source!r}; allowed: simulation, koka10k, folder")
+        if self.rule not in koka10k.RULES:
+            raise ValueError(f"data.rule is {self.rule!r}; allowed: {', '.join(koka10k.RULES)}")
         if self.crop > self.size:
             raise ValueError(f"data.crop is {self.crop} px, larger than data.size, {self.size} px")
         if self.labels < 0:
@@ -93,6 +107,7 @@ class Run:
     train: TrainConfig = TrainConfig()
     pretrain: PretrainConfig = PretrainConfig()
     seed: int = 0
+    teacher: str = ""  # second stage: folder name of the run whose model graded the pictures without a label
 
     def but(self, **changes: object) -> Run:
         """A copy with changes: seed=1, method="fixmatch", or dotted names such as **{"train.lr": 1e-4}.
@@ -150,24 +165,34 @@ PROFILES: dict[str, dict[str, object]] = {
     "smoke": {
         "data.labelled": 150, "data.pool": 60, "data.size": 40, "data.crop": 32, "model.width": 16, "model.depth": 1,
         "train.steps": 6, "train.batch": 8, "train.evaluations": 2, "pretrain.pictures": 20, "pretrain.steps": 4,
-        "pretrain.batch": 4,
+        "pretrain.batch": 4, "simmatch.tau": 0.4, "comatch.tau": 0.4, "comatch.edge": 0.3, "comatch.bank": 32, "crmatch.tau": 0.4,
     },
-    "demo": {"fixmatch.tau": 0.6, "fixmatch.weak": "eval", "fixmatch.align": True},  # at 0.8 nothing is kept in 500 steps
-    "reference": {
+    "demo": {  # at a threshold of 0.8 nothing is kept in 500 steps; FreeMatch would keep everything at first
+        "fixmatch.tau": 0.6, "fixmatch.weak": "eval", "fixmatch.align": True, "simmatch.tau": 0.6, "simmatch.weak": "eval",
+        "adamatch.momentum": 0.99, "adamatch.weak": "eval", "comatch.tau": 0.6, "comatch.edge": 0.4, "comatch.weak": "eval",
+        "freematch.weak": "eval", "freematch.align": True, "freematch.start": 100, "crmatch.tau": 0.6, "crmatch.align": True,
+    },
+    "reference": {  # one threshold for all that have one
         "train.steps": 800, "train.mu": 2, "train.evaluations": 10, "pretrain.steps": 2000,
-        "fixmatch.tau": 0.8, "fixmatch.weak": "ema", "fixmatch.align": True,
+        "fixmatch.tau": 0.7, "fixmatch.weak": "ema", "fixmatch.align": True, "simmatch.tau": 0.7, "simmatch.weak": "ema",
+        "adamatch.momentum": 0.99, "adamatch.weak": "ema", "comatch.tau": 0.7, "comatch.edge": 0.5, "comatch.weak": "ema",
+        "freematch.weak": "ema", "freematch.align": True, "freematch.start": 100, "crmatch.tau": 0.7, "crmatch.align": True,
     },
     "gpu": {
         "data.labelled": 10432, "data.pool": 30000, "data.size": 256, "data.fractions": (0.8, 0.1, 0.1), "data.crop": 224,
         "model.arch": "vit_small_patch16_224", "model.drop_path": 0.1, "train.steps": 20000, "train.batch": 64, "train.mu": 4,
         "train.lr": 5e-4, "train.layer_decay": 0.8, "train.ema": 0.999, "train.evaluations": 20, "pretrain.pictures": 6000,
         "pretrain.steps": 10000, "pretrain.batch": 128, "fixmatch.weak": "ema", "fixmatch.align": True,
+        "simmatch.weak": "ema", "adamatch.weak": "ema", "comatch.weak": "ema", "freematch.weak": "ema", "freematch.align": True,
+        "freematch.momentum": 0.999, "crmatch.align": True,
     },
     "paper": {
-        "data.source": "folder", "data.size": 256, "data.fractions": (0.8, 0.1, 0.1), "data.crop": 224,
+        "data.source": "koka10k", "data.size": 256, "data.fractions": (0.8, 0.1, 0.1), "data.crop": 224,
         "model.arch": "vit_base_patch16_224", "model.weights": "imagenet", "model.drop_path": 0.1, "train.optimiser": "adam",
         "train.steps": 20000, "train.batch": 32, "train.mu": 4, "train.lr": 1e-4, "train.layer_decay": 0.75,
         "train.ema": 0.999, "train.evaluations": 20, "fixmatch.weak": "ema",
+        "simmatch.weak": "ema", "adamatch.weak": "ema", "comatch.weak": "ema", "freematch.weak": "ema",
+        "freematch.momentum": 0.999,
     },
 }  # fmt: skip
 
@@ -210,8 +235,8 @@ def data_key(data: DataSet) -> str:
 
 
 def rows_of(run: Run, data: DataSet) -> dict[str, np.ndarray]:
-    """Rows of the data set's frame: labelled, unlabelled, val. The unlabelled set holds the pool, the training pictures
-    whose grade is hidden, and the labelled ones too. With n labels, validation has at most n pictures."""
+    """Rows of the data set's frame: labelled, unlabelled, val, hidden. The unlabelled set holds the pool, the training pictures
+    whose grade is hidden, and the labelled ones too; hidden: the first two. With n labels, validation has at most n pictures."""
     frame = data.frame
     train = np.flatnonzero((frame["split"] == "train") & (frame["grade"] >= 0))
     val = np.flatnonzero((frame["split"] == "val") & (frame["grade"] >= 0))
@@ -224,7 +249,27 @@ def rows_of(run: Run, data: DataSet) -> dict[str, np.ndarray]:
         labelled = train[draw_labelled(frame["grade"].to_numpy()[train], run.data.labels, seed_of("labels", run.seed))]
         if len(val) > run.data.labels:
             val = val[draw_labelled(frame["grade"].to_numpy()[val], run.data.labels, seed_of("validation", run.seed))]
-    return {"labelled": labelled, "unlabelled": np.concatenate([np.flatnonzero(frame["split"] == "pool"), train]), "val": val}
+    pool = np.flatnonzero(frame["split"] == "pool")
+    hidden = np.concatenate([pool, np.setdiff1d(train, labelled)])
+    return {"labelled": labelled, "unlabelled": np.concatenate([pool, train]), "val": val, "hidden": hidden}
+
+
+def merged(run: Run, data: DataSet, rows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What a supervised network learns from: (rows of the frame, their grades), labelled pictures with their own grades.
+
+    In the second stage (Dang et al., Figure 2) pictures without a label follow, with the most probable grade of the first
+    stage's model where it is surer than data.pseudo_confidence. No grade that is hidden is ever read."""
+    grades = data.frame["grade"].to_numpy()[rows["labelled"]]
+    if not run.teacher:
+        return rows["labelled"], grades
+    said = store.read_predictions(paths.runs() / run.teacher).set_index("id")
+    ids = data.frame["id"].to_numpy()[rows["hidden"]]
+    if missing := [i for i in ids if i not in said.index]:
+        raise ValueError(f"{paths.shown(paths.runs() / run.teacher)}: no prediction for {len(missing)} pictures without a label, "
+                         f"first {missing[0]}; was it trained on other data?")  # fmt: skip
+    p = said.loc[ids, [f"p{k}" for k in range(int(data.info["classes"]))]].to_numpy(float)
+    sure = p.max(axis=1, initial=0) > run.data.pseudo_confidence
+    return np.concatenate([rows["labelled"], rows["hidden"][sure]]), np.concatenate([grades, p.argmax(axis=1)[sure]])
 
 
 def prepare_weights(run: Run, data: DataSet) -> dict[str, object]:
@@ -285,26 +330,27 @@ def train(run: Run, data: DataSet) -> Path:
     rows = rows_of(run, data)
     method = build(run, data, rows["labelled"])
     grades = data.frame["grade"].to_numpy()
+    learnt, their_grades = merged(run, data, rows)
     material = Material(
-        pixels=on_device(data.pixels, device()), labelled=rows["labelled"], grades=grades[rows["labelled"]],
+        pixels=on_device(data.pixels, device()), labelled=learnt, grades=their_grades,
         unlabelled=rows["unlabelled"], val=rows["val"], val_grades=grades[rows["val"]], crop=run.data.crop, grid=run.data.grid,
     )  # fmt: skip
     state = folder / "state.safetensors"
     net, history, times = fit(method, material, run.train, run.seed, state)
     began = time.perf_counter()
-    asked = np.sort(np.concatenate([rows["val"], np.flatnonzero(data.frame["split"].isin(["test", "pool"]))]))
+    asked = np.sort(np.concatenate([rows["val"], rows["hidden"], np.flatnonzero(data.frame["split"] == "test")]))
     frame = data.frame.iloc[asked]
     table = predictions(frame, probabilities(net, material.pixels, asked, run.data.crop, run.data.grid))
     save_weights(folder / "model.safetensors", net)
     store.write_table(folder / "history.csv", history)
     store.write_table(folder / "predictions.csv.gz", table)
     unlabelled = len(rows["unlabelled"]) if method.unlabelled_views else 0
-    seen = run.train.steps * run.train.batch * (1 + int(method.labelled_strong) + run.train.mu * len(method.unlabelled_views))
     store.write_json(
         folder / "provenance.json",
         provenance() | {"train_seconds": round(times["train_seconds"], 1), "threads": torch.get_num_threads(),
                         "predict_seconds": round(time.perf_counter() - began, 1), "labels": len(rows["labelled"]),
-                        "unlabelled": unlabelled, "pictures_seen": seen,
+                        "unlabelled": unlabelled, "pseudo_labels": len(learnt) - len(rows["labelled"]),
+                        "pictures_seen": run.train.steps * int(times["pictures_a_step"]),
                         "parameters": sum(p.numel() for p in net.parameters())},
     )  # fmt: skip
     state.unlink(missing_ok=True)
@@ -312,7 +358,7 @@ def train(run: Run, data: DataSet) -> Path:
 
 
 def make_data(name: str, profile: str, overrides: dict[str, object] | None = None) -> DataSet:
-    """The pictures of a walk, in results/<name>/data: simulated, or imported from a folder of pictures and a table.
+    """The pictures of a walk, in results/<name>/data: simulated, KOKA10K's below RIQA_DATA, or a folder with a table.
 
     overrides for your own pictures: {"data.source": "folder", "data.folder": {"root": ..., "table": ..., "id": ...,
     "score": ..., "low": ..., "high": ...}} (riqa_lib.datasets.folder.read_folder has all the keywords)."""
@@ -321,6 +367,14 @@ def make_data(name: str, profile: str, overrides: dict[str, object] | None = Non
     if d.source == "simulation":
         make_koka10k(folder, labelled=d.labelled, pool=d.pool, size=d.size, fractions=d.fractions, pool_kind=d.pool_kind,
                      seed=d.world, processes=processes)  # fmt: skip
+        return open_dataset(folder)
+    if d.source == "koka10k":
+        frame, root = koka10k.load(d.extra, d.rule, d.fractions, d.world)
+        labelled = {"extra": int((frame["source"] == koka10k.EXTRA).sum()), "by_hand": int(frame["by_hand"].sum())}
+        told = labelled | {"rule": d.rule, "fractions": list(d.fractions), "seed": d.world}
+        kind = "" if d.rule == "mode" else f", rule {d.rule}"
+        kind += "" if labelled["by_hand"] else ", no hand labels"
+        import_frame(frame, root, folder, d.size, name=f"KOKA10K{kind}", processes=processes, settings=told)
         return open_dataset(folder)
     if not {"root", "table"} <= set(d.folder):
         raise ValueError(
@@ -358,12 +412,29 @@ def walk_data(name: str) -> DataSet:
     return open_dataset(store.need(paths.results(name) / "data", "01_koka10k"))
 
 
+def first_stage(name: str, profile: str, row: str, seed: int, overrides: dict[str, object] | None = None) -> str:
+    """The folder name of the finished first-stage run that a second-stage row learns from.
+
+    FileNotFoundError, naming the notebook to run, where there is none."""
+    first = settings(profile, row.removesuffix(SECOND), seed, overrides)
+    folder = store.run_folder(first.config(data_key(walk_data(name))))
+    notebook = NOTEBOOKS[row.removesuffix(SECOND)]
+    if not store.done(folder):
+        raise FileNotFoundError(f"{paths.shown(folder)}: the first stage of {row} is not there yet; "
+                                f"run notebook {notebook} with SEED = {seed} and the same settings")  # fmt: skip
+    return folder.name
+
+
 def train_rows(name: str, profile: str, rows: list[str], seed: int, overrides: dict[str, object] | None = None) -> pd.DataFrame:
-    """Train rows of the table on a walk's data and note them in results/<name>/tables/runs-*.csv; returns that table."""
+    """Train rows of the table on a walk's data and note them in results/<name>/tables/runs-*.csv; returns that table.
+
+    A row of the second stage needs its first stage; `first_stage` says what is raised without."""
     data = walk_data(name)
+    runs = [settings(profile, row, seed, overrides) for row in rows]
     lines = []
-    for row in rows:
-        folder = train(settings(profile, row, seed, overrides), data)
+    for row, run in zip(rows, runs, strict=True):
+        teacher = first_stage(name, profile, row, seed, overrides) if row.endswith(SECOND) else ""
+        folder = train(run.but(teacher=teacher), data)
         labels = store.read_json(folder / "provenance.json")["labels"]
         lines.append({"run": folder.name, "method": row, "seed": seed, "labels": labels})
     table = pd.DataFrame(lines)

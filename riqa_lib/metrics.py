@@ -188,7 +188,9 @@ def plcc_logistic(prediction: ArrayLike, score: ArrayLike) -> float:
         return _undefined("PLCC (logistic)", "a variable is constant, or there are fewer than 5 pictures")
     start = [y.max(), y.min(), x.mean(), x.std() / 4]
     try:
-        best, _ = optimize.curve_fit(logistic, x, y, p0=start, maxfev=20_000)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optimize.OptimizeWarning)  # of the covariance, which nobody asks for
+            best, _ = optimize.curve_fit(logistic, x, y, p0=start, maxfev=20_000)
     except RuntimeError:
         return _undefined("PLCC (logistic)", "the fit does not converge")
     return plcc(logistic(x, *best), y)

@@ -249,8 +249,35 @@ def import_folder(
             raise
         unreadable = check_pictures(e.good, root, processes=processes, progress=progress)
         raise FolderError(e.table, e.problems + unreadable) from None
-    return decode(frame, root, folder, size, name=name, classes=declared.get("classes", 5), processes=processes,
-                  progress=progress, settings=declared)  # fmt: skip
+    return import_frame(frame, root, folder, size, name=name, classes=declared.get("classes", 5), processes=processes,
+                        progress=progress, settings=declared)  # fmt: skip
+
+
+def import_frame(
+    frame: pd.DataFrame,
+    root: Path | str,
+    folder: Path | str,
+    size: int,
+    *,
+    name: str,
+    classes: int = 5,
+    processes: int = 1,
+    progress: bool = True,
+    settings: dict | None = None,
+) -> Path:
+    """A loader's frame (columns COLUMNS; `path` relative to root) into a data folder, in one call; returns the folder.
+
+    As decode, but missing files and pictures that can't be decoded are reported together, in one FolderError."""
+    root = Path(root)
+    there = np.array([os.path.isfile(root / path) for path in frame["path"]], dtype=bool)
+    if not there.all():
+        rows = frame["row"] if "row" in frame else pd.Series(range(2, len(frame) + 2), frame.index)
+        lines = frame.assign(row=rows)
+        problems = [Problem("missing file", int(line.row), str(line.id), str(line.path)) for line in lines[~there].itertuples()]
+        problems += check_pictures(lines[there], root, processes=processes, progress=progress)
+        raise FolderError(name, problems)
+    return decode(frame, root, folder, size, name=name, classes=classes, processes=processes, progress=progress,
+                  settings=settings)  # fmt: skip
 
 
 # ---------------------------------------------------------------- writing

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,49 +19,69 @@ from .metrics import best_constant, columns_p, grades, target
 
 REFERENCE = "reference"  # the walk that is tracked
 BASE = "supervised"  # the row that the others are compared with
+SECOND = "_second"  # rows of the second stage: "simmatch_second" comes right after "simmatch"
 CONSTANT, RATER = "constant", "rater"
+ALWAYS = {"always_2": 2, "always_3": 3}
+UNTRAINED = frozenset({CONSTANT, *ALWAYS, RATER})  # rows that look at no picture, and people
+FIVE = ("simmatch", "adamatch", "comatch", "freematch", "crmatch")  # the paper's methods, Holm's family in each stage
 NAMES = {
     CONSTANT: "best constant",
+    "always_2": "always 2",
+    "always_3": "always 3",
     RATER: "one rater",
     "supervised": "ViT, supervised",
     "supervised_strong": "ViT, supervised, strong views",
     "supervised_all": "ViT, supervised, all labels",
     "fixmatch": "ViT + FixMatch",
+    "fixmatch_randaugment": "ViT + FixMatch, RandAugment views",
     "simmatch": "ViT + SimMatch",
     "adamatch": "ViT + AdaMatch",
     "comatch": "ViT + CoMatch",
     "freematch": "ViT + FreeMatch",
     "crmatch": "ViT + CRMatch",
 }
-COLUMNS = {
-    "mae": "MAE ↓",
-    "mae_3": "MAE 3 ↓",
-    "mae_4": "MAE 4 ↓",
-    "mae_34": "MAE 3&4 ↓",
+PUBLISHED = {"mae": "MAE ↓", "mae_3": "MAE 3 ↓", "mae_4": "MAE 4 ↓", "mae_34": "MAE 3&4 ↓"}  # the paper's four columns
+COLUMNS = PUBLISHED | {
     "mae_012": "MAE 0–2 ↓",
+    "mae_0": "MAE 0 ↓",
+    "mae_1": "MAE 1 ↓",
+    "mae_2": "MAE 2 ↓",
     "macro_mae": "macro-MAE ↓",
+    "accuracy": "accuracy ↑",
     "qwk": "QWK ↑",
     "srcc": "SRCC ↑",
 }
+POINTS = {"krcc": "KRCC ↑", "plcc_logistic": "PLCC (logistic) ↑", "mae_median": "MAE, posterior median ↓",
+          "mae_expected": "MAE, expected grade ↓"}  # without interval  # fmt: skip
 COMPARED = {"mae": "MAE", "macro_mae": "macro-MAE"}
+KINDS = {
+    "summary": ("mae", "mae_34", "macro_mae", "qwk", "srcc"),
+    "paper": tuple(PUBLISHED),
+    "hidden": ("mae_0", "mae_1", "mae_2", "mae_3", "mae_4", "mae_012", "macro_mae", "accuracy", "qwk"),
+    "correlation": ("srcc", *POINTS),
+}  # what `show_table` shows
 MOST_BYTES = 1_000_000  # of tracked predictions
+MOST_LINES = 6  # of `findings` with a line each
 
 
 def name_of(method: str) -> str:
     """A method's name as tables and figures print it."""
-    return NAMES.get(method, method)
+    first = method.removesuffix(SECOND)
+    return NAMES.get(method) or (f"{NAMES.get(first, first)}, second stage" if first != method else method)
 
 
 def order(methods: object) -> list[str]:
-    """Methods in the order of NAMES, others after them by name."""
+    """Methods in the order of NAMES, others after them by name; a second stage right after its first."""
     known = list(NAMES)
+    place = lambda m: known.index(m) if m in known else len(known)  # noqa: E731
     unique = {str(m) for m in methods}  # type: ignore[attr-defined]
-    return sorted(unique, key=lambda m: (known.index(m) if m in known else len(known), m))
+    return sorted(unique, key=lambda m: (place(m.removesuffix(SECOND)), m.removesuffix(SECOND), m))
 
 
 # ---------------------------------------------------------------- published numbers
 def published(name: str = "table2") -> pd.DataFrame:
-    """A table of published numbers (table1, table2) or of equivalence margins (margins), each row with its source.
+    """A table of published numbers (table1, table2), each row with its source, of equivalence margins (margins) or of what
+    the paper states or leaves open, and what we chose (choices: item, paper, ours).
 
     Raises ValueError listing what there is."""
     folder = Path(__file__).parent / "reference"
@@ -131,16 +151,21 @@ def table2(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Table 2 of Dang et al. with what it leaves out: the best constant, one rater, then each method.
+    """Table 2 of Dang et al. with what it leaves out: constants, one rater, then each method, its second stage after it.
 
     predictions: long predictions (method, seed, labels, id, group, truth, p0..p4, ...); only split "test" is used where
-    there is a split column. train_grades: labels of the training part, for the constant. rater: from `one_rater`.
+    there is a split column. train_grades: labels of the training part, for the best constant. rater: from `one_rater`.
 
     One row per method and number of labels. Columns: row, method, labels, seeds, pictures, data ("simulated"/"real"),
-    against (what SRCC is taken against); each metric of COLUMNS with _low and _high (95 %, percentile, `stats`); d_mae
-    and d_macro_mae with _low and _high: this row minus "supervised" with as many labels, paired, over the seeds both
-    have (below 0 is better; where "supervised" has one number of labels only, that one serves all); published_mae.
-    Raises ValueError for predictions that don't fit together."""
+    against (what correlations are taken against); each metric of COLUMNS with _low and _high (95 %, percentile, `stats`);
+    each of POINTS, the mean over seeds; d_mae and d_macro_mae with _low and _high: this row minus "supervised" (first
+    stage) with as many labels, paired, over the seeds both have (below 0 is better; where "supervised" has one number of
+    labels only, that one serves all); p_mae and p_macro_mae, their bootstrap p-values, of trained rows; p_holm and
+    p_holm_macro_mae, Holm's over the paper's five methods within a stage and number of labels (five also where some were not
+    run); published_mae, published_mae_3, ..: the paper's four columns, the same for both stages.
+
+    Rows with the same seeds and pictures share the draws of one bootstrap. Raises ValueError for predictions that don't
+    fit together."""
     if missing := [c for c in ("method", "seed", "labels") if c not in predictions]:
         raise ValueError(f"predictions: no column {', '.join(missing)}; found {', '.join(map(str, predictions))}")
     if "split" in predictions:
@@ -151,48 +176,94 @@ def table2(
     train = grades("train_grades", np.asarray(train_grades))
     budgets = predictions[["method", "labels"]].drop_duplicates()
     base = sorted(budgets.loc[budgets["method"] == BASE, "labels"])
-    paper = published[published["metric"] == "mae"].set_index("method")["value"]
+    paper = published.pivot_table(index="method", columns="metric", values="value")
 
-    said = best_constant(train)
-    first = budgets[budgets["method"] == (BASE if base else budgets["method"].iloc[0])].head(1)
-    constant = stats.constant_rows(predictions.merge(first), said, CONSTANT).assign(labels=len(train))
-    everything = pd.concat([constant, predictions], ignore_index=True)
+    first = predictions.merge(budgets[budgets["method"] == (BASE if base else budgets["method"].iloc[0])].head(1))
+    fixed = {CONSTANT: best_constant(train), **ALWAYS}
+    constants = [stats.constant_rows(first, said, name).assign(labels=len(train)) for name, said in fixed.items()]
+    everything = pd.concat([*constants, predictions], ignore_index=True)
+    parts = {(m, n): part for (m, n), part in everything.groupby(["method", "labels"])}
+    found = _shared_bootstraps(parts, resamples, seed)
     rows = []
     for method in order(everything["method"]):
-        for labels in sorted(everything.loc[everything["method"] == method, "labels"].unique()):
-            own = everything[(everything["method"] == method) & (everything["labels"] == labels)]
+        for labels in sorted(n for m, n in parts if m == method):
+            own = parts[method, labels]
             row: dict[str, object] = {"row": name_of(method), "method": method, "labels": int(labels)}
-            row |= {"seeds": own["seed"].nunique(), "pictures": own["id"].nunique()}
+            row |= {"seeds": 0 if method in fixed else own["seed"].nunique(), "pictures": own["id"].nunique()}
             row |= {"data": "simulated" if simulated else "real", "against": target(own)[0]}
-            found = stats.paired_bootstrap(own, [method], COLUMNS, resamples, seed)
             for m in COLUMNS:
-                row |= _three(m, found.interval(method, m))
-            near = [n for n in base if n == labels] or (base[:1] if len(base) == 1 or method == CONSTANT else [])
-            row |= _compared(own, everything[everything["labels"].isin(near)], resamples, seed)
-            row["published_mae"] = paper.get(method, np.nan)
+                row |= _three(m, found[method, labels].interval(f"{method} {labels}", m))
+            row |= dict.fromkeys(POINTS, np.nan) if method in fixed else stats.point_estimates(own, POINTS)
+            near = [n for n in base if n == labels] or (base[:1] if len(base) == 1 or method in fixed else [])
+            row |= _compared(parts, found, (method, labels), (BASE, near[0]) if near else None, resamples, seed)
+            stage_1 = method.removesuffix(SECOND)
+            row |= {f"published_{m}": paper[m].get(stage_1, np.nan) if m in paper else np.nan for m in PUBLISHED}
             rows.append(row)
-    rows[0] |= {"row": f"{name_of(CONSTANT)} (always {said})", "seeds": 0}
+    rows[0]["row"] = f"{name_of(CONSTANT)} (always {fixed[CONSTANT]})"
     if rater is not None:
         row = {"row": name_of(RATER), "method": RATER, "labels": 0, "seeds": 0}
         row |= {c: rows[0][c] for c in ("pictures", "data")} | {m: rater.get(m, np.nan) for m in COLUMNS}
-        rows.insert(1, row)
-    return pd.DataFrame(rows)[list(rows[0])]
+        rows.insert(len(fixed), row)
+    table = pd.DataFrame(rows)[list(rows[0])]
+    for m, name in (("mae", "p_holm"), ("macro_mae", "p_holm_macro_mae")):
+        table.insert(int(table.columns.get_loc(f"p_{m}")) + 1, name, _holm(table, f"p_{m}"))  # type: ignore[arg-type]
+    return table
+
+
+Key = tuple[str, int]  # method and number of labels
+
+
+def _shared_bootstraps(parts: Mapping[Key, pd.DataFrame], resamples: int, seed: int) -> dict[Key, stats.Bootstrap]:
+    """One bootstrap per set of seeds and pictures: rows that share it are compared on the same draws."""
+    groups: dict[tuple, list[Key]] = {}
+    for key, part in parts.items():
+        groups.setdefault((*sorted(part["seed"].unique()), frozenset(part["id"])), []).append(key)
+    out = {}
+    for keys in groups.values():
+        together = pd.concat([parts[k].assign(method=f"{k[0]} {k[1]}") for k in keys], ignore_index=True)
+        found = stats.paired_bootstrap(together, [f"{m} {n}" for m, n in keys], COLUMNS, resamples, seed)
+        out |= dict.fromkeys(keys, found)
+    return out
 
 
 def _three(name: str, values: tuple[float, ...]) -> dict[str, float]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def _compared(own: pd.DataFrame, others: pd.DataFrame, resamples: int, seed: int) -> dict[str, float]:
-    """Differences of one row to the supervised rows in `others`, over the seeds that both have."""
-    method = own["method"].iloc[0]
-    base = others[others["method"] == BASE]
-    shared = sorted({*own["seed"]} & {*base["seed"]})
-    if method == BASE or not shared:
-        return {k: v for m in COMPARED for k, v in _three(f"d_{m}", (np.nan,) * 3).items()}
-    both = pd.concat([own, base])
-    found = stats.paired_bootstrap(both[both["seed"].isin(shared)], [method, BASE], COMPARED, resamples, seed)
-    return {k: v for m in COMPARED for k, v in _three(f"d_{m}", found.difference(method, BASE, m)).items()}
+def _compared(
+    parts: Mapping[Key, pd.DataFrame],
+    found: Mapping[Key, stats.Bootstrap],
+    own: Key,
+    base: Key | None,
+    resamples: int,
+    seed: int,
+) -> dict[str, float]:
+    """Differences of one row to the supervised row `base`, over the seeds that both have, with p-values of trained rows."""
+    shared = sorted({*parts[own]["seed"]} & {*parts[base]["seed"]}) if base else []
+    if own[0] == BASE or base is None or not shared:
+        return {k: v for m in COMPARED for k, v in (_three(f"d_{m}", (np.nan,) * 3) | {f"p_{m}": np.nan}).items()}
+    a, b = f"{own[0]} {own[1]}", f"{base[0]} {base[1]}"
+    draws = found[own]
+    if found[base] is not draws:  # other seeds: those that both have
+        both = pd.concat([parts[own].assign(method=a), parts[base].assign(method=b)])
+        draws = stats.paired_bootstrap(both[both["seed"].isin(shared)], [a, b], COMPARED, resamples, seed)
+    out = {}
+    for m in COMPARED:
+        out |= _three(f"d_{m}", draws.difference(a, b, m))
+        out[f"p_{m}"] = np.nan if own[0] in UNTRAINED else draws.p_value(a, b, m)
+    return out
+
+
+def _holm(table: pd.DataFrame, column: str) -> pd.Series:
+    """Holm's adjusted p-values of FIVE, per stage and number of labels; nan for other rows. A method of the five that was not
+    run counts as p = 1: what is said of the others does not depend on it."""
+    out = pd.Series(np.nan, index=table.index)
+    for end in ("", SECOND):
+        family = table[table["method"].isin([f"{m}{end}" for m in FIVE]) & table[column].notna()]
+        for _, rows in family.groupby("labels"):
+            p = [*rows[column], *[1.0] * (len(FIVE) - len(rows))]
+            out[rows.index] = stats.holm(p)[: len(rows)]
+    return out
 
 
 def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
@@ -208,33 +279,75 @@ def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
     return "better" if high < 0 else "worse" if low > 0 else "not decided"
 
 
-def cell(value: float, low: float = np.nan, high: float = np.nan, sign: bool = False) -> str:
+def cell(value: float, low: float = np.nan, high: float = np.nan, sign: bool = False, digits: int = 2) -> str:
     """A number with its interval as text: "0.53 [0.50, 0.56]"; "–" where there is none."""
     if pd.isna(value):
         return "–"
-    text = lambda v: f"{v + 0.0:{'+' if sign else ''}.2f}".replace("-", "−")  # noqa: E731
+    text = lambda v: f"{v + 0.0:{'+' if sign else ''}.{digits}f}".replace("-", "−")  # noqa: E731
     return text(value) if pd.isna(low) else f"{text(value)} [{text(low)}, {text(high)}]"
 
 
-def show_table(frame: pd.DataFrame) -> str:
-    """`table2` as a markdown table, with what its numbers are in a line below it."""
-    head = ["", "labels", "seeds", *COLUMNS.values(), *(f"{n} − supervised" for n in COMPARED.values()), "verdict",
-            "published MAE", "data"]  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "|".join(["---", *["---:"] * (len(head) - 3), "---:", "---"]) + "|"]
-    for _, row in frame.iterrows():
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]], left: Sequence[int] = (0,)) -> str:
+    """A markdown table; columns are set right but those numbered in `left`. "|" inside a cell is escaped."""
+    line = lambda cells: "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"  # noqa: E731
+    rule = "|" + "|".join("---" if i in left else "---:" for i in range(len(head))) + "|"
+    return "\n".join([line(head), rule, *(line(row) for row in rows)])
+
+
+def show_frame(frame: pd.DataFrame) -> str:
+    """A table of words as a markdown table, nothing cut off; numbers with three digits, "–" where there is none."""
+    said = lambda v: "–" if pd.isna(v) else f"{v:.3f}" if isinstance(v, float) else str(v)  # noqa: E731
+    numbers = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame]
+    left = [i for i, number in enumerate(numbers) if not number]
+    return markdown(list(frame), [[said(v) for v in row] for row in frame.itertuples(index=False)], left) + "\n"
+
+
+def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
+    """`table2` as a markdown table, with what its numbers are in a line below it. Columns that the table lacks show "–".
+
+    kind: "summary" (what decides), "paper" (the paper's four columns, ours beside published), "hidden" (what these leave out:
+    grades one by one, 0-2, macro-MAE, accuracy, QWK) or "correlation". ValueError for another."""
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r}; allowed: {', '.join(KINDS)}")
+    titles, columns = COLUMNS | POINTS, KINDS[kind]
+    head, left = ["", "labels", "seeds"], [0]
+    for m in columns:
+        head += [f"{titles[m]}, ours", "published"] if kind == "paper" else [titles[m]]
+    if kind == "summary":
+        head += ["MAE − supervised", "Holm p", "verdict", "published MAE", "data"]
+        left += [len(head) - 3, len(head) - 1]
+    rows = []
+    for row in frame.to_dict("records"):
+        get = lambda name: row.get(name, np.nan)  # noqa: B023, E731
         cells = [row["row"], *("–" if not row[c] else str(int(row[c])) for c in ("labels", "seeds"))]
-        cells += [cell(row[m], row.get(f"{m}_low"), row.get(f"{m}_high")) for m in COLUMNS]
-        cells += [cell(row[f"d_{m}"], row[f"d_{m}_low"], row[f"d_{m}_high"], sign=True) for m in COMPARED]
-        cells += [verdict(row), cell(row["published_mae"]), row["data"]]
-        lines.append("| " + " | ".join(cells) + " |")
-    kind = "Simulated data" if (frame["data"] == "simulated").all() else "Real data"
+        for m in columns:
+            cells.append(cell(get(m), get(f"{m}_low"), get(f"{m}_high")))
+            cells += [cell(get(f"published_{m}"))] if kind == "paper" else []
+        if kind == "summary":
+            cells.append(cell(row["d_mae"], row["d_mae_low"], row["d_mae_high"], sign=True))
+            cells += [cell(get("p_holm"), digits=3), verdict(row), cell(row["published_mae"]), row["data"]]
+        rows.append(cells)
+    return markdown(head, rows, left) + "\n\n" + _note(frame, kind) + "\n"
+
+
+def _note(frame: pd.DataFrame, kind: str) -> str:
+    data = "Simulated data" if (frame["data"] == "simulated").all() else "Real data"
     note = (
-        f"{kind}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % percentile intervals of a bootstrap "
-        "that resamples pictures (by group) and seeds together; with one seed they say nothing about other seeds. "
-        "Verdict: by the paired MAE difference to the supervised row; “not decided” means that the interval holds 0, "
-        "not that the two are the same."
+        f"{data}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % percentile intervals of a bootstrap "
+        "that resamples pictures (by group) and seeds together; with one seed they say nothing about other seeds."
     )
-    return "\n".join(lines) + "\n\n" + note + "\n"
+    if kind == "summary":
+        note += (
+            " Verdict: by the paired MAE difference to the supervised row; “not decided” means that the interval holds 0, "
+            "not that the two are the same. Holm p: bootstrap p-value of that difference, adjusted for the paper's five methods "
+            "within a stage."
+        )
+    if kind == "paper":
+        note += " Published: Table 2 of Dang et al., on their pictures; it does not say which stage it reports."
+    if kind == "correlation":
+        against = " and ".join(sorted(set(frame["against"].dropna()))) if "against" in frame else ""
+        note += f" Correlations of the expected grade with the {against or 'label'}; numbers without brackets are means over seeds."
+    return note
 
 
 # ---------------------------------------------------------------- a walk's tables
@@ -365,28 +478,45 @@ def walk_status(name: str) -> pd.DataFrame:
 
 
 def findings(table: pd.DataFrame) -> str:
-    """What a `table2` says, in words made from its numbers: markdown, one line per comparison."""
+    """What a `table2` says, in words made from its numbers: markdown, one line per row while there are few, else per verdict."""
     data = "Simulated data" if (table["data"] == "simulated").all() else "Real data"
-    rows = {(r["method"], r["labels"]): r for r in table.to_dict("records")}
-    constant = next((r for (m, _), r in rows.items() if m == CONSTANT), None)
-    said = []
-    for (method, _), row in rows.items():
-        if method in (CONSTANT, RATER):
-            continue
-        seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']:.0f} seeds"
-        mae, macro = (cell(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("mae", "macro_mae"))
-        text = f"**{row['row']}** ({row['labels']:.0f} labels, {seeds}): MAE {mae}, macro-MAE {macro}"
-        if method != BASE:
-            change = cell(row["d_mae"], row["d_mae_low"], row["d_mae_high"], sign=True)
-            text += f"; MAE against supervised {change}: {verdict(row)}"
-        elif constant is not None and pd.notna(constant["d_mae"]):
-            gains = [cell(-constant[f"d_{m}"], -constant[f"d_{m}_high"], -constant[f"d_{m}_low"], sign=True)
-                     for m in ("mae", "macro_mae")]  # fmt: skip
-            text += f"; against the best constant {gains[0]} in MAE and {gains[1]} in macro-MAE"
-        said.append(f"- {text}.")
+    trained = table[~table["method"].isin(UNTRAINED)].to_dict("records")
+    base = [r for r in trained if r["method"] == BASE]
+    constant = next((r for r in table.to_dict("records") if r["method"] == CONSTANT), None)
+    others = [r for r in trained if r["method"] != BASE]
+    said = [_base_finding(r, constant) for r in base]
+    if len(others) <= MOST_LINES:
+        said += [f"{_score(r)}; MAE against supervised {_change(r)}: {verdict(r)}" for r in others]
+    else:
+        for word in ("better", "worse", "not decided", "not compared"):
+            rows = sorted((r for r in others if verdict(r) == word), key=lambda r: r["mae"])
+            listed = "; ".join(f"{r['row']} {_change(r) if word != 'not compared' else cell(r['mae'])}" for r in rows)
+            said += [f"**{word}** than supervised in MAE ({len(rows)}): {listed}"] if word in ("better", "worse") and rows else []
+            said += [f"**{word}** ({len(rows)}): {listed}"] if word not in ("better", "worse") and rows else []
+        held = [r["row"] for r in others if r.get("p_holm", np.nan) <= 0.05]
+        said.append(f"of the paper's methods, with p at most 0.05 after Holm: {', '.join(held) or 'none'}")
+        best = min(trained, key=lambda r: r["macro_mae"])
+        said.append(f"least macro-MAE: {best['row']}, {cell(best['macro_mae'], best['macro_mae_low'], best['macro_mae_high'])}")
     note = "“Not decided”: the interval holds 0; it is not “the same”."
     head = f"{data}, {int(table['pictures'].max())} test pictures; in brackets 95 % intervals."
-    return "\n".join([head, "", *said, "", note])
+    return "\n".join([head, "", *(f"- {text}." for text in said), "", note])
+
+
+def _score(row: Mapping) -> str:
+    seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']:.0f} seeds"
+    mae, macro = (cell(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("mae", "macro_mae"))
+    return f"**{row['row']}** ({row['labels']:.0f} labels, {seeds}): MAE {mae}, macro-MAE {macro}"
+
+
+def _change(row: Mapping) -> str:
+    return cell(row["d_mae"], row["d_mae_low"], row["d_mae_high"], sign=True)
+
+
+def _base_finding(row: Mapping, constant: Mapping | None) -> str:
+    if constant is None or pd.isna(constant["d_mae"]):
+        return _score(row)
+    gains = [cell(-constant[f"d_{m}"], -constant[f"d_{m}_high"], -constant[f"d_{m}_low"], sign=True) for m in ("mae", "macro_mae")]
+    return f"{_score(row)}; against the best constant {gains[0]} in MAE and {gains[1]} in macro-MAE"
 
 
 def provenance_line(about: Mapping) -> str:

@@ -12,6 +12,7 @@ weighted confusion matrix (QWK) or a weighted correlation of midranks (SRCC): 2,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from .metrics import CLASSES, columns_p, expected_grade, grades, posterior_median, probabilities, target
+from .metrics import (
+    CLASSES,
+    UndefinedMetric,
+    columns_p,
+    expected_grade,
+    grades,
+    krcc,
+    mae,
+    plcc_logistic,
+    posterior_median,
+    probabilities,
+    target,
+)
 from .seeding import rng
 
 Floats = NDArray[np.float64]
@@ -151,42 +164,44 @@ def _pearson(x: Floats, y: Floats, w: Floats) -> Floats:
     return np.where(flat, np.nan, xy / np.where(flat, 1, scale))
 
 
-def _values(metric: str, data: Paired, p: Floats, w: Floats) -> Floats:
-    """One metric, one method, one seed: p (N, C), w (R, N) whole weights -> (R,)."""
-    t, classes = data.truth, p.shape[1]
-    grade = p.argmax(axis=1)
-    error = np.abs(t - grade).astype(float)
-    if metric == "mae":
-        return _ratio(w @ error, w.sum(axis=1))
-    if metric == "mae_median":
-        return _ratio(w @ np.abs(t - posterior_median(p)), w.sum(axis=1))
-    if metric == "mae_expected":
-        return _ratio(w @ np.abs(t - expected_grade(p)), w.sum(axis=1))
+def _of_table(metric: str, table: Floats) -> Floats:
+    """A metric of the most probable grade from weighted confusion matrices (R, C, C), true by said -> (R,)."""
+    k = np.arange(table.shape[1])
+    distance = np.abs(k[:, None] - k[None]).astype(float)
     if metric == "accuracy":
-        return _ratio(w @ (error == 0).astype(float), w.sum(axis=1))
-    if metric == "macro_mae":
-        of = np.eye(classes)[t]  # (N, C)
-        each = _ratio(w @ (error[:, None] * of), w @ of)
-        return _ratio(np.nansum(each, axis=1), np.isfinite(each).sum(axis=1).astype(float))
-    if metric in GROUPED or metric in METRICS[1 : CLASSES + 1]:
-        inside = np.isin(t, GROUPED.get(metric, (int(metric[4:]),))).astype(float)
-        return _ratio(w @ (error * inside), w @ inside)
+        return _ratio(np.trace(table, axis1=1, axis2=2), table.sum(axis=(1, 2)))
     if metric == "qwk":
-        k = np.arange(classes)
-        cost = (k[:, None] - k[None]) ** 2.0
-        table = (w @ np.eye(classes**2)[t * classes + grade]).reshape(-1, classes, classes)
         chance = table.sum(axis=2)[:, :, None] * table.sum(axis=1)[:, None] / table.sum(axis=(1, 2))[:, None, None]
-        return 1 - _ratio((table * cost).sum(axis=(1, 2)), (chance * cost).sum(axis=(1, 2)))
-    x = expected_grade(p)
-    step = max(1, CELLS // len(x))
-    out = []
-    for start in range(0, len(w), step):
-        part = w[start : start + step]
-        if metric == "srcc":
-            out.append(_pearson(midranks(x, part), midranks(data.target, part), part))
+        return 1 - _ratio((table * distance**2).sum(axis=(1, 2)), (chance * distance**2).sum(axis=(1, 2)))
+    error, n = (table * distance).sum(axis=2), table.sum(axis=2)  # (R, C): of each true grade
+    if metric == "macro_mae":
+        each = _ratio(error, n)
+        return _ratio(np.nansum(each, axis=1), np.isfinite(each).sum(axis=1).astype(float))
+    inside = np.isin(k, k if metric == "mae" else GROUPED.get(metric) or (int(metric[4:]),))
+    return _ratio(error[:, inside].sum(axis=1), n[:, inside].sum(axis=1))
+
+
+def _values(metrics: Sequence[str], data: Paired, p: Floats, w: Floats, ranks: Floats | None) -> dict[str, Floats]:
+    """Metrics of one method and seed: p (N, C), w (R, N) whole weights, ranks (R, N) of the target for SRCC -> each (R,)."""
+    t, classes = data.truth, p.shape[1]
+    table = (w @ np.eye(classes**2)[t * classes + p.argmax(axis=1)]).reshape(-1, classes, classes)
+    out = {}
+    for metric in metrics:
+        if metric in ("mae_median", "mae_expected"):
+            said = posterior_median(p) if metric == "mae_median" else expected_grade(p)
+            out[metric] = _ratio(w @ np.abs(t - said), w.sum(axis=1))
+        elif metric in ("srcc", "plcc"):
+            x, y = expected_grade(p), data.target
+            step, parts = max(1, CELLS // len(x)), []
+            for start in range(0, len(w), step):
+                part = w[start : start + step]
+                a = midranks(x, part) if metric == "srcc" else x[None]
+                b = ranks[start : start + step] if metric == "srcc" and ranks is not None else y[None]
+                parts.append(_pearson(a, b, part))
+            out[metric] = np.concatenate(parts)
         else:
-            out.append(_pearson(x[None], data.target[None], part))
-    return np.concatenate(out)
+            out[metric] = _of_table(metric, table)
+    return out
 
 
 @dataclass(frozen=True)
@@ -241,11 +256,14 @@ def paired_bootstrap(
     clusters, seeds = resamples_of(int(data.cluster.max()) + 1, len(data.seeds), resamples, seed)
     w = clusters[:, data.cluster].astype(float)  # (R, N)
     one = np.ones((1, len(data.truth)))
+    ranks = [midranks(data.target, weights) if "srcc" in metrics else None for weights in (one, w)]
     estimate, draws = {}, {}
     for method, p in data.p.items():
+        whole = [_values(metrics, data, ps, one, ranks[0]) for ps in p]
+        parts = [_values(metrics, data, ps, w, ranks[1]) for ps in p]
         for metric in metrics:
-            estimate[method, metric] = float(np.mean([_values(metric, data, ps, one)[0] for ps in p]))
-            each = np.stack([_values(metric, data, ps, w) for ps in p], axis=1)  # (R, S)
+            estimate[method, metric] = float(np.mean([v[metric][0] for v in whole]))
+            each = np.stack([v[metric] for v in parts], axis=1)  # (R, S)
             drawn = np.where(seeds > 0, each, 0)  # a seed that was not drawn is out, also where it is nan
             draws[method, metric] = (drawn * seeds).sum(axis=1) / seeds.sum(axis=1)
     return Bootstrap(estimate, draws)
@@ -265,6 +283,30 @@ def difference(
     return paired_bootstrap(predictions, list(dict.fromkeys([a, b])), [metric], resamples, seed).difference(
         a, b, metric, level
     )
+
+
+def point_estimates(predictions: pd.DataFrame, metrics: Iterable[str]) -> dict[str, float]:
+    """Means over seeds, without intervals, of krcc, plcc_logistic, mae_median, mae_expected (metrics) of one method.
+
+    predictions: its rows (seed, truth, p0.., score if there). nan where one seed leaves it undefined; ValueError for another
+    metric."""
+    known = {
+        "krcc": lambda p, t, y: krcc(expected_grade(p), y),
+        "plcc_logistic": lambda p, t, y: plcc_logistic(expected_grade(p), y),
+        "mae_median": lambda p, t, y: mae(t, posterior_median(p), p.shape[1]),
+        "mae_expected": lambda p, t, y: mae(t, expected_grade(p), p.shape[1]),
+    }
+    names, metrics = columns_p(predictions), list(metrics)
+    if unknown := [m for m in metrics if m not in known]:
+        raise ValueError(f"unknown metric {', '.join(unknown)}; expected some of {', '.join(known)}")
+    each: dict[str, list[float]] = {m: [] for m in metrics}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetric)  # nan says it
+        for _, rows in predictions.groupby("seed"):
+            p, y = probabilities(rows[names]), target(rows)[1]
+            for m in metrics:
+                each[m].append(known[m](p, rows["truth"], y))
+    return {m: float(np.mean(v)) for m, v in each.items()}
 
 
 def holm(pvalues: ArrayLike) -> Floats:

@@ -29,6 +29,7 @@ METHOD = {
     "supervised_strong": SKY,
     "supervised_all": GREEN,
     "fixmatch": RED,
+    "fixmatch_randaugment": "#8C6BB1",
     "simmatch": ORANGE,
     "adamatch": "#A6761D",
     "comatch": PINK,
@@ -72,8 +73,8 @@ def sheet() -> Iterator[None]:
 
 
 def colour(method: str) -> str:
-    """A method's colour; the same grey for all that have none."""
-    return METHOD.get(method, "#555555")
+    """A method's colour, in both stages; the same grey for all that have none."""
+    return METHOD.get(method.removesuffix("_second"), "#555555")
 
 
 class Drawing(Figure):

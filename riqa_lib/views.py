@@ -9,7 +9,7 @@ operations, then a grey cutout; Cubuk et al., 2020, with the ranges of the USB c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -192,9 +192,12 @@ def _posterise(x: Tensor, u: Tensor) -> Tensor:
     return ((x * 255).round() / step).floor() * step / 255
 
 
-def randaugment(x: Tensor, count: int, g: torch.Generator) -> Tensor:
-    """`count` operations drawn with replacement per picture, then a grey square. x (N, 3, S, S) in 0..1."""
-    operations = list(OPERATIONS.values())
+def randaugment(
+    x: Tensor, count: int, g: torch.Generator,
+    table: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = OPERATIONS, hole: bool = True,
+) -> Tensor:  # fmt: skip
+    """`count` operations of `table`, drawn with replacement per picture, then (`hole`) a grey square. x (N, 3, S, S) in 0..1."""
+    operations = list(table.values())
     x = x.clone()
     for _ in range(count):
         which, u = torch.randint(len(operations), (len(x),), generator=g), torch.rand(len(x), generator=g)
@@ -202,7 +205,7 @@ def randaugment(x: Tensor, count: int, g: torch.Generator) -> Tensor:
             rows = (which == k).nonzero().flatten().to(x.device)
             if len(rows):
                 x[rows] = operation(x[rows], u.to(x.device)[rows])
-    return cutout(x, g)
+    return cutout(x, g) if hole else x
 
 
 def cutout(x: Tensor, g: torch.Generator) -> Tensor:

@@ -67,8 +67,9 @@ def slow_comatch(v, o, y, c, target, state):
     s["steps"] += 1
     loss = sup + on * (c.lambda_u * unsup + c.lambda_c * con / len(q))
     changed = mean(float(top(a) != top(b)) for a, b in zip(q, q0, strict=True))
+    full = float(state["written"] >= c.bank)
     return {"loss": loss, "sup_loss": sup, "unsup_loss": unsup, "con_loss": con / len(q), "kept": mean(mask),
-            "edges": edges / len(q), "changed": changed}, s  # fmt: skip
+            "edges": edges / len(q), "changed": changed, "full": full}, s  # fmt: skip
 
 
 @pytest.mark.parametrize("classes", [2, 5, 10])

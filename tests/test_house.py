@@ -17,9 +17,12 @@ LIBRARY = REPOSITORY / "riqa_lib"
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 # The floors, from the ground up; within a floor imports must not go round in circles.
-TABLES = {"paths", "seeding", "provenance", "store", "datasets", "metrics", "stats", "report", "style", "figures"}
-PICTURES = {"sim", "pixels"}
-TORCH = {"views", "models", "ssl", "pretrain", "train", "predict", "experiment", "bench"}
+TABLES = {
+    "paths", "seeding", "provenance", "store", "datasets", "metrics", "stats", "report", "style",
+    "figures", "reading", "audit_figures", "fundus_figures", "leak", "mechanisms", "second_stage", "stage_figures",
+}  # fmt: skip
+PICTURES = {"sim", "pixels", "fundus"}
+TORCH = {"views", "models", "ssl", "pretrain", "train", "predict", "experiment", "audit", "bench"}
 ABOVE = {"workflow", "site", "__main__"}
 FLOOR = {name: floor for floor, names in enumerate((TABLES, PICTURES, TORCH, ABOVE)) for name in names}
 BARRED = {0: {"PIL", "skimage", "torch", "torchvision", "timm", "safetensors"}, 1: {"torch", "torchvision", "timm", "safetensors"}}

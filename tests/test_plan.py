@@ -54,12 +54,16 @@ def test_wall_seconds_against_a_schedule_by_hand():
 def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     assert [s.name for s in run_all.expand("demo", "x", {})] == [s.name for s in run_all.PLAN]
     steps = {s.name: s for s in run_all.expand("gpu", "mine", {"train.lr": 1})}
-    names = {f"{base}{tail}" for base in ("03_vit_supervised", "04_fixmatch") for tail in ("", "-seed1", "-seed2")}
-    assert set(steps) == {*names, "00_start_here", "01_koka10k", "11_table2"}
-    assert set(steps["11_table2"].needs) == names
+    seeded = [s.name for s in run_all.PLAN if "SEED" in s.parameters]
+    once = [s.name for s in run_all.PLAN if "SEED" not in s.parameters]
+    assert set(steps) == {*once, *(f"{base}{tail}" for base in seeded for tail in ("", "-seed1", "-seed2"))}
+    table = next(s for s in run_all.PLAN if s.name == "11_table2")
+    assert set(steps["11_table2"].needs) == {f"{n}{tail}" for n in table.needs for tail in ("", "-seed1", "-seed2")}
     assert steps["03_vit_supervised"].needs == ("01_koka10k",)
     assert set(steps["03_vit_supervised-seed2"].needs) == {"01_koka10k", "03_vit_supervised"}
-    assert set(steps["04_fixmatch-seed1"].needs) == {"01_koka10k", "03_vit_supervised"}
+    assert set(steps["04_fixmatch-seed1"].needs) == {"01_koka10k", "03_vit_supervised", "03_vit_supervised-seed1"}
+    assert {"09_crmatch-seed2", "03_vit_supervised-seed2"} <= set(steps["10_second_stage-seed2"].needs)
+    assert "09_crmatch" not in steps["10_second_stage-seed2"].needs
     given = {"NAME": "mine", "PROFILE": "gpu", "SEED": 1, "SETTINGS": {"train.lr": 1}}
     assert steps["04_fixmatch-seed1"].parameters == given
     assert steps["00_start_here"].parameters == {"NAME": "mine"}

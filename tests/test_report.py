@@ -93,7 +93,12 @@ def test_published_numbers() -> None:
         assert table[["item", "pages", "source"]].notna().all().all()
     margins = report.published("margins")
     assert margins.set_index("metric")["margin"].to_dict() == {"macro_f1": 0.01, "auc": 0.03, "mae": 0.02}
-    with pytest.raises(ValueError, match="no published table 3; there are margins, table1, table2"):
+    choices = report.published("choices")
+    assert list(choices) == ["item", "paper", "ours"]
+    assert choices.notna().all().all()
+    assert choices["item"].is_unique
+    assert choices["paper"].str.startswith(("stated: ", "open")).all()
+    with pytest.raises(ValueError, match="no published table 3; there are choices, margins, table1, table2"):
         report.published("3")
 
 
@@ -104,7 +109,7 @@ def test_table2_holds_what_stats_says() -> None:
     train = frame.loc[frame["split"] == "train", "grade"]
     rater = {"mae": 0.4, "macro_mae": 0.5}
     table = report.table2(predictions, report.published(), True, train, rater, resamples=200).set_index("method")
-    assert table.index.tolist() == ["constant", "rater", "supervised", "supervised_all", "fixmatch"]
+    assert table.index.tolist() == ["constant", "always_2", "always_3", "rater", "supervised", "supervised_all", "fixmatch"]
     test = predictions[predictions["split"] == "test"]
     for m in report.COLUMNS:
         found = table.loc["fixmatch", [m, f"{m}_low", f"{m}_high"]]
@@ -117,10 +122,16 @@ def test_table2_holds_what_stats_says() -> None:
     assert np.isnan(table.loc["constant", "srcc"])
     assert table.loc["constant", "d_macro_mae_low"] > 0  # the constant is worse, and that is decided
     assert table.loc["rater", ["mae", "macro_mae"]].tolist() == [0.4, 0.5]
+    assert table.loc["always_3", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 3)))
+    assert table.loc["always_2", "mae"] == table.loc["constant", "mae"]
+    own = [metrics.summary(part) for _, part in test[test["method"] == "fixmatch"].groupby("seed")]
+    for m in report.POINTS:
+        assert table.loc["fixmatch", m] == pytest.approx(np.mean([o[m] for o in own])), m
     assert table["published_mae"].dropna().to_dict() == {"supervised": 0.53}
+    assert table["published_mae_34"].dropna().to_dict() == {"supervised": 0.55}
     assert set(table["data"]) == {"simulated"}
-    assert table["labels"].tolist() == [80, 0, 40, 160, 40]
-    assert table["seeds"].tolist() == [0, 0, 2, 2, 2]
+    assert table["labels"].tolist() == [80, 80, 80, 0, 40, 160, 40]
+    assert table["seeds"].tolist() == [0, 0, 0, 0, 2, 2, 2]
     assert (table["pictures"] == 80).all()
 
 
@@ -129,7 +140,8 @@ def test_verdicts_follow_the_interval() -> None:
     train = frame.loc[frame["split"] == "train", "grade"]
     table = report.table2(long(frame), report.published(), False, train, resamples=200)
     said = {row["method"]: report.verdict(row) for _, row in table.iterrows()}
-    assert said == {"constant": said["constant"], "supervised": "reference", "supervised_all": "not decided",
+    said = {k: v for k, v in said.items() if k not in report.UNTRAINED}
+    assert said == {"supervised": "reference", "supervised_all": "not decided",
                     "fixmatch": "better"}  # fmt: skip
     row = {"method": "x", "d_mae_low": 0.01, "d_mae_high": 0.2, "d_macro_mae_low": -0.1, "d_macro_mae_high": 0.1}
     assert report.verdict(row) == "worse"
@@ -146,7 +158,7 @@ def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
     far = p[p["method"] == "fixmatch"].assign(method="crmatch", seed=lambda f: f["seed"] + 7)
     every = pd.concat([p, more, lone, far])
     table = report.table2(every, report.published(), True, [2, 2, 3], resamples=50).set_index(["method", "labels"])
-    assert len(table) == 8
+    assert len(table) == 10
     for n in (40, 80):
         gap = table.loc[("fixmatch", n), "mae"] - table.loc[("supervised", n), "mae"]
         assert table.loc[("fixmatch", n), "d_mae"] == pytest.approx(gap)
@@ -155,6 +167,38 @@ def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
     one_seed = stats.difference(test, "fixmatch", "supervised", "mae", 50)[0]
     assert table.loc[("comatch", 40), "d_mae"] == pytest.approx(one_seed)
     assert np.isnan(table.loc[("crmatch", 40), "d_mae"])
+
+
+def test_second_stages_holm_and_shared_draws() -> None:
+    frame = pictures()
+    p = long(frame)
+    near = {"simmatch": 0.45, "adamatch": 0.6, "comatch": 0.7, "crmatch": 0.5}
+    parts = [p[p["method"] == "supervised"]]
+    for method, noise in near.items():
+        for end in ("", report.SECOND):
+            NOISE[method + end] = noise
+            parts += [predict(frame, method + end, s).assign(method=method + end, seed=s, labels=40) for s in range(2)]
+    every = pd.concat(parts, ignore_index=True)
+    made = report.table2(every, report.published(), True, [2, 2, 3], resamples=200)
+    assert made["method"].tolist()[3:] == ["supervised", *(m + e for m in near for e in ("", report.SECOND))]
+    table = made.set_index("method")
+    assert table.loc["crmatch_second", "row"] == "ViT + CRMatch, second stage"
+    assert (table.loc["crmatch_second", ["published_mae", "published_mae_4"]] == [0.40, 0.39]).all()
+    test = every[every["split"] == "test"]
+    for stage in ("", report.SECOND):
+        names = [m + stage for m in near]
+        found = stats.paired_bootstrap(test, ["supervised", *names], ["mae", "macro_mae"], 200)
+        for m, column in (("mae", "p_holm"), ("macro_mae", "p_holm_macro_mae")):
+            p_values = [found.p_value(name, "supervised", m) for name in names]
+            assert table.loc[names, f"p_{m}"].tolist() == pytest.approx(p_values)
+            assert table.loc[names, column].tolist() == pytest.approx(stats.holm([*p_values, 1.0])[:4])  # FreeMatch: not run
+            for name in names:
+                three = table.loc[name, [f"d_{m}", f"d_{m}_low", f"d_{m}_high"]].tolist()
+                assert three == pytest.approx(found.difference(name, "supervised", m))
+    assert table.loc[["constant", "supervised"], ["p_mae", "p_holm"]].isna().all().all()
+    assert 0 < table["p_holm"].min() < 0.1
+    assert report.order(["x_second", "fixmatch_second", "fixmatch", "rater", "x"]) == [
+        "rater", "fixmatch", "fixmatch_second", "x", "x_second"]  # fmt: skip
 
 
 def test_one_rater_against_a_draw_of_every_vote() -> None:
@@ -190,6 +234,13 @@ def test_show_table() -> None:
     assert "Simulated data, 80 test pictures" in text
     assert "simulated" in lines[2]
     assert report.cell(-0.001, -0.2, 0.1, sign=True) == "−0.00 [−0.20, +0.10]"
+    for kind, part in (("paper", "MAE 3&4 ↓, ours"), ("hidden", "MAE 0–2 ↓"), ("correlation", "KRCC ↑")):
+        lines = report.show_table(table, kind).splitlines()
+        assert part in lines[0]
+        assert len({line.count("|") for line in lines[: len(table) + 2]}) == 1
+    assert "| 0.53 |" in report.show_table(table, "paper")
+    with pytest.raises(ValueError, match="kind 'all'; allowed: summary, paper, hidden, correlation"):
+        report.show_table(table, "all")
     assert report.cell(0.5) == "0.50"
     assert report.cell(np.nan) == "–"
 

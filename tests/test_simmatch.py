@@ -42,10 +42,10 @@ def slow_simmatch(v, o, y, index, c, target, state):
     p = [slow_softmax(z) for z in o["z_w"]]
     s["seen"] = (s["seen"] + [columns(p)])[-c.queue :]
     p = move(p, target, columns(s["seen"]))
-    q, g, inside = p, [[1.0] * classes] * len(p), 0.0
+    q, g, inside, full = p, [[0.0] * classes] * len(p), 0.0, 0.0
     if bank and len(bank) == max(bank) + 1:
         slots = [bank[k] for k in range(len(bank))]
-        q, g = [], []
+        q, g, full = [], [], 1.0
         for row, f_w, f_s in zip(p, o["f_w"], v["f_s"], strict=True):
             a = slow_softmax([dot(f_w, f) / c.temperature for f, _ in slots])
             t = norm([share * row[label] for share, (_, label) in zip(a, slots, strict=True)])
@@ -67,7 +67,9 @@ def slow_simmatch(v, o, y, index, c, target, state):
     s["steps"] += 1
     terms = {"loss": sup + on * (c.lambda_u * unsup + c.lambda_in * inside), "sup_loss": sup, "unsup_loss": unsup,
              "in_loss": inside, "kept": mean(mask), "agrees": agrees,
-             "changed": mean(float(top(a) != top(b)) for a, b in zip(q, p, strict=True))}  # fmt: skip
+             "changed": mean(float(top(a) != top(b)) for a, b in zip(q, p, strict=True)), "full": full}  # fmt: skip
+    for name, said in (("memory", g), ("network", p)):
+        terms |= {f"{name}_{k}": full * v for k, v in enumerate(columns(said))}
     return terms, s
 
 

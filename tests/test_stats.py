@@ -122,7 +122,8 @@ def test_coverage_on_a_simulated_null() -> None:
             p[m] = np.eye(5)[np.clip(np.round(place), 0, 4).astype(int)][None]
         data = stats.Paired(truth, truth.astype(float), np.arange(pictures) // 2, (0,), p)
         w = stats.resamples_of(groups, 1, 300, i)[0][:, data.cluster].astype(float)
-        d = stats._values("mae", data, p["a"][0], w) - stats._values("mae", data, p["b"][0], w)
+        a, b = (stats._values(["mae"], data, p[m][0], w, None)["mae"] for m in "ab")
+        d = a - b
         low, high = np.quantile(d, [0.025, 0.975])
         held += low <= 0 <= high
     assert 0.915 <= held / worlds <= 0.98  # 0.95 less 3 standard errors; ignoring the clusters gives 0.83
@@ -218,3 +219,19 @@ def test_fast_enough_to_be_used() -> None:
     seconds = time.perf_counter() - start
     print(f"{seconds:.1f} s")
     assert seconds < 10
+
+
+def test_point_estimates_are_means_over_seeds() -> None:
+    rows = world(seeds=2).query("method == 'a'")
+    names = ("krcc", "plcc_logistic", "mae_median", "mae_expected")
+    each = [metrics.summary(part) for _, part in rows.groupby("seed")]
+    found = stats.point_estimates(rows, names)
+    assert found == pytest.approx({m: np.mean([e[m] for e in each]) for m in names})
+    constant = stats.constant_rows(rows, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = stats.point_estimates(constant, names)
+    assert np.isnan(found["krcc"])
+    assert found["mae_median"] == pytest.approx(metrics.mae(constant["truth"], np.full(len(constant), 2)))
+    with pytest.raises(ValueError, match="unknown metric mae; expected some of krcc"):
+        stats.point_estimates(rows, ["mae"])

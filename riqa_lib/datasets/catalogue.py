@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from . import kadid, kadis, koniq, live, tid
+from . import deepdrid, eyeq, eyeq_d, kadid, kadis, koniq, live, mshf, tid
 from .about import About
 from .folder import listed
 
@@ -30,6 +30,10 @@ SETS = {
         Set(live.ABOUT, live.load, live.counts),
         Set(tid.ABOUT_2008, tid.load_2008, tid.counts),
         Set(tid.ABOUT_2013, tid.load_2013, tid.counts),
+        Set(eyeq.ABOUT, eyeq.load, eyeq.counts),
+        Set(eyeq_d.ABOUT, eyeq_d.load, eyeq_d.counts),
+        Set(mshf.ABOUT, mshf.load, mshf.counts),
+        Set(deepdrid.ABOUT, deepdrid.load, deepdrid.counts),
     )
 }
 MISSING, BROKEN, OTHER, COMPLETE = "not found", "broken", "found, other counts", "found"

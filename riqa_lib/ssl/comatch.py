@@ -79,8 +79,8 @@ class CoMatch(Method):
         f (M, d). Moves the method's state one step on."""
         c, f_x, f_w = self.config, f_x.detach(), f_w.detach()
         q0 = self.alignment(z_w.detach().softmax(dim=1))  # (M, C)
-        near = (f_w @ self.memory.f.T / c.temperature).softmax(dim=1)  # (M, bank)
-        q = torch.where(self.memory.full(), c.alpha * q0 + (1 - c.alpha) * (near @ self.memory.p), q0)
+        near, full = (f_w @ self.memory.f.T / c.temperature).softmax(dim=1), self.memory.full()  # (M, bank), ()
+        q = torch.where(full, c.alpha * q0 + (1 - c.alpha) * (near @ self.memory.p), q0)
         self.memory.write(torch.cat([f_w, f_x]), torch.cat([q0, F.one_hot(y, self.classes).to(q0.dtype)]))
         confidence, label = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
@@ -94,7 +94,7 @@ class CoMatch(Method):
         self.step += 1
         loss = sup_loss + on * (c.lambda_u * unsup_loss + c.lambda_c * con_loss)
         terms = {"sup_loss": sup_loss, "unsup_loss": unsup_loss, "con_loss": con_loss, "kept": mask.mean(), "edges": edges,
-                 "changed": (label != q0.argmax(dim=1)).to(q.dtype).mean()}  # fmt: skip
+                 "changed": (label != q0.argmax(dim=1)).to(q.dtype).mean(), "full": full.to(q.dtype)}  # fmt: skip
         return {"loss": loss} | {k: v.detach() for k, v in terms.items()}
 
     def selected(self, p: Tensor) -> Tensor:

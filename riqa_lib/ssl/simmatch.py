@@ -102,7 +102,9 @@ class SimMatch(Method):
         loss = sup_loss + on * (c.lambda_u * unsup_loss + c.lambda_in * in_loss)
         terms = {"sup_loss": sup_loss, "unsup_loss": unsup_loss, "in_loss": in_loss, "kept": mask.mean(),
                  "changed": (told != p.argmax(dim=1)).to(q.dtype).mean(),
-                 "agrees": full * (g.argmax(dim=1) == p.argmax(dim=1)).to(q.dtype).mean()}  # fmt: skip
+                 "agrees": full * (g.argmax(dim=1) == p.argmax(dim=1)).to(q.dtype).mean(), "full": full.to(q.dtype)}  # fmt: skip
+        for name, mean in (("memory", full * g.mean(dim=0)), ("network", full * p.mean(dim=0))):  # what each says, per class
+            terms |= {f"{name}_{k}": v for k, v in enumerate(mean)}
         return {"loss": loss} | {k: v.detach() for k, v in terms.items()}
 
     def selected(self, p: Tensor) -> Tensor:

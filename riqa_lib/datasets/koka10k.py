@@ -1,0 +1,239 @@
+"""KOKA10K (Dang et al., IJCA 186(9), 2024): KonIQ-10k graded by its votes, hand-labelled pictures from KADIS-700k, a pool.
+
+The authors' list of hand labels is not public, so they are an input: a table with the columns id and grade. A KADIS name
+gets that grade and leaves the pool; a KonIQ name has its grade changed. Sources, in the words of the simulation:
+    koniq-like   all of KonIQ-10k            extra   KADIS, graded by hand            pool   the rest of KADIS, no grade
+Grades 0 and 4 come mostly from `extra`, so a source detector can pass for a quality model there: see riqa_lib.leak.
+
+Inferred, since the paper does not say it: grades are the mode of the votes, and the split takes floors (splits.floor_split).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from .. import paths
+from . import kadis as kadis_set
+from . import koniq as koniq_set
+from .about import listing
+from .folder import FolderError, Problem, _read_text, equal_width, mode_grade, round_mean_grade
+from .splits import floor_split
+
+KONIQ, EXTRA, POOL = "koniq-like", "extra", "pool"  # sources
+RULES = ("mode", "equal_width", "round_mean")
+VOTES = koniq_set.VOTES
+GRADES = [f"grade {k}" for k in range(5)]
+HAND = (159, 200)  # pictures of grade 0 and of grade 4 that Dang et al. say they labelled by hand
+
+
+# ---------------------------------------------------------------- grades
+def grades(koniq: pd.DataFrame, rule: str = "mode") -> np.ndarray:
+    """Grades 0..4 (N,) of KonIQ-10k's pictures: the mode of c1..c5 (ties to the lower), `round_mean` (half up), or
+    `equal_width` bins of mos_z, 0 to 100. Raises ValueError for another rule, or scores missing or out of range."""
+    if rule not in RULES:
+        raise ValueError(f"rule {rule!r}: expected one of {', '.join(RULES)}")
+    if rule != "equal_width":
+        return (mode_grade if rule == "mode" else round_mean_grade)(koniq[VOTES].to_numpy())
+    score = koniq["mos_z"].to_numpy(float) if "mos_z" in koniq else np.full(len(koniq), np.nan)
+    bad = np.flatnonzero(~((score >= 0) & (score <= 100)))
+    if len(bad):
+        raise ValueError(f"rule equal_width: mos_z of {koniq['id'].iloc[bad[0]]} is {score[bad[0]]}, expected 0 to 100")
+    return equal_width(score, 0, 100)
+
+
+def hand_labels(extra: Path | str | pd.DataFrame, known: set[str]) -> tuple[pd.Series, list[Problem]]:
+    """Hand labels: the grade of each id, and notes. extra: CSV or frame, columns id, grade and, where several people
+    graded one picture, labeller: the majority counts, ties go to the lower grade. Other columns are ignored.
+
+    Raises FolderError with every row that names no known picture, a picture twice (per labeller), or no grade 0..4."""
+    if isinstance(extra, pd.DataFrame):
+        name, problems = "extra", list[Problem]()
+        text = extra.astype(str).set_axis(range(2, len(extra) + 2))
+    else:
+        file = Path(extra).expanduser()
+        if not file.is_file():
+            raise FileNotFoundError(f"{paths.shown(file)}: no such table of hand labels (columns id, grade)")
+        name = paths.shown(file)
+        text, problems = _read_text(file, "utf-8", ",", ["id", "grade"])
+    problems += [Problem("missing column", 1, c) for c in ("id", "grade") if c not in text and not problems]
+    if not {"id", "grade"} <= {*text}:
+        raise FolderError(name, problems)
+    grade = pd.to_numeric(text["grade"], errors="coerce")
+    labeller = text["labeller"] if "labeller" in text else pd.Series("", text.index)
+    first: dict[tuple[str, str], int] = {}
+    for row, (picture, who, value) in zip(text.index, zip(text["id"], labeller, grade, strict=True), strict=True):
+        if picture not in known:
+            problems.append(Problem("unknown picture", row, picture, "in neither KonIQ-10k nor KADIS-700k"))
+        if first.setdefault((picture, who), row) != row:
+            by = f" by {who}" if who else ""
+            problems.append(Problem("doubled id", row, picture, f"also graded{by} in row {first[picture, who]}"))
+        if value not in range(5):
+            problems.append(Problem("not a grade", row, picture, f"{text['grade'][row]!r}, expected 0 to 4"))
+    if problems:
+        raise FolderError(name, problems)
+    found = grade.astype(int).groupby(text["id"], sort=False).agg(list)
+    majority = found.map(lambda given: int(np.bincount(given).argmax()))
+    notes = [Problem("graded by several", 0, str(picture), f"{given}, taken as {majority[picture]}")
+             for picture, given in found.items() if len(given) > 1]  # fmt: skip
+    return majority, notes
+
+
+# ---------------------------------------------------------------- the set
+def build(
+    koniq: pd.DataFrame,
+    kadis: pd.DataFrame,
+    extra: Path | str | pd.DataFrame | None = None,
+    rule: str = "mode",
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One frame from the frames of datasets.koniq and datasets.kadis and the hand labels (see `hand_labels`).
+
+    Columns: id, path (relative to the folder of all data sets), group, source, split (floor_split of what has a grade;
+    the rest is the pool), grade (0..4; -1 in the pool), score (mean vote, 1 to 5; NaN where nobody voted), c1..c5 (votes; 0
+    where nobody voted), mos_z (0 to 100), by_hand (whether the grade is a hand label). frame.attrs["notes"]: worth knowing.
+    Raises FolderError for hand labels that can't be used; ValueError for an unknown rule or ids that both sets have."""
+    parts: list[pd.DataFrame] = []
+    for one, source, key in ((koniq, KONIQ, koniq_set.ABOUT.key), (kadis, POOL, kadis_set.ABOUT.key)):
+        folder = f"{key}/"
+        group = folder + one["group"].astype(str)
+        parts.append(one[["id"]].assign(path=folder + one["path"], group=group, source=source))
+    parts[0] = parts[0].assign(grade=grades(koniq, rule), score=koniq["score"], mos_z=koniq.get("mos_z", np.nan),
+                               **{c: koniq[c] for c in VOTES})  # fmt: skip
+    frame = pd.concat(parts, ignore_index=True)
+    if frame["id"].duplicated().any():
+        raise ValueError(f"{frame['id'][frame['id'].duplicated()].iloc[0]}: an id that KonIQ-10k and KADIS-700k both have")
+    frame = frame.fillna({"grade": -1} | dict.fromkeys(VOTES, 0)).astype(dict.fromkeys(["grade", *VOTES], int))
+    labels, notes = (pd.Series(dtype=int), []) if extra is None else hand_labels(extra, {*frame["id"]})
+    given = frame["id"].map(labels)
+    frame["by_hand"] = given.notna()
+    frame["grade"] = given.fillna(frame["grade"]).astype(int)
+    frame.loc[frame["by_hand"] & (frame["source"] == POOL), "source"] = EXTRA
+    place = frame["source"].map({KONIQ: 0, EXTRA: 1, POOL: 2})
+    frame = frame.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    labelled = (frame["grade"] >= 0).to_numpy()
+    frame["split"] = "pool"
+    frame.loc[labelled, "split"] = floor_split(frame["grade"][labelled], frame["group"][labelled], fractions, seed)
+    counts = np.bincount(frame["grade"][labelled], minlength=5)
+    if extra is None:
+        empty = ", ".join(str(k) for k in np.flatnonzero(counts == 0))
+        found = f"all grades come from KonIQ-10k's votes{f'; none is {empty}' if empty else ''}"
+        notes = [Problem("no hand labels", 0, "", found)]
+    told = [list(n) for one in (koniq, kadis) for n in one.attrs.get("notes", [])]
+    columns = ["id", "path", "group", "source", "split", "grade", "score", *VOTES, "mos_z", "by_hand"]
+    frame = frame[columns].copy()
+    frame.attrs["notes"] = told + [list(n) for n in notes]
+    return frame
+
+
+def load(
+    extra: str = "", rule: str = "mode", fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
+) -> tuple[pd.DataFrame, Path]:
+    """`build` from the files below RIQA_DATA; returns the frame and the folder its paths are relative to.
+
+    extra: table of hand labels; "" takes RIQA_DATA/koka10k/extra.csv if it is there. Raises FileNotFoundError that says
+    which set is missing, where to get it and where it goes; FolderError with everything wrong with those there are."""
+    root, sets = paths.data(), (koniq_set, kadis_set)
+    missing = [s.ABOUT for s in sets if root is None or not listing(root / s.ABOUT.key)]
+    if root is None or missing:
+        unset = "The environment variable RIQA_DATA, the folder of all data sets, is not set."
+        where = unset if root is None else f"Missing in RIQA_DATA ({paths.shown(root)}):"
+        lines = [f"KOKA10K is made from KonIQ-10k and KADIS-700k. {where}"]
+        for about in missing:
+            lines += [f"- {about.title}: get it from {about.where}, put it into RIQA_DATA/{about.key} as"]
+            lines += [f"    {line}" for line in about.layout.strip().splitlines()]
+        raise FileNotFoundError("\n".join([*lines, "`python -m riqa_lib data` lists what is found and what is wrong with it."]))
+    frames, problems = [], []
+    for one in sets:
+        try:
+            frames.append(one.load(root / one.ABOUT.key))
+        except FolderError as e:
+            problems += e.problems
+    if problems:
+        raise FolderError(paths.shown(root), problems)
+    usual = root / "koka10k" / "extra.csv"
+    chosen = extra or (usual if usual.is_file() else None)
+    return build(frames[0], frames[1], chosen, rule, fractions, seed), root
+
+
+# ---------------------------------------------------------------- Table 1, explained
+def needed(published: pd.DataFrame, hand: Sequence[int] = HAND) -> np.ndarray:
+    """Pictures per grade (5,) that KonIQ-10k must give: Table 1's totals less the hand labels of grades 0 and 4.
+
+    published: report.published("table1")."""
+    totals = published.groupby("grade")["count"].sum().reindex(range(5), fill_value=0).to_numpy()
+    return totals - np.array([hand[0], 0, 0, 0, hand[1]])
+
+
+def readings(counts: ArrayLike, published: pd.DataFrame) -> pd.DataFrame:
+    """What a rule's counts (5,) lack to Table 1's totals, under two readings of how many pictures were labelled by hand.
+
+    "text": as the paper says (HAND). "counts": as many in all, but grade 0 grew by hand labels alone. One row each:
+    reading, hand 0, hand 4, grade 0..4 (how many pictures of KonIQ-10k must join, or leave if negative), l1 (their
+    absolute sum), moved (how many pictures must change their grade; NaN where joining and leaving don't balance)."""
+    have = np.asarray(counts)
+    zeros = int(needed(published, (0, 0))[0] - have[0])
+    rows = []
+    for name, hand in (("text", HAND), ("counts", (zeros, sum(HAND) - zeros))):
+        change = needed(published, hand) - have
+        rows.append({"reading": name, "hand 0": hand[0], "hand 4": hand[1]} | dict(zip(GRADES, change.tolist(), strict=True))
+                    | {"l1": np.abs(change).sum(), "moved": change.clip(0).sum() if change.sum() == 0 else np.nan})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def rules(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Each rule's counts on the pictures that have votes: columns rule, grade 0..4, as_mode (share of pictures with
+    mode's grade), l1 (to `needed`, where the number of pictures is that of KonIQ-10k). The first row is what is needed.
+
+    frame: columns c1..c5 and, for equal_width, mos_z; rows without votes are left out."""
+    voted = frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]
+    aim, mode = needed(published), grades(voted)
+    rows: list[dict[str, object]] = [{"rule": "needed", **dict(zip(GRADES, aim, strict=True)), "as_mode": np.nan, "l1": 0}]
+    for rule in RULES:
+        if rule == "equal_width" and ("mos_z" not in voted or voted["mos_z"].isna().any()):
+            continue
+        given = grades(voted, rule)
+        counts = np.bincount(given, minlength=5)
+        row = {"rule": rule, **dict(zip(GRADES, counts, strict=True)), "as_mode": float((given == mode).mean())}
+        rows.append(row | {"l1": np.abs(counts - aim).sum() if len(voted) == aim.sum() else np.nan})
+    return pd.DataFrame(rows)
+
+
+def explained(frame: pd.DataFrame, published: pd.DataFrame) -> str:
+    """Why these counts and Table 1 differ, in words made from them (markdown). frame: as `rules` takes it."""
+    aim = needed(published)
+    have = np.bincount(grades(frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]), minlength=5)
+    said = [f"Table 1's totals less the {HAND[0]} + {HAND[1]} hand labels that the paper names leave {_slashed(aim)} for "
+            f"KonIQ-10k's pictures; the mode of the votes gives {_slashed(have)} here."]  # fmt: skip
+    if have.sum() != aim.sum():
+        shares = [100 * n / n.sum() for n in (aim, have)]
+        most = int(np.abs(shares[0] - shares[1]).argmax())
+        return said[0] + (f" With {have.sum()} voted pictures in place of {aim.sum()} only the shares compare: "
+                          f"{_slashed(shares[0], 1)} % and {_slashed(shares[1], 1)} %, at most "
+                          f"{abs(shares[0] - shares[1])[most]:.1f} points apart (grade {most}).")  # fmt: skip
+    exact = ", ".join(str(k) for k in np.flatnonzero(have == aim)) or "none"
+    said.append(f"Grades that match to the unit: {exact}.")
+    for row in readings(have, published).to_dict("records"):
+        change = [int(row[g]) for g in GRADES]
+        leave = [f"{-n} of grade {k}" for k, n in enumerate(change) if n < 0]
+        join = [f"{n} to grade {k}" for k, n in enumerate(change) if n > 0]
+        words = "as the text says" if row["reading"] == "text" else "as many in all, as the counts suggest"
+        text = f"- With {row['hand 0']} + {row['hand 4']} hand labels ({words}): "
+        if min(row["hand 0"], row["hand 4"]) < 0:
+            said.append(text + f"the totals do not fit (L1 {row['l1']}).")
+        elif not row["l1"]:
+            said.append(text + "all counts fit.")
+        else:
+            changed = f"{', '.join(leave)} must have been changed, {', '.join(join)}"
+            said.append(f"{text}{changed}: {row['moved']:.0f} pictures (L1 {row['l1']}).")
+    said.append("Which pictures these are the paper does not say; they are given in the table of hand labels.")
+    return "\n".join([said[0] + " " + said[1], "", *said[2:-1], "", said[-1]])
+
+
+def _slashed(numbers: ArrayLike, decimals: int = 0) -> str:
+    return "/".join(f"{n:.{decimals}f}" for n in np.asarray(numbers))

@@ -1,0 +1,168 @@
+"""The source leak: metrics without added pictures, and a model that knows nothing but sources."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa_lib import leak, metrics
+from riqa_lib.report import COLUMNS
+from riqa_lib.seeding import rng
+
+
+# ---------------------------------------------------------------- without the added pictures
+def predictions() -> pd.DataFrame:
+    """Two methods, two seeds: "leaky" knows added pictures by heart and says 2 for the rest, "fair" the other way round."""
+    g = rng("leak")
+    n = 60
+    truth = np.r_[g.integers(0, 4, n - 12), np.repeat([0, 4], 6)]
+    base = pd.DataFrame({"id": [f"i{i}" for i in range(n)], "truth": truth, "split": "test", "labels": 9})
+    base["source"] = ["koniq-like"] * (n - 12) + ["extra"] * 12
+    base["score"] = np.r_[5.0 - truth[:-12], [np.nan] * 12]  # turned round: not what to correlate with
+    parts = []
+    for method in ("supervised", "fixmatch"):
+        for seed in (0, 1):
+            knows = (base["source"] == "extra") == (method == "supervised")
+            said = np.where(knows, truth, np.where(np.arange(n) % 7 == seed, 1, 2))
+            p = pd.DataFrame(np.eye(5)[said], columns=[f"p{k}" for k in range(5)])
+            parts.append(pd.concat([base.assign(method=method, seed=seed), p], axis=1))
+    val = parts[0].assign(split="val", p0=1.0, **{f"p{k}": 0.0 for k in range(1, 5)})
+    return pd.concat([*parts, val], ignore_index=True)
+
+
+def test_koniq_only_is_the_mean_over_seeds_of_each_part() -> None:
+    everything = predictions()
+    found = leak.koniq_only(everything)
+    assert found["method"].tolist() == ["supervised"] * 3 + ["fixmatch"] * 3
+    assert found["part"].tolist() == ["all", "koniq-like", "added"] * 2
+    assert found["pictures"].tolist() == [60, 48, 12] * 2
+    assert (found["seeds"] == 2).all()
+    test = everything[everything["split"] == "test"]
+    for _, row in found.iterrows():
+        inside = {"all": test["id"] != "", "koniq-like": test["source"] == "koniq-like", "added": test["source"] == "extra"}
+        own = test[inside[row["part"]] & (test["method"] == row["method"])]
+        each = []
+        for seed in (0, 1):
+            one = own[own["seed"] == seed]
+            said = one[[f"p{k}" for k in range(5)]].to_numpy().argmax(axis=1)
+            each.append([metrics.mae(one["truth"], said), metrics.macro_mae(one["truth"], said)])
+        assert [row["mae"], row["macro_mae"]] == pytest.approx(np.mean(each, axis=0))
+    leaky = found[found["method"] == "supervised"].set_index("part")
+    assert leaky.loc["added", "mae"] == 0 < leaky.loc["all", "mae"] < leaky.loc["koniq-like", "mae"]
+    assert np.isnan(leaky.loc["koniq-like", "mae_4"])
+    fair = found[found["method"] == "fixmatch"].set_index("part")
+    assert fair.loc["koniq-like", "srcc"] == pytest.approx(1)
+    assert 0 < fair.loc["all", "srcc"] < 1  # with the grade: added pictures have no score
+
+
+def test_koniq_only_of_other_pictures_is_empty() -> None:
+    everything = predictions()
+    for source in ("", "koniq-like"):
+        found = leak.koniq_only(everything.assign(source=source))
+        assert found.empty
+        assert set(COLUMNS) <= set(found)
+
+
+# ---------------------------------------------------------------- a model that knows nothing but sources
+def slow(picture: np.ndarray) -> list[float]:
+    s = len(picture)
+    grey = [[float(sum(map(int, picture[y, x]))) / 765 for x in range(s)] for y in range(s)]
+    flat = [v for line in grey for v in line]
+    mean = sum(flat) / s**2
+    spread = [(max(map(int, c)) - min(map(int, c))) / 255 for c in picture.reshape(-1, 3)]
+    dx = [(x, grey[y][x + 1] - grey[y][x]) for y in range(s) for x in range(s - 1)]
+    dy = [(y, grey[y + 1][x] - grey[y][x]) for y in range(s - 1) for x in range(s)]
+    average = lambda v: sum(v) / len(v)  # noqa: E731
+    mask = [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
+    laplace = [abs(sum(mask[j][i] * grey[y + j][x + i] for j in range(3) for i in range(3)))
+               for y in range(s - 2) for x in range(s - 2)]  # fmt: skip
+    on = sum(average([abs(v) for at, v in d if at % 8 == 7]) for d in (dx, dy))
+    off = sum(average([abs(v) for at, v in d if at % 8 != 7]) for d in (dx, dy))
+    e = s // 8
+    inner = [grey[y][x] for y in range(e, s - e) for x in range(e, s - e)]
+    outer = [grey[y][x] for y in range(s) for x in range(s) if not (e <= y < s - e and e <= x < s - e)]
+    sd = lambda v: math.sqrt(average([(a - average(v)) ** 2 for a in v]))  # noqa: E731
+    energy = average([v * v for _, v in dx]) + average([v * v for _, v in dy])
+    noise = math.sqrt(math.pi / 2) / 6 * average(laplace)
+    return [mean, sd(flat), average(spread), math.log(energy + 1e-8), math.log(noise + 1e-4),
+            math.log((on + 1e-4) / (off + 1e-4)), sd(outer) - sd(inner)]  # fmt: skip
+
+
+def test_statistics_are_their_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = rng("statistics").integers(0, 256, (5, 18, 18, 3), np.uint8)
+    pictures[4] = 7  # flat: no logarithm of nothing
+    monkeypatch.setattr(leak, "BLOCK", 2)
+    found = leak.statistics(pictures)
+    assert found == pytest.approx(np.array([slow(p) for p in pictures]), abs=2e-5)
+    assert found.shape == (5, len(leak.STATISTICS))
+    for shape in ((18, 18, 3), (2, 16, 18, 3), (2, 18, 18, 1)):
+        with pytest.raises(ValueError, match="expected"):
+            leak.statistics(np.zeros(shape, np.uint8))
+
+
+def test_the_noise_estimate_is_the_standard_deviation_of_white_noise() -> None:
+    g = rng("noise")
+    flat = np.full((1, 64, 64, 1), 128) + g.normal(0, 10, (1, 64, 64, 1))
+    pixels = np.round(flat).astype(np.uint8).repeat(3, axis=3)
+    assert np.exp(leak.statistics(pixels)[0, leak.STATISTICS.index("noise")]) * 255 == pytest.approx(10, rel=0.05)
+
+
+def world(n: int = 200, telling: bool = True) -> tuple[pd.DataFrame, np.ndarray]:
+    """Grades that no pixel shows; added pictures (a fifth, grade 4 and a few 0) are brighter, if telling."""
+    g = rng("world")
+    added = np.arange(n) % 5 == 0
+    grade = np.where(added, np.where(np.arange(n) % 25 == 0, 0, 4), g.choice([1, 2, 2, 2, 3], n))
+    pixels = g.integers(0, 100, (n + 20, 18, 18, 3))
+    pixels[:n][added] += 100 * telling
+    frame = pd.DataFrame({"source": np.where(added, "extra", "koniq-like"), "grade": grade})
+    frame["split"] = np.where(np.arange(n) % 2 == 0, "train", "test")
+    pool = pd.DataFrame({"source": "pool", "grade": -1, "split": "pool"}, index=range(20))
+    return pd.concat([frame, pool], ignore_index=True), pixels.astype(np.uint8)
+
+
+def test_a_source_detector_scores_as_a_quality_model_only_where_sources_show() -> None:
+    frame, pixels = world()
+    found = leak.source_detector(frame, pixels).set_index("row")
+    assert found.index.tolist() == ["best constant (always 2)", "always 3", "source detector", "true source"]
+    test = frame[frame["split"] == "test"]
+    truth = test["grade"].to_numpy()
+    known = np.where(test["source"] == "extra", 4, 2)
+    constants = {"best constant (always 2)": np.full(len(test), 2), "always 3": np.full(len(test), 3)}
+    for row, said in (constants | {"true source": known}).items():
+        assert found.loc[row, "mae"] == pytest.approx(metrics.mae(truth, said))
+        assert found.loc[row, "macro_mae"] == pytest.approx(metrics.macro_mae(truth, said))
+        assert found.loc[row, "mae_0"] == pytest.approx(np.abs(said - truth)[truth == 0].mean())
+        assert found.loc[row, "mae_34"] == pytest.approx(np.abs(said - truth)[truth >= 3].mean())
+    errors = found[list(leak.SHOWN)]
+    assert errors.loc["source detector"].tolist() == errors.loc["true source"].tolist()
+    assert found.loc["source detector", ["sources", "added", "auc"]].tolist() == [1, 1, 1]
+    blind = leak.source_detector(*world(telling=False)).set_index("row")
+    assert 0.3 < blind.loc["source detector", "auc"] < 0.7
+    assert blind.loc["source detector", "mae_4"] > 1
+    assert (found["pictures"] == 100).all()
+
+
+def test_the_detector_never_sees_test_pictures_of_the_table() -> None:
+    frame, pixels = world()
+    changed = frame.assign(grade=np.where(frame["split"] == "test", 3, frame["grade"]))
+    a, b = (leak.source_detector(f, pixels).set_index("row") for f in (frame, changed))
+    assert a.index.tolist() == b.index.tolist()
+    assert b.loc["true source", "mae"] == 1  # it still says 2 or 4, as the training labels told it
+
+
+def test_findings_are_made_from_the_numbers() -> None:
+    frame, pixels = world()
+    table = leak.source_detector(frame, pixels)
+    said = leak.findings(table, simulated=True)
+    row = table.set_index("row").loc["source detector"]
+    assert said.startswith("Simulated data, 100 test pictures.")
+    mae = f"MAE {row['mae']:.3f} ({table['mae'][0]:.3f}; {row['mae']:.3f})"
+    for words in ("AUC of 1.00", "100 % of the added", mae, "of grade 4 0.000 (2.000"):
+        assert words in said
+    one = leak.source_detector(frame.assign(source="koniq-like"), pixels)
+    assert one.empty
+    assert leak.source_detector(frame.replace({"source": {"koniq-like": "mine"}}), pixels).empty
+    assert "nothing to detect" in leak.findings(one, simulated=False)

@@ -1,0 +1,202 @@
+"""The second stage: what it learns from, that hidden grades stay hidden, and its tables against slow loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa_lib import experiment, paths, pixels, second_stage, store
+from riqa_lib.pixels import open_dataset
+from riqa_lib.seeding import rng
+
+SMALL = {"train.steps": 2, "train.evaluations": 1, "model.weights": "none", "data.labels": 40}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A walk of 150 + 60 simulated pictures with 40 labels and a first stage of two methods, trained for two steps."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("second")))
+    experiment.make_data("w", "smoke")
+    experiment.train_rows("w", "smoke", ["supervised", "fixmatch"], 0, SMALL)
+    yield paths.home()
+    patch.undo()
+
+
+def second_run(row: str = "fixmatch_second", **more: object) -> experiment.Run:
+    overrides = SMALL | more
+    return experiment.settings("smoke", row, 0, overrides).but(teacher=experiment.first_stage("w", "smoke", row, 0, SMALL))
+
+
+def test_labels_and_pseudo_labels_are_merged_as_a_slow_loop_says(home):
+    data, run = experiment.walk_data("w"), second_run()
+    rows = experiment.rows_of(run, data)
+    learnt, grades = experiment.merged(run, data, rows)
+    said = store.read_predictions(paths.runs() / run.teacher)
+    expected = {}
+    for row in range(len(data.frame)):
+        picture = data.frame.iloc[row]
+        if row in rows["labelled"]:
+            expected[row] = int(picture["grade"])
+        elif picture["split"] in ("pool", "train"):
+            line = said[said["id"] == picture["id"]].iloc[0]
+            expected[row] = max(range(5), key=lambda k: line[f"p{k}"])
+    assert dict(zip(learnt.tolist(), grades.tolist(), strict=True)) == expected
+    assert len(learnt) == len(set(learnt.tolist())) == (data.frame["split"].isin(["pool", "train"])).sum()
+    assert not set(learnt) & set(np.flatnonzero(data.frame["split"].isin(["val", "test"])))
+
+
+def test_the_first_stage_learns_from_labelled_pictures_only(home):
+    data, run = experiment.walk_data("w"), experiment.settings("smoke", "supervised", 0, SMALL)
+    rows = experiment.rows_of(run, data)
+    learnt, grades = experiment.merged(run, data, rows)
+    assert len(learnt) == 40
+    assert (grades == data.frame["grade"].to_numpy()[learnt]).all()
+
+
+def test_a_confidence_floor_leaves_the_unsure_out(home):
+    data, run = experiment.walk_data("w"), second_run()
+    rows = experiment.rows_of(run, data)
+    said = store.read_predictions(paths.runs() / run.teacher)
+    sure = said.loc[said["split"].isin(["pool", "train"]), [f"p{k}" for k in range(5)]].max(axis=1)
+    floor = float(sure.median())
+    learnt, _ = experiment.merged(second_run(**{"data.pseudo_confidence": floor}), data, rows)
+    assert len(learnt) == 40 + (sure > floor).sum()
+    assert 0 < (sure > floor).sum() < len(sure)
+
+
+def test_hidden_grades_are_never_read(home, tmp_path):
+    """Other hidden grades (and other truths of the pool): the same pseudo-labels, to the bit."""
+    data, run = experiment.walk_data("w"), second_run()
+    rows = experiment.rows_of(run, data)
+    frame = data.frame.copy()
+    hidden = np.setdiff1d(rows["hidden"], np.flatnonzero(frame["split"] == "pool"))
+    assert len(hidden) > 20
+    other = pixels.DataSet(data.folder, frame, data.pixels, data.info)
+    frame.loc[hidden, "grade"] = (frame.loc[hidden, "grade"] + 1) % 5
+    frame["true_grade"] = 0
+    for a, b in zip(experiment.merged(run, data, rows), experiment.merged(run, other, rows), strict=True):
+        assert (a == b).all()
+
+
+def test_the_second_stage_is_a_run_of_its_own_and_is_reused(home):
+    first = experiment.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
+    assert first["method"].tolist() == ["fixmatch_second", "supervised_second"]
+    assert first["run"].nunique() == 2  # equal settings, other teachers
+    times = [(paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]]
+    again = experiment.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
+    assert again["run"].tolist() == first["run"].tolist()
+    assert times == [(paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]]
+    facts = store.read_json(paths.runs() / first["run"][0] / "provenance.json")
+    data = open_dataset(paths.results("w") / "data")
+    assert facts["labels"] == 40
+    assert facts["pseudo_labels"] == data.frame["split"].isin(["pool", "train"]).sum() - 40
+    assert facts["pictures_seen"] == 2 * 8
+
+
+def test_without_its_first_stage_it_names_the_notebook(home):
+    words = "first stage of comatch_second is not there yet; run notebook 07_comatch with SEED = 3"
+    with pytest.raises(FileNotFoundError, match=words):
+        experiment.train_rows("w", "smoke", ["comatch_second"], 3, SMALL)
+
+
+def test_a_teacher_of_other_data_is_refused(home):
+    data, run = experiment.walk_data("w"), second_run()
+    frame = data.frame.assign(id="x" + data.frame["id"].astype(str))
+    other = pixels.DataSet(data.folder, frame, data.pixels, data.info)
+    with pytest.raises(ValueError, match=r"no prediction for \d+ pictures without a label, first x.*other data"):
+        experiment.merged(run, other, experiment.rows_of(run, other))
+
+
+def test_every_method_has_a_second_stage_and_a_notebook():
+    assert {r.removesuffix(experiment.SECOND) for r in experiment.ROWS if r.endswith(experiment.SECOND)} == set(experiment.METHODS)
+    assert set(experiment.NOTEBOOKS) == set(experiment.METHODS)
+    for notebook in experiment.NOTEBOOKS.values():
+        assert (paths.ROOT / "notebooks" / f"{notebook}.ipynb").exists()
+
+
+# ---------------------------------------------------------------- tables
+def made_up(n: int = 90, known: bool = True) -> pd.DataFrame:
+    g = rng("second", n)
+    p = g.dirichlet([1.0] * 5, n)
+    truth = g.integers(0, 4, n) if known else np.full(n, -1)
+    labels = pd.DataFrame({"method": np.where(np.arange(n) < n // 2, "fixmatch", "supervised"), "seed": 0,
+                           "id": np.arange(n), "truth": truth, "grade": p.argmax(axis=1), "confidence": p.max(axis=1)})  # fmt: skip
+    return labels.assign(**{f"p{k}": p[:, k] for k in range(5)})
+
+
+def test_precision_and_recall_against_a_slow_loop():
+    labels = made_up()
+    table = second_stage.per_class(labels).set_index(["method", "grade"])
+    for method in ("fixmatch", "supervised"):
+        part = labels[labels["method"] == method].to_dict("records")
+        for k in range(5):
+            given = [r for r in part if r["grade"] == k]
+            true = [r for r in part if r["truth"] == k]
+            right = sum(r["truth"] == k for r in given)
+            row = table.loc[(method, k)]
+            assert row["share"] == pytest.approx(len(given) / len(part))
+            assert row["true_share"] == pytest.approx(len(true) / len(part))
+            assert row["precision"] == pytest.approx(right / len(given) if given else np.nan, nan_ok=True)
+            assert row["recall"] == pytest.approx(right / len(true) if true else np.nan, nan_ok=True)
+    assert np.isnan(table.loc[("fixmatch", 4), "recall"])  # no truth is 4
+
+
+def test_quality_against_a_slow_loop():
+    labels = made_up()
+    low = labels["confidence"] < labels["confidence"].median()
+    labels.loc[low, "truth"] = labels.loc[low, "grade"]  # more often right than sure: errors of both signs
+    row = second_stage.quality(labels).set_index("method").loc["fixmatch"]
+    part = labels[labels["method"] == "fixmatch"].sort_values("confidence", kind="stable")
+    right = (part["grade"] == part["truth"]).to_list()
+    error, start = 0.0, 0
+    for b in range(10):  # 45 pictures: five bins of 5, then five of 4
+        size = 5 if b < 5 else 4
+        rows = slice(start, start + size)
+        error += size / 45 * abs(np.mean(part["confidence"].to_list()[rows]) - np.mean(right[rows]))
+        start += size
+    assert row["ece"] == pytest.approx(error)
+    assert row["accuracy"] == pytest.approx(np.mean(right))
+    assert row["mae"] == pytest.approx(np.mean([abs(a - b) for a, b in zip(part["grade"], part["truth"], strict=True)]))
+
+
+def test_where_no_truth_is_known_nothing_is_said():
+    assert second_stage.quality(made_up(known=False)).empty
+    assert second_stage.per_class(made_up(known=False)).empty
+
+
+def test_pseudo_labels_are_those_of_first_stages_and_of_pictures_without_a_label(home):
+    runs = experiment.train_rows("w", "smoke", ["supervised", "fixmatch", "fixmatch_second"], 0, SMALL)
+    labels = second_stage.pseudo_labels(runs)
+    data = experiment.walk_data("w")
+    assert set(labels["method"]) == {"supervised", "fixmatch"}
+    hidden = data.frame["split"].isin(["pool", "train"]).sum() - 40
+    assert (labels.groupby("method").size() == hidden).all()
+    with pytest.raises(ValueError, match="no first-stage run"):
+        second_stage.pseudo_labels(runs[runs["method"] == "fixmatch_second"])
+
+
+def shifted(method: str, seed: int, off: int) -> pd.DataFrame:
+    truth = np.arange(40) % 4
+    grade = np.clip(truth + np.where(np.arange(40) % 5 < off, 1, 0), 0, 4)
+    p = np.full((40, 5), 0.05)
+    p[np.arange(40), grade] = 0.8
+    frame = pd.DataFrame({"method": method, "seed": seed, "labels": 9, "id": np.arange(40), "group": np.arange(40),
+                          "source": "a", "split": "test", "truth": truth, "score": truth + 1.0})  # fmt: skip
+    return frame.assign(**{f"p{k}": p[:, k] for k in range(5)})
+
+
+def test_changes_are_paired_differences_and_show_says_what_they_say():
+    parts = [shifted("supervised", s, 2) for s in (0, 1)] + [shifted("supervised_second", s, 2) for s in (0, 1)]
+    parts += [shifted("fixmatch", s, 3) for s in (0, 1)] + [shifted("fixmatch_second", s, 0) for s in (0, 1)]
+    table = second_stage.changes(pd.concat(parts), resamples=200).set_index("method")
+    assert table.loc["fixmatch", "mae_first"] == pytest.approx(0.6)
+    assert table.loc["fixmatch", "mae_second"] == pytest.approx(0.0)
+    assert table.loc["fixmatch", "mae_change"] == pytest.approx(-0.6)
+    assert table.loc["fixmatch", "mae_to_base"] == pytest.approx(-0.4)
+    assert table.loc["supervised", ["mae_change", "mae_change_low", "mae_change_high"]].tolist() == [0, 0, 0]
+    words = second_stage.show(table.reset_index())
+    assert "lowers the MAE of ViT + FixMatch, raises that of none; for the other 1 the interval holds 0" in words
+    with pytest.raises(ValueError, match="no method has both stages"):
+        second_stage.changes(parts[0])
