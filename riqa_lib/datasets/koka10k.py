@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from .. import paths
+from . import hand_labels as hand_log
 from . import kadis as kadis_set
 from . import koniq as koniq_set
 from .about import listing
@@ -48,7 +49,8 @@ def grades(koniq: pd.DataFrame, rule: str = "mode") -> np.ndarray:
 
 def hand_labels(extra: Path | str | pd.DataFrame, known: set[str]) -> tuple[pd.Series, list[Problem]]:
     """Hand labels: the grade of each id, and notes. extra: CSV or frame, columns id, grade and, where several people
-    graded one picture, labeller: the majority counts, ties go to the lower grade. Other columns are ignored.
+    graded one picture, labeller: the majority counts, ties go to the lower grade. Other columns are ignored, but in the
+    labelling tool's own files (`datasets.hand_labels`) a person's last line on a picture counts, and may take a grade back.
 
     Raises FolderError with every row that names no known picture, a picture twice (per labeller), or no grade 0..4."""
     if isinstance(extra, pd.DataFrame):
@@ -63,6 +65,8 @@ def hand_labels(extra: Path | str | pd.DataFrame, known: set[str]) -> tuple[pd.S
     problems += [Problem("missing column", 1, c) for c in ("id", "grade") if c not in text and not problems]
     if not {"id", "grade"} <= {*text}:
         raise FolderError(name, problems)
+    if {*hand_log.COLUMNS} <= {*text}:  # as notebooks/tools/label_pictures writes it: the last line of a person counts
+        text = hand_log.resolved(text)
     grade = pd.to_numeric(text["grade"], errors="coerce")
     labeller = text["labeller"] if "labeller" in text else pd.Series("", text.index)
     first: dict[tuple[str, str], int] = {}

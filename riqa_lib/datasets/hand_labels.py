@@ -1,0 +1,114 @@
+"""Grades given by hand, one line each, in a CSV that only ever grows: id,grade,labeller,seconds,when.
+
+The last line of a picture and labeller counts. A line with an empty grade takes the grade back, so nothing is deleted. A line is
+on disk before the next picture is shown; a kill in the middle of a line costs that line only."""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import paths
+from .folder import FolderError, Problem, _read_text
+
+COLUMNS = ("id", "grade", "labeller", "seconds", "when")
+GRADES = ("bad", "poor", "fair", "good", "excellent")  # 0 to 4, as on the ITU's five-point scale (BT.500)
+
+
+def _line(values: list[object]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(values)
+    return out.getvalue().encode()
+
+
+def append(file: Path | str, row: dict[str, object]) -> None:
+    """Add one line (keys COLUMNS) and have it on disk; the header comes first. Several processes may add at once.
+
+    A last line without its end (torn by a kill) is moved to FILE.torn, with a warning. Raises OSError (disk full) with the
+    file as it was; ValueError for a value with a line break, a grade that is none, or a file with another header."""
+    file = Path(file)
+    if any("\n" in str(row[c]) or "\r" in str(row[c]) for c in COLUMNS):
+        raise ValueError(f"{paths.shown(file)}: a value has a line break: {row}")
+    if row["grade"] != "" and row["grade"] not in range(len(GRADES)):
+        raise ValueError(f"{paths.shown(file)}: grade {row['grade']!r}: expected 0 to {len(GRADES) - 1}, or nothing")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        old = file.read_bytes()
+        kept = old.rfind(b"\n") + 1
+        head = _line(list(COLUMNS))
+        if kept and old[: old.find(b"\n") + 1].replace(b"\r\n", b"\n") != head:
+            raise ValueError(f"{paths.shown(file)}: row 1: expected {head.decode().strip()}; it is left as it was")
+        if old[kept:]:
+            _set_aside(file, old[kept:])
+            os.ftruncate(handle, kept)
+        data = (b"" if kept else head) + _line([row[c] for c in COLUMNS])
+        try:
+            os.lseek(handle, kept, os.SEEK_SET)
+            while data:
+                data = data[os.write(handle, data) :]
+            os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, kept)
+            if not kept:
+                file.unlink()
+            raise
+    finally:
+        os.close(handle)
+
+
+def _set_aside(file: Path, torn: bytes) -> None:
+    aside = file.with_name(file.name + ".torn")
+    with open(aside, "ab") as f:
+        f.write(torn + b"\n")
+        f.flush()
+        os.fsync(f.fileno())
+    words = f"{paths.shown(file)}: its last line was cut off; {torn[:60]!r} is now in {aside.name}"
+    warnings.warn(words, UserWarning, stacklevel=3)
+
+
+def resolved(text: pd.DataFrame) -> pd.DataFrame:
+    """The lines that count: the last of each id and labeller, without those taken back, in their order."""
+    last = text.drop_duplicates(["id", "labeller"], keep="last")
+    return last[last["grade"] != ""]
+
+
+def read(file: Path | str) -> pd.DataFrame:
+    """The grades that count: id, grade (0..4), labeller, seconds, when; one row per picture and labeller; none where there is no
+    file. A torn last line is left out, with a warning.
+
+    Raises FolderError with every line that is wrong, by its row."""
+    file = Path(file)
+    none = pd.DataFrame({c: pd.Series(dtype=t) for c, t in zip(COLUMNS, (str, int, str, float, str), strict=True)})
+    if not file.exists() or not file.stat().st_size:
+        return none
+    text, problems = _read_text(file, "utf-8", ",", list(COLUMNS))
+    if not file.read_bytes().endswith(b"\n"):
+        warnings.warn(f"{paths.shown(file)}: its last line was cut off and is left out", UserWarning, stacklevel=2)
+        last = file.read_bytes().count(b"\n") + 1
+        text, problems = text.drop(index=last, errors="ignore"), [p for p in problems if p.row != last]
+    problems = [p for p in problems if p.kind != "no rows"]
+    if problems and not {*COLUMNS} <= {*text}:
+        raise FolderError(paths.shown(file), problems)
+    if not len(text):
+        return none
+    grade, seconds = (pd.to_numeric(text[c], errors="coerce") for c in ("grade", "seconds"))
+    for row in text.index:
+        if text["grade"][row] != "" and grade[row] not in range(len(GRADES)):
+            problems.append(Problem("not a grade", row, text["id"][row], f"{text['grade'][row]!r}, expected 0 to 4 or nothing"))
+        if not (np.isfinite(seconds[row]) and seconds[row] >= 0):
+            problems.append(Problem("not a time", row, text["id"][row], f"{text['seconds'][row]!r}, expected seconds"))
+        if not text["id"][row] or not text["labeller"][row]:
+            problems.append(Problem("nameless", row, text["id"][row], "expected an id and a labeller"))
+    if problems:
+        raise FolderError(paths.shown(file), problems)
+    found = resolved(text)
+    return found.assign(grade=grade[found.index].astype(int), seconds=seconds[found.index])[list(COLUMNS)].reset_index(drop=True)
