@@ -93,6 +93,8 @@ class DataConfig:
             raise ValueError(f"data.rule is {self.rule!r}; allowed: {', '.join(koka10k.RULES)}")
         if self.crop > self.size:
             raise ValueError(f"data.crop is {self.crop} px, larger than data.size, {self.size} px")
+        if not 0 <= self.pseudo_confidence < 1:
+            raise ValueError(f"data.pseudo_confidence is {self.pseudo_confidence}; expected 0 (all) up to, not including, 1")
         if self.labels < 0:
             raise ValueError(f"data.labels is {self.labels}; expected 0 (all) or a number of pictures")
 
@@ -210,6 +212,8 @@ def settings(profile: str, row: str = "supervised", seed: int = 0, overrides: di
     own, common = {}, {}
     for key, value in changes.items():
         head, _, rest = key.partition(".")
+        if head == "fundus":  # fundus_experiment's
+            continue
         if head in METHODS and rest:
             METHODS[head].Config(**{rest: value}) if rest in _names(METHODS[head]) else _unknown(key, METHODS[head])
             if head == method:
@@ -217,7 +221,8 @@ def settings(profile: str, row: str = "supervised", seed: int = 0, overrides: di
         else:
             common[key] = value
     run = Run().but(method=method, seed=seed).but(**common).but(**own)
-    return run.but(**{k: v for k, v in ROWS[row].items() if k != "method"})
+    run = run.but(**{k: v for k, v in ROWS[row].items() if k != "method"})
+    return run if row.endswith(SECOND) else run.but(**{"data.pseudo_confidence": 0.0})  # no first stage depends on it
 
 
 def _names(method: type[Method]) -> list[str]:

@@ -66,6 +66,34 @@ def test_a_confidence_floor_leaves_the_unsure_out(home):
     assert 0 < (sure > floor).sum() < len(sure)
 
 
+def test_the_floor_is_a_setting_of_the_second_stage_only(home):
+    """The first stage is found, whatever the floor; the second stage is another run."""
+    floor = SMALL | {"data.pseudo_confidence": 0.3}
+    plain = experiment.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, SMALL)["run"]
+    other = experiment.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, floor)["run"]
+    assert (plain == other).tolist() == [True, False]
+    for wrong in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=r"data\.pseudo_confidence is .*expected 0"):
+            experiment.settings("smoke", "supervised_second", 0, {"data.pseudo_confidence": wrong})
+
+
+def test_nothing_trained_depends_on_a_hidden_grade(home, monkeypatch):
+    """Both stages, trained with other hidden grades and other truths of the pool: the same probabilities, to the bit."""
+    data, run = experiment.walk_data("w"), experiment.settings("smoke", "fixmatch", 0, SMALL)
+    rows = experiment.rows_of(run, data)  # the draw of the labelled ones itself is by grade
+    monkeypatch.setattr(experiment, "rows_of", lambda run, data: rows)
+    frame = data.frame.copy()
+    hidden = np.setdiff1d(rows["hidden"], np.flatnonzero(frame["split"] == "pool"))
+    frame.loc[hidden, "grade"] = (frame.loc[hidden, "grade"] + 1) % 5
+    frame["true_grade"] = 0
+    said = []
+    for one in (data, pixels.DataSet(data.folder, frame, data.pixels, data.info)):
+        first = experiment.train(run, one)
+        second = experiment.train(experiment.settings("smoke", "fixmatch_second", 0, SMALL).but(teacher=first.name), one)
+        said.append(pd.concat([store.read_predictions(f)[[f"p{k}" for k in range(5)]] for f in (first, second)]))
+    assert (said[0].to_numpy() == said[1].to_numpy()).all()
+
+
 def test_hidden_grades_are_never_read(home, tmp_path):
     """Other hidden grades (and other truths of the pool): the same pseudo-labels, to the bit."""
     data, run = experiment.walk_data("w"), second_run()
@@ -88,6 +116,10 @@ def test_the_second_stage_is_a_run_of_its_own_and_is_reused(home):
     again = experiment.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
     assert again["run"].tolist() == first["run"].tolist()
     assert times == [(paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]]
+    for name, run in zip(("fixmatch", "supervised"), first["run"], strict=True):
+        teacher = experiment.first_stage("w", "smoke", f"{name}_second", 0, SMALL)
+        assert store.read_json(paths.runs() / run / "config.json")["teacher"] == teacher
+        assert store.read_json(paths.runs() / teacher / "config.json")["method"]["name"] == name
     facts = store.read_json(paths.runs() / first["run"][0] / "provenance.json")
     data = open_dataset(paths.results("w") / "data")
     assert facts["labels"] == 40
