@@ -6,7 +6,8 @@ Every function takes `simulated` and says so at the figure's foot, and raises Va
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from . import style
 from .metrics import columns_p, expected_grade, macro_mae, mae, qwk, srcc, target
-from .report import CONSTANT, RATER, is_simulated, name_of, order
+from .report import ALWAYS, BASE, CONSTANT, SECOND, UNTRAINED, is_simulated, name_of, order
 
 SPLITS = ("train", "val", "test", "pool")
+MANY = 5  # methods that share a panel of learning curves; more get one each
 HIDDEN: dict[str, Any] = {"hatch": "////", "edgecolor": "white", "linewidth": 0}
 
 
@@ -79,16 +81,13 @@ def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
     return figure
 
 
-def contact_sheet(
-    pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, captions: str = "grade"
-) -> Figure:
+def contact_sheet(pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, captions: str = "grade") -> Figure:
     """Pictures in a grid with a caption each. pixels: uint8 (N, H, W, 3) RGB, row i of frame; frame: the column named
     by `captions`. Show some dozens, chosen by the caller. Raises ValueError for other shapes or types."""
     _need(frame, [captions], "frame")
     if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or len(pixels) != len(frame):
         raise ValueError(
-            f"pixels: expected uint8 ({len(frame)}, H, W, 3), one picture per row of frame; "
-            f"found {pixels.dtype} {pixels.shape}"
+            f"pixels: expected uint8 ({len(frame)}, H, W, 3), one picture per row of frame; found {pixels.dtype} {pixels.shape}"
         )
     columns = min(columns, len(frame))
     rows = math.ceil(len(frame) / columns)
@@ -122,16 +121,20 @@ def _curves(ax: Axes, history: pd.DataFrame, column: str, method: str) -> None:
 
 
 def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
-    """Validation MAE (and macro-MAE, if there) over steps; thin lines are seeds, thick ones their means.
+    """Validation MAE (and macro-MAE, if there) over steps; thin lines are seeds, thick ones their means. More than MANY methods
+    get a panel each, of the MAE alone, with the mean of "supervised" (or the first) dashed in each.
     history: method, seed, step, val_mae, perhaps val_macro_mae."""
     _need(history, ["method", "seed", "step", "val_mae"], "history")
+    methods = order(history["method"])
+    if len(methods) > MANY:
+        return _curves_apart(history, methods, simulated)
     panels = {"val_mae": "validation MAE", "val_macro_mae": "validation macro-MAE"}
     panels = {c: n for c, n in panels.items() if c in history and history[c].notna().any()}
     with style.sheet():
         figure = style.canvas(0.4 + 3.5 * len(panels), 3.1, simulated=simulated)
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, (column, name) in zip(grid, panels.items(), strict=True):
-            for method in order(history["method"]):
+            for method in methods:
                 _curves(ax, history, column, method)
             ax.set(xlabel="step", title=f"{name} (lower is better)")
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -139,9 +142,31 @@ def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
     return figure
 
 
-def pseudo_labels(
-    history: pd.DataFrame, *, simulated: bool, kept: str = "val_kept", accuracy: str = "val_kept_accuracy"
-) -> Figure:
+def _curves_apart(history: pd.DataFrame, methods: Sequence[str], simulated: bool) -> Figure:
+    columns = 4
+    rows = math.ceil(len(methods) / columns)
+    base = BASE if BASE in methods else methods[0]
+    mean = history[history["method"] == base].groupby("step")["val_mae"].mean()
+    with style.sheet():
+        figure = style.canvas(9.2, 0.8 + 1.75 * rows, simulated=simulated)
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        for ax in grid.flat[len(methods) :]:
+            ax.axis("off")
+        for i, (ax, method) in enumerate(zip(grid.flat, methods, strict=False)):
+            if method != base:
+                ax.plot(mean.index, mean, color=style.GREY, linewidth=1, linestyle=(0, (4, 3)))
+            _curves(ax, history, "val_mae", method)
+            ax.set_title(textwrap.fill(name_of(method), 30), fontsize=7.5)
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            ax.tick_params(labelbottom=i >= len(methods) - columns)
+        figure.supxlabel("step", fontsize=9)
+        figure.supylabel("validation MAE (lower is better)", fontsize=9)
+        key = grid[0, 0].plot([], [], color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), label=f"mean of {name_of(base)}")
+        figure.legend(handles=key, loc="outside upper center")
+    return figure
+
+
+def pseudo_labels(history: pd.DataFrame, *, simulated: bool, kept: str = "val_kept", accuracy: str = "val_kept_accuracy") -> Figure:
     """Which share of pictures gets a pseudo-label over training, and how many of these are right, on held-out labels.
     history: method, seed, step and the two columns named (shares 0..1). Methods that keep none, or all without choice
     (share 1 throughout), are left out; ValueError if that leaves none."""
@@ -181,21 +206,28 @@ def _per_seed(rows: pd.DataFrame, metric: str) -> list[float]:
 
 
 def table2_points(table: pd.DataFrame, predictions: pd.DataFrame | None = None, *, simulated: bool) -> Figure:
-    """Table 2 as points with 95 % intervals, the seeds as small dots, the published MAE as a diamond.
+    """Table 2 as points (second stages: squares) with 95 % intervals, the seeds as small dots, the published MAE as a diamond.
+    The rows "always 2" and "always 3" are left to the table: they are far from all others.
     table: `report.table2` (row, method, labels, published_mae, and mae, macro_mae, srcc with _low and _high);
     predictions: the long predictions it was made from, for the seeds (split "test" where there is one)."""
     panels = {"mae": "MAE ↓", "macro_mae": "macro-MAE ↓", "srcc": "SRCC ↑"}
     numbers = [f"{metric}{end}" for metric in panels for end in ("", "_low", "_high")]
     _need(table, ["row", "method", "labels", "published_mae", *numbers], "table")
+    table = table[~table["method"].isin(list(ALWAYS))]
     if predictions is not None and "split" in predictions:
         predictions = predictions[predictions["split"] == "test"]
     published = table["published_mae"].notna().any()
+    trained = ~table["method"].isin(UNTRAINED)
+    budgets = sorted(table.loc[trained, "labels"].astype(int).unique())
+    names = table["row"]
+    if len(budgets) > 1:  # else it stands below
+        names = names.where(~trained, names + ", n = " + table["labels"].astype(int).astype(str))
     with style.sheet():
-        figure = style.canvas(9.2, 1.25 + 0.34 * len(table), simulated=simulated)
+        figure = style.canvas(9.6, 1.35 + (0.34 if len(table) < 12 else 0.27) * len(table), simulated=simulated)
         grid = figure.subplots(1, 3, sharey=True)
         for ax, (metric, title) in zip(grid, panels.items(), strict=True):
             for y, row in enumerate(table.to_dict("records")):
-                tint = style.colour(row["method"])
+                tint, second = style.colour(row["method"]), row["method"].endswith(SECOND)
                 if predictions is not None:
                     own = predictions[predictions["method"] == row["method"]]
                     seeds = _per_seed(own[own["labels"] == row["labels"]], metric)
@@ -205,8 +237,8 @@ def table2_points(table: pd.DataFrame, predictions: pd.DataFrame | None = None, 
                     if pd.notna(row[f"{metric}_low"]):
                         ends = [row[f"{metric}_low"], row[f"{metric}_high"]]
                         ax.plot(ends, [y, y], color=tint, solid_capstyle="butt")
-                    hollow = {"markerfacecolor": "white"} if row["method"] in (CONSTANT, RATER) else {}
-                    ax.plot(row[metric], y, "o", color=tint, markersize=5.5, **hollow)
+                    hollow = {"markerfacecolor": "white"} if row["method"] in UNTRAINED else {}
+                    ax.plot(row[metric], y, "s" if second else "o", color=tint, markersize=5 if second else 5.5, **hollow)
                 if metric == "mae" and pd.notna(row["published_mae"]):
                     ax.plot(row["published_mae"], y - 0.24, "D", color=style.INK, markersize=4, markerfacecolor="none")
             constant = table.loc[table["method"] == CONSTANT, metric]
@@ -215,21 +247,25 @@ def table2_points(table: pd.DataFrame, predictions: pd.DataFrame | None = None, 
             ax.set_title(title, fontsize=9)
             ax.grid(visible=False, axis="y")
             ax.xaxis.set_major_locator(MaxNLocator(5))
-        trained = ~table["method"].isin([CONSTANT, RATER])
-        names = table["row"].where(~trained, table["row"] + ", n = " + table["labels"].astype(int).astype(str))
+            for y in range(1, len(table), 2):
+                ax.axhspan(y - 0.5, y + 0.5, color="#f6f6f6", zorder=-1, linewidth=0)
         grid[0].set_yticks(range(len(table)), names)
         grid[0].set_ylim(len(table) - 0.4, -0.6)
         for ax in grid:
             ax.tick_params(axis="y", length=0)
             ax.spines["left"].set_visible(False)
+        if len(budgets) == 1:
+            grid[0].set_xlabel(f"trained with {budgets[0]:,} labels", fontsize=8)
         keys = [grid[0].plot([], [], "o-", color=style.INK, markersize=5.5, label="mean of seeds, 95 % interval")[0]]
+        if table["method"].str.endswith(SECOND).any():
+            keys += grid[0].plot([], [], "s", color=style.INK, markersize=5, label="second stage")
         if predictions is not None and len(predictions["seed"].unique()) > 1:
             keys.append(grid[0].scatter([], [], s=8, color=style.INK, label="one seed"))
         if published:
             words = "published, on real pictures" if simulated else "published"
             keys += grid[0].plot([], [], "D", color=style.INK, markersize=4, markerfacecolor="none", label=words)
         keys += grid[0].plot([], [], color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), label="best constant")
-        figure.legend(handles=keys, loc="outside upper center", ncols=4, handlelength=1.6)
+        figure.legend(handles=keys, loc="outside upper center", ncols=5, handlelength=1.6)
     return figure
 
 
@@ -239,6 +275,16 @@ def _methods(predictions: pd.DataFrame, name: str, more: Sequence[str] = ()) -> 
         predictions = predictions[predictions["split"] == "test"]
         _need(predictions, [], f"{name}, split test")
     return predictions, order(predictions["method"])
+
+
+def by_stage(draw: Callable[..., Figure], name: str, table: pd.DataFrame, *, simulated: bool) -> dict[str, Figure]:
+    """A figure of the first stages and one of the second, where there are any: {name: ..., name_second: ...}.
+
+    draw: a function of this module that takes a table with a column method, such as `confusion`."""
+    _need(table, ["method"], name)
+    second = table["method"].str.endswith(SECOND)
+    parts = {name: table[~second], f"{name}{SECOND}": table[second]}
+    return {key: draw(part, simulated=simulated) for key, part in parts.items() if len(part)}
 
 
 def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated: bool) -> Figure:
@@ -252,7 +298,7 @@ def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated
     classes, columns = len(names), min(4, len(methods))
     with style.sheet():
         rows_of = math.ceil(len(methods) / columns)
-        figure = style.canvas(0.5 + 2.3 * columns, 0.3 + 2.65 * rows_of, simulated=simulated)
+        figure = style.canvas(0.5 + 2.3 * columns, 0.45 + 2.75 * rows_of, simulated=simulated)
         grid = figure.subplots(rows_of, columns, squeeze=False)
         for ax in grid.flat[len(methods) :]:
             ax.axis("off")
@@ -268,7 +314,7 @@ def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated
                         tint = "white" if share[i, j] > 0.6 else style.INK
                         text = f"{share[i, j]:.0%}\n{counts[i, j]:,}"
                         ax.text(j, i, text, ha="center", va="center", fontsize=6.2, color=tint, linespacing=1.1)
-            ax.set_title(name_of(one), fontsize=8.5)
+            ax.set_title(textwrap.fill(name_of(one), 30), fontsize=8.5)
             ax.set_xticks(range(classes))
             ax.set_yticks(range(classes))
             ax.grid(visible=False)
@@ -276,7 +322,7 @@ def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated
             ax.spines[:].set_visible(False)
         for ax in grid[:, 0]:
             ax.set_ylabel("true grade")
-        for ax in grid.flat[: len(methods)]:
+        for ax in grid.flat[max(0, len(methods) - columns) : len(methods)]:  # the lowest of each column
             ax.set_xlabel("predicted grade")
     return figure
 
@@ -288,7 +334,7 @@ def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -
     predictions, methods = _methods(predictions, "predictions")
     names = columns_p(predictions)
     with style.sheet():
-        figure = style.canvas(7.6, 3.7, simulated=simulated)
+        figure = style.canvas(7.6, 3.4 + 0.18 * math.ceil(len(methods) / 2), simulated=simulated)
         ax, beside = figure.subplots(1, 2, width_ratios=[1.15, 1])
         ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=1, linestyle=(0, (4, 3)))
         for method in methods:
@@ -306,7 +352,7 @@ def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -
         beside.set(xlim=(0.15, 1.01), xlabel="confidence", title="how often it is given")
         for each in (ax.xaxis, ax.yaxis, beside.xaxis, beside.yaxis):
             each.set_major_formatter(PercentFormatter(1, decimals=0))
-        _legend_below(figure, ax, 2 if len(methods) < 5 else 3)
+        _legend_below(figure, ax, 2)
     return figure
 
 
@@ -322,7 +368,7 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
         drawn["class_shares"] = class_shares(frames["counts"], simulated=simulated)
     history = frames.get("history", pd.DataFrame())
     if len(history) and "val_mae" in history:
-        drawn["learning_curves"] = learning_curves(history, simulated=simulated)
+        drawn |= by_stage(learning_curves, "learning_curves", history, simulated=simulated)
     if "val_kept" in history and ((history["val_kept"] > 0) & (history["val_kept"] < 1)).any():
         drawn["pseudo_labels"] = pseudo_labels(history, simulated=simulated)
     predictions = frames.get("predictions", pd.DataFrame())
@@ -330,6 +376,6 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
         seeds = predictions if len(predictions) else None
         drawn["table2"] = table2_points(frames["table2"], seeds, simulated=simulated)
     if len(predictions):
-        drawn["confusion"] = confusion(predictions, simulated=simulated)
-        drawn["reliability"] = reliability(predictions, simulated=simulated)
+        drawn |= by_stage(confusion, "confusion", predictions, simulated=simulated)
+        drawn |= by_stage(reliability, "reliability", predictions, simulated=simulated)
     return [path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)]

@@ -124,9 +124,11 @@ def one_rater(frame: pd.DataFrame) -> dict[str, float]:
         raise ValueError("votes: no picture has any")
     votes, truth = votes[voted], grades("grade", frame["grade"])[voted]
     error = (votes * np.abs(np.arange(5) - truth[:, None])).sum(axis=1) / votes.sum(axis=1)
-    sets = {"mae": range(5), "mae_3": [3], "mae_4": [4], "mae_34": [3, 4], "mae_012": [0, 1, 2]}
+    sets = {"mae": range(5), "mae_34": [3, 4], "mae_012": [0, 1, 2], **{f"mae_{k}": [k] for k in range(5)}}
     out = {m: float(error[np.isin(truth, of)].mean()) for m, of in sets.items() if np.isin(truth, of).any()}
-    return out | {"macro_mae": float(np.mean([error[truth == k].mean() for k in np.unique(truth)]))}
+    right = votes[np.arange(len(truth)), truth] / votes.sum(axis=1)
+    macro = np.mean([error[truth == k].mean() for k in np.unique(truth)])
+    return out | {"macro_mae": float(macro), "accuracy": float(right.mean())}
 
 
 def table1(counts: pd.DataFrame) -> pd.DataFrame:
@@ -218,7 +220,7 @@ def _shared_bootstraps(parts: Mapping[Key, pd.DataFrame], resamples: int, seed: 
     groups: dict[tuple, list[Key]] = {}
     for key, part in parts.items():
         groups.setdefault((*sorted(part["seed"].unique()), frozenset(part["id"])), []).append(key)
-    out = {}
+    out: dict[Key, stats.Bootstrap] = {}
     for keys in groups.values():
         together = pd.concat([parts[k].assign(method=f"{k[0]} {k[1]}") for k in keys], ignore_index=True)
         found = stats.paired_bootstrap(together, [f"{m} {n}" for m, n in keys], COLUMNS, resamples, seed)
@@ -247,7 +249,7 @@ def _compared(
     if found[base] is not draws:  # other seeds: those that both have
         both = pd.concat([parts[own].assign(method=a), parts[base].assign(method=b)])
         draws = stats.paired_bootstrap(both[both["seed"].isin(shared)], [a, b], COMPARED, resamples, seed)
-    out = {}
+    out: dict[str, float] = {}
     for m in COMPARED:
         out |= _three(f"d_{m}", draws.difference(a, b, m))
         out[f"p_{m}"] = np.nan if own[0] in UNTRAINED else draws.p_value(a, b, m)
@@ -493,8 +495,8 @@ def findings(table: pd.DataFrame) -> str:
             listed = "; ".join(f"{r['row']} {_change(r) if word != 'not compared' else cell(r['mae'])}" for r in rows)
             said += [f"**{word}** than supervised in MAE ({len(rows)}): {listed}"] if word in ("better", "worse") and rows else []
             said += [f"**{word}** ({len(rows)}): {listed}"] if word not in ("better", "worse") and rows else []
-        held = [r["row"] for r in others if r.get("p_holm", np.nan) <= 0.05]
-        said.append(f"of the paper's methods, with p at most 0.05 after Holm: {', '.join(held) or 'none'}")
+        held = [f"{r['row']} ({'lower' if r['d_mae'] < 0 else 'higher'} MAE)" for r in others if r.get("p_holm", np.nan) <= 0.05]
+        said.append(f"of the paper's methods, with p at most 0.05 after Holm: {'; '.join(held) or 'none'}")
         best = min(trained, key=lambda r: r["macro_mae"])
         said.append(f"least macro-MAE: {best['row']}, {cell(best['macro_mae'], best['macro_mae_low'], best['macro_mae_high'])}")
     note = "“Not decided”: the interval holds 0; it is not “the same”."

@@ -280,9 +280,7 @@ def difference(
     predictions: pd.DataFrame, a: str, b: str, metric: str, resamples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float, float]:
     """(estimate, low, high) of metric(a) - metric(b) on the same pictures and seeds; see `paired_bootstrap`."""
-    return paired_bootstrap(predictions, list(dict.fromkeys([a, b])), [metric], resamples, seed).difference(
-        a, b, metric, level
-    )
+    return paired_bootstrap(predictions, list(dict.fromkeys([a, b])), [metric], resamples, seed).difference(a, b, metric, level)
 
 
 def point_estimates(predictions: pd.DataFrame, metrics: Iterable[str]) -> dict[str, float]:

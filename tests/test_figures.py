@@ -89,6 +89,9 @@ def test_table2_points_are_where_the_table_says(frames) -> None:
     figure = figures.table2_points(table, predictions(), simulated=True)
     ax = figure.axes[0]
     drawn = {(round(float(x), 6), float(y)) for line in ax.lines for x, y in zip(*line.get_data(), strict=True)}
+    table = table[~table["method"].isin(list(report.ALWAYS))]
+    assert [t.get_text() for t in ax.get_yticklabels()] == table["row"].tolist()
+    assert ax.get_xlabel() == "trained with 30 labels"
     for y, row in enumerate(table.to_dict("records")):
         assert (round(row["mae"], 6), y) in drawn
         if row["method"] != "rater":
@@ -99,6 +102,38 @@ def test_table2_points_are_where_the_table_says(frames) -> None:
     assert np.mean(dots[0][:, 0]) == pytest.approx(table.set_index("method").loc["supervised", "mae"])
     assert "published, on real pictures" in words(figure)
     assert "one seed" not in words(figures.table2_points(table, simulated=True))
+
+
+def test_second_stages_and_many_rows(frames) -> None:
+    p = predictions()
+    later = p[p["method"] == "fixmatch"].assign(method="fixmatch_second", labels=60)
+    both = pd.concat([p, later], ignore_index=True)
+    drawn = figures.by_stage(figures.confusion, "confusion", both, simulated=True)
+    assert list(drawn) == ["confusion", "confusion_second"]
+    titles = [[ax.get_title("left") for ax in f.axes] for f in drawn.values()]
+    assert titles == [["ViT, supervised", "ViT + FixMatch"], ["ViT + FixMatch, second stage"]]
+    assert list(figures.by_stage(figures.confusion, "confusion", p, simulated=True)) == ["confusion"]
+    table = report.table2(both, report.published(), True, [2], {"mae": 0.4}, resamples=30)
+    ax = figures.table2_points(table, both, simulated=True).axes[0]
+    names = [t.get_text() for t in ax.get_yticklabels()]
+    assert names[-2:] == ["ViT + FixMatch, n = 30", "ViT + FixMatch, second stage, n = 60"]
+    assert [line.get_marker() for line in ax.lines].count("s") == 2  # the second stage, and its key
+    old = frames["table2"][["row", "method", "labels", "published_mae",
+                            *(f"{m}{e}" for m in ("mae", "macro_mae", "srcc") for e in ("", "_low", "_high"))]]  # fmt: skip
+    assert figures.table2_points(old, simulated=True).axes  # a table of before, without the later columns
+
+
+def test_many_learning_curves_get_a_panel_each() -> None:
+    one = history().query("method == 'supervised'")
+    names = ["supervised", "fixmatch", *report.FIVE]
+    many = pd.concat([one.assign(method=m, val_mae=one["val_mae"] - 0.01 * i) for i, m in enumerate(names)])
+    figure = figures.learning_curves(many, simulated=True)
+    titled = {ax.get_title("left"): ax for ax in figure.axes if ax.get_title("left")}
+    assert list(titled) == [report.name_of(m) for m in report.order(names)]
+    base, method = (next(line for line in titled["ViT + FixMatch"].lines if line.get_label().startswith(start))
+                    for start in ("_child0", "ViT"))  # fmt: skip
+    assert base.get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
+    assert method.get_ydata().tolist() == pytest.approx([0.79, 0.54, 0.29])
 
 
 def test_confusion_counts() -> None:
@@ -165,6 +200,10 @@ def test_draw_all_saves_what_it_can_with_its_label(frames, tmp_path, monkeypatch
     assert b"table2; simulated data; python -m riqa_lib figures (demo)" in found[6].read_bytes()
     few = figures.draw_all({"counts": frames["counts"], "provenance": frames["provenance"]}, "few")
     assert [f.name for f in few] == ["class_shares.png", "class_shares.pdf"]
+    later = frames["predictions"].replace({"method": {"fixmatch": "fixmatch_second"}})
+    monkeypatch.setattr(style, "save", lambda figure, name, walk, command: [name])  # saving takes long
+    late = figures.draw_all({"predictions": later, "provenance": frames["provenance"]}, "late")
+    assert late == ["confusion", "confusion_second", "reliability", "reliability_second"]
 
 
 def test_saving_twice_gives_the_same_bytes_and_no_date(tmp_path, monkeypatch) -> None:
@@ -199,7 +238,8 @@ def test_colours_stay_apart_and_settings_stay_put() -> None:
     before = dict(mpl.rcParams)
     figures.learning_curves(history(), simulated=True)
     assert dict(mpl.rcParams) == before
-    assert set(style.METHOD) == set(report.NAMES)
+    assert set(style.METHOD) == set(report.NAMES) - set(report.ALWAYS)
+    assert style.colour("comatch_second") == style.colour("comatch")
     values = [np.array(colors.to_rgb(c)) for c in style.METHOD.values()]
     gaps = [np.abs(a - b).sum() for i, a in enumerate(values) for b in values[:i]]
     assert min(gaps) > 0.25

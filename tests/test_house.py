@@ -14,14 +14,15 @@ import pytest
 from conftest import REPOSITORY
 
 LIBRARY = REPOSITORY / "riqa_lib"
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").rglob("*.ipynb"))
 
 # The floors, from the ground up; within a floor imports must not go round in circles.
 TABLES = {
     "paths", "seeding", "provenance", "store", "datasets", "metrics", "stats", "report", "style",
-    "figures", "reading", "audit_figures", "fundus_figures", "leak", "mechanisms", "second_stage", "stage_figures",
+    "figures", "reading", "labelling", "audit_figures", "fundus_figures", "leak", "mechanisms", "second_stage", "stage_figures",
+    "significance", "significance_figures", "verdicts", "kappas", "nullworlds",
 }  # fmt: skip
-PICTURES = {"sim", "pixels", "fundus"}
+PICTURES = {"sim", "pixels", "label_app", "fundus"}
 TORCH = {"views", "models", "ssl", "pretrain", "train", "predict", "experiment", "audit", "bench"}
 ABOVE = {"workflow", "site", "__main__"}
 FLOOR = {name: floor for floor, names in enumerate((TABLES, PICTURES, TORCH, ABOVE)) for name in names}

@@ -211,6 +211,9 @@ def test_one_rater_against_a_draw_of_every_vote() -> None:
     found = report.one_rater(frame)
     assert found["mae"] == pytest.approx(np.mean(errors))
     assert found["mae_34"] == pytest.approx(np.mean(by_class[3] + by_class[4]))
+    right = [row[f"c{row['grade'] + 1}"] / sum(row[f"c{k}"] for k in range(1, 6)) for row in frame.to_dict("records")]
+    assert found["accuracy"] == pytest.approx(np.mean(right))
+    assert found["mae_1"] == pytest.approx(np.mean(by_class[1]))
     assert found["macro_mae"] == pytest.approx(np.mean([np.mean(v) for v in by_class.values() if v]))
     with pytest.raises(ValueError, match="no column c2"):
         report.one_rater(frame.drop(columns="c2"))
@@ -220,6 +223,50 @@ def test_one_rater_against_a_draw_of_every_vote() -> None:
         report.one_rater(frame.assign(c1=-1))
     by_hand = frame.head(1).assign(**{f"c{k}": 0 for k in range(1, 6)}, grade=4)
     assert report.one_rater(pd.concat([frame, by_hand])) == found  # nobody voted on it: left out
+
+
+def made(row: str, method: str, d: float, half: float = 0.05, **more: object) -> dict[str, object]:
+    """A row of a table2 with MAE 0.5 + d."""
+    out: dict[str, object] = {"row": row, "method": method, "labels": 40, "seeds": 2, "pictures": 80, "data": "real"}
+    out |= {"mae": 0.5 + d, "mae_low": 0.4, "mae_high": 0.6, "macro_mae": 0.7 + d, "macro_mae_low": 0.5, "macro_mae_high": 0.9}
+    out |= {f"d_{m}{e}": d + x for m in ("mae", "macro_mae") for e, x in (("", 0), ("_low", -half), ("_high", half))}
+    return out | more
+
+
+def test_findings_are_short_for_many_rows() -> None:
+    few = [made("best constant", "constant", 0.2), made("always 3", "always_3", 0.4), made("S", "supervised", 0)]
+    few += [made(f"M{i}", f"m{i}", d) for i, d in enumerate((-0.2, 0.1))]
+    text = report.findings(pd.DataFrame(few))
+    assert "**M0** (40 labels, 2 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; MAE against supervised −0.20" in text
+    assert "against the best constant −0.20 [−0.25, −0.15] in MAE" in text
+    assert "always 3" not in text
+    many = [*few, *(made(f"N{i}", f"n{i}", 0.01 * i, p_holm=0.04 if i == 2 else 0.5) for i in range(7))]
+    lines = report.findings(pd.DataFrame(many)).splitlines()
+    assert any(line.startswith("- **better** than supervised in MAE (1): M0 −0.20 [−0.25, −0.15]") for line in lines)
+    assert any(line.startswith("- **worse** than supervised in MAE (2): N6 +0.06 [+0.01, +0.11]; M1 +0.10") for line in lines)
+    assert any(line.startswith("- **not decided** (6): N0 +0.00 [−0.05, +0.05]; N1 +0.01") for line in lines)
+    assert "- of the paper's methods, with p at most 0.05 after Holm: N2 (higher MAE)." in lines
+    assert "- least macro-MAE: M0, 0.50 [0.50, 0.90]." in lines
+    assert len(lines) < len(many) + 2
+
+
+def test_show_frame_cuts_nothing_off() -> None:
+    frame = pd.DataFrame({"word": ["x" * 90, "a|b"], "number": [0.12345, np.nan], "count": [3, 4]})
+    lines = report.show_frame(frame).splitlines()
+    assert lines[1] == "|---|---:|---:|"
+    assert lines[2] == f"| {'x' * 90} | 0.123 | 3 |"
+    assert lines[3] == "| a\\|b | – | 4 |"
+
+
+def test_tables_of_before_lack_columns_and_are_shown() -> None:
+    frame = pictures()
+    table = report.table2(long(frame), report.published(), True, [2], resamples=20)
+    later = ["p_mae", "p_holm", "p_macro_mae", "p_holm_macro_mae", "accuracy", "mae_0", "published_mae_34", *report.POINTS]
+    old = table.drop(columns=later)
+    for kind in report.KINDS:
+        text = report.show_table(old, kind)
+        assert len({line.count("|") for line in text.splitlines()[: len(table) + 2]}) == 1
+    assert report.findings(old) == report.findings(table)
 
 
 def test_show_table() -> None:
