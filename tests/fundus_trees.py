@@ -15,8 +15,8 @@ DETAILS = ("illumination", "clarity", "contrast")
 SCORES = (*DETAILS, "overall")
 SOURCES = ("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy", "Local1", "Local2", "UWF-mosaic")
 ODD = {"56": ("l1", "r3", "l3", "r2"), "164": ("r3", "r4", "r1", "l3")}  # two of DeepDRiD's mis-numbered patients
-DEEPDRID = ["patient_id", "image_id", "image_path", "Overall quality", "left_eye_DR_Level", "right_eye_DR_Level", "patient_DR_Level",
-            "Clarity", "Field definition", "Artifact"]  # fmt: skip
+DEEPDRID = ["patient_id", "image_id", "image_path", "Overall quality", "left_eye_DR_Level", "right_eye_DR_Level",
+            "patient_DR_Level", "Clarity", "Field definition", "Artifact"]  # fmt: skip
 
 
 def picture(file: Path, quality: float, size: int = 64) -> None:

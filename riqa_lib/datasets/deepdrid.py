@@ -71,12 +71,12 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a photograph: id ("56_r3"), path, group (patient), source (Nicheng, Shanghai or Nation where a table says so),
-    split (train, val, test: the official one, by patient), grade (0 bad, 1 good), score (nan), illumination, clarity, contrast
-    (-1: unknown; the set's own Clarity is something else), artifact (0 to 10, higher is better: 10 - artifact_native),
-    artifact_native (as published, 0 is best), clarity_level and field_definition (1 to 10, higher is better), eye (left or
-    right: the one that the labels belong to), view (1 or 2; 0 where names are mis-numbered), dr_grade (of the eye, 0 to 4; -1:
-    unknown, or published as 5, not gradable).
+    """One row a photograph: id ("56_r3"), path, group (patient), source (Nicheng, Shanghai or Nation where a table says so,
+    else deepdrid), split (train, val, test: the official one, by patient), grade (0 bad, 1 good), score (nan), illumination,
+    clarity, contrast (-1: unknown; the set's own Clarity is something else), artifact (0 to 10, higher is better: 10 -
+    artifact_native), artifact_native (as published, 0 is best), clarity_level and field_definition (1 to 10, higher is better),
+    eye (left or right: the one that the labels belong to), view (1 or 2; 0 where names are mis-numbered), dr_grade (of the eye,
+    0 to 4; -1: unknown, or published as 5, not gradable).
 
     A part of the set will do: those of the three folders (FOLDERS) that are there. pictures=False reads the tables alone.
     Raises FileNotFoundError without folder, without any of the three, or without the table of one; FolderError with everything

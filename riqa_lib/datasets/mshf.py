@@ -123,7 +123,8 @@ def agreed(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
         scores = {Path(c[0]).stem: c[1:5] for c in rows.values() if source_of(Path(c[0]).stem)}
         if not scores:
             continue
-        others = {source_of(stem) for stem in scores} - {tab}
+        sources = {source_of(stem) for stem in scores}
+        others = sources - {tab} if len(sources) > 1 or source_of(f"{tab}-1") else set()
         if all(cell in ("", "0") for cells in scores.values() for cell in cells):
             what = f" of {', '.join(sorted(others))} too" if others else ""
             notes.append(Problem("tab refused", 0, f"{file.name}: {tab}", f"{len(scores)} pictures{what}, all zero"))
@@ -213,7 +214,7 @@ def _checked(root: Path, frame: pd.DataFrame) -> list[Problem]:
     if name is None:
         return []
     scores, notes = agreed(root / name)
-    both = frame.set_index("id").join(scores, how="inner", rsuffix="_agreed")
+    both = frame.set_index("id").join(scores.add_suffix("_agreed"), how="inner")
     same = {s: int((both[s] == both[f"{s}_agreed"]).sum()) for s in SCORES}
     text = ", ".join(f"{s} {n}" for s, n in same.items())
     return [*notes, Problem("agreed scores equal to the majority", 0, name, f"of {len(both)} pictures: {text}")]
