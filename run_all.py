@@ -26,6 +26,11 @@ PLAN = [
     Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=60),
     Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
          needs=("01_koka10k",), seconds=180, gpu=True),
+    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=50),
+    Step("14_teacher",        "14_teacher.ipynb",        {"SEED": 0, "SETTINGS": {}},
+         needs=("13_fundus_datasets",), seconds=60, gpu=True),
+    Step("15_student",        "15_student.ipynb",        {"SEED": 0, "SETTINGS": {}},
+         needs=("13_fundus_datasets", "14_teacher"), seconds=120, gpu=True),
     Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
     Step("05_simmatch",       "05_simmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
     Step("06_adamatch",       "06_adamatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
@@ -38,6 +43,10 @@ PLAN = [
          needs=(*TRAINED, *METHODS), seconds=200, gpu=True),
     Step("11_table2",         "11_table2.ipynb",         {},
          needs=("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second_stage"), seconds=30),
+    Step("16_significance",   "16_significance.ipynb",   {},
+         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=45),
+    Step("17_expert_agreement", "17_expert_agreement.ipynb", {},
+         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=25),
 ]  # fmt: skip
 WEIGHTS = "03_vit_supervised"  # its first seed also makes the pretrained weights that every other training shares
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}

@@ -1,4 +1,4 @@
-"""python -m riqa_lib COMMAND: data, figures, bench, readme, environment, collect. Each prints what it did."""
+"""python -m riqa_lib COMMAND: assess, data, figures, bench, readme, nullworlds, environment, collect. Each prints what it did."""
 
 from __future__ import annotations
 
@@ -69,6 +69,13 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status: 0, 1 (something failed) or 2 (wrong usage)."""
     parser = argparse.ArgumentParser(prog="python -m riqa_lib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    c = commands.add_parser("assess", help="grade fundus photographs: overall, details, advice")
+    c.add_argument("path", nargs="+", help="files, folders or globs")
+    c.add_argument("--run", help="a Student's folder, or its name in results/runs (default: the newest multi-task one, eyeq first)")
+    c.add_argument("--rate", type=float, default=0.1, help="error promised among the answered (default: 0.1)")
+    c.add_argument("--csv", type=Path, help="also write this table")
+    c.add_argument("--json", type=Path, help="also write this, with all that was measured")
+    c.add_argument("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
     c = commands.add_parser("data", help="real data sets: found or not, where to get them, what is wrong")
     c.add_argument("--root", type=Path, help="folder of all sets (default: RIQA_DATA)")
     c = commands.add_parser("figures", help="draw figures and tables from stored results (no training)")
@@ -79,12 +86,18 @@ def main(arguments: list[str] | None = None) -> int:
     c.add_argument("--keep", action="store_true", help="store it in results/reference/bench.csv, for the README")
     c = commands.add_parser("readme", help="fill the README's generated blocks")
     c.add_argument("--check", action="store_true", help="change nothing; exit status 1 if they are not current")
+    c = commands.add_parser("nullworlds", help="try the significance tests on simulated worlds (minutes), keep the rates")
+    c.add_argument("--worlds", type=int, help="how many of each kind (default: 2,000)")
     c = commands.add_parser("collect", help="copy a walk's results to results/reference, to be tracked")
     c.add_argument("walk")
     commands.add_parser("environment", help="write environment.yml from pyproject.toml")
     chosen = parser.parse_args(arguments)
     try:
-        if chosen.command == "data":
+        if chosen.command == "assess":
+            from .assess import command
+
+            return command(chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers)
+        elif chosen.command == "data":
             return data(chosen.root.expanduser().resolve() if chosen.root else paths.data())
         elif chosen.command == "figures":
             figures(chosen.walk)
@@ -97,6 +110,11 @@ def main(arguments: list[str] | None = None) -> int:
                 store.write_table(paths.reference() / "bench.csv", table.round(4))
         elif chosen.command == "readme":
             return readme(chosen.check)
+        elif chosen.command == "nullworlds":
+            from . import nullworlds
+
+            found = nullworlds.command(*([chosen.worlds] if chosen.worlds is not None else []))
+            print(nullworlds.report(found))
         elif chosen.command == "collect":
             from .report import collect
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import torch
@@ -11,16 +13,32 @@ from .views import centre_crops, normalise
 
 
 @torch.no_grad()
-def probabilities(net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256) -> Tensor:
-    """Mean probabilities over a grid of crops, in evaluation mode: (len(rows), C) on the CPU, in the order of `rows`."""
+def over_crops(net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int, batch: int, read: Callable) -> list[Tensor]:
+    """Means over a grid of crops, in evaluation mode, of every tensor (B, ...) that `read` takes from the network's output; on the
+    CPU, in the order of `rows`."""
     mode = net.training
     net.eval()
-    out = []
+    out: list[list[Tensor]] = []
     for chunk in torch.as_tensor(np.asarray(rows), dtype=torch.long).split(batch):
         crops = centre_crops(pixels[chunk.to(pixels.device)], crop, grid)
-        out.append(torch.stack([net(normalise(c))[0].float().softmax(dim=1) for c in crops]).mean(dim=0).cpu())
+        parts = [read(net(normalise(c))) for c in crops]
+        out.append([torch.stack(part).mean(dim=0).cpu() for part in zip(*parts, strict=True)])
     net.train(mode)
-    return torch.cat(out)
+    return [torch.cat(part) for part in zip(*out, strict=True)]
+
+
+def probabilities(net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256) -> Tensor:
+    """Mean probabilities over a grid of crops, in evaluation mode: (len(rows), C) on the CPU, in the order of `rows`."""
+    return over_crops(net, pixels, rows, crop, grid, batch, lambda out: (out[0].float().softmax(dim=1),))[0]
+
+
+def two_heads(
+    net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256
+) -> tuple[Tensor, Tensor]:
+    """As `probabilities`, of a network with two heads: of the overall grade (N, C), and of good for each detail (N, 3)."""
+    read = lambda out: (out[0].float().softmax(dim=1), out[1].float().sigmoid())  # noqa: E731
+    overall, details = over_crops(net, pixels, rows, crop, grid, batch, read)
+    return overall, details
 
 
 def predictions(frame: pd.DataFrame, p: Tensor) -> pd.DataFrame:

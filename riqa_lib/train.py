@@ -48,7 +48,7 @@ class TrainConfig:
     clip: float = 1.0  # largest gradient norm; 0 = no clipping
     ema: float = 0.99  # decay of the running average of weights, which is what is evaluated; 0 = off
     evaluations: int = 8  # how often validation is looked at (and the state saved)
-    select: str = "best"  # keep the weights of the "best" validation MAE, or the "last"
+    select: str = "best"  # keep the weights of the "best" validation MAE (or the method's criterion), or the "last"
     precision: str = "auto"  # "auto": bfloat16 where the hardware has it (CPU: convolutional stem only); or "fp32"
     strong: str = "quality"  # the strong view: "quality", "randaugment" (control) or "weak"
 
@@ -138,7 +138,7 @@ def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
 
 def batch_of(material: Material, method: Method, c: TrainConfig, seed: int, step: int, tokens: int) -> Batch:
     """The batch of a step, views made on the device. Depends on seed and step only: all methods see the same draws."""
-    weak, strong = views.WEAK, views.STRONG[c.strong]
+    weak, strong = method.weak_policy, views.STRONG[c.strong]
 
     def view(rows: np.ndarray, policy: views.Policy, name: str) -> views.View:
         g = torch.Generator().manual_seed(seed_of("view", seed, step, name))
@@ -232,12 +232,14 @@ def fit(
             row = {"step": step + 1} | {k: float(torch.stack([t[k] for t in terms]).mean()) for k in terms[-1]}
             if not math.isfinite(row["loss"]):
                 raise FloatingPointError(f"the loss is {row['loss']} by step {step + 1} (lr {c.lr}); nothing was kept")
-            row |= validate(average.net, method, material)
+            row |= method.validation(average.net, material) or validate(average.net, method, material)
             history.append(row)
             terms = []
-            best.offer(row["val_mae"] if c.select == "best" else -step, average.net)
+            value = row[method.criterion]
+            best.offer((-value if method.higher_is_better else value) if c.select == "best" else -step, average.net)
             if log:
-                log(f"step {step + 1}/{c.steps}  loss {row['loss']:.3f}  validation MAE {row['val_mae']:.3f}")
+                name = method.criterion.removeprefix("val_").replace("_", " ").replace("mae", "MAE")
+                log(f"step {step + 1}/{c.steps}  loss {row['loss']:.3f}  validation {name} {value:.3f}")
             if state_file is not None and step + 1 < c.steps:
                 save_state(state_file, step + 1, history, method, average, optim, best)
         if stop_after is not None and step + 1 >= stop_after:

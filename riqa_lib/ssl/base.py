@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..views import View
+from ..views import WEAK, Policy, View
 
 
 @dataclass
@@ -43,6 +43,9 @@ class Method(nn.Module):
 
     unlabelled_views: tuple[str, ...] = ()  # any of "weak", "strong", "strong2"
     labelled_strong: bool = False
+    weak_policy: Policy = WEAK  # of the labelled pictures, and of the view called "weak"
+    criterion: str = "val_mae"  # which validation metric selects the weights
+    higher_is_better: bool = False  # of the criterion
 
     Config: Any  # a frozen dataclass of the method's settings; its `name` is the method's
 
@@ -77,3 +80,7 @@ class Method(nn.Module):
     def selected(self, p: Tensor) -> Tensor:
         """Which pictures with probabilities p (N, C) would be given a pseudo-label; (N,) bool. None, by default."""
         return torch.zeros(len(p), dtype=torch.bool, device=p.device)
+
+    def validation(self, net: nn.Module, material: Any) -> dict[str, float] | None:
+        """Validation metrics of the averaged network (material: train.Material); None for the loop's own."""
+        return None

@@ -1,0 +1,352 @@
+"""Settings, data and runs of Teacher and Students: simulated, and real formats end to end on tiny trees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fundus_trees import make_deepdrid, make_eyeq, make_eyeq_d, make_mshf
+
+from riqa_lib import experiment, fundus_data, fundus_experiment, fundus_report, paths, store
+from riqa_lib.fundus_data import SETS
+from riqa_lib.fundus_experiment import DETAILS, ROWS, settings
+from riqa_lib.sim.fundus_sets import make_fundus
+from riqa_lib.teacher_student import calibrated, platt
+
+TINY = {
+    "fundus.data.size": 24, "fundus.data.crop": 24, "fundus.model.width": 4, "fundus.train.steps": 4, "fundus.train.batch": 6,
+    "fundus.train.evaluations": 2, "fundus.teacher_train.steps": 4, "fundus.train.precision": "fp32",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The four simulated sets, once."""
+    base = tmp_path_factory.mktemp("sets")
+    for which, n in zip(SETS, (36, 60, 20, 16), strict=True):
+        make_fundus(base / which, f"{which}-like", n, 24, progress=False)
+    return base
+
+
+@pytest.fixture
+def walk(made, home):
+    target = paths.results("t") / "fundus"
+    target.mkdir(parents=True)
+    for which in SETS:
+        (target / which).mkdir()
+        for name in ("frame.csv", "pixels.npy", "dataset.json"):
+            (target / which / name).write_bytes((made / which / name).read_bytes())
+    return "t"
+
+
+def go(walk, rows, seed=0, **more):
+    return fundus_experiment.train_rows(walk, "smoke", rows, seed, TINY | {f"fundus.{k}": v for k, v in more.items()})
+
+
+def predictions(table, row):
+    return fundus_report.read_predictions(paths.runs() / table.set_index("row").loc[row, "run"])
+
+
+def test_a_walk_of_teacher_and_students(walk):
+    rows = ["teacher", "single_eyeq", "multi_eyeq", "multi_hard_eyeq", "multi_filtered_eyeq", "single_deepdrid", "multi_deepdrid"]
+    runs = go(walk, rows)
+    assert runs["row"].tolist() == rows
+    assert runs["run"].is_unique
+    assert runs["set"].tolist() == ["mshf"] + ["eyeq"] * 4 + ["deepdrid"] * 2
+    tables = {row: predictions(runs, row) for row in rows}
+    assert not [c for c in tables["teacher"] if c in ("p0", "p1", "p2")]
+    assert {c for c in tables["multi_deepdrid"] if c[1:].isdigit()} == {"p0", "p1"}
+    eyeq = fundus_data.open_set(walk, "eyeq").frame
+    mine = tables["multi_eyeq"].query("set == 'eyeq'")
+    assert set(mine["split"]) == {"val", "test"}
+    assert mine.set_index("id")["truth"].equals(eyeq.set_index("id")["grade"].loc[mine["id"]].rename("truth"))
+    assert (tables["multi_deepdrid"].query("set == 'eyeq_d'")["truth"] == -1).all()  # three grades are not two
+    loaded = fundus_report.load(walk)
+    table, boot = fundus_report.overall(loaded["predictions"], "eyeq", resamples=50)
+    assert set(table["method"]) == set(rows[1:5])
+    assert "multi-task − single-task" in fundus_report.findings(table, boot, "eyeq")
+    again = go(walk, ["multi_eyeq"])
+    assert again["run"].iloc[0] == runs.set_index("row").loc["multi_eyeq", "run"]
+    net, about = fundus_experiment.load_student(paths.runs() / again["run"].iloc[0])
+    assert (about["classes"], about["set"], about["simulated"], about["details_learnt"]) == (3, "eyeq", True, True)
+    assert net(torch.zeros(1, 3, 24, 24))[1].shape == (1, 3)
+    with pytest.raises(ValueError, match="not of a teacher"):
+        fundus_experiment.load_teacher(paths.runs() / again["run"].iloc[0])
+
+
+def test_the_teachers_predictions_are_of_models_that_did_not_see_the_source(walk):
+    runs = go(walk, ["teacher"])
+    said = predictions(runs, "teacher").query("set == 'mshf'").set_index("id")
+    frame = fundus_data.open_set(walk, "mshf").frame
+    assert set(said.index) == set(frame["id"])
+    history = store.read_table(paths.runs() / runs["run"].iloc[0] / "history.csv")
+    trained_on = sorted(frame.loc[frame["split"] == "train", "source"].unique())
+    assert sorted(history["fold"].unique()) == sorted([*trained_on, "none"])
+    # other labels of one source change what is said of the others, never (but by calibration) what is said of itself
+    changed = frame.copy()
+    one = changed["source"] == trained_on[0]
+    changed.loc[one, list(DETAILS)] = 1 - changed.loc[one, list(DETAILS)]
+    folder = fundus_data.folder_of(walk, "mshf")
+    store.write_table(folder / "frame.csv", changed)
+    other = predictions(go(walk, ["teacher"]), "teacher").query("set == 'mshf'").set_index("id")
+    column = "d_clarity"
+    mine = frame.loc[one, "id"]
+    rest = frame.loc[frame["source"] == trained_on[1], "id"]
+    assert np.array_equal(said.loc[mine, column].rank(), other.loc[mine, column].rank())
+    assert not np.array_equal(said.loc[rest, column].rank(), other.loc[rest, column].rank())
+
+
+def test_pseudo_labels_never_use_true_details(walk):
+    go(walk, ["teacher"])
+    first = predictions(go(walk, ["multi_eyeq"]), "multi_eyeq")
+    folder = fundus_data.folder_of(walk, "eyeq")
+    frame = store.read_table(folder / "frame.csv")
+    train = frame["split"] == "train"
+    for d in DETAILS:
+        frame.loc[train, [d, f"true_{d}"]] = 1
+    store.write_table(folder / "frame.csv", frame)
+    table = go(walk, ["multi_eyeq"])
+    second = predictions(table, "multi_eyeq")
+    assert len(list(paths.runs().glob("student-*"))) == 2  # another table is another run
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_rows_differ_in_the_loss_alone(walk):
+    for row in ROWS:
+        run = settings("smoke", row, 3, TINY)
+        base = settings("smoke", f"multi_{run.set}", 3, TINY) if row != "teacher" else run
+        assert (run.model, run.train, run.data, run.seed) == (base.model, base.train, base.data, base.seed)
+    nets = [fundus_experiment.network(settings("smoke", r, 0, TINY), 3) for r in ("single_eyeq", "multi_hard_eyeq")]
+    assert all(torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
+    assert settings("smoke", "single_eyeq").method.lambda_a == 0
+    assert settings("gpu", "single_eyeq").method.grid == ()
+    assert settings("smoke", "teacher").train.select == "last"
+
+
+def test_a_killed_run_goes_on_with_the_same_bits(walk, monkeypatch):
+    whole = go(walk, ["teacher", "multi_eyeq"])
+    kept = {run: (paths.runs() / run / "predictions.csv.gz").read_bytes() for run in whole["run"]}
+    real = fundus_experiment.fit
+    calls = {"n": 0}
+
+    def dies(*args, **more):
+        calls["n"] += 1
+        if calls["n"] == 2:  # the second fold
+            real(*args, **more, stop_after=3)
+            raise KeyboardInterrupt
+        return real(*args, **more)
+
+    for run in whole["run"]:
+        (paths.runs() / run / "provenance.json").unlink()
+    monkeypatch.setattr(fundus_experiment, "fit", dies)
+    with pytest.raises(KeyboardInterrupt):
+        go(walk, ["teacher"])
+    assert list((paths.runs() / whole["run"][0]).glob("state*.safetensors"))
+    calls["n"] = 5
+    again = go(walk, ["teacher", "multi_eyeq"])
+    assert again["run"].tolist() == whole["run"].tolist()
+    assert {run: (paths.runs() / run / "predictions.csv.gz").read_bytes() for run in kept} == kept
+    assert not list((paths.runs() / whole["run"][0]).glob("state*.safetensors"))
+
+
+def test_single_tasks_details_are_the_look_up(walk):
+    runs = go(walk, ["teacher", "single_eyeq"])
+    table = predictions(runs, "single_eyeq")
+    about = store.read_json(paths.runs() / runs["run"].iloc[1] / "about.json")
+    assert not about["details_learnt"]
+    expected = table[["p0", "p1", "p2"]].to_numpy() @ np.array(about["lookup"])
+    assert np.allclose(table[[f"d_{d}" for d in DETAILS]], expected, atol=1e-4)
+
+
+def test_the_weight_is_chosen_by_validation_with_a_seed_of_its_own(walk):
+    go(walk, ["teacher"])
+    runs = go(walk, ["multi_eyeq"], **{"student.grid": (0.5, 2.0)})
+    grid = store.read_table(paths.results(walk) / "tables" / "grid-eyeq.csv")
+    best = grid.loc[grid["val_macro_f1"].idxmax()]
+    assert runs["lambda_a"].iloc[0] == best["lambda_a"]
+    assert runs["run"].iloc[0] not in grid["run"].tolist()
+    seeds = {store.read_json(paths.runs() / run / "config.json")["seed"] for run in grid["run"]}
+    assert seeds == {fundus_experiment.TUNING}
+
+
+def test_the_best_weight_wins_and_the_smaller_of_equals(walk, tmp_path, monkeypatch):
+    go(walk, ["teacher"])
+
+    def fake(name, run):
+        f1 = {0.25: 0.5, 0.5: 0.7, 1.0: 0.7, 2.0: 0.6}[run.method.lambda_a]
+        folder = tmp_path / f"run-{run.method.lambda_a}"
+        store.write_table(folder / "history.csv", pd.DataFrame({"val_macro_f1": [0.1, f1, 0.3]}))
+        return folder
+
+    monkeypatch.setattr(fundus_experiment, "train", fake)
+    weight, table = fundus_experiment.chosen_weight(walk, "smoke", "eyeq", TINY | {"fundus.student.grid": (2.0, 1.0, 0.25, 0.5)})
+    assert weight == 0.5
+    assert table["val_macro_f1"].tolist() == [0.5, 0.7, 0.7, 0.6]
+
+
+def test_without_folds_what_was_learnt_is_not_judged(walk):
+    run = go(walk, ["teacher"], **{"teacher.folds": False})
+    said = predictions(run, "teacher").query("set == 'mshf'")
+    assert set(said["split"]) == {"test"}
+
+
+def test_a_student_needs_its_teacher(walk):
+    with pytest.raises(FileNotFoundError, match=r"14_teacher with SEED = 0"):
+        go(walk, ["multi_eyeq"])
+    with pytest.raises(FileNotFoundError, match="13_fundus_datasets"):
+        fundus_data.open_set("nowhere", "eyeq")
+
+
+@pytest.mark.parametrize(("overrides", "words"), [
+    ({"fundus.student.lambda": 1.0}, "student has: name, lambda_a"), ({"fundus.student.pseudo": "x"}, "soft, hard, filtered"),
+    ({"fundus.data.crop": 60}, "95 to 100 %"), ({"fundus.data.source": "web"}, "simulation, real"),
+    ({"fundus.nothing": 1}, "Run has: method, set, data"), ({"fundus.seed": 1}, "given by the row"),
+    ({"fundus.data.pictures": (1, 2)}, "4 numbers"), ({"fundus.train.select": "test"}, "best, last"),
+])  # fmt: skip
+def test_bad_settings_say_what_is_allowed(overrides, words):
+    with pytest.raises(ValueError, match=words):
+        settings("demo", "multi_eyeq", 0, overrides)
+
+
+def test_unknown_profiles_rows_and_types():
+    with pytest.raises(ValueError, match="smoke, demo"):
+        settings("huge")
+    with pytest.raises(ValueError, match="teacher, single_eyeq"):
+        settings("demo", "triple")
+    with pytest.raises(TypeError, match=r"fundus\.train\.steps is 1\.5"):
+        settings("demo", "multi_eyeq", 0, {"fundus.train.steps": 1.5})
+
+
+def test_each_world_ignores_the_others_settings():
+    assert experiment.settings("demo", "supervised", 0, {"fundus.student.lambda_a": 2.0}) == experiment.settings("demo")
+    assert settings("demo", "multi_eyeq", 0, {"train.lr": 9.0, "data.labels": 3}) == settings("demo")
+    assert settings("demo", "multi_eyeq", 0, {"fundus.student.lambda_a": 2.0}).method.lambda_a == 2.0
+
+
+def test_simulated_data_are_made_once(home):
+    small = TINY | {"fundus.data.pictures": (6, 8, 4, 4)}
+    sets = fundus_experiment.make_fundus_data("s", "smoke", small, progress=False)
+    assert {which: (len(d), d.info["classes"]) for which, d in sets.items()} == {
+        "mshf": (6, 3), "eyeq": (8, 3), "deepdrid": (4, 2), "eyeq_d": (4, 3)}  # fmt: skip
+    before = (sets["eyeq"].folder / "pixels.npy").stat().st_mtime_ns
+    fundus_experiment.make_fundus_data("s", "smoke", small, progress=False)
+    assert (sets["eyeq"].folder / "pixels.npy").stat().st_mtime_ns == before
+
+
+def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
+    root = tmp_path / "real"
+    make_mshf(root / "mshf", n=3)
+    make_eyeq(root / "eyeq", n=14)
+    make_eyeq_d(root / "eyeq_d", root / "eyeq", n=6, pictures=False)
+    make_deepdrid(root / "deepdrid", n=2)
+    monkeypatch.setenv("RIQA_DATA", str(root))
+    small = TINY | {"fundus.model.arch": "", "fundus.model.weights": "none", "fundus.student.grid": (), "fundus.train.lr": 1e-3}
+    sets = fundus_experiment.make_fundus_data("r", "paper", small, progress=False)
+    assert {which: len(d) for which, d in sets.items()} == {"mshf": 18, "eyeq": 28, "deepdrid": 24, "eyeq_d": 6}
+    assert not any(d.info["simulated"] for d in sets.values())
+    frame = sets["eyeq"].frame
+    assert set(frame["split"]) == {"train", "val", "test"}
+    assert frame.groupby("group")["split"].nunique().max() == 1
+    assert set(sets["mshf"].frame.query("split == 'test'")["source"]) == {"Local1", "Local2"}
+    mean = sets["eyeq"].pixels.mean(axis=(1, 2, 3))
+    assert mean[frame["grade"] == 2].mean() > mean[frame["grade"] == 0].mean()  # the encoding was turned the right way round
+    runs = fundus_experiment.train_rows("r", "paper", ["teacher", "single_eyeq", "multi_eyeq", "multi_deepdrid"], 0, small)
+    said = predictions(runs, "teacher").query("set == 'mshf'")
+    assert len(said) == 18  # "all": every source was left out once
+    history = store.read_table(paths.runs() / runs["run"].iloc[0] / "history.csv")
+    assert history["fold"].nunique() == 7
+    walk = fundus_report.load("r")
+    table, _ = fundus_report.overall(walk["predictions"], "eyeq", resamples=20)
+    assert "published" in fundus_report.show_overall(table, "eyeq", False).lower()
+    details = fundus_report.details(walk["predictions"], "eyeq_d", ["teacher", "multi_eyeq"], sets["eyeq_d"].frame,
+                                     sets["mshf"].frame, resamples=20)  # fmt: skip
+    assert len(details) == 9
+    counts = fundus_report.counts({which: d.frame for which, d in sets.items()})
+    line = counts[(counts["set"] == "eyeq") & (counts["what"] == "train")].iloc[0]
+    assert (line["ours"], line["published"]) == (14, 12543)
+
+
+def test_missing_real_sets_are_one_message(home, tmp_path, monkeypatch):
+    make_eyeq(tmp_path / "eyeq", n=2)
+    monkeypatch.setenv("RIQA_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"MSHF: to RIQA_DATA/mshf/(.|\n)*DeepDRiD(.|\n)*EyeQ-D") as e:
+        fundus_experiment.make_fundus_data("r", "paper", TINY, progress=False)
+    assert "EyeQ: to" not in str(e.value)
+    monkeypatch.delenv("RIQA_DATA")
+    with pytest.raises(FileNotFoundError, match="RIQA_DATA is not set"):
+        fundus_experiment.make_fundus_data("r", "paper", TINY, progress=False)
+
+
+# ---------------------------------------------------------------- tables, from made-up predictions
+def told(n=60, seeds=2):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, n)
+    rows = []
+    for method, noise in (("single_deepdrid", 1.5), ("multi_deepdrid", 0.6)):
+        for seed in range(seeds):
+            p = 1 / (1 + np.exp(-(2 * truth - 1 + rng.normal(0, noise, n) + (method[0] == "m"))))
+            details = {d: truth for d in DETAILS} | {f"d_{d}": p for d in DETAILS}
+            split = np.where(np.arange(n) < 20, "val", "test")
+            rows.append(pd.DataFrame({"method": method, "seed": seed, "set": "deepdrid", "id": [f"i{k}" for k in range(n)],
+                                      "group": [f"g{k // 2}" for k in range(n)], "split": split,
+                                      "truth": truth, "p0": 1 - p, "p1": p, **details}))  # fmt: skip
+    return pd.concat(rows, ignore_index=True)
+
+
+def slow_f1(truth, said):
+    hit = sum(t == s == 0 for t, s in zip(truth, said, strict=True))
+    return 2 * hit / (sum(t == 0 for t in truth) + sum(s == 0 for s in said))
+
+
+def test_overall_table_against_slow_loops():
+    frame = told()
+    table, boot = fundus_report.overall(frame, "deepdrid", resamples=100)
+    row = table.set_index("method").loc["single_deepdrid"]
+    f1, matched, auc = [], [], []
+    for seed in (0, 1):
+        mine = frame[(frame["method"] == "single_deepdrid") & (frame["seed"] == seed)]
+        val, test = mine.query("split == 'val'"), mine.query("split == 'test'")
+        bad = int((val["truth"] == 0).sum())
+        ordered = sorted(val["p0"], reverse=True)
+        threshold = (ordered[bad - 1] + ordered[bad]) / 2
+        assert (val["p0"] > threshold).sum() == bad
+        f1.append(slow_f1(test["truth"], (test["p0"] < 0.5).astype(int)))
+        matched.append(slow_f1(test["truth"], (test["p0"] <= threshold).astype(int)))
+        pairs = [(a > b) + 0.5 * (a == b) for a in test.loc[test["truth"] == 0, "p0"] for b in test.loc[test["truth"] == 1, "p0"]]
+        auc.append(np.mean(pairs))
+    for name, values in (("f1", f1), ("matched", matched), ("auc", auc)):
+        assert row[name] == pytest.approx(np.mean(values))
+        assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+    d = fundus_report.differences(boot, "multi_deepdrid", "single_deepdrid").set_index("measure")
+    assert d.loc["auc", "difference"] == pytest.approx(table["auc"].iloc[1] - table["auc"].iloc[0])
+
+
+def test_the_label_baseline_knows_the_grade_alone():
+    frame = told(12, 1).query("method == 'single_deepdrid'").assign(truth_overall=lambda t: t.index % 3)
+    other = pd.DataFrame({"grade": [0, 0, 0, 2, 2, 0]} | {d: [0, 1, 0, 1, 1, -1] for d in DETAILS})
+    out = fundus_report.with_label_baseline(frame, other)
+    label = out[out["method"] == "label"].reset_index(drop=True)
+    assert label["d_clarity"].tolist() == pytest.approx([2 / 5, 1 / 2, 3 / 4] * 4)
+    assert (out["method"] == "single_deepdrid").sum() == 12
+
+
+def test_damaged_predictions_are_named(tmp_path):
+    frame = told(4, 1).query("method == 'single_deepdrid'")
+    frame.loc[frame.index[2], "d_contrast"] = 1.5
+    store.write_table(tmp_path / "predictions.csv.gz", frame)
+    with pytest.raises(ValueError, match=r"row 4 \(i2\)"):
+        fundus_report.read_predictions(tmp_path)
+    store.write_table(tmp_path / "predictions.csv.gz", frame.drop(columns="d_clarity"))
+    with pytest.raises(ValueError, match="no column d_clarity"):
+        fundus_report.read_predictions(tmp_path)
+    with pytest.raises(FileNotFoundError, match="14_teacher"):
+        fundus_report.load("nowhere", pd.DataFrame())
+
+
+def test_calibration_maps_one_by_one():
+    p = np.array([[0.3, 0.6, 0.9]])
+    a, b = platt(np.array([0.2, 0.8, 0.4, 0.7]), np.array([0, 1, 0, 1]))
+    out = calibrated(p, [(1.0, 0.0), (a, b), (2.0, -1.0)])
+    assert out[0, 0] == pytest.approx(0.3)
+    assert out[0, 2] == pytest.approx(1 / (1 + np.exp(-(2 * np.log(9) - 1))))
