@@ -198,7 +198,7 @@ def details(
     learn_from: pd.DataFrame | None = None, *, splits: Sequence[str] = (), resamples: int = 2000, seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """Details on a set: rows method x detail: method, row, detail, pictures, bad, seeds, f1 and auc (of bad) with _low and _high,
-    accuracy, brier.
+    accuracy, brier; over_label (AUC less that of the baseline "label", paired).
 
     frame, learn_from: the set's table with grade, and the table of another set; then the baseline "label" stands beside, which is
     learnt from the latter. splits: only these of the set. ValueError where nothing can be judged."""
@@ -220,6 +220,9 @@ def details(
                    "bad": int((data.truth == 0).sum()), "seeds": len(data.seeds)}  # fmt: skip
             for metric in ("f1", "auc"):
                 row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), boot.interval(method, metric), strict=True))
+            if LABEL in names and method != LABEL:
+                over = boot.difference(method, LABEL, "auc")
+                row |= dict(zip(("over_label", "over_label_low", "over_label_high"), over, strict=True))
             row["accuracy"] = boot.estimate[method, "accuracy"]
             row["brier"] = float(np.mean((data.p[method][..., 1] - data.truth) ** 2))
             rows.append(row)
@@ -310,10 +313,11 @@ def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -
 def detail_findings(table: pd.DataFrame) -> str:
     """Which methods beat what the overall grade alone says of the details, by AUC; in words."""
     lines = []
-    base = table[table["method"] == LABEL].set_index("detail")
     for row in table[table["method"] != LABEL].to_dict("records"):
         text = f"- {row['row']}, {row['detail']}: AUC of bad {cell(row['auc'], row['auc_low'], row['auc_high'], digits=3)}"
-        if row["detail"] in base.index:
-            text += f"; the overall grade by people, alone: {base.loc[row['detail'], 'auc']:.3f}"
+        low, high = row.get("over_label_low", np.nan), row.get("over_label_high", np.nan)
+        if np.isfinite([low, high]).all():
+            verdict = "above" if low > 0 else "below" if high < 0 else "not decided against"
+            text += f"; {cell(row['over_label'], low, high, sign=True, digits=3)}: {verdict} the overall grade by people, alone"
         lines.append(text + ".")
     return "\n".join(lines)

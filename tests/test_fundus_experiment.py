@@ -262,6 +262,12 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
     details = fundus_report.details(walk["predictions"], "eyeq_d", ["teacher", "multi_eyeq"], sets["eyeq_d"].frame,
                                      sets["mshf"].frame, resamples=20)  # fmt: skip
     assert len(details) == 9
+    auc = details.set_index(["method", "detail"])["auc"]
+    over = details.set_index(["method", "detail"])["over_label"].dropna()
+    assert len(over) == 6
+    for method, detail in over.index:
+        assert over[method, detail] == pytest.approx(auc[method, detail] - auc["label", detail], nan_ok=True)
+    assert "the overall grade by people, alone" in fundus_report.detail_findings(details) or over.isna().all()
     counts = fundus_report.counts({which: d.frame for which, d in sets.items()})
     line = counts[(counts["set"] == "eyeq") & (counts["what"] == "train")].iloc[0]
     assert (line["ours"], line["published"]) == (14, 12543)
