@@ -26,7 +26,7 @@ PLAN = [
     Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=60),
     Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
          needs=("01_koka10k",), seconds=180, gpu=True),
-    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=50),
+    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=70),
     Step("14_teacher",        "14_teacher.ipynb",        {"SEED": 0, "SETTINGS": {}},
          needs=("13_fundus_datasets",), seconds=60, gpu=True),
     Step("15_student",        "15_student.ipynb",        {"SEED": 0, "SETTINGS": {}},

@@ -33,15 +33,15 @@ def curves(history: pd.DataFrame, columns: tuple[str, ...] = ("val_macro_f1", "o
         for ax, column in zip(grid, columns, strict=True):
             known = history.dropna(subset=[column])
             fold = known["fold"].fillna("") if "fold" in known else pd.Series("", known.index)
-            dashes = iter(["-", "--", ":", "-."] * 20)
+            dashes = iter(["--", ":", "-."] * 20)
             for (method, of), rows in known.groupby(["method", fold], sort=False):
-                label = f"{row_name(method)}{f', without {of}' if of else ''}"
-                line = next(dashes) if of else "-"
+                label = row_name(method) + {"": "", "none": ", final"}.get(of, f", without {of}")
+                line = "-" if of in ("", "none") else next(dashes)
                 for n, (_, run) in enumerate(rows.groupby("seed")):
                     ax.plot(run["step"], run[column], line, color=tint(method), linewidth=1.4, label=label if n == 0 else None)
             ax.set(xlabel="step", title=WORDS.get(column, column))
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        _legend_below(figure, grid[0], 3)
+        _legend_below(figure, max(grid, key=lambda ax: len(ax.get_legend_handles_labels()[1])), 3)
     return figure
 
 
@@ -59,6 +59,7 @@ def points(table: pd.DataFrame, measures: tuple[str, ...] = ("macro_f1", "f1", "
                 ax.plot(row[m], y, "o", color=tint(row["method"]), markersize=5)
             ax.set(title=TITLES[m].removesuffix(" ↑").replace(", ", ",\n"), ylim=(-0.6, len(rows) - 0.4))
             ax.set_yticks(range(len(rows)), rows["row"])
+            ax.xaxis.set_major_locator(MaxNLocator(4))
             ax.grid(axis="y", visible=False)
     return figure
 

@@ -570,7 +570,7 @@ def collect(name: str) -> Path:
     test, or of test alone where both exceed 1 MB; ValueError, with nothing replaced, where that is still too much."""
     frames = load_walk(name)
     folder = paths.reference()
-    both = frames["predictions"]
+    both = frames["predictions"].sort_values(["id", "method", "labels", "seed"], kind="stable")  # stores a third smaller
     for predictions in (both, both[both["split"] == "test"]):
         size = len(gzip.compress(predictions.to_csv(index=False).encode()))
         if size <= MOST_BYTES:
@@ -616,7 +616,7 @@ def fill_markers(text: str, blocks: Mapping[str, str]) -> str:
 
 
 def readme_blocks() -> dict[str, str]:
-    """The README's generated blocks: "table2" (the reference table), "provenance" (data, runs, machine, software)."""
+    """The README's generated blocks: "table2" (the reference table), "provenance" (data, runs, machine, software), "bench"."""
     frames = load_walk(REFERENCE)
     runs = frames["runs"]
     facts = frames["provenance"].set_index("item")["value"]
@@ -628,4 +628,19 @@ def readme_blocks() -> dict[str, str]:
         f"minutes of training in all; {every('machine')}; torch {every('torch')}, Python {every('python')}; commit "
         f"{every('commit')}."
     )
-    return {"table2": show_table(frames["table2"]), "provenance": line}
+    return {"table2": show_table(frames["table2"]), "provenance": line, "bench": show_bench()}
+
+
+def show_bench() -> str:
+    """The table of `python -m riqa_lib bench --keep` as markdown, or a line that says there is none yet."""
+    file = paths.reference() / "bench.csv"
+    if not file.exists():
+        return "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
+    table = store.read_table(file)
+    rows = [[name_of(r["method"]), str(int(r["pictures"])), f"{r['step_ms']:.0f}", f"{r['ratio']:.2f}",
+             f"{r['pictures_per_second']:,.0f}", f"{r['share_of_peak']:.0%}"] for r in table.to_dict("records")]  # fmt: skip
+    about = table.iloc[0]
+    head = ["", "pictures a step", "ms a step", "step over bare forward + backward", "pictures a second", "share of matrix product"]
+    said = (f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; profile {about['profile']}; a matrix product "
+            f"reaches {about['gflops_peak']:.0f} GFLOP/s.")  # fmt: skip
+    return markdown(head, rows) + "\n\n" + said

@@ -356,3 +356,23 @@ def test_calibration_maps_one_by_one():
     out = calibrated(p, [(1.0, 0.0), (a, b), (2.0, -1.0)])
     assert out[0, 0] == pytest.approx(0.3)
     assert out[0, 2] == pytest.approx(1 / (1 + np.exp(-(2 * np.log(9) - 1))))
+
+
+def test_figures_say_simulated_and_show_every_row():
+    from riqa_lib import fundus_training_figures as figures
+    from riqa_lib import style
+
+    table, _ = fundus_report.overall(told(), "deepdrid", resamples=20)
+    details = fundus_report.details(told(), "deepdrid", ["single_deepdrid", "multi_deepdrid"], resamples=20)
+    history = pd.DataFrame({"method": "teacher", "seed": 0, "step": [1, 2, 1, 2], "val_auc": [0.5, 0.6, np.nan, np.nan],
+                            "loss": [1.0, 0.9, 1.0, 0.8], "fold": ["a", "a", "none", "none"]})  # fmt: skip
+    drawn = {
+        "points": figures.points(table, simulated=True), "details": figures.detail_points(details, simulated=True),
+        "curves": figures.curves(history, ("val_auc", "loss"), simulated=True),
+        "calibration": figures.calibration(fundus_report.calibration(told(), "deepdrid", "multi_deepdrid"), simulated=True),
+    }  # fmt: skip
+    assert all(style.data_label(f) == "simulated data" for f in drawn.values())
+    assert [t.get_text() for t in drawn["points"].axes[0].get_yticklabels()] == ["multi-task", "single-task"]
+    assert [t.get_text() for t in drawn["curves"].legends[0].get_texts()] == ["Teacher, without a", "Teacher, final"]
+    with pytest.raises(ValueError, match="no column val_auc"):
+        figures.curves(history.drop(columns="val_auc"), ("val_auc",), simulated=True)

@@ -436,7 +436,15 @@ def test_readme_blocks(walk) -> None:
         report.readme_blocks()
     report.collect("demo")
     blocks = report.readme_blocks()
-    assert set(blocks) == {"table2", "provenance"}
+    assert set(blocks) == {"table2", "provenance", "bench"}
+    assert blocks["bench"] == "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
+    row = {"method": "fixmatch", "pictures": 96, "step_ms": 58.4, "bare_ms": 48.6, "ratio": 1.2016, "pictures_per_second": 1643.2,
+           "share_of_peak": 0.731, "views_ms": 6.1, "gflops_peak": 98.2, "profile": "demo", "machine": "2 cores, X", "threads": 1,
+           "torch": "2.15"}  # fmt: skip
+    store.write_table(paths.reference() / "bench.csv", pd.DataFrame([row]))
+    shown = report.readme_blocks()["bench"]
+    assert "| ViT + FixMatch | 96 | 58 | 1.20 | 1,643 | 73% |" in shown
+    assert shown.endswith("2 cores, X; 1 thread; torch 2.15; profile demo; a matrix product reaches 98 GFLOP/s.")
     assert "| ViT + FixMatch | 40 | 2 |" in blocks["table2"]
     assert blocks["provenance"] == (
         "Simulated data (koka10k, 48 px); 6 runs, seeds 0, 1, 3 minutes of training in all; 2 cores; torch 2.11, "
