@@ -269,15 +269,19 @@ def _holm(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
-    """Plain words for a row's paired difference to "supervised" in an error: its 95 % interval decides.
+    """Plain words for a row's paired difference to "supervised" in an error: its 95 % interval decides and, for the paper's five
+    methods, Holm's p-value (one of five intervals misses 0 by chance more often than one).
 
-    "better" (all below 0), "worse" (all above 0), "not decided" (0 is inside; that is not "the same"), "reference" for
-    the supervised row, "not compared" where there is no paired difference."""
+    "better" (all below 0), "worse" (all above 0), "not decided" (0 is inside, or p is .05 or more after Holm; that is not "the
+    same"), "reference" for the supervised row, "not compared" where there is no paired difference."""
     low, high = row[f"d_{metric}_low"], row[f"d_{metric}_high"]
+    p = row.get("p_holm" if metric == "mae" else f"p_holm_{metric}", np.nan)
     if row["method"] == BASE:
         return "reference"
     if pd.isna(low) or pd.isna(high):
         return "not compared"
+    if pd.notna(p) and p >= 0.05:
+        return "not decided"
     return "better" if high < 0 else "worse" if low > 0 else "not decided"
 
 
@@ -340,9 +344,8 @@ def _note(frame: pd.DataFrame, kind: str) -> str:
     )
     if kind == "summary":
         note += (
-            " Verdict: by the paired MAE difference to the supervised row; “not decided” means that the interval holds 0, "
-            "not that the two are the same. Holm p: bootstrap p-value of that difference, adjusted for the paper's five methods "
-            "within a stage."
+            " Verdict: by the interval of the paired MAE difference to the supervised row and, for the paper's five methods, by "
+            "its bootstrap p-value after Holm's correction within a stage; “not decided” does not mean that the two are the same."
         )
     if kind == "paper":
         note += " Published: Table 2 of Dang et al., on their pictures; it does not say which stage it reports."
@@ -552,6 +555,8 @@ def load_walk(name: str) -> dict[str, pd.DataFrame]:
         )
     facts = store.flat(store.read_json(folder / "provenance.json"))
     out = {key: store.read_table(folder / file) for key, file in FILES.items()}
+    as_run = ["method", "labels", "seed"]  # stored by picture, which is smaller
+    out["predictions"] = out["predictions"].sort_values(as_run, kind="stable", ignore_index=True)
     words = dict.fromkeys(("run", "commit", "machine", "python", "torch"), str)  # "3.11" and "1234567" are no numbers
     out["runs"] = pd.read_csv(folder / FILES["runs"], dtype=words)
     return out | {"provenance": pd.DataFrame({"item": list(facts), "value": [str(v) for v in facts.values()]})}

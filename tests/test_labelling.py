@@ -57,6 +57,49 @@ def test_a_torn_last_line_costs_that_line_only(tmp_path):
     assert (tmp_path / "labels.csv.torn").read_bytes().startswith(b"p2-long")
 
 
+@pytest.mark.parametrize("torn", ["b\u00fc".encode()[:2], b"p9,4", b"p9,4,ann,1.", b"p9,4,ann,1.5,2026-", b'"p9'])
+def test_wherever_a_line_was_cut_off_the_whole_ones_count_for_everyone(tmp_path, torn):
+    file = tmp_path / "labels.csv"
+    for k in range(3):
+        hand_labels.append(file, row(f"p{k}", k))
+    file.write_bytes(file.read_bytes() + torn)
+    with pytest.warns(UserWarning, match="cut off and is left out"):
+        assert read_pairs(file) == {(f"p{k}", "ann"): k for k in range(3)}
+    with pytest.warns(UserWarning, match="cut off and is left out"):
+        labels, _ = koka10k.hand_labels(file, {"p0", "p1", "p2", "p9"})
+    assert labels.to_dict() == {f"p{k}": k for k in range(3)}
+
+
+def test_a_file_taken_away_while_waiting_for_the_lock_costs_no_line(tmp_path, monkeypatch):
+    file, real = tmp_path / "labels.csv", hand_labels.fcntl.flock
+
+    def slow(handle, how):  # meanwhile another's first line failed and took its file back, and a third one wrote
+        monkeypatch.setattr(hand_labels.fcntl, "flock", real)
+        file.unlink()
+        hand_labels.append(file, row("other", 2, "bob"))
+        real(handle, how)
+
+    monkeypatch.setattr(hand_labels.fcntl, "flock", slow)
+    hand_labels.append(file, row("mine", 1))
+    assert read_pairs(file) == {("other", "bob"): 2, ("mine", "ann"): 1}
+
+
+def test_a_full_disk_loses_no_byte_of_a_torn_line(tmp_path, monkeypatch):
+    file = tmp_path / "labels.csv"
+    hand_labels.append(file, row("a", 1))
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"torn")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.warns(UserWarning, match="cut off"), pytest.raises(OSError, match="No space left"):
+            hand_labels.append(file, row("b", 2))
+    assert (file.read_bytes(), (tmp_path / "labels.csv.torn").read_bytes()) == (whole, b"torn\n")
+
+
 def test_a_torn_header_is_written_again(tmp_path):
     file = tmp_path / "labels.csv"
     file.write_bytes(b"id,gra")
@@ -124,9 +167,11 @@ def test_another_file_is_never_written_to(tmp_path):
     assert file.read_text() == "name,score\na,1\n"
 
 
-@pytest.mark.parametrize("wrong", [row("a", 5), row("a", "x"), row("a\nb", 1)])
+@pytest.mark.parametrize("wrong", [row("a", 5), row("a", "x"), row("a\nb", 1), row("a", True), row(" ", 1), row("a", 1, ""),
+                                   row("a", 1, seconds=-1), row("a", 1, seconds="soon"),
+                                   row("a", 1, seconds=float("nan"))])  # fmt: skip
 def test_values_that_cannot_be_stored(tmp_path, wrong):
-    with pytest.raises(ValueError, match=r"expected 0 to 4|line break"):
+    with pytest.raises(ValueError, match=r"expected 0 to 4|line break|expected an id"):
         hand_labels.append(tmp_path / "labels.csv", wrong)
     assert not (tmp_path / "labels.csv").exists()
 
@@ -157,6 +202,8 @@ def test_candidates_are_the_ends_in_a_mixed_order():
     assert 0 < chosen["why"].eq("lowest").to_numpy()[:20].sum() < 10  # mixed, not one end first
     assert chosen.equals(labelling.candidates(pool, 40, said, low_share=0.25))
     assert not chosen["id"].equals(labelling.candidates(pool, 40, said, low_share=0.25, seed=1)["id"])
+    flat = said.assign(p0=said["p4"])  # both ends at once: a picture comes once
+    assert labelling.candidates(pool, 40, flat)["id"].is_unique
 
 
 def test_done_pictures_do_not_come_again_and_without_a_model_they_come_at_random():
@@ -191,6 +238,7 @@ def test_a_session_stores_each_grade_skips_takes_back_and_goes_on(tmp_path):
     for grade in (1, 2):
         again.grade(grade)
     assert (again.current(), again.progress) == (None, (3, 3))
+    assert labelling.Session(["a", "b", "c"], file, "bob").progress == (0, 3)  # another's grades are not one's own
     with pytest.raises(ValueError, match="all pictures are graded"):
         again.grade(1)
     assert [again.undo() for _ in range(4)] == ["c", "b", "a", None]

@@ -225,7 +225,10 @@ def _bounds(
 
 def _read_text(table: Path, encoding: str, separator: str, wanted: list[str]) -> tuple[pd.DataFrame, list[Problem]]:
     """The table as stripped text, indexed by line number, and what is wrong with its form."""
-    data = table.read_bytes()
+    return _text(table.read_bytes(), encoding, separator, wanted)
+
+
+def _text(data: bytes, encoding: str, separator: str, wanted: list[str]) -> tuple[pd.DataFrame, list[Problem]]:
     if not data.strip():
         return pd.DataFrame(), [Problem("empty table", 0, "")]
     try:

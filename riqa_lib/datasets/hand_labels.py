@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .. import paths
-from .folder import FolderError, Problem, _read_text
+from .folder import FolderError, Problem, _text
 
 COLUMNS = ("id", "grade", "labeller", "seconds", "when")
 GRADES = ("bad", "poor", "fair", "good", "excellent")  # 0 to 4, as on the ITU's five-point scale (BT.500)
@@ -31,17 +31,19 @@ def _line(values: list[object]) -> bytes:
 def append(file: Path | str, row: dict[str, object]) -> None:
     """Add one line (keys COLUMNS) and have it on disk; the header comes first. Several processes may add at once.
 
-    A last line without its end (torn by a kill) is moved to FILE.torn, with a warning. Raises OSError (disk full) with the
-    file as it was; ValueError for a value with a line break, a grade that is none, or a file with another header."""
+    A last line without its end (torn by a kill) is moved to FILE.torn, with a warning. Raises OSError (disk full) with every
+    whole line as it was; ValueError for what `read` would refuse, a line break, or a file with another header."""
     file = Path(file)
     if any("\n" in str(row[c]) or "\r" in str(row[c]) for c in COLUMNS):
         raise ValueError(f"{paths.shown(file)}: a value has a line break: {row}")
-    if row["grade"] != "" and row["grade"] not in range(len(GRADES)):
+    if row["grade"] != "" and (isinstance(row["grade"], bool) or row["grade"] not in range(len(GRADES))):
         raise ValueError(f"{paths.shown(file)}: grade {row['grade']!r}: expected 0 to {len(GRADES) - 1}, or nothing")
+    seconds = pd.to_numeric(str(row["seconds"]), errors="coerce")
+    if not (str(row["id"]).strip() and str(row["labeller"]).strip() and 0 <= seconds < np.inf):
+        raise ValueError(f"{paths.shown(file)}: expected an id, a labeller and seconds from 0 on: {row}")
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = _locked(file)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         old = file.read_bytes()
         kept = old.rfind(b"\n") + 1
         head = _line(list(COLUMNS))
@@ -65,6 +67,20 @@ def append(file: Path | str, row: dict[str, object]) -> None:
         os.close(handle)
 
 
+def _locked(file: Path) -> int:
+    """The file, open and locked: the one that bears the name now, not one that a failed first line took away meanwhile."""
+    while True:
+        handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if file.exists() and os.path.samestat(os.fstat(handle), file.stat()):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
 def _set_aside(file: Path, torn: bytes) -> None:
     aside = file.with_name(file.name + ".torn")
     with open(aside, "ab") as f:
@@ -81,6 +97,16 @@ def resolved(text: pd.DataFrame) -> pd.DataFrame:
     return last[last["grade"] != ""]
 
 
+def lines(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """All whole lines as text, indexed by row, and what is wrong with their form; a torn last line is left out, with a warning."""
+    data = file.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if whole != data:
+        warnings.warn(f"{paths.shown(file)}: its last line was cut off and is left out", UserWarning, stacklevel=3)
+    text, problems = _text(whole, "utf-8", ",", list(COLUMNS))
+    return text, [p for p in problems if p.kind not in ("no rows", "empty table")]
+
+
 def read(file: Path | str) -> pd.DataFrame:
     """The grades that count: id, grade (0..4), labeller, seconds, when; one row per picture and labeller; none where there is no
     file. A torn last line is left out, with a warning.
@@ -90,12 +116,7 @@ def read(file: Path | str) -> pd.DataFrame:
     none = pd.DataFrame({c: pd.Series(dtype=t) for c, t in zip(COLUMNS, (str, int, str, float, str), strict=True)})
     if not file.exists() or not file.stat().st_size:
         return none
-    text, problems = _read_text(file, "utf-8", ",", list(COLUMNS))
-    if not file.read_bytes().endswith(b"\n"):
-        warnings.warn(f"{paths.shown(file)}: its last line was cut off and is left out", UserWarning, stacklevel=2)
-        last = file.read_bytes().count(b"\n") + 1
-        text, problems = text.drop(index=last, errors="ignore"), [p for p in problems if p.row != last]
-    problems = [p for p in problems if p.kind != "no rows"]
+    text, problems = lines(file)
     if problems and not {*COLUMNS} <= {*text}:
         raise FolderError(paths.shown(file), problems)
     if not len(text):

@@ -61,7 +61,8 @@ def hand_labels(extra: Path | str | pd.DataFrame, known: set[str]) -> tuple[pd.S
         if not file.is_file():
             raise FileNotFoundError(f"{paths.shown(file)}: no such table of hand labels (columns id, grade)")
         name = paths.shown(file)
-        text, problems = _read_text(file, "utf-8", ",", ["id", "grade"])
+        log = file.read_bytes().removeprefix(b"\xef\xbb\xbf").startswith(",".join(hand_log.COLUMNS).encode())
+        text, problems = hand_log.lines(file) if log else _read_text(file, "utf-8", ",", ["id", "grade"])
     problems += [Problem("missing column", 1, c) for c in ("id", "grade") if c not in text and not problems]
     if not {"id", "grade"} <= {*text}:
         raise FolderError(name, problems)
