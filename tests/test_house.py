@@ -21,11 +21,11 @@ TABLES = {
     "paths", "seeding", "provenance", "store", "datasets", "metrics", "stats", "report", "style",
     "figures", "reading", "labelling", "audit_figures", "fundus_figures", "leak", "mechanisms", "second_stage", "stage_figures",
     "comparisons", "significance", "significance_figures", "verdicts", "kappas", "nullworlds", "fundus_report",
-    "fundus_training_figures", "advise", "advice_figures",
+    "fundus_training_figures",
 }  # fmt: skip
 PICTURES = {"sim", "pixels", "label_app", "fundus", "fundus_data"}
 TORCH = {"views", "models", "ssl", "pretrain", "train", "predict", "experiment", "teacher_student", "fundus_experiment", "audit",
-         "bench", "explain", "assess"}  # fmt: skip
+         "bench"}  # fmt: skip
 ABOVE = {"workflow", "site", "__main__"}
 FLOOR = {name: floor for floor, names in enumerate((TABLES, PICTURES, TORCH, ABOVE)) for name in names}
 BARRED = {0: {"PIL", "skimage", "torch", "torchvision", "timm", "safetensors"}, 1: {"torch", "torchvision", "timm", "safetensors"}}
