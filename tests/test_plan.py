@@ -77,7 +77,9 @@ def command(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
 def test_list_works_from_any_folder_without_an_activated_environment(tmp_path):
     done = command(tmp_path, "--list")
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == [s.name for s in run_all.PLAN]
+    listed = [line.split()[0] for line in done.stdout.splitlines()]
+    assert sorted(listed) == sorted(s.name for s in run_all.PLAN)
+    assert all(listed.index(n) < listed.index(s.name) for s in run_all.PLAN for n in s.needs)
     assert not (tmp_path / "results").exists()
 
 
