@@ -118,7 +118,8 @@ def test_notebooks_are_in_the_readme_map():
     assert NOTEBOOKS
     for notebook in NOTEBOOKS:
         assert f"`{notebook.stem}`" in readme, notebook.stem
-    assert len(readme.splitlines()) <= 150
+    by_hand = re.sub(r"<!-- riqa:(\w+) -->.*?<!-- /riqa:\1 -->", "", readme, flags=re.S)
+    assert len(by_hand.splitlines()) <= 130
 
 
 def requirements():
