@@ -749,8 +749,6 @@ def _side_by_side(
     with contextlib.ExitStack() as stack:
         if scheduler:
             client = stack.enter_context(Client(scheduler, set_as_default=False, timeout="20s"))
-            resources = [w.get("resources") or {} for w in client.scheduler_info()["workers"].values()]
-            has_gpu = any(r.get("GPU") for r in resources)
         else:
             layout = _workers(jobs)
             local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
@@ -767,20 +765,36 @@ def _side_by_side(
                     )
                 )  # fmt: skip
             client = stack.enter_context(Client(cluster, set_as_default=False))
-            has_gpu = any(resources for _, resources in layout)
         client.subscribe_topic("cell", lambda event: progress.cell(*event[1]))
-        futures: dict[str, Any] = {}
-        for step in steps:
-            needed = [futures[n] for n in step.needs if n in futures]
-            futures[step.name] = client.submit(
-                run_step, walk, step.name, step.name in force, needed, key=f"{step.name}-{uuid.uuid4().hex}",
-                resources={"GPU": 1} if step.gpu and has_gpu else None, pure=False,
-            )  # fmt: skip
-        names = {future.key: name for name, future in futures.items()}
-        for future in as_completed(list(futures.values()), loop=client.loop):
-            error = future.exception()
-            lost = Record(names[future.key], "failed", f"its worker was lost: {error}")
-            yield lost if error else future.result()
+        records: dict[str, Record] = {}
+        running: dict[str, Step] = {}
+        waiting, ended = list(steps), as_completed(loop=client.loop)
+        names = {step.name for step in steps}
+        while waiting or running:
+            threads, on_gpu = _room(client)
+            for step in list(waiting):  # no more than there is room for: dask would queue the rest at one worker and leave it there
+                needed = [n for n in step.needs if n in names]
+                if len(running) >= threads:
+                    break
+                if not {*needed} <= {*records} or (step.gpu and on_gpu and sum(s.gpu for s in running.values()) >= on_gpu):
+                    continue
+                future = client.submit(
+                    run_step, walk, step.name, step.name in force, [records[n] for n in needed],
+                    key=f"{step.name}-{uuid.uuid4().hex}", resources={"GPU": 1} if step.gpu and on_gpu else None, pure=False,
+                )  # fmt: skip
+                running[future.key] = step
+                waiting.remove(step)
+                ended.add(future)
+            future = next(ended)
+            step, error = running.pop(future.key), future.exception()
+            records[step.name] = Record(step.name, "failed", f"its worker was lost: {error}") if error else future.result()
+            yield records[step.name]
+
+
+def _room(client: Any) -> tuple[int, int]:
+    """How many steps the workers of a cluster can run at a time (at least one: workers may come later), and how many on a GPU."""
+    resources = [w.get("resources") or {} for w in client.scheduler_info(n_workers=-1)["workers"].values()]
+    return max(1, sum(client.nthreads().values())), int(sum(r.get("GPU", 0) for r in resources))
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -438,3 +439,34 @@ def test_the_site_shows_figures_tables_and_pages_and_needs_no_network(mine):
     assert run_all.site_is_current(mine, first)
     os.utime(mine.file("data", "json"))
     assert not run_all.site_is_current(mine, first)
+
+
+BEGUN: list[str] = []
+ENDED: list[str] = []
+
+
+def stand_in(walk, name, force, needed, event=None):
+    """In place of run_step: only takes its declared time."""
+    assert {r.step for r in needed} == {*walk[name].needs}
+    BEGUN.append(name)
+    assert len(BEGUN) - len(ENDED) <= 2
+    time.sleep(walk[name].seconds)
+    ENDED.append(name)
+    return workflow.Record(name, "done")
+
+
+def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, monkeypatch):
+    """On a dask scheduler that is running already, as with --scheduler."""
+    from distributed import LocalCluster
+
+    BEGUN.clear()
+    ENDED.clear()
+    monkeypatch.setattr(workflow, "run_step", stand_in)
+    short = [Step(f"short{k}", "data.ipynb", needs=("first",), seconds=0.1) for k in range(6)]
+    steps = (Step("first", "data.ipynb", seconds=0.1), Step("long", "data.ipynb", needs=("first",), seconds=3), *short)
+    walk = replace(toy(tmp_path), steps=steps)
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
+        records = run_plan(walk, scheduler=cluster.scheduler_address, stream=io.StringIO())
+    assert {r.state for r in records.values()} == {"done"}
+    assert BEGUN[:2] == ["first", "long"]
+    assert ["first", *(s.name for s in short), "long"] == ENDED
