@@ -47,9 +47,19 @@ PLAN = [
          needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=45),
     Step("17_expert_agreement", "17_expert_agreement.ipynb", {},
          needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=25),
+    Step("18_explain_and_advise", "18_explain_and_advise.ipynb", {"SETTINGS": {}},
+         needs=("13_fundus_datasets", "15_student"), seconds=40),
 ]  # fmt: skip
-WEIGHTS = "03_vit_supervised"  # its first seed also makes the pretrained weights that every other training shares
+FIRST = {"03_vit_supervised", "15_student"}  # their first seed makes what all share: pretrained weights; the choice of lambda_A
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
+FUNDUS = ("14_teacher", "15_student")  # cheap enough for eight, which a Wilcoxon test over seeds needs
+FUNDUS_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
+
+
+def seeds_of(step: str, profile: str) -> tuple[int, ...]:
+    """The seeds with which a profile runs a seeded step."""
+    return (FUNDUS_SEEDS if step in FUNDUS else SEEDS)[profile]
+
 
 EXAMPLES = """examples
   python run_all.py                            everything at demo size (two cores, within 15 minutes)
@@ -76,13 +86,13 @@ def expand(profile: str, name: str, settings: dict[str, object]) -> tuple[Step, 
             given |= {"PROFILE": profile, "SETTINGS": settings}
         if step.name not in seeded:
             needs = [s if not seed else f"{s}-seed{seed}"
-                     for s in step.needs for seed in (SEEDS[profile] if s in seeded else (0,))]  # fmt: skip
+                     for s in step.needs for seed in (seeds_of(s, profile) if s in seeded else (0,))]  # fmt: skip
             steps.append(replace(step, parameters=given, needs=tuple(needs)))
             continue
         steps.append(replace(step, parameters=given))
-        for seed in SEEDS[profile][1:]:
+        for seed in seeds_of(step.name, profile)[1:]:
             own = [f"{s}-seed{seed}" if s in seeded else s for s in step.needs]
-            shared = [WEIGHTS] if WEIGHTS in (step.name, *step.needs) else []
+            shared = sorted(FIRST & {step.name, *step.needs})
             steps.append(replace(step, name=f"{step.name}-seed{seed}", parameters=given | {"SEED": seed},
                                  needs=(*own, *shared)))  # fmt: skip
     return tuple(steps)

@@ -81,7 +81,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "train.batch": 8, "train.evaluations": 2, "teacher_train.steps": 6,
     },
     "demo": {"teacher_train.steps": 100},
-    "reference": {"train.steps": 800, "train.evaluations": 10, "teacher_train.steps": 400},
+    "reference": {"data.pictures": (802, 5000, 2000, 160), "train.steps": 800, "train.evaluations": 10, "teacher_train.steps": 400},
     "gpu": {
         "data.pictures": tuple(SIZES["gpu"].values()), "data.size": 235, "data.crop": 224, "model.arch": "resnet18",
         "train.steps": 6000, "train.batch": 64, "train.lr": 1e-3, "train.ema": 0.999, "train.evaluations": 20,

@@ -56,7 +56,11 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     steps = {s.name: s for s in run_all.expand("gpu", "mine", {"train.lr": 1})}
     seeded = [s.name for s in run_all.PLAN if "SEED" in s.parameters]
     once = [s.name for s in run_all.PLAN if "SEED" not in s.parameters]
-    assert set(steps) == {*once, *(f"{base}{tail}" for base in seeded for tail in ("", "-seed1", "-seed2"))}
+    tails = lambda base: ["", *(f"-seed{k}" for k in range(1, 8 if base in run_all.FUNDUS else 3))]  # noqa: E731
+    assert set(steps) == {*once, *(f"{base}{tail}" for base in seeded for tail in tails(base))}
+    assert set(steps["16_significance"].needs) == {
+        "13_fundus_datasets", *(f"{base}{tail}" for base in run_all.FUNDUS for tail in tails(base))}  # fmt: skip
+    assert steps["15_student-seed7"].needs == ("13_fundus_datasets", "14_teacher-seed7", "15_student")
     table = next(s for s in run_all.PLAN if s.name == "11_table2")
     assert set(steps["11_table2"].needs) == {f"{n}{tail}" for n in table.needs for tail in ("", "-seed1", "-seed2")}
     assert steps["03_vit_supervised"].needs == ("01_koka10k",)

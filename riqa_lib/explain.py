@@ -1,0 +1,370 @@
+"""Where a network looks, as Grad-CAM maps, and whether that is where the defects are.
+
+Grad-CAM (Selvaraju et al., ICCV 2017), by captum's LayerGradCam: with A (K, h, w) a layer's activations and s the score explained,
+    map = relu(sum_k alpha_k A_k),  alpha_k = mean over h, w of ds/dA_k,
+resized (bilinear) to the picture. The scores are evidence for *bad*: for the overall grade the logit of the worst class less
+that of the best, for a detail (whose logit speaks for good) the logit's negative.
+
+Measured against true defect maps, inside the field of view, on the defect's region: where its map is above the middle between its
+least and its greatest value there.
+    pointing game (Zhang et al., IJCV 2018)  whether the map's maximum lies in the region
+    energy inside (Wang et al., CVPRW 2020)  share of the map's sum that does
+Two kinds of chance: the region's share of the field (`chance`), and what the same network's maps of other pictures reach on this
+region (`shuffled`), which also catches maps that always point at the same place. A map that is 0 throughout counts as chance.
+Defects that are alike everywhere (SPREAD), or whose region fills most of the field (AREA), can't be pointed at: left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from captum.attr import LayerGradCam
+from torch import Tensor, nn
+
+from . import advise, paths, stats
+from .fundus_experiment import load_student
+from .pixels import DataSet
+from .seeding import rng
+from .sim.fundus_sets import plan, shot, shot_of
+from .views import normalise
+
+DETAILS = ("illumination", "clarity", "contrast")
+HEADS = ("overall", *DETAILS)
+SPREAD = 0.2  # least difference between a defect map's greatest and least value in the field
+AREA = 0.6  # largest share of the field that a region may fill
+MEASURES = ("pointing", "energy")
+OTHERS = 20  # other pictures whose maps are tried on a region
+COLUMNS = ("head", "id", "group", *MEASURES, "chance", *(f"shuffled_{m}" for m in MEASURES))
+CAUSE = (0.8, 0.3)  # severity from which a defect counts as the cause of advice; of an artefact
+
+
+# ---------------------------------------------------------------- maps
+def evidence(net: nn.Module, head: str) -> Callable[[Tensor], Tensor]:
+    """The score (B,) that a head's map explains, of normalised pictures (B, 3, S, S): evidence for bad.
+
+    net returns overall logits (B, C), worst class first, and detail logits (B, 3), positive for good. ValueError for other
+    heads."""
+    if head not in HEADS:
+        raise ValueError(f"head {head!r}: expected {', '.join(HEADS)}")
+
+    def score(x: Tensor) -> Tensor:
+        overall, details = net(x)[:2]
+        return overall[:, 0] - overall[:, -1] if head == "overall" else -details[:, DETAILS.index(head)]
+
+    return score
+
+
+def grad_cam(net: nn.Module, layer: nn.Module, pixels: np.ndarray, head: str, *, batch: int = 64) -> np.ndarray:
+    """Grad-CAM maps (N, S, S) float32, 0 or more, of pictures (N, S, S, 3) uint8 for a head; the net is left as it was.
+
+    layer: whose activations are weighted, a module of the net with an output (B, K, h, w). ValueError for other pictures."""
+    if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(f"pixels: {pixels.dtype} {pixels.shape}, expected uint8 (N, S, S, 3)")
+    mode, out = net.training, []
+    where = next(net.parameters()).device
+    net.eval()
+    cam = LayerGradCam(evidence(net, head), layer)
+    for start in range(0, len(pixels), batch):
+        part = torch.from_numpy(np.ascontiguousarray(pixels[start : start + batch])).to(where)
+        x = normalise(part).requires_grad_()
+        maps = cam.attribute(x, relu_attributions=True)
+        maps = F.interpolate(maps.detach().float(), size=pixels.shape[1:3], mode="bilinear", align_corners=False)
+        out.append(maps[:, 0].cpu().numpy())
+    net.train(mode)
+    return np.concatenate(out) if out else np.zeros((0, *pixels.shape[1:3]), np.float32)
+
+
+def last_layer(net: nn.Module, size: int, least: int = 4) -> nn.Module:
+    """The last module of a net whose output for pictures of this size is a map of at least `least` x `least`, found by a trial
+    run: Grad-CAM on a map of 2 x 2 could not point at anything. ValueError if there is none."""
+    found: list[tuple[nn.Module, int]] = []
+
+    def note(module: nn.Module, _: object, y: object) -> None:
+        if isinstance(y, Tensor) and y.ndim == 4:
+            found.append((module, min(y.shape[2:])))
+
+    hooks = [m.register_forward_hook(note) for m in net.modules() if m is not net]
+    mode = net.training
+    try:
+        with torch.no_grad():
+            net.eval()(torch.zeros(1, 3, size, size, device=next(net.parameters()).device))
+    finally:
+        net.train(mode)
+        for hook in hooks:
+            hook.remove()
+    fine = [m for m, side in found if side >= least]
+    if not fine:
+        raise ValueError(f"no layer with a map of at least {least} x {least} for pictures of {size} px")
+    return fine[-1]
+
+
+# ---------------------------------------------------------------- measures
+def region(defect: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Where a defect is: its map (S, S) above the middle of its range in the field (S, S), bool. Empty where it varies by less than
+    SPREAD or fills more than AREA of the field."""
+    values = defect[inside]
+    low, high = float(values.min()), float(values.max())
+    where = inside & (defect > (low + high) / 2)
+    return where if high - low >= SPREAD and where.sum() <= AREA * inside.sum() else np.zeros_like(inside, dtype=bool)
+
+
+def whole_defect(maps: Mapping[str, np.ndarray]) -> np.ndarray:
+    """All causes together: 1 - prod(1 - m), (S, S)."""
+    left = [1 - np.asarray(m, float) for m in maps.values()]
+    return 1 - np.prod(left, axis=0)
+
+
+def measure(cam: np.ndarray, where: np.ndarray, inside: np.ndarray) -> dict[str, float]:
+    """pointing (0 or 1; the share of tied maxima that hit), energy and chance (the region's area), 0..1, of a map (S, S) >= 0 and
+    a region (S, S) within the field `inside` (S, S). Raises ValueError for unequal shapes, an empty region or a negative map."""
+    if not cam.shape == where.shape == inside.shape or not (where & inside).any() or (cam < 0).any():
+        raise ValueError(
+            f"map {cam.shape}, region {where.shape} of {int((where & inside).sum())} px, field {inside.shape}; "
+            "expected equal shapes, a region, and no negative value"
+        )
+    chance = float((where & inside).sum() / inside.sum())
+    values, hit = cam[inside].astype(float), where[inside]
+    total = values.sum()
+    if total <= 0:
+        return {"pointing": chance, "energy": chance, "chance": chance}
+    return {"pointing": float(hit[values == values.max()].mean()), "energy": float(values[hit].sum() / total), "chance": chance}
+
+
+def localised(
+    maps: Sequence[Mapping[str, np.ndarray]], insides: Sequence[np.ndarray], bad: pd.DataFrame
+) -> dict[str, dict[int, np.ndarray]]:
+    """Regions that can be pointed at: {head: {row: region}}.
+
+    maps: true defect maps of N pictures, insides: their fields; bad: bool (N rows), a column for each of HEADS: only pictures that
+    are truly bad there count, with a `region` that is not empty."""
+    out: dict[str, dict[int, np.ndarray]] = {head: {} for head in HEADS}
+    for i, (each, inside) in enumerate(zip(maps, insides, strict=True)):
+        for head in HEADS:
+            if not bad[head].iloc[i]:
+                continue
+            where = region(whole_defect(each) if head == "overall" else each[head], inside)
+            if where.any():
+                out[head][i] = where
+    return out
+
+
+def scores(
+    net: nn.Module, layer: nn.Module, pixels: np.ndarray, frame: pd.DataFrame, regions: Mapping[str, Mapping[int, np.ndarray]],
+    insides: Sequence[np.ndarray], *, details: bool = True,
+) -> pd.DataFrame:  # fmt: skip
+    """Measures of every head's map on every picture with a region: COLUMNS.
+
+    pixels (N, S, S, 3) uint8; frame: id, group (N rows); regions, as `localised` gives them; insides: N fields (S, S), bool.
+    details: False for a single-task network, whose map of the overall grade, its only one, then answers for the details too."""
+    rows = []
+    for head, of in regions.items():
+        chosen = sorted(of)
+        maps = grad_cam(net, layer, pixels[chosen], head if details else HEADS[0])
+        n = len(chosen)
+        steps = sorted({int(step) for step in np.linspace(1, n - 1, OTHERS)}) if n > 1 else []
+        for k, i in enumerate(chosen):
+            facts = {"head": head, "id": frame["id"].iloc[i], "group": frame["group"].iloc[i]}
+            others = [measure(maps[(k + step) % n], of[i], insides[i]) for step in steps]
+            mixed = {f"shuffled_{m}": float(np.mean([o[m] for o in others])) if others else float("nan") for m in MEASURES}
+            rows.append(facts | measure(maps[k], of[i], insides[i]) | mixed)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+# ---------------------------------------------------------------- intervals
+def table(of: pd.DataFrame, *, resamples: int = 2000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """Mean measures with bootstrap intervals that resample patients and seeds, and differences paired by picture.
+
+    of: method, seed, COLUMNS; a row for each method, seed and picture. Returns rows (head, measure, method, against, pictures,
+    seeds, value, low, high, chance): each method itself (against ""), less chance, less shuffled maps (against "chance",
+    "shuffled"), and every later method less the first (against = the first). ValueError unless all have the same pictures."""
+    rows = []
+    for head, part in of.groupby("head", sort=False):
+        methods = list(dict.fromkeys(part["method"]))
+        columns = ["id", "seed", *COLUMNS[3:]]
+        wide = {m: part.loc[part["method"] == m, columns].set_index(["id", "seed"]).unstack() for m in methods}  # noqa: PD010
+        first = wide[methods[0]]
+        for m in methods:
+            alike = wide[m].index.equals(first.index) and wide[m].columns.equals(first.columns)
+            if not alike or wide[m][list(MEASURES)].isna().any(axis=None):
+                raise ValueError(f"{head}: {m} has other pictures or seeds than {methods[0]}; a paired comparison needs the same")
+        groups = part.drop_duplicates("id").set_index("id")["group"].reindex(first.index)
+        for measure_name in MEASURES:
+            values = {m: wide[m][measure_name].to_numpy() for m in methods}
+            chance = first["chance"].to_numpy()
+            pairs = [(m, "", values[m]) for m in methods] + [(m, "chance", values[m] - chance) for m in methods]
+            pairs += [(m, "shuffled", values[m] - wide[m][f"shuffled_{measure_name}"].to_numpy()) for m in methods]
+            pairs += [(m, methods[0], values[m] - values[methods[0]]) for m in methods[1:]]
+            for method, against, x in pairs:
+                low, high = _interval(x, groups, resamples, seed, level)
+                rows.append({
+                    "head": head, "measure": measure_name, "method": method, "against": against, "pictures": len(x),
+                    "seeds": x.shape[1], "value": x.mean(), "low": low, "high": high, "chance": chance.mean(),
+                })  # fmt: skip
+    names = ["head", "measure", "method", "against", "pictures", "seeds", "value", "low", "high", "chance"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _interval(x: np.ndarray, groups: pd.Series, resamples: int, seed: int, level: float) -> tuple[float, float]:
+    """Percentile interval of the mean of x (pictures, seeds), resampling groups and seeds."""
+    code, names = pd.factorize(groups)
+    if len(names) < 2:
+        return float("nan"), float("nan")
+    sums = np.zeros((len(names), x.shape[1]))
+    np.add.at(sums, code, x)
+    counts = np.bincount(code)
+    clusters, seeds = stats.resamples_of(len(names), x.shape[1], resamples, seed)
+    mean = np.einsum("rc,cs,rs->r", clusters, sums, seeds, optimize=True) / ((clusters @ counts) * x.shape[1])
+    low, high = np.quantile(mean, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def findings(result: pd.DataFrame) -> str:
+    """What `table` says, in words: for each head whether maps beat those of other pictures, and which of two methods is more."""
+    lines = []
+    for row in result[~result["against"].isin(["", "chance"])].itertuples():
+        verdict = "not decided" if not (row.low > 0 or row.high < 0) else "more" if row.value > 0 else "less"
+        than = "maps of other pictures" if row.against == "shuffled" else row.against
+        lines.append(f"- {row.head}, {row.measure}: {row.method} − {than} {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}], "
+                     f"{row.pictures} pictures: {verdict}.")  # fmt: skip
+    if not lines:
+        return "No defect could be pointed at."
+    seeds = int(result["seeds"].iloc[0])
+    own = " (the spread between seeds is not in the intervals)" if seeds == 1 else ""
+    return "\n".join([*lines, f"- {len(lines)} comparisons, 95 % intervals not adjusted for their number; {seeds} seed(s){own}."])
+
+
+# ---------------------------------------------------------------- a walk's Students
+@dataclass(frozen=True)
+class Cases:
+    """Pictures as the network sees them, with their truth: rows of the set, frame, pixels (N, S, S, 3) uint8, defects (N dicts of
+    true maps (S, S); empty ones for real pictures), insides (N fields), regions as `localised` gives them."""
+
+    rows: np.ndarray
+    frame: pd.DataFrame
+    pixels: np.ndarray
+    defects: list[dict[str, np.ndarray]]
+    insides: list[np.ndarray]
+    regions: dict[str, dict[int, np.ndarray]]
+
+
+def cases(data: DataSet, count: int, crop: int, seed: int = 0) -> Cases:
+    """Up to `count` test pictures of a set, drawn by seed, their middle `crop` px. Real ones have no defect maps and no regions,
+    and their field is taken to fill the picture."""
+    test = np.flatnonzero(data.frame["split"] == "test")
+    rows = np.sort(rng("explain", seed).permutation(test)[:count])
+    frame = data.frame.iloc[rows].reset_index(drop=True)
+    size = int(data.info["size"])
+    middle = slice((size - crop) // 2, (size - crop) // 2 + crop)
+    pixels = data.pixels[rows][:, middle, middle]
+    if not data.info["simulated"]:
+        where = (np.arange(size) + 0.5) * 2 / size - 1
+        field = (np.hypot(where[:, None], where) < 1)[middle, middle]
+        return Cases(rows, frame, pixels, [{}] * len(rows), [field] * len(rows), {head: {} for head in HEADS})
+    defects, insides = [], []
+    for key in frame["id"]:
+        one = shot_of(data, key)
+        defects.append({cause: m[middle, middle] for cause, m in one.maps().items()})
+        insides.append(one.mask()[middle, middle] > 0.5)
+    bad = pd.DataFrame({"overall": frame["true_grade"] < data.info["classes"] - 1} | {d: frame[f"true_{d}"] == 0 for d in DETAILS})
+    return Cases(rows, frame, pixels, defects, insides, localised(defects, insides, bad))
+
+
+def chosen(of: Cases, count: int, *, good: bool = False) -> list[int]:
+    """Rows of the cases to look at: those with most defects that can be pointed at, or, where none can, of the worst grade; good:
+    of the best grade."""
+    heads = pd.Series([i for rows in of.regions.values() for i in rows], dtype=int).value_counts()
+    if good or heads.empty:
+        grade = of.frame["true_grade" if "true_grade" in of.frame else "grade"]
+        known = grade[grade >= 0]
+        return [int(i) for i in known.index[known == (known.max() if good else known.min())][:count]]
+    return sorted(heads.index, key=lambda i: (-heads[i], i))[:count]
+
+
+def study(of: Cases, runs: pd.DataFrame) -> pd.DataFrame:
+    """`scores` of Students on the same pictures, for `table`: method and seed in front. runs: run, row, seed."""
+    parts = [pd.DataFrame(columns=["method", "seed", *COLUMNS])]
+    for run in runs.itertuples():
+        net, about = load_student(paths.runs() / str(run.run))
+        layer = last_layer(net, of.pixels.shape[1])
+        found = scores(net, layer, of.pixels, of.frame, of.regions, of.insides, details=about["details_learnt"])
+        found.insert(0, "seed", run.seed)
+        found.insert(0, "method", run.row)
+        parts.append(found)
+    full = [part for part in parts if len(part)]
+    return pd.concat(full, ignore_index=True) if full else parts[0]
+
+
+def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    """Pictures to look at, for figures.contact_sheet: per picture itself, all defects (simulated ones), the overall map of each
+    run, and of one that learnt details their maps. chosen: rows of the cases; runs: run, row (of one seed). Returns pixels and
+    frame (words)."""
+    tiles: dict[tuple[int, int], np.ndarray] = {}
+    words = ["picture", "true defects"] if any(of.defects) else ["picture"]
+    for k, i in enumerate(chosen):
+        tiles[k, 0] = of.pixels[i]
+        if any(of.defects):
+            tiles[k, 1] = overlay(of.pixels[i], whole_defect(of.defects[i]) * of.insides[i])
+    for run in runs.itertuples():
+        net, about = load_student(paths.runs() / str(run.run))
+        layer = last_layer(net, of.pixels.shape[1])
+        for head in HEADS if about["details_learnt"] else HEADS[:1]:
+            kind = str(run.row).split("_")[0]
+            for k, cam in enumerate(grad_cam(net, layer, of.pixels[list(chosen)], head)):
+                tiles[k, len(words)] = overlay(of.pixels[chosen[k]], cam * of.insides[chosen[k]])
+            words.append(f"{kind}: {head}")
+    where = [(k, j) for k in range(len(chosen)) for j in range(len(words))]
+    return np.stack([tiles[w] for w in where]), pd.DataFrame({"words": [words[j] for _, j in where]})
+
+
+def advice_truth(
+    data: DataSet, count: int, details: pd.DataFrame, good: pd.Series, sure: Mapping[str, float], seed: int = 0
+) -> pd.DataFrame:
+    """How often advice names the true cause, on up to `count` test pictures of a simulated set: a row for each rule that was said:
+    say, detail, said (pictures), right (share of these with a strong defect of the rule's kinds: severity CAUSE or more), chance
+    (that share among all these pictures).
+
+    details: index id, columns DETAILS, calibrated probabilities of good; good: index id, whether the overall grade is the best."""
+    settings = data.info["settings"]
+    drawn = plan(settings["kind"], settings["n"], settings["seed"]).set_index("id", drop=False)
+    test = data.frame["id"][data.frame["split"] == "test"].to_numpy()
+    said: list[tuple[str, bool]] = []
+    all_kinds: list[set[str]] = []
+    for key in rng("advice", seed).permutation(test)[:count]:
+        one = shot(drawn.loc[key].to_dict(), settings["kind"], advise.SIDE, settings["seed"])
+        strong = one.severity
+        kinds = {k for cause, d in one.defects.items() if strong[cause] >= CAUSE[cause == "artefact"] for k in d.kinds}
+        found = advise.statistics(one.pixels, one.mask() > 0.5)
+        all_kinds.append(kinds)
+        told = advise.advise(details.loc[key].to_dict(), found, good=bool(good[key]), sure=sure)
+        said += [(a.say, bool(kinds & {*advise.rule(a.say).fits})) for a in told]
+    rows = []
+    for rule in advise.RULES:
+        right = [hit for say, hit in said if say == rule.say]
+        if right and rule.fits:
+            base = float(np.mean([bool(kinds & {*rule.fits}) for kinds in all_kinds]))
+            share = float(np.mean(right))
+            rows.append({"say": rule.say, "detail": rule.detail, "said": len(right), "right": share, "chance": base})
+    return pd.DataFrame(rows, columns=["say", "detail", "said", "right", "chance"])
+
+
+def advice_findings(told: pd.DataFrame) -> str:
+    """`advice_truth` in words."""
+    lines = [
+        f"- \"{row.say}\": said of {row.said} pictures, a true cause in {row.right:.0%} (of all pictures {row.chance:.0%} have it)."
+        for row in told.itertuples()
+    ]
+    return "\n".join(lines) or "- No advice was given."
+
+
+# ---------------------------------------------------------------- to look at
+def overlay(pixels: np.ndarray, cam: np.ndarray, *, strength: float = 0.6) -> np.ndarray:
+    """A map (S, S) >= 0 over its picture (S, S, 3) uint8, as uint8: grey where it is 0, yellow to red towards its maximum."""
+    grey = pixels.astype(float).mean(axis=2, keepdims=True) * np.ones(3)
+    m = (cam / cam.max() if cam.max() > 0 else cam)[..., None].astype(float)
+    heat = np.concatenate([np.full_like(m, 255), 235 * (1 - m), np.zeros_like(m)], axis=2)
+    share = strength * np.sqrt(m)
+    return np.round(grey * (1 - share) + heat * share).astype(np.uint8)

@@ -1,0 +1,280 @@
+"""`assess` on what people have in folders, with a Student of random but sensitive weights."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from riqa_lib import advise, assess, fundus_experiment, paths, store
+from riqa_lib.__main__ import main
+from riqa_lib.fundus import find_field
+from riqa_lib.sim.fundus import fundus
+from riqa_lib.train import save_weights
+
+DETAILS = advise.DETAILS
+
+
+def student(folder, *, seed=0, learnt=True, classes=3, row=0, simulated=True, sure=True):
+    """A finished run in the form that fundus_experiment leaves. sure: validation on which it is nearly always right."""
+    run = fundus_experiment.settings("smoke", "multi_eyeq", seed)
+    config = run.config("made up") | {"seed": seed, "row": row}
+    torch.manual_seed(seed)
+    net = fundus_experiment.network(run, classes)
+    with torch.no_grad():
+        net.overall.weight.mul_(20)
+        net.details.weight.mul_(20)
+    folder.mkdir(parents=True)
+    store.write_json(folder / "config.json", config)
+    store.write_json(folder / "about.json", {
+        "classes": classes, "simulated": simulated, "set": "eyeq", "name": "eyeq-like", "crop": run.data.crop,
+        "size": run.data.size, "grid": 1, "details": list(DETAILS), "details_learnt": learnt,
+        "lookup": [[0.5] * 3] * classes})  # fmt: skip
+    save_weights(folder / "model.safetensors", net)
+    rng = np.random.default_rng(0)
+    n = 300
+    truth = rng.integers(0, classes, n)
+    p = np.full((n, classes), 0.4 / (classes - 1))
+    p[np.arange(n), truth if sure else rng.integers(0, classes, n)] = 0.6
+    table = pd.DataFrame({
+        "set": np.where(np.arange(n) < 150, "eyeq", "mshf"), "id": [f"x{i}" for i in range(n)],
+        "group": [f"g{i}" for i in range(n)],
+        "source": "s", "split": np.where(np.arange(n) < 75, "val", np.where(np.arange(n) < 150, "test", "train")), "truth": truth,
+        "score": np.nan})  # fmt: skip
+    for k in range(classes):
+        table[f"p{k}"] = p[:, k]
+    for d in DETAILS:
+        table[d] = np.where(table["set"] == "mshf", rng.integers(0, 2, n), -1)
+        table[f"d_{d}"] = np.where(table[d] == 1, rng.uniform(0.4, 1, n), rng.uniform(0, 0.6, n))
+    store.write_table(folder / "predictions.csv.gz", table)
+    store.write_json(folder / "provenance.json", {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    before = os.environ.get("RIQA_HOME")
+    os.environ["RIQA_HOME"] = str(tmp_path_factory.mktemp("home"))
+    student(paths.runs() / "student-aaa")
+    yield paths.home()
+    os.environ.pop("RIQA_HOME") if before is None else os.environ.update(RIQA_HOME=before)
+
+
+@pytest.fixture(scope="module")
+def one(home):
+    return assess.load()
+
+
+def photograph(key="a", size=512, **severity):
+    return Image.fromarray(fundus(("assess", key), size, severity).pixels)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder such as people have."""
+    root = tmp_path_factory.mktemp("pictures")
+    whole = photograph()
+    whole.save(root / "a good one.jpg", quality=92)
+    photograph("b", illumination=1.8, clarity=1.5).save(root / "b.png")
+    whole.convert("L").save(root / "c grey.png")
+    tall = Image.new("RGB", (512, 700))
+    tall.paste(whole, (0, 94))
+    tall.save(root / "d portrait.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole.rotate(90).save(root / "e turned.jpg", exif=exif, quality=92)
+    whole.resize((3000, 3000)).save(root / "f huge.jpg")
+    whole.resize((20, 20)).save(root / "g tiny.png")
+    whole.resize((8, 8)).save(root / "h less.png")
+    (root / "i broken.jpg").write_bytes((root / "a good one.jpg").read_bytes()[:3000])
+    (root / "j text.txt").write_text("no picture\n")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(root / "k noise.png")
+    (root / "l empty.jpg").write_bytes(b"")
+    (root / "below").mkdir()
+    photograph("m").save(root / "below" / "m.tif")
+    (root / ".hidden").mkdir()
+    whole.save(root / ".hidden" / "n.png")
+    return root
+
+
+def test_every_file_gets_its_row_and_none_stops_the_rest(folder, one):
+    rows = {os.path.relpath(r["file"], folder): r for r in assess.assess([folder], one)}
+    answered = {"graded", "abstained"}
+    assert len(rows) == 13
+    for name in ("a good one.jpg", "b.png", "c grey.png", "d portrait.png", "e turned.jpg", "f huge.jpg", "below/m.tif"):
+        row = rows[name]
+        assert row["state"] in answered, (name, row["reason"])
+        assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        assert (row["grade"] == max(row["probabilities"], key=row["probabilities"].get)) == (row["state"] == "graded")
+        assert {*row["details"]} == {*DETAILS}
+    assert rows["f huge.jpg"]["width"] == 3000
+    turned, upright = ([*rows[n]["probabilities"].values()] for n in ("e turned.jpg", "a good one.jpg"))
+    assert turned == pytest.approx(upright, abs=0.02)  # as the camera says it is to be held
+    assert rows["g tiny.png"]["state"] in assess.STATES
+    for name, reason in {"h less.png": "16 px or more", "i broken.jpg": "decoded", "j text.txt": "not a picture",
+                         "l empty.jpg": "not a picture"}.items():  # fmt: skip
+        assert rows[name]["state"] == "unreadable"
+        assert reason in rows[name]["reason"]
+    assert rows["k noise.png"]["state"] == "refused"
+    assert rows["k noise.png"]["reason"]
+
+
+@pytest.mark.parametrize(("key", "kind"), [("s1", "jpg"), ("s2", "jpg"), ("s3", "jpg"), ("s1", "png")])
+def test_one_picture_has_one_grade_at_every_size(tmp_path, one, key, kind):
+    severity = {"illumination": 0.7 * (key == "s2"), "clarity": 1.2 * (key == "s3")}
+    large = photograph(key, 768, **severity).resize((2048, 2048), Image.Resampling.BICUBIC)
+    how = {"quality": 95} if kind == "jpg" else {"compress_level": 1}
+    for size in (512, 1024, 2048):
+        large.resize((size, size), Image.Resampling.BICUBIC).save(tmp_path / f"{size:04d}.{kind}", **how)
+    rows = list(assess.assess([tmp_path], one))
+    p = np.array([[*r["probabilities"].values()] for r in rows])
+    assert len({(r["state"], r["grade"]) for r in rows}) == 1
+    assert np.ptp(p, axis=0).max() < 0.03
+
+
+def test_the_student_of_these_tests_tells_pictures_apart(folder, one):
+    """Else the test above would say nothing."""
+    p = [r["probabilities"]["reject"] for r in assess.assess([folder], one) if r.get("probabilities")]
+    assert np.ptp(p) > 0.1
+
+
+def test_reduced_decoding_agrees_with_full(folder, one):
+    file = folder / "f huge.jpg"
+    small, size = assess.read(file)
+    full, _ = assess.read(file, None)
+    assert size == (3000, 3000)
+    assert full.shape == (3000, 3000, 3)
+    assert max(small.shape) == assess.WORKING
+    reduced = np.asarray(Image.fromarray(full).resize((480, 480), Image.Resampling.BOX))
+    assert np.abs(reduced.astype(int) - small).mean() < 1.5
+    a, b = find_field(small), find_field(reduced)
+    assert (a.x, a.y, a.radius) == pytest.approx((b.x, b.y, b.radius), abs=0.5)
+
+
+def test_files_folders_globs_and_what_is_not_there(folder, one, tmp_path):
+    names = lambda *p: [os.path.relpath(f, folder) for f in assess.files(p)]  # noqa: E731
+    assert names(f"{folder}/*.jpg") == ["a good one.jpg", "e turned.jpg", "f huge.jpg", "i broken.jpg", "l empty.jpg"]
+    assert names(f"{folder}/**/*.tif") == ["below/m.tif"]
+    assert names(folder / "b.png", folder / "below") == ["b.png", "below/m.tif"]
+    assert len(names(folder)) == 13  # nothing hidden
+    rows = list(assess.assess([tmp_path / "nothing.jpg", f"{tmp_path}/*.bmp"], one))
+    assert [r["state"] for r in rows] == ["unreadable"] * 2
+    assert rows[0]["reason"] == "no such file"
+
+
+def test_the_command_writes_table_csv_and_json(folder, home, tmp_path, capsys):
+    tables = tmp_path / "o.csv", tmp_path / "o.json"
+    assert main(["assess", str(folder), "--csv", str(tables[0]), "--json", str(tables[1])]) == 0
+    out = capsys.readouterr().out
+    assert "student-aaa" in out
+    assert "SIMULATED" in out
+    assert "k noise.png" in out
+    rows = list(csv.DictReader(io.StringIO(tables[0].read_text())))
+    book = json.loads(tables[1].read_text(), parse_constant=lambda c: pytest.fail(f"{c} is not JSON"))
+    assert len(rows) == len(book["pictures"]) == 13
+    assert book["about"]["simulated"] is True
+    for row, full in zip(rows, book["pictures"], strict=True):
+        assert row["file"] == full["file"]
+        assert row["state"] == full["state"]
+        if "probabilities" in full:
+            assert float(row["p_good"]) == full["probabilities"]["good"]
+            assert float(row["clarity"]) == full["details"]["clarity"]["good"]
+            assert row["advice"].count(" | ") == max(len(full["advice"]) - 1, 0)
+    assert main(["assess", str(folder / "j text.txt"), "--csv", str(tables[0])]) == 1
+    assert len(tables[0].read_text().splitlines()) == 2
+
+
+def test_a_failure_leaves_no_half_written_table(folder, home, tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(assess, "flat", broken)
+    assert main(["assess", str(folder / "b.png"), "--csv", str(tmp_path / "o.csv")]) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_which_student(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="15_student"):
+        assess.load()
+    runs = {}
+    for k, (name, how) in enumerate({
+        "first": {}, "second": {}, "single": {"learnt": False}, "binary": {"classes": 2},
+        "tuning": {"seed": fundus_experiment.TUNING},
+    }.items()):  # fmt: skip
+        runs[name] = student(paths.runs() / f"student-{name}", row=k, **how)
+        os.utime(runs[name] / "provenance.json", (1000 + k, 1000 + k))
+    unfinished = student(paths.runs() / "student-unfinished", row=9)
+    (unfinished / "provenance.json").unlink()
+    assert assess.newest().name == "student-second"
+    assert assess.load("student-first").about["run"] == "student-first"
+    binary = assess.load(runs["binary"])
+    assert binary.words == ("bad", "good")
+    single = assess.load("student-single")
+    photograph().save(tmp_path / "a.png")
+    (row,) = assess.assess([tmp_path / "a.png"], single)
+    assert row["details"] == {}
+    assert "no details" in single.headline()
+    assert "real photographs" in assess.load(student(tmp_path / "real", simulated=False)).headline()
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        assess.load("student-unfinished")
+
+
+def test_a_student_that_is_often_wrong_abstains_always(tmp_path):
+    wrong = assess.load(student(tmp_path / "student-wrong", sure=False))
+    photograph().save(tmp_path / "a.png")
+    (row,) = assess.assess([tmp_path / "a.png"], wrong)
+    assert row["state"] == "abstained"
+    assert row["grade"] == ""
+    assert "abstains always" in wrong.headline()
+    assert "unsure" in assess.line(row)
+
+
+def test_probabilities_are_calibrated_and_curves_follow_the_threshold(one, folder):
+    assert one.temperature < 0.5  # always right at 0.6: sharper is better
+    (row,), (raw,) = (list(assess.assess([folder / "b.png"], each)) for each in (one, dataclasses.replace(one, temperature=1.0)))
+    sharp = advise.tempered([*raw["probabilities"].values()], one.temperature)
+    assert [*row["probabilities"].values()] == pytest.approx(sharp.tolist(), abs=2e-3)
+    assert row["probabilities"] != raw["probabilities"]
+    curves, held = assess.curves(one)
+    assert held["answered"].tolist() == [1.0, 1.0]
+    assert len(curves["test"]) == 75
+    assert "kept" in assess.findings(one, held)
+    said, best = assess.calls(one, "mshf")
+    assert said.shape == (150, 3)
+    assert best.isin([True, False]).all()
+
+
+def test_memory_does_not_grow_with_the_folder(one, monkeypatch):
+    """However many files there are, only so many are between the disk and their row."""
+    begun, taken, most = 0, 0, 0
+
+    def prepared(file, *_):
+        nonlocal begun, most
+        begun += 1
+        most = max(most, begun - taken)
+        return assess.Prepared({"file": str(file), "state": "refused", "reason": "made up"})
+
+    listed = 0
+
+    def many():
+        nonlocal listed
+        for k in range(3000):
+            listed += 1
+            yield f"no-such-{k}.jpg"
+
+    monkeypatch.setattr(assess, "prepare", prepared)
+    for row in assess.assess(many(), one, workers=2):
+        assert row["file"] == f"no-such-{taken}.jpg"  # in order
+        taken += 1
+        assert listed - taken <= assess.BATCH * 3
+    assert taken == 3000
+    assert most <= assess.BATCH * 3
