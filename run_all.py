@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The plan: every notebook, with its parameters, in the order in which they build on each other.
+"""The plan: every notebook, with its parameters and what it needs; those with most still to come after them run first.
 
 A step with a SEED exists once per seed of the profile: 03_vit_supervised, 03_vit_supervised-seed1, ...
 Every notebook gets NAME, the folder to read and write; those with SETTINGS also get PROFILE, the size of everything.
@@ -24,25 +24,25 @@ PLAN = [
     #    name                 notebook                   parameters                 needs, seconds in `demo`
     Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=10),
     Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=60),
+    Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb", {"SEED": 0, "SETTINGS": {}},
+         needs=(*TRAINED, "04_fixmatch"), seconds=115, gpu=True),
     Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
          needs=("01_koka10k",), seconds=180, gpu=True),
-    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=70),
-    Step("14_teacher",        "14_teacher.ipynb",        {"SEED": 0, "SETTINGS": {}},
-         needs=("13_fundus_datasets",), seconds=60, gpu=True),
-    Step("15_student",        "15_student.ipynb",        {"SEED": 0, "SETTINGS": {}},
-         needs=("13_fundus_datasets", "14_teacher"), seconds=120, gpu=True),
     Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
     Step("05_simmatch",       "05_simmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
     Step("06_adamatch",       "06_adamatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
     Step("07_comatch",        "07_comatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=75, gpu=True),
     Step("08_freematch",      "08_freematch.ipynb",      {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
     Step("09_crmatch",        "09_crmatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=110, gpu=True),
-    Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb", {"SEED": 0, "SETTINGS": {}},
-         needs=(*TRAINED, "04_fixmatch"), seconds=115, gpu=True),
     Step("10_second_stage",   "10_second_stage.ipynb",   {"SEED": 0, "SETTINGS": {}},
          needs=(*TRAINED, *METHODS), seconds=200, gpu=True),
     Step("11_table2",         "11_table2.ipynb",         {},
          needs=("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second_stage"), seconds=30),
+    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=70),
+    Step("14_teacher",        "14_teacher.ipynb",        {"SEED": 0, "SETTINGS": {}},
+         needs=("13_fundus_datasets",), seconds=60, gpu=True),
+    Step("15_student",        "15_student.ipynb",        {"SEED": 0, "SETTINGS": {}},
+         needs=("13_fundus_datasets", "14_teacher"), seconds=120, gpu=True),
     Step("16_significance",   "16_significance.ipynb",   {},
          needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=45),
     Step("17_expert_agreement", "17_expert_agreement.ipynb", {},

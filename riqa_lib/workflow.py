@@ -385,7 +385,8 @@ def threads() -> int:
 
 
 def _environment(walk: Walk, step: Step, scratch: Path) -> dict[str, str]:
-    env = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
+    # MALLOC_TRIM_THRESHOLD_ is what dask gives its workers: memory would go back to the system after every training step
+    env = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "MALLOC_TRIM_THRESHOLD_")}
     env |= dict.fromkeys(THREADS, str(threads()))
     search = [str(walk.library.parent), str(paths.ROOT), *filter(None, [env.get("PYTHONPATH")])]
     return env | {
@@ -768,8 +769,8 @@ def _side_by_side(
         client.subscribe_topic("cell", lambda event: progress.cell(*event[1]))
         records: dict[str, Record] = {}
         running: dict[str, Step] = {}
-        waiting, ended = list(steps), as_completed(loop=client.loop)
-        names = {step.name for step in steps}
+        names, ended = {step.name for step in steps}, as_completed(loop=client.loop)
+        waiting = by_urgency(steps)
         while waiting or running:
             threads, on_gpu = _room(client)
             for step in list(waiting):  # no more than there is room for: dask would queue the rest at one worker and leave it there
@@ -789,6 +790,14 @@ def _side_by_side(
             step, error = running.pop(future.key), future.exception()
             records[step.name] = Record(step.name, "failed", f"its worker was lost: {error}") if error else future.result()
             yield records[step.name]
+
+
+def by_urgency(steps: Sequence[Step]) -> list[Step]:
+    """Steps with most still to come first: their own declared seconds and the longest chain of steps that wait for them."""
+    left: dict[str, float] = {}
+    for step in reversed(steps):  # each after what it needs
+        left[step.name] = step.seconds + max((left[s.name] for s in steps if step.name in s.needs), default=0)
+    return sorted(steps, key=lambda step: -left[step.name])
 
 
 def _room(client: Any) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def meet(me, other):
 
 
 def environment():
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "RIQA_HOME")
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "RIQA_HOME", "MALLOC_TRIM_THRESHOLD_")
     import sys
     return " ".join(["python", sys.executable, *(f"{n}={os.environ.get(n)}" for n in names)])
 ''',
@@ -187,6 +187,7 @@ def test_every_step_gets_the_same_threads_and_this_interpreter(walked):
         words = printed(walked[0], step)
         assert f"python {sys.executable} OMP_NUM_THREADS=1 MKL_NUM_THREADS=1" in words
         assert f"RIQA_HOME={walked[0].home}" in words
+        assert "MALLOC_TRIM_THRESHOLD_=None" in words  # dask's workers have it; training took twice as long with it
 
 
 def test_nothing_listens_beyond_this_machine(walked):
@@ -463,10 +464,16 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
     ENDED.clear()
     monkeypatch.setattr(workflow, "run_step", stand_in)
     short = [Step(f"short{k}", "data.ipynb", needs=("first",), seconds=0.1) for k in range(6)]
-    steps = (Step("first", "data.ipynb", seconds=0.1), Step("long", "data.ipynb", needs=("first",), seconds=3), *short)
+    steps = (Step("first", "data.ipynb", seconds=0.1), *short, Step("long", "data.ipynb", needs=("first",), seconds=3))
     walk = replace(toy(tmp_path), steps=steps)
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
         records = run_plan(walk, scheduler=cluster.scheduler_address, stream=io.StringIO())
     assert {r.state for r in records.values()} == {"done"}
-    assert BEGUN[:2] == ["first", "long"]
+    assert BEGUN[:2] == ["first", "long"]  # the longest first
     assert ["first", *(s.name for s in short), "long"] == ENDED
+
+
+def test_what_most_waits_for_goes_first():
+    step = lambda name, seconds, *needs: Step(name, "x.ipynb", {}, needs=needs, seconds=seconds)  # noqa: E731
+    steps = [step("a", 5), step("b", 1), step("c", 5, "b"), step("d", 2, "c"), step("e", 3), step("f", 3)]
+    assert [s.name for s in workflow.by_urgency(steps)] == ["b", "c", "a", "e", "f", "d"]  # 8, 7, 5, 3, 3, 2
