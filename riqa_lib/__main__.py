@@ -28,24 +28,36 @@ def environment() -> str:
 
 def figures(walk: str) -> None:
     """Draw every figure and table of a walk from what it stored; no training."""
-    from . import report, store
+    from . import fundus_reference, report, store
     from .figures import draw_all
 
-    frames = report.load_walk(walk)
-    folder = paths.figures(walk)
-    drawn = draw_all(frames, walk)
-    drawn.append(store.write_bytes(folder / "table2.md", report.show_table(frames["table2"]).encode()))
+    drawn = fundus_reference.draw(walk)
+    if not drawn or (paths.results(walk) / "data").exists() or walk == report.REFERENCE:  # else of fundus photographs alone
+        frames = report.load_walk(walk)
+        drawn = draw_all(frames, walk) + drawn
+        drawn.append(store.write_bytes(paths.figures(walk) / "table2.md", report.show_table(frames["table2"]).encode()))
     for file in drawn:
         print(paths.shown(file))
 
 
+def collect(walk: str) -> None:
+    """Copy what a walk has, photographs or fundus photographs or both, to results/reference."""
+    from . import fundus_reference, report
+
+    fundus = not fundus_reference.fundus_report.listed(walk).empty
+    if (paths.results(walk) / "data").exists() or not fundus:
+        print(paths.shown(report.collect(walk)))
+    if fundus:
+        print(paths.shown(fundus_reference.collect(walk)))
+
+
 def readme(check: bool) -> int:
     """Fill the README's generated blocks from the tracked reference results; check: only say whether they are current."""
-    from . import report, store
+    from . import fundus_reference, report, store
 
     file = paths.ROOT / "README.md"
     old = file.read_text(encoding="utf-8")
-    new = report.fill_markers(old, report.readme_blocks())
+    new = report.fill_markers(old, report.readme_blocks() | {"fundus": fundus_reference.block()})
     if check:
         print("README.md is current" if old == new else "README.md is not current: run python -m riqa_lib readme")
         return int(old != new)
@@ -116,9 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             found = nullworlds.command(*([chosen.worlds] if chosen.worlds is not None else []))
             print(nullworlds.report(found))
         elif chosen.command == "collect":
-            from .report import collect
-
-            print(paths.shown(collect(chosen.walk)))
+            collect(chosen.walk)
         else:
             Path(paths.ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
             print("environment.yml")

@@ -9,6 +9,7 @@ from . import style
 from .advise import Abstention
 from .figures import _legend_below, _need
 from .fundus_training_figures import tint
+from .localisation import ITSELF
 
 
 def abstention(curves: dict[str, pd.DataFrame], rule: Abstention, *, simulated: bool) -> Figure:
@@ -34,7 +35,7 @@ def localisation(table: pd.DataFrame, *, simulated: bool) -> Figure:
 
     table: of `explain.table` (head, measure, method, against, value, low, high, chance)."""
     _need(table, ["head", "measure", "method", "against", "value", "low", "high", "chance"], "table")
-    own = table[table["against"] == ""]
+    own = table[table["against"] == ITSELF]
     heads, methods = list(dict.fromkeys(own["head"])), list(dict.fromkeys(own["method"]))
     with style.sheet():
         figure = style.canvas(8.0, 0.9 + 0.5 * max(len(heads), 2), simulated=simulated)

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from riqa_lib import advise, explain, fundus_experiment, pixels
-from riqa_lib.advice_figures import localisation
+from riqa_lib import advice_figures, advise, explain, fundus_experiment, localisation, pixels
 from riqa_lib.sim import fundus_sets
 from riqa_lib.sim.fundus import CAUSES
 from riqa_lib.sim.fundus_sets import make_fundus, shot_of
@@ -160,24 +159,24 @@ def measured(shift=0.0, n=40, seeds=(0, 1), seed=0):
 
 
 def test_differences_are_paired_by_picture():
-    table = explain.table(measured(0.05), resamples=500).set_index(["measure", "method", "against"])
-    paired, own = table.loc[("energy", "multi_eyeq", "single_eyeq")], table.loc[("energy", "multi_eyeq", "")]
+    table = localisation.table(measured(0.05), resamples=500).set_index(["measure", "method", "against"])
+    paired, own = table.loc[("energy", "multi_eyeq", "single_eyeq")], table.loc[("energy", "multi_eyeq", "itself")]
     assert paired["value"] == pytest.approx(0.05, abs=0.01)
     assert 0.03 < paired["low"] < paired["value"] < paired["high"] < 0.07
     assert own["high"] - own["low"] > 5 * (paired["high"] - paired["low"])  # pictures differ much more than the methods on one
     assert table.loc[("energy", "multi_eyeq", "chance"), "value"] == pytest.approx(own["value"] - 0.3)
     assert table.loc[("energy", "multi_eyeq", "shuffled"), "value"] == pytest.approx(own["value"] - 0.4)
-    words = explain.findings(table.reset_index())
+    words = localisation.findings(table.reset_index())
     assert f"clarity, energy: multi_eyeq − single_eyeq {paired['value']:+.3f}" in words
     assert "single_eyeq +0.000 [+0.000, +0.000], 40 pictures: not decided" in words
-    assert len(localisation(table.reset_index(), simulated=True).axes) == 2
+    assert len(advice_figures.localisation(table.reset_index(), simulated=True).axes) == 2
 
 
 def test_the_interval_is_a_slow_bootstrap_of_groups_and_seeds():
     data = measured(seeds=(0, 1, 2))
     of = data[data["method"] == "single_eyeq"]
-    row = explain.table(of, resamples=300, seed=3).set_index(["measure", "against"]).loc[("energy", "")]
-    clusters, seeds = explain.stats.resamples_of(20, 3, 300, 3)
+    row = localisation.table(of, resamples=300, seed=3).set_index(["measure", "against"]).loc[("energy", "itself")]
+    clusters, seeds = localisation.stats.resamples_of(20, 3, 300, 3)
     wide = of.pivot_table(index="id", columns="seed", values="energy")
     names = list(dict.fromkeys(of.drop_duplicates("id").set_index("id")["group"].reindex(wide.index)))
     means = []
@@ -195,7 +194,7 @@ def test_the_interval_is_a_slow_bootstrap_of_groups_and_seeds():
 def test_other_pictures_cannot_be_compared():
     data = measured()
     with pytest.raises(ValueError, match="other pictures or seeds"):
-        explain.table(data[~((data["method"] == "multi_eyeq") & (data["id"] == "p3"))])
+        localisation.table(data[~((data["method"] == "multi_eyeq") & (data["id"] == "p3"))])
 
 
 # ---------------------------------------------------------------- on a simulated set

@@ -21,7 +21,7 @@ TABLES = {
     "paths", "seeding", "provenance", "store", "datasets", "metrics", "stats", "report", "style",
     "figures", "reading", "labelling", "audit_figures", "fundus_figures", "leak", "mechanisms", "second_stage", "stage_figures",
     "comparisons", "significance", "significance_figures", "verdicts", "kappas", "nullworlds", "fundus_report",
-    "fundus_training_figures", "advise", "advice_figures",
+    "fundus_training_figures", "advise", "advice_figures", "localisation", "fundus_reference",
 }  # fmt: skip
 PICTURES = {"sim", "pixels", "label_app", "fundus", "fundus_data"}
 TORCH = {"views", "models", "ssl", "pretrain", "train", "predict", "experiment", "teacher_student", "fundus_experiment", "audit",

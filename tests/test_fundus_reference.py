@@ -1,0 +1,108 @@
+"""Fundus tables of a walk: collected whole or not at all, drawn without training, summed up from what is stored."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa_lib import fundus_reference, paths, store
+from riqa_lib.__main__ import main
+
+
+def overall(on, seeds=2):
+    rows = []
+    for k, kind in enumerate(("single", "multi")):
+        row = {"method": f"{kind}_{on}", "row": f"{kind}-task", "pictures": 50, "patients": 40, "seeds": seeds}
+        for name in ("macro_f1", "f1", "matched", "auc", "accuracy"):
+            row |= {name: 0.7 + 0.01 * k, f"{name}_low": 0.6, f"{name}_high": 0.8}
+        rows.append(row | {"recall": 0.5, "precision": 0.5})
+    return pd.DataFrame(rows)
+
+
+def made(name):
+    """The tables of a small walk, written by hand, and the run and sets that `about` asks."""
+    tables = paths.results(name) / "tables"
+    for on in ("eyeq", "deepdrid"):
+        store.write_table(tables / f"overall_{on}.csv", overall(on))
+    base = {"quantity": "overall", "metric": "macro_f1", "primary": True, "a": "multi_eyeq", "b": "single_eyeq",
+            "difference": 0.0125,
+            "low": -0.01, "high": 0.03, "low_90": -0.005, "high_90": 0.025, "margin": 0.01, "verdict": "undecided", "p_holm": 0.4,
+            "note": "", "detectable": 0.02, "decided_margin": 0.03}  # fmt: skip
+    store.write_table(tables / "significance.csv", pd.DataFrame([
+        base | {"comparison": "multi v single", "set": "eyeq"},
+        base | {"comparison": "multi v single", "set": "deepdrid", "low": np.nan}]))  # fmt: skip
+    details = [{"method": m, "row": m, "detail": d, "pictures": 40, "bad": 9, "seeds": 2, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6,
+                "auc": 0.8, "auc_low": 0.7, "auc_high": 0.9, "accuracy": 0.8, "brier": 0.1}
+               for m in ("teacher", "multi_eyeq") for d in ("illumination", "clarity", "contrast")]  # fmt: skip
+    store.write_table(tables / "experts-details.csv", pd.DataFrame(details))
+    store.write_table(tables / "experts-noise.csv", pd.DataFrame({"detail": ["clarity"], "pseudo": [0.2]}))
+    maps = [{"head": "clarity", "measure": m, "method": method, "against": against, "pictures": 30, "seeds": 2, "value": 0.0625,
+             "low": 0.03, "high": 0.09, "chance": 0.4}
+            for m in ("pointing", "energy") for method, against in (("single_eyeq", "itself"), ("multi_eyeq", "itself"),
+                                                                    ("multi_eyeq", "single_eyeq"))]  # fmt: skip
+    store.write_table(tables / "explain.csv", pd.DataFrame(maps))
+    store.write_table(tables / "fundus-multi_eyeq-seed0.csv", pd.DataFrame(
+        [{"run": "student-x", "row": "multi_eyeq", "set": "eyeq", "seed": 0, "lambda_a": 1.0}]))  # fmt: skip
+    store.write_json(paths.runs() / "student-x" / "provenance.json", {
+        "commit": "abc", "machine": "a machine", "seconds": 90.0, "versions": {"torch": "2.15.0", "python": "3.11"}})  # fmt: skip
+    for which in ("mshf", "eyeq", "deepdrid", "eyeq_d"):
+        store.write_json(paths.results(name) / "fundus" / which / "dataset.json", {"name": which, "simulated": True})
+        store.write_table(paths.results(name) / "fundus" / which / "frame.csv", pd.DataFrame({"id": np.arange(7)}))
+
+
+@pytest.fixture
+def walk(tmp_path, monkeypatch):
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(paths, "reference", lambda: tmp_path / "reference")
+    made("best")
+    return tmp_path
+
+
+def test_collect_copies_every_table_and_says_where_they_come_from(walk):
+    folder = fundus_reference.collect("best")
+    assert folder == walk / "reference" / "fundus"
+    assert {f.stem for f in folder.glob("*.csv")} == {*fundus_reference.TABLES} - {"advice"}
+    for key, table in fundus_reference.tables("best").items():
+        pd.testing.assert_frame_equal(fundus_reference.tables("reference")[key], table)
+    about = fundus_reference.about("reference")
+    assert about["simulated"] is True
+    assert about["pictures"] == dict.fromkeys(("mshf", "eyeq", "deepdrid", "eyeq_d"), 7)
+    assert (about["runs"], about["seeds"], about["minutes"], about["torch"]) == (1, [0], 1.5, "2.15.0")
+    block = fundus_reference.block()
+    for words in ("single-task", "| simulated |", "+0.062", "+0.0125", "(a class is missing)", "Simulated data", "1 runs, 1 seeds",
+                  "a machine"):  # fmt: skip
+        assert words in block, words
+
+
+def test_what_is_missing_names_its_notebook_and_nothing_is_replaced(walk):
+    fundus_reference.collect("best")
+    (paths.results("best") / "tables" / "explain.csv").unlink()
+    with pytest.raises(FileNotFoundError, match="18_explain_and_advise"):
+        fundus_reference.collect("best")
+    assert len(fundus_reference.tables("reference")) == 6
+    assert main(["collect", "best"]) == 1
+
+
+def test_a_collection_cut_short_is_not_read(walk, monkeypatch):
+    fundus_reference.collect("best")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "write_table", full)
+    with pytest.raises(OSError, match="No space"):
+        fundus_reference.collect("best")
+    assert fundus_reference.tables("reference") == {}
+    assert "No fundus run is tracked" in fundus_reference.block()
+    assert fundus_reference.draw("reference") == []
+
+
+def test_figures_of_a_walk_of_fundus_photographs_alone(walk, capsys):
+    assert main(["figures", "best"]) == 0
+    names = {line.split("/")[-1] for line in capsys.readouterr().out.split() if line.endswith(".png")}
+    assert names == {f"fundus_{n}.png" for n in
+                     ("overall_eyeq", "overall_deepdrid", "details", "multi_v_single", "maps_on_defects")}  # fmt: skip
+    assert json.loads((paths.results("best") / "fundus" / "eyeq" / "dataset.json").read_text())["simulated"]
