@@ -188,9 +188,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     passed = all(r.ok for r in records.values())
     if chosen.reference and passed:
-        from riqa_lib import report
+        from riqa_lib.__main__ import collect
 
-        report.collect(chosen.name)
+        collect(chosen.name)
     index = walk.folder / "site" / "index.html"
     if chosen.site and not site_is_current(walk, index):
         from riqa_lib.site import build

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from . import style
 from .advise import Abstention
 from .figures import _legend_below, _need
+from .fundus_report import row_name
 from .fundus_training_figures import tint
 from .localisation import ITSELF
 
@@ -46,7 +47,7 @@ def localisation(table: pd.DataFrame, *, simulated: bool) -> Figure:
                 y = heads.index(row.head) + (k - (len(methods) - 1) / 2) * 0.22
                 first = row.head == heads[0]
                 ax.plot([row.low, row.high], [y, y], color=tint(row.method), linewidth=1.4)
-                ax.plot(row.value, y, "o", color=tint(row.method), markersize=5, label=row.method if first else None)
+                ax.plot(row.value, y, "o", color=tint(row.method), markersize=5, label=row_name(row.method) if first else None)
                 at = heads.index(row.head)
                 chance = {"color": style.GREY, "linewidth": 1.2, "linestyle": ":"}
                 ax.plot([row.chance] * 2, [at - 0.4, at + 0.4], label="chance" if first and k == 0 else None, **chance)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from . import stats
+from .fundus_report import row_name
 
 MEASURES = ("pointing", "energy")
 ITSELF = "itself"  # compared with nothing
@@ -66,9 +67,9 @@ def findings(result: pd.DataFrame) -> str:
     lines = []
     for row in result[~result["against"].isin([ITSELF, "chance"])].itertuples():
         verdict = "not decided" if not (row.low > 0 or row.high < 0) else "more" if row.value > 0 else "less"
-        than = "maps of other pictures" if row.against == "shuffled" else row.against
-        lines.append(f"- {row.head}, {row.measure}: {row.method} − {than} {row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}], "
-                     f"{row.pictures} pictures: {verdict}.")  # fmt: skip
+        than = "maps of other pictures" if row.against == "shuffled" else row_name(row.against)
+        lines.append(f"- {row.head}, {row.measure}: {row_name(row.method)} − {than} {row.value:+.3f} "
+                     f"[{row.low:+.3f}, {row.high:+.3f}], {row.pictures} pictures: {verdict}.")  # fmt: skip
     if not lines:
         return "No defect could be pointed at."
     seeds = int(result["seeds"].iloc[0])

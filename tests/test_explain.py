@@ -167,8 +167,8 @@ def test_differences_are_paired_by_picture():
     assert table.loc[("energy", "multi_eyeq", "chance"), "value"] == pytest.approx(own["value"] - 0.3)
     assert table.loc[("energy", "multi_eyeq", "shuffled"), "value"] == pytest.approx(own["value"] - 0.4)
     words = localisation.findings(table.reset_index())
-    assert f"clarity, energy: multi_eyeq − single_eyeq {paired['value']:+.3f}" in words
-    assert "single_eyeq +0.000 [+0.000, +0.000], 40 pictures: not decided" in words
+    assert f"clarity, energy: multi-task − single-task {paired['value']:+.3f}" in words
+    assert "multi-task − single-task +0.000 [+0.000, +0.000], 40 pictures: not decided" in words
     assert len(advice_figures.localisation(table.reset_index(), simulated=True).axes) == 2
 
 
