@@ -22,33 +22,33 @@ TRAINED = ("01_koka10k", "03_vit_supervised")  # the pictures, the first weights
 METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freematch", "09_crmatch")
 PLAN = [
     #    name                 notebook                   parameters                 needs, seconds in `demo`
-    Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=10),
-    Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=60),
+    Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=5),
+    Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=95),
     Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb", {"SEED": 0, "SETTINGS": {}},
-         needs=(*TRAINED, "04_fixmatch"), seconds=115, gpu=True),
+         needs=(*TRAINED, "04_fixmatch"), seconds=70, gpu=True),
     Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
-         needs=("01_koka10k",), seconds=180, gpu=True),
-    Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
-    Step("05_simmatch",       "05_simmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
-    Step("06_adamatch",       "06_adamatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
-    Step("07_comatch",        "07_comatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=75, gpu=True),
-    Step("08_freematch",      "08_freematch.ipynb",      {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=70, gpu=True),
-    Step("09_crmatch",        "09_crmatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=110, gpu=True),
+         needs=("01_koka10k",), seconds=130, gpu=True),
+    Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=65, gpu=True),
+    Step("05_simmatch",       "05_simmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=60, gpu=True),
+    Step("06_adamatch",       "06_adamatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=60, gpu=True),
+    Step("07_comatch",        "07_comatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=80, gpu=True),
+    Step("08_freematch",      "08_freematch.ipynb",      {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=55, gpu=True),
+    Step("09_crmatch",        "09_crmatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=130, gpu=True),
     Step("10_second_stage",   "10_second_stage.ipynb",   {"SEED": 0, "SETTINGS": {}},
-         needs=(*TRAINED, *METHODS), seconds=200, gpu=True),
+         needs=(*TRAINED, *METHODS), seconds=130, gpu=True),
     Step("11_table2",         "11_table2.ipynb",         {},
-         needs=("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second_stage"), seconds=30),
-    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=70),
+         needs=("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second_stage"), seconds=20),
+    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=65),
     Step("14_teacher",        "14_teacher.ipynb",        {"SEED": 0, "SETTINGS": {}},
-         needs=("13_fundus_datasets",), seconds=60, gpu=True),
+         needs=("13_fundus_datasets",), seconds=45, gpu=True),
     Step("15_student",        "15_student.ipynb",        {"SEED": 0, "SETTINGS": {}},
-         needs=("13_fundus_datasets", "14_teacher"), seconds=120, gpu=True),
+         needs=("13_fundus_datasets", "14_teacher"), seconds=80, gpu=True),
     Step("16_significance",   "16_significance.ipynb",   {},
-         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=45),
+         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=10),
     Step("17_expert_agreement", "17_expert_agreement.ipynb", {},
-         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=25),
+         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=5),
     Step("18_explain_and_advise", "18_explain_and_advise.ipynb", {"SETTINGS": {}},
-         needs=("13_fundus_datasets", "15_student"), seconds=40),
+         needs=("13_fundus_datasets", "15_student"), seconds=35),
 ]  # fmt: skip
 FIRST = {"03_vit_supervised", "15_student"}  # their first seed makes what all share: pretrained weights; the choice of lambda_A
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
@@ -56,9 +56,9 @@ FUNDUS = ("14_teacher", "15_student")  # cheap enough for eight, which a Wilcoxo
 FUNDUS_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
 
 
-def seeds_of(step: str, profile: str) -> tuple[int, ...]:
-    """The seeds with which a profile runs a seeded step."""
-    return (FUNDUS_SEEDS if step in FUNDUS else SEEDS)[profile]
+def seeds_of(step: str, profile: str, most: int | None = None) -> tuple[int, ...]:
+    """The seeds with which a profile runs a seeded step, at most so many."""
+    return (FUNDUS_SEEDS if step in FUNDUS else SEEDS)[profile][:most]
 
 
 EXAMPLES = """examples
@@ -76,8 +76,8 @@ notebook's parameters cell. Environment: RIQA_HOME (where results go), RIQA_DATA
 (threads of each step, default 1). Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
 
 
-def expand(profile: str, name: str, settings: dict[str, object]) -> tuple[Step, ...]:
-    """The plan of one profile: NAME, PROFILE and settings filled in, one step per seed."""
+def expand(profile: str, name: str, settings: dict[str, object], most: int | None = None) -> tuple[Step, ...]:
+    """The plan of one profile: NAME, PROFILE and settings filled in, one step per seed (at most so many seeds)."""
     seeded = {s.name for s in PLAN if "SEED" in s.parameters}
     steps = []
     for step in PLAN:
@@ -86,11 +86,11 @@ def expand(profile: str, name: str, settings: dict[str, object]) -> tuple[Step, 
             given |= {"PROFILE": profile, "SETTINGS": settings}
         if step.name not in seeded:
             needs = [s if not seed else f"{s}-seed{seed}"
-                     for s in step.needs for seed in (seeds_of(s, profile) if s in seeded else (0,))]  # fmt: skip
+                     for s in step.needs for seed in (seeds_of(s, profile, most) if s in seeded else (0,))]  # fmt: skip
             steps.append(replace(step, parameters=given, needs=tuple(needs)))
             continue
         steps.append(replace(step, parameters=given))
-        for seed in seeds_of(step.name, profile)[1:]:
+        for seed in seeds_of(step.name, profile, most)[1:]:
             own = [f"{s}-seed{seed}" if s in seeded else s for s in step.needs]
             shared = sorted(FIRST & {step.name, *step.needs})
             steps.append(replace(step, name=f"{step.name}-seed{seed}", parameters=given | {"SEED": seed},
@@ -130,6 +130,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add("--force", nargs="+", metavar="STEP", default=[], help="run these even if up to date, from nothing")
     add("--set", action="append", metavar="KEY=VALUE", default=[], type=setting, dest="settings",
         help="another setting for the notebooks, e.g. train.lr=1e-4 (repeatable)")  # fmt: skip
+    add("--seeds", type=at_least_one, metavar="N", help="only the profile's first N seeds")
     add("--jobs", type=at_least_one, metavar="N", help="steps side by side (default: one per GPU, or 2)")
     add("--serial", action="store_true", help="one step after another in this process, without dask")
     add("--scheduler", metavar="ADDRESS", help="a running dask scheduler, e.g. tcp://10.0.0.1:8786")
@@ -175,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.home:
         os.environ["RIQA_HOME"] = str(chosen.home.expanduser().resolve())
     try:
-        steps = expand(chosen.profile, chosen.name, dict(chosen.settings))
+        steps = expand(chosen.profile, chosen.name, dict(chosen.settings), chosen.seeds)
         walk = Walk(steps, chosen.name, paths.ROOT / "notebooks", paths.home())
         if chosen.list or chosen.why is not None:
             show(walk, chosen.only, chosen.why)

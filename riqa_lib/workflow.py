@@ -33,7 +33,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import IO, Any
@@ -794,10 +794,13 @@ def _side_by_side(
 
 def by_urgency(steps: Sequence[Step]) -> list[Step]:
     """Steps with most still to come first: their own declared seconds and the longest chain of steps that wait for them."""
-    left: dict[str, float] = {}
-    for step in reversed(steps):  # each after what it needs
-        left[step.name] = step.seconds + max((left[s.name] for s in steps if step.name in s.needs), default=0)
-    return sorted(steps, key=lambda step: -left[step.name])
+
+    @cache
+    def left(step: str) -> float:
+        own = next(s.seconds for s in steps if s.name == step)
+        return own + max((left(s.name) for s in steps if step in s.needs), default=0)
+
+    return sorted(steps, key=lambda step: -left(step.name))
 
 
 def _room(client: Any) -> tuple[int, int]:

@@ -41,6 +41,13 @@ def test_statistics_of_a_plain_disc_are_what_was_painted():
     assert advise.statistics(half, mask)["bright"] == pytest.approx(0.5, abs=0.02)
 
 
+def test_one_channel_at_its_end_is_over_exposed():
+    _, _, mask = disc()
+    picture = np.zeros((*mask.shape, 3), np.uint8)
+    picture[mask] = (255, 90, 40)
+    assert advise.statistics(picture, mask)["bright"] == 1
+
+
 def test_direction_is_one_for_stripes_and_low_for_noise():
     u, v, mask = disc(160)
     stripes = np.repeat((120 + 60 * np.sin(40 * u + 0 * v))[..., None], 3, axis=2).astype(np.uint8)
@@ -184,6 +191,17 @@ def test_abstention_says_when_it_cannot_promise_and_counts_patients():
             advise.abstention(p, np.zeros(60, int), **wrong)
     with pytest.raises(ValueError, match="classes"):
         advise.abstention(p, np.full(60, 2))
+
+
+def test_the_first_coverage_that_fails_ends_it():
+    """Testing on, until some coverage passes by luck, would break the promise."""
+    top = np.linspace(0.99, 0.6, 400)
+    truth = np.zeros(400, int)
+    truth[:12] = 1  # the most confident answers are wrong, all others right: 3 % in the end
+    p = np.stack([top, 1 - top], axis=1)
+    assert advise.risk_coverage(p, truth)["error"].iloc[-1] < 0.05
+    assert not advise.abstention(p, truth, rate=0.1).met
+    assert advise.abstention(p, np.zeros(400, int), rate=0.1).coverage == 1
 
 
 def test_risk_coverage_is_a_slow_loop():

@@ -69,6 +69,10 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     assert set(steps["04_fixmatch-seed1"].needs) == {"01_koka10k", "03_vit_supervised", "03_vit_supervised-seed1"}
     assert {"09_crmatch-seed2", "03_vit_supervised-seed2"} <= set(steps["10_second_stage-seed2"].needs)
     assert "09_crmatch" not in steps["10_second_stage-seed2"].needs
+    assert [s.name for s in run_all.expand("gpu", "x", {}, 1)] == [s.name for s in run_all.PLAN]
+    two = {s.name: s for s in run_all.expand("gpu", "x", {}, 2)}
+    assert "15_student-seed1" in two["18_explain_and_advise"].needs
+    assert not any(name.endswith("-seed2") for name in two)
     given = {"NAME": "mine", "PROFILE": "gpu", "SEED": 1, "SETTINGS": {"train.lr": 1}}
     assert steps["04_fixmatch-seed1"].parameters == given
     assert steps["00_start_here"].parameters == {"NAME": "mine"}
