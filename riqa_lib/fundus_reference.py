@@ -87,9 +87,11 @@ def draw(name: str) -> list[Path]:
     if "experts-details" in found:
         drawn["fundus_details"] = fundus_training_figures.detail_points(found["experts-details"], simulated=simulated)
     if "significance" in found:
-        for part, rows in found["significance"].groupby("comparison", sort=False):
-            key = "fundus_" + str(part).lower().replace(" ", "_")
-            drawn[key] = comparing.forest(rows.reset_index(drop=True), simulated=simulated)
+        all_of = found["significance"]
+        multi, teacher = (all_of[all_of["comparison"] == which] for which in ("multi v single", "Student v Teacher"))
+        drawn["fundus_multi_v_single"] = comparing.forest(multi, simulated=simulated)
+        for student, rows in teacher.groupby("a", sort=False):
+            drawn[f"fundus_teacher_v_{student}"] = comparing.forest(rows, simulated=simulated)
     if len(found.get("explain", ())):
         drawn["fundus_maps_on_defects"] = advice_figures.localisation(found["explain"], simulated=simulated)
     command = f"python -m riqa_lib figures ({name})"

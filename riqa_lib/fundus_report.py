@@ -14,14 +14,10 @@ import pandas as pd
 
 from . import paths, store, verdicts
 from .datasets.catalogue import SETS
-from .report import cell, published
+from .report import FUNDUS_NAMES, cell, published
 from .stats import Bootstrap, Paired
 
 DETAILS = ("illumination", "clarity", "contrast")
-NAMES = {
-    "teacher": "Teacher", "single": "single-task", "multi": "multi-task", "multi_hard": "multi-task, hard pseudo-labels",
-    "multi_filtered": "multi-task, filtered pseudo-labels", "label": "overall grade by people, alone",
-}  # fmt: skip
 GRADES = {2: ("bad", "good"), 3: ("reject", "usable", "good")}
 MEASURES = ("macro_f1", "f1", "matched", "recall", "precision", "auc", "accuracy")
 TITLES = {"macro_f1": "macro F1 ↑", "f1": "F1 of bad ↑", "matched": "F1 of bad, matched threshold ↑", "recall": "recall of bad ↑",
@@ -31,7 +27,7 @@ LABEL = "label"  # the baseline that knows the overall grade that people gave, a
 
 def row_name(row: str) -> str:
     """A row's name as tables print it: "multi_hard_eyeq" is "multi-task, hard pseudo-labels"."""
-    return NAMES.get(row.removesuffix("_eyeq").removesuffix("_deepdrid"), row)
+    return FUNDUS_NAMES.get(row.removesuffix("_eyeq").removesuffix("_deepdrid"), row)
 
 
 # ---------------------------------------------------------------- loading

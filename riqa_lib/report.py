@@ -40,6 +40,10 @@ NAMES = {
     "freematch": "ViT + FreeMatch",
     "crmatch": "ViT + CRMatch",
 }
+FUNDUS_NAMES = {
+    "teacher": "Teacher", "single": "single-task", "multi": "multi-task", "multi_hard": "multi-task, hard pseudo-labels",
+    "multi_filtered": "multi-task, filtered pseudo-labels", "label": "overall grade by people, alone",
+}  # fmt: skip
 PUBLISHED = {"mae": "MAE ↓", "mae_3": "MAE 3 ↓", "mae_4": "MAE 4 ↓", "mae_34": "MAE 3&4 ↓"}  # the paper's four columns
 COLUMNS = PUBLISHED | {
     "mae_012": "MAE 0–2 ↓",
@@ -66,8 +70,13 @@ MOST_LINES = 6  # of `findings` with a line each
 
 def name_of(method: str) -> str:
     """A method's name as tables and figures print it."""
+    for on in ("eyeq", "deepdrid"):
+        kind = method.removesuffix(f"_{on}")
+        if kind != method and kind in FUNDUS_NAMES:
+            return f"{FUNDUS_NAMES[kind]} ({on})"
     first = method.removesuffix(SECOND)
-    return NAMES.get(method) or (f"{NAMES.get(first, first)}, second stage" if first != method else method)
+    known = NAMES.get(method) or FUNDUS_NAMES.get(method)
+    return known or (f"{NAMES.get(first, first)}, second stage" if first != method else method)
 
 
 def order(methods: object) -> list[str]:

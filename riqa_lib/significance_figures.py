@@ -9,18 +9,24 @@ from matplotlib.ticker import PercentFormatter
 
 from . import style
 from .figures import _legend_below, _need
+from .fundus_report import row_name
 from .report import name_of
 from .verdicts import SHOWN
 
 
 def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """Differences with their 95 % (thin) and 90 % (thick) intervals, the margin as a band where one was set, and the verdict.
-    table: `verdicts.one_table`; rows that could not be compared are left out. ValueError where none is left."""
+    table: `verdicts.one_table`, perhaps of several sets (column set) but of one pair of networks on each; rows that could not be
+    compared are left out. ValueError where none is left, or where pairs of several kinds are mixed."""
     _need(table, ["quantity", "metric", "primary", "a", "b", "difference", "low", "high", "low_90", "high_90", "margin", "verdict"],
           "table")  # fmt: skip
     rows = table[table["low"].notna()].reset_index(drop=True)
     if rows.empty:
         raise ValueError("table: no row has an interval to draw")
+    on = list(rows["set"]) if "set" in rows else [""] * len(rows)
+    pairs = {*zip(on, rows["a"], rows["b"], strict=True)}
+    if len(pairs) > len({*on}) or len({(row_name(first), row_name(second)) for _, first, second in pairs}) > 1:
+        raise ValueError("table: comparisons of different networks; draw each by itself")
     with style.sheet():
         figure = style.canvas(8.2, 1.3 + 0.30 * len(rows), simulated=simulated)
         ax = figure.subplots()
@@ -35,9 +41,12 @@ def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
             ax.annotate(words, (1, y), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="center",
                         fontsize=8, color=tint)  # fmt: skip
         ax.axvline(0, color=style.INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        ax.set_yticks(np.arange(len(rows)), [f"{r.quantity}, {SHOWN.get(r.metric, r.metric)}" for r in rows.itertuples()])
+        names = [f"{r.quantity}, {SHOWN.get(r.metric, r.metric)}" for r in rows.itertuples()]
+        several = len({*on}) > 1
+        ax.set_yticks(np.arange(len(rows)), [f"{which}: {n}" if several else n for which, n in zip(on, names, strict=True)])
         ax.set_ylim(len(rows) - 0.4, -0.6)
-        ax.set_xlabel(f"{name_of(rows['a'][0])} − {name_of(rows['b'][0])}; above 0 the first is better")
+        of = name_of if len({(first, second) for _, first, second in pairs}) == 1 else row_name  # else the sets stand at the rows
+        ax.set_xlabel(f"{of(rows['a'][0])} − {of(rows['b'][0])}; above 0 the first is better")
         ax.set_title("95 % (thin) and 90 % (thick) intervals; blue: primary; band: margin of equivalence", fontsize=9)
         ax.grid(visible=False, axis="y")
         ax.tick_params(axis="y", length=0)

@@ -33,7 +33,9 @@ def made(name):
             "note": "", "detectable": 0.02, "decided_margin": 0.03}  # fmt: skip
     store.write_table(tables / "significance.csv", pd.DataFrame([
         base | {"comparison": "multi v single", "set": "eyeq"},
-        base | {"comparison": "multi v single", "set": "deepdrid", "low": np.nan}]))  # fmt: skip
+        base | {"comparison": "multi v single", "set": "deepdrid", "low": np.nan},
+        *(base | {"comparison": "Student v Teacher", "set": on, "b": "teacher"} for on in ("mshf", "eyeq_d")),
+    ]))  # fmt: skip
     details = [{"method": m, "row": m, "detail": d, "pictures": 40, "bad": 9, "seeds": 2, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6,
                 "auc": 0.8, "auc_low": 0.7, "auc_high": 0.9, "accuracy": 0.8, "brier": 0.1}
                for m in ("teacher", "multi_eyeq") for d in ("illumination", "clarity", "contrast")]  # fmt: skip
@@ -104,5 +106,6 @@ def test_figures_of_a_walk_of_fundus_photographs_alone(walk, capsys):
     assert main(["figures", "best"]) == 0
     names = {line.split("/")[-1] for line in capsys.readouterr().out.split() if line.endswith(".png")}
     assert names == {f"fundus_{n}.png" for n in
-                     ("overall_eyeq", "overall_deepdrid", "details", "multi_v_single", "maps_on_defects")}  # fmt: skip
+                     ("overall_eyeq", "overall_deepdrid", "details", "multi_v_single", "teacher_v_multi_eyeq",
+                      "maps_on_defects")}  # fmt: skip
     assert json.loads((paths.results("best") / "fundus" / "eyeq" / "dataset.json").read_text())["simulated"]

@@ -337,8 +337,8 @@ def test_a_teacher_without_grades_is_compared_on_details_only():
     overall = table[table["quantity"] == "overall"]
     assert len(overall) == 1
     assert overall["low"].isna().all()
-    assert overall["note"].item() == "teacher: no probabilities of the overall grade"
-    assert "cannot be judged (teacher: no prob" in overall["words"].item()
+    assert overall["note"].item() == "Teacher: no probabilities of the overall grade"
+    assert "cannot be judged (Teacher: no prob" in overall["words"].item()
     assert table.loc[table["quantity"] == "clarity", "p_holm"].notna().all()
 
 
@@ -433,5 +433,16 @@ def test_forest_draws_the_intervals_and_the_margin():
     assert len(ax.collections) == (table["margin"] > 0).sum()
     words = [t.get_text() for t in ax.texts if t.get_text()]
     assert words == list(table.loc[table["margin"] > 0, "verdict"])
+    two = pd.concat([table.assign(set=on, a=f"multi_{on}", b=f"single_{on}") for on in ("eyeq", "deepdrid")])
+    ax = significance_figures.forest(two, simulated=True).axes[0]
+    labels = [t.get_text() for t in ax.get_yticklabels()]
+    assert labels[0] == "eyeq: overall, macro F1"
+    assert labels[len(table)] == "deepdrid: overall, macro F1"
+    assert ax.get_xlabel().startswith("multi-task − single-task;")
+    assert significance_figures.forest(two[two["set"] == "eyeq"], simulated=True).axes[0].get_xlabel().startswith(
+        "multi-task (eyeq) − single-task (eyeq);")  # fmt: skip
+    for mixed in (pd.concat([table, table.assign(b="single_eyeq")]), two.assign(set="mshf")):
+        with pytest.raises(ValueError, match="different networks"):
+            significance_figures.forest(mixed, simulated=True)
     with pytest.raises(ValueError, match="no row"):
         significance_figures.forest(table.assign(low=np.nan), simulated=True)
