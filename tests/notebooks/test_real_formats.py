@@ -15,7 +15,7 @@ from fundus_trees import make_deepdrid, make_eyeq, make_eyeq_d, make_mshf
 from photo_trees import make_koka10k
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = ("04_fixmatch", "16_significance", "17_expert_agreement", "18_explain_and_advise")  # and the four that these need
+STEPS = ("03_vit_supervised", "16_significance", "18_explain_and_advise")  # and the four that these need
 SMALL = {
     "data.size": 32, "data.crop": 32, "model.arch": "", "model.width": 16, "model.depth": 1, "model.weights": "none",
     "train.steps": 4, "train.batch": 8, "train.mu": 1, "train.evaluations": 2,
