@@ -121,8 +121,8 @@ RULES = (  # of a bad detail the first that fits is said, the last of each fits 
          "a veil lies over the field", ("veil",)),
     Rule("", (("direction", ">=", 0.4), ("texture", ">=", 0.058)), "ask to open the eyes wide, or hold the lid",
          "lashes in the field", ("lashes",)),
-    Rule("", (("glare", ">=", 0.2), ("bright", "<=", 0.005), ("rim", "<=", 1.0)), "darken the room, tilt away from the reflection",
-         "a bluish reflection", ("reflection",)),
+    Rule("", (("glare", ">=", 0.2), ("bright", "<=", 0.005), ("rim", "<=", 1.0), ("level", ">=", 0.15)),  # else: noise
+         "darken the room, tilt away from the reflection", "a bluish reflection", ("reflection",)),
     Rule("", (("cut", ">=", 0.12),), "re-centre, or step back", "the picture cuts the field of view"),
     Rule("", (("off_centre", ">=", 0.25),), "re-centre the field", "the field of view lies off centre"),
 )  # fmt: skip

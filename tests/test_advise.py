@@ -124,6 +124,7 @@ def test_nothing_is_said_of_good_or_unsure_pictures():
     measured = NEUTRAL | {"glare": 0.3, "cut": 0.2}
     assert advise.advise(GOOD, measured, good=True) == []
     assert len(advise.advise(GOOD, measured, good=False)) == 2
+    assert advise.advise(GOOD, NEUTRAL | {"glare": 0.3, "level": 0.1}, good=False) == []  # too dark to tell a reflection
     unsure = GOOD | {"clarity": 0.4}
     assert advise.advise(unsure, NEUTRAL, good=False) == []
     assert [a.say for a in advise.advise(unsure, NEUTRAL, good=False, sure={"clarity": 0.55})] == ["refocus"]
