@@ -47,7 +47,8 @@ except ImportError:  # Windows: no locks, kernels over TCP
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
            "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")  # fmt: skip
-DRAWING = {"figures", "style", "report"}  # modules that read results and cannot change a stored run or data set
+# Modules that read results and cannot change a stored run or data set; so can't those whose name ends with "figures"
+DRAWING = {"style", "report", "fundus_report", "localisation"}
 PICTURES = {".png", ".pdf", ".svg"}
 NOT_HASHED = {"provenance.json"}  # holds times
 TAKEN = {"reference", "runs"}  # folders under results/ that are no walks
@@ -315,7 +316,8 @@ def _settings_only(key: str) -> bool:
 
 def _drawing_only(key: str) -> bool:
     if key.startswith("library "):
-        return key.startswith("library file ") or key.rsplit(".", 1)[-1] in DRAWING
+        name = key.rsplit(".", 1)[-1]
+        return key.startswith("library file ") or name in DRAWING or name.endswith("figures")
     return key == "notebook code"
 
 

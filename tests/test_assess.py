@@ -18,6 +18,7 @@ from riqa_lib import advise, assess, fundus_experiment, paths, store
 from riqa_lib.__main__ import main
 from riqa_lib.fundus import find_field
 from riqa_lib.sim.fundus import fundus
+from riqa_lib.teacher_student import calibrated
 from riqa_lib.train import save_weights
 
 DETAILS = advise.DETAILS
@@ -244,6 +245,12 @@ def test_probabilities_are_calibrated_and_curves_follow_the_threshold(one, folde
     sharp = advise.tempered([*raw["probabilities"].values()], one.temperature)
     assert [*row["probabilities"].values()] == pytest.approx(sharp.tolist(), abs=2e-3)
     assert row["probabilities"] != raw["probabilities"]
+    plain = dataclasses.replace(one, maps=((1.0, 0.0),) * 3)
+    (said,) = assess.assess([folder / "b.png"], plain)
+    p = np.array([[said["details"][d]["good"] for d in DETAILS]])
+    expected = calibrated(p, list(one.maps))[0]
+    assert np.abs(expected - p[0]).max() > 0.01
+    assert [row["details"][d]["good"] for d in DETAILS] == pytest.approx(expected.tolist(), abs=2e-3)
     curves, held = assess.curves(one)
     assert held["answered"].tolist() == [1.0, 1.0]
     assert len(curves["test"]) == 75

@@ -477,3 +477,12 @@ def test_what_most_waits_for_goes_first():
     step = lambda name, seconds, *needs: Step(name, "x.ipynb", {}, needs=needs, seconds=seconds)  # noqa: E731
     steps = [step("a", 5), step("b", 1), step("c", 5, "b"), step("d", 2, "c"), step("e", 3), step("f", 3)]
     assert [s.name for s in workflow.by_urgency(steps)] == ["b", "c", "a", "e", "f", "d"]  # 8, 7, 5, 3, 3, 2
+
+
+@pytest.mark.parametrize(("name", "draws"), [
+    ("figures", True), ("fundus_figures", True), ("report", True), ("fundus_report", True), ("train", False),
+    ("fundus_data", False),
+])  # fmt: skip
+def test_a_change_in_what_only_draws_keeps_stored_runs(name, draws):
+    assert (Path(workflow.__file__).with_name(f"{name}.py")).exists()
+    assert workflow._drawing_only(f"library riqa_lib.{name}") is draws
