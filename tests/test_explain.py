@@ -169,6 +169,10 @@ def test_differences_are_paired_by_picture():
     words = localisation.findings(table.reset_index())
     assert f"clarity, energy: multi-task − single-task {paired['value']:+.3f}" in words
     assert "multi-task − single-task +0.000 [+0.000, +0.000], 40 pictures: not decided" in words
+    for shift, word in ((0.05, "more"), (-0.05, "less")):
+        told = localisation.findings(localisation.table(measured(shift), resamples=200)).splitlines()
+        line = next(t for t in told if "energy: multi-task − single-task" in t)
+        assert line.endswith(f": {word}."), line
     assert len(advice_figures.localisation(table.reset_index(), simulated=True).axes) == 2
 
 
