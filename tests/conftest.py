@@ -13,6 +13,14 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RIQA
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def real_data(*parts: str) -> Path:
+    """A file or folder of the real data beside the repository (or below RIQA_SHARED_DATA); without it the test is skipped."""
+    path = Path(os.environ.get("RIQA_SHARED_DATA") or REPOSITORY.parent / "shared" / "data").joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"{path} is not there: nothing was checked against it")
+    return path
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A fresh RIQA_HOME: everything a test writes goes there."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import warnings
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import real_data
 
 from riqa_lib import paths
 from riqa_lib.datasets.folder import FolderError, equal_width, mode_grade, read_folder, round_mean_grade
 
-REAL = Path(os.environ.get("RIQA_SHARED_DATA", paths.ROOT / ".." / "shared" / "data"))
 DECLARED = {"id": "name", "score": "mos", "low": 0, "high": 100}
 
 
@@ -272,11 +271,7 @@ def test_the_tables_floor_needs_no_pillow_or_torch() -> None:
 @pytest.mark.real
 def test_koniq_label_counts() -> None:
     """Counts found by us in the published votes: the mode and the rounded mean (half up) of 10,073 pictures."""
-    file = REAL / "labels" / "koniq10k_distributions_sets.csv"
-    if not file.exists():
-        print(f"{file} is absent: the counts of the real votes were not checked")
-        return
-    table = pd.read_csv(file)
+    table = pd.read_csv(real_data("labels", "koniq10k_distributions_sets.csv"))
     shares = table[["c1", "c2", "c3", "c4", "c5"]].to_numpy()
     assert np.bincount(mode_grade(shares), minlength=5).tolist() == [76, 1379, 5150, 3468, 0]
     counts = shares * table[["c_total"]].to_numpy()
@@ -285,10 +280,7 @@ def test_koniq_label_counts() -> None:
 
 @pytest.mark.real
 def test_biq2021_table() -> None:
-    folder = REAL / "biq2021"
-    if not folder.exists():
-        print(f"{folder} is absent: the real table was not read")
-        return
+    folder = real_data("biq2021")
     frame = read_folder(folder / "images", folder / "scores.csv", id="image_name", score="MOS", source="subset",
                         low=0, high=1)  # fmt: skip
     assert len(frame) == 10_000

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import real_data
 from PIL import Image
 from skimage import data
 
@@ -201,10 +199,8 @@ def test_the_retina_of_scikit_image():
 
 @pytest.mark.real
 def test_real_fundus_photographs():
-    folder = Path(os.environ.get("RIQA_DATA") or Path(__file__).parents[2] / "shared" / "data") / "fundus" / "Images"
-    files = sorted(folder.rglob("*.jpg"))
-    if not files:
-        pytest.skip(f"no photographs under {folder}")
+    files = sorted(real_data("fundus", "Images").rglob("*.jpg"))
+    assert len(files) == 4
     for file in files:
         picture = np.asarray(Image.open(file))
         found = find_field(picture)

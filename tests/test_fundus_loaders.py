@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY
+from conftest import real_data
 from fundus_trees import SCORES, make_deepdrid, make_eyeq, make_eyeq_d, make_mshf
 from openpyxl import Workbook, load_workbook
 from sklearn.metrics import cohen_kappa_score
@@ -17,7 +17,6 @@ from riqa_lib.datasets import catalogue, deepdrid, eyeq, eyeq_d, mshf, sheets
 from riqa_lib.datasets.folder import FolderError
 from riqa_lib.datasets.splits import check_splits, shared_groups
 
-SHARED = REPOSITORY.parent / "shared" / "data"
 CONTRACT = ["id", "path", "group", "source", "split", "grade", "score", "illumination", "clarity", "contrast"]
 
 
@@ -443,8 +442,6 @@ def test_sheets_read_cells_as_text(tmp_path):
 
 # ---------------------------------------------------------------- real tables
 def linked(target: Path, root: Path) -> Path:
-    if not target.exists():
-        pytest.skip(f"{target.name} is not in shared/data")
     root.mkdir(parents=True, exist_ok=True)
     (root / target.name).symlink_to(target)
     return root
@@ -453,8 +450,8 @@ def linked(target: Path, root: Path) -> Path:
 @pytest.mark.real
 def test_real_eyeq_and_eyeq_d(tmp_path):
     for name in ("Label_EyeQ_train.csv", "Label_EyeQ_test.csv"):
-        linked(SHARED / "labels" / name, tmp_path / "eyeq")
-    linked(SHARED / "labels" / "EyeQ-D-Quality-Details.csv", tmp_path / "eyeq_d")
+        linked(real_data("labels", name), tmp_path / "eyeq")
+    linked(real_data("labels", "EyeQ-D-Quality-Details.csv"), tmp_path / "eyeq_d")
     large, small = eyeq.load(tmp_path / "eyeq", pictures=False), eyeq_d.load(tmp_path / "eyeq_d")
     assert eyeq.ABOUT.compare(eyeq.counts(large)) == []
     assert eyeq_d.ABOUT.compare(eyeq_d.counts(small)) == []
@@ -474,17 +471,14 @@ def test_real_eyeq_and_eyeq_d(tmp_path):
 
 @pytest.mark.real
 def test_real_deepdrid_photographs(tmp_path):
-    labels = SHARED / "fundus" / "labels.csv"
-    if not labels.is_file():
-        pytest.skip("fundus/labels.csv is not in shared/data")
-    raw = pd.read_csv(labels, dtype=str, keep_default_na=False)
+    raw = pd.read_csv(real_data("fundus", "labels.csv"), dtype=str, keep_default_na=False)
     for split in ("train", "val"):  # as in the original: a table each, and the folder Images
         folder = deepdrid.FOLDERS[split]
         part = raw[raw["image_path"].str.split("\\").str[1] == folder]
         (tmp_path / folder / "Images").mkdir(parents=True)
         part.to_csv(tmp_path / folder / f"{folder}.csv", index=False)
         for patient in part["patient_id"]:
-            (tmp_path / folder / "Images" / patient).symlink_to(SHARED / "fundus" / "Images" / patient)
+            (tmp_path / folder / "Images" / patient).symlink_to(real_data("fundus", "Images", patient))
     frame = deepdrid.load(tmp_path).set_index("id")
     assert len(frame) == 4
     assert frame["split"].to_dict() == {"146_l2": "train", "267_l2": "val", "265_l2": "val", "431_l2": "val"}

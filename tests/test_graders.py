@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import real_data
 
-from riqa_lib.paths import ROOT
 from riqa_lib.seeding import rng
 from riqa_lib.sim import graders
 from riqa_lib.sim.distortions import distort
@@ -159,12 +157,7 @@ def test_bad_input(call, message):
 
 @pytest.mark.real
 def test_beside_koniq():
-    base = Path(os.environ.get("RIQA_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    file = base / "labels" / "koniq10k_distributions_sets.csv"
-    if not file.exists():
-        print("KonIQ's votes are not at hand: nothing compared")
-        return
-    table = pd.read_csv(file)
+    table = pd.read_csv(real_data("labels", "koniq10k_distributions_sets.csv"))
     counts = np.rint(table[["c1", "c2", "c3", "c4", "c5"]].to_numpy() * table[["c_total"]].to_numpy())
     assert np.bincount(graders.mode_grade(counts), minlength=5).tolist() == [76, 1379, 5150, 3468, 0]
     assert graders.one_rater_mae(counts) == pytest.approx(0.4089, abs=1e-3)

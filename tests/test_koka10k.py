@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import real_data
 from photo_trees import make_koka10k
 from PIL import Image
 
@@ -18,7 +19,6 @@ from riqa_lib.datasets import koniq as koniq_set
 from riqa_lib.datasets.folder import FolderError
 from riqa_lib.datasets.splits import floor_counts
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "labels"
 V = koka10k.VOTES
 PAPER = report.published("table1")
 
@@ -169,9 +169,8 @@ def test_rules_side_by_side() -> None:
 
 @pytest.mark.real
 def test_the_real_vote_table_gives_the_published_counts() -> None:
-    if not (REAL / "koniq10k_distributions_sets.csv").exists():
-        pytest.skip(f"{REAL} is not at hand")
-    frame = koniq_set.load(REAL, pictures=False)
+    real = real_data("labels")
+    frame = koniq_set.load(real, pictures=False)
     found = koka10k.rules(frame, PAPER).set_index("rule")
     assert found.loc["mode", koka10k.GRADES].tolist() == [76, 1379, 5150, 3468, 0]
     assert found.loc["round_mean", koka10k.GRADES].tolist() == [55, 1320, 5388, 3310, 0]
@@ -179,7 +178,7 @@ def test_the_real_vote_table_gives_the_published_counts() -> None:
     assert found.loc[list(koka10k.RULES), "l1"].tolist() == [38, 4518, 476]
     assert found.loc[list(koka10k.RULES), "as_mode"].tolist() == pytest.approx([1, 0.739, 0.959], abs=5e-4)
     # Whichever pictures they are: 149 + 210 hand labels and 9 changed ones give Table 1's fifteen cells.
-    pool = kadis_set.load(REAL, pictures=False)
+    pool = kadis_set.load(real, pictures=False)
     raised = frame["id"][koka10k.grades(frame) == 3].head(9)
     extra = table(id=[*pool["id"].head(359), *raised], grade=[0] * 149 + [4] * 210 + [4] * 9)
     built = koka10k.build(frame, pool, extra)

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import REPOSITORY
+from conftest import real_data
 from scipy.io import savemat
 
 from riqa_lib.__main__ import main
 from riqa_lib.datasets import catalogue, kadid, kadis, koniq, live, tid
 from riqa_lib.datasets.folder import FolderError
 
-LABELS = REPOSITORY.parent / "shared" / "data" / "labels"
 VOTES = [[1, 2, 3, 4, 0], [0, 0, 5, 70, 30], [40, 40, 20, 0, 0], [0, 10, 20, 60, 10]]
 K = np.arange(1, 6)
 
@@ -236,9 +235,7 @@ def test_the_command_tells_missing_from_broken(tmp_path, monkeypatch, capsys):
 
 # ---------------------------------------------------------------- real tables
 def real(root: Path, name: str) -> Path:
-    if not (LABELS / name).is_file():
-        pytest.skip(f"{name} is not in shared/data/labels")
-    (root / name).symlink_to(LABELS / name)
+    (root / name).symlink_to(real_data("labels", name))
     return root
 
 

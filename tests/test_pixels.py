@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import real_data
 from PIL import Image
 
 from riqa_lib import paths, pixels, store
 from riqa_lib.datasets.folder import FolderError
 from riqa_lib.pixels import check_pictures, decode, fit, import_folder, open_dataset, read_picture, write_dataset
 
-REAL = Path(os.environ.get("RIQA_SHARED_DATA", paths.ROOT / ".." / "shared" / "data"))
 DECLARED = {"id": "name", "score": "mos", "low": 0, "high": 100}
 SIZE = 12
 
@@ -349,10 +349,7 @@ def test_import_folder_reports_table_and_pictures_together(photos: Path, tmp_pat
 
 @pytest.mark.real
 def test_real_photographs(tmp_path: Path) -> None:
-    real = REAL / "biq2021"
-    if not real.exists():
-        print(f"{real} is absent: no real photographs were decoded")
-        return
+    real = real_data("biq2021")
     table = pd.read_csv(real / "scores.csv").head(60)
     table.to_csv(tmp_path / "scores.csv", index=False)
     with pytest.warns(UserWarning, match="file not in the table \\(9940\\)"):

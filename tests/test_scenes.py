@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from conftest import real_data
 from PIL import Image
 
-from riqa_lib.paths import ROOT
 from riqa_lib.sim import scenes as module
 from riqa_lib.sim.scenes import FIELD, scene
 
@@ -111,11 +108,8 @@ def test_any_size_and_bad_sizes():
 
 @pytest.mark.real
 def test_beside_real_photographs(scenes):
-    folder = Path(os.environ.get("RIQA_SHARED_DATA", ROOT.parent / "shared" / "data")) / "biq2021" / "images"
-    files = sorted(folder.glob("*.jpg"))[::150]
-    if not files:
-        print("real photographs are not at hand: nothing compared")
-        return
+    files = sorted(real_data("biq2021", "images").glob("*.jpg"))[::150]
+    assert files
     slopes = []
     for file in files:
         with Image.open(file) as f:
