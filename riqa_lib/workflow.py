@@ -11,8 +11,9 @@ An output is every file under home that the notebook wrote through riqa_lib.stor
 The needs' figures (png, pdf, svg) are no inputs: a new palette must not train anything again.
 
 Stored runs and data are reused by their settings, so a step that has to run again first removes the outputs that other
-code, inputs or versions made; a change in the notebook's own code, in a parameter or in a module that only draws
-(`DRAWING`) keeps them. A step that was cut off goes on where it was, unless what it depends on changed meanwhile.
+code, inputs or versions made; a change in the notebook's own code, in a parameter, in a table of a step before or in a
+module that only reads keeps them. What only reads: every module that neither makes data nor trains (`MAKES`) nor is
+imported by one that does. A step that was cut off goes on where it was, unless what it depends on changed meanwhile.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ except ImportError:  # Windows: no locks, kernels over TCP
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
            "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")  # fmt: skip
-# Modules that read results and cannot change a stored run or data set; so can't those whose name ends with "figures"
-DRAWING = {"style", "report", "fundus_report", "localisation"}
+# What makes data and trains. A change in the import closure of these makes stored data and runs anew; all else only reads.
+MAKES = ("sim", "pixels", "fundus", "fundus_data", "views", "models", "ssl", "teacher_student", "pretrain", "train", "predict",
+         "experiment", "fundus_experiment", "audit")  # fmt: skip
 PICTURES = {".png", ".pdf", ".svg"}
 NOT_HASHED = {"provenance.json"}  # holds times
 TAKEN = {"reference", "runs"}  # folders under results/ that are no walks
@@ -100,6 +102,7 @@ class Walk:
     notebooks: Path
     home: Path
     library: Path = paths.ROOT / "riqa_lib"
+    makes: tuple[str, ...] = MAKES  # modules and packages of the library that make data or train
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "home", self.home.resolve())
@@ -310,14 +313,28 @@ def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
     return words
 
 
+def makers(walk: Walk) -> set[str]:
+    """Components of every module that makes data or trains: walk.makes and all that they import, however indirectly.
+
+    The top package itself isn't one: it imports nothing, and a new version number must not train anything again."""
+    files = [f for name in walk.makes for f in (*walk.library.glob(f"{name}.py"), *walk.library.glob(f"{name}/**/*.py"))]
+    dotted = [".".join([walk.library.name, *f.relative_to(walk.library).with_suffix("").parts]) for f in files]
+    code = ast.parse("\n".join(f"import {name.removesuffix('.__init__')}" for name in dotted))
+    return library_code(walk.library, [code]).keys() - {f"library {walk.library.name}"}
+
+
 def _settings_only(key: str) -> bool:
     return key.startswith("parameter ")
 
 
-def _drawing_only(key: str) -> bool:
+def _reads_only(key: str, made_by: set[str]) -> bool:
+    """Whether a change in this component cannot change a stored run or data set, only what is said of it."""
+    if key.startswith("library file "):
+        return True
     if key.startswith("library "):
-        name = key.rsplit(".", 1)[-1]
-        return key.startswith("library file ") or name in DRAWING or name.endswith("figures")
+        return key not in made_by
+    if key.startswith("input "):  # which runs there are is a setting of the runs that learn from them
+        return re.fullmatch(r"input results/[^/]+/tables/.*", key) is not None
     return key == "notebook code"
 
 
@@ -345,7 +362,10 @@ def why(walk: Walk, step: Step) -> list[str]:
     manifest = walk.manifest(step.name)
     if not manifest:
         return ["did not finish last time" if walk.file(step.name, "journal").exists() else "never ran here"]
-    words = list(changed(manifest["components"], components(walk, step)).values())
+    differs = changed(manifest["components"], components(walk, step))
+    made_by = makers(walk) if any(k.startswith("library ") for k in differs) else set()
+    notes = {k: " (makes data or trains: stored runs are made anew)" for k in differs if k in made_by}
+    words = [text + notes.get(key, "") for key, text in differs.items()]
     return words + [f"{name} {what}" for name, what in damaged(walk, manifest).items()]
 
 
@@ -575,6 +595,7 @@ def _begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[
     drop: set[str] = set()
     keep: set[str] = set()
     others: set[str] = set()
+    made_by = makers(walk)
     for old, files in (
         (manifest.get("components"), set(manifest.get("outputs", {}))),
         (cut_off.get("components"), mine),
@@ -582,7 +603,7 @@ def _begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[
         if old is None:
             continue
         differs = changed(old, parts)
-        if force or not all(_settings_only(k) or _drawing_only(k) for k in differs):
+        if force or not all(_settings_only(k) or _reads_only(k, made_by) for k in differs):
             drop |= files
         elif any(map(_settings_only, differs)):
             others |= files

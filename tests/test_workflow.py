@@ -22,6 +22,7 @@ from riqa_lib import workflow
 from riqa_lib.workflow import PlanError, Step, Walk, changed, run_plan, run_step, why, why_all
 
 ROOT = Path(__file__).resolve().parents[1]
+ANEW = " (makes data or trains: stored runs are made anew)"
 LIBRARY = {
     "__init__.py": "",
     "io.py": '''import os
@@ -103,7 +104,7 @@ def toy(folder: Path, **settings: object) -> Walk:
     again = replace(train, name="train-seed1", parameters={"SEED": 1, "SETTINGS": settings})
     last = Step("table", "table.ipynb", needs=("train", "train-seed1"))
     steps = (Step("data", "data.ipynb"), train, again, last)
-    return Walk(steps, "toy", folder / "nb", folder / "home", folder / "toylib")
+    return Walk(steps, "toy", folder / "nb", folder / "home", folder / "toylib", makes=("model",))
 
 
 def results(walk: Walk) -> dict[str, bytes]:
@@ -263,14 +264,15 @@ def test_prose_comments_docstrings_layout_and_other_modules_change_nothing(mine)
     edit(mine.library / "unused.py", "X = 1", "X = 2")
     assert why(mine, mine["train"]) == []
     edit(mine.library / "deep.py", "(2 * x)", "(3 * x)")
-    assert why(mine, mine["train"]) == ["library toylib.deep changed"]
+    assert why(mine, mine["train"]) == [f"library toylib.deep changed{ANEW}"]
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda w: notebook(w.notebooks / "train.ipynb", [*NOTEBOOKS["train"], "1 + 1"]), ["notebook code changed"]),
-        (lambda w: edit(w.library / "model.py", "+ seed", "- seed"), ["library toylib.model changed"]),
+        (lambda w: edit(w.library / "model.py", "+ seed", "- seed"), [f"library toylib.model changed{ANEW}"]),
+        (lambda w: edit(w.library / "figures.py", "red", "blue"), ["library toylib.figures changed"]),
         (lambda w: (w.home / "results/runs/0-1.txt").write_text("99"), ["results/runs/0-1.txt was altered"]),
         (lambda w: (w.home / "results/toy/tables/0.csv").unlink(), ["results/toy/tables/0.csv is gone"]),
         (lambda w: edit(w.file("data", "json"), w.manifest("data")["outputs"]["results/toy/data.txt"], "0" * 64),
@@ -479,10 +481,37 @@ def test_what_most_waits_for_goes_first():
     assert [s.name for s in workflow.by_urgency(steps)] == ["b", "c", "a", "e", "f", "d"]  # 8, 7, 5, 3, 3, 2
 
 
-@pytest.mark.parametrize(("name", "draws"), [
-    ("figures", True), ("fundus_figures", True), ("report", True), ("fundus_report", True), ("train", False),
-    ("fundus_data", False),
-])  # fmt: skip
-def test_a_change_in_what_only_draws_keeps_stored_runs(name, draws):
-    assert (Path(workflow.__file__).with_name(f"{name}.py")).exists()
-    assert workflow._drawing_only(f"library riqa_lib.{name}") is draws
+@pytest.mark.parametrize(
+    ("file", "trains"),
+    [("model", True), ("deep", True), ("figures", False), ("io", False), ("unused", False)],
+)
+def test_only_what_makes_data_or_trains_and_what_that_imports_makes_stored_runs_anew(mine, file, trains):
+    """By imports, never by name: `deep` trains because `model` imports it."""
+    assert (f"library toylib.{file}" in workflow.makers(mine)) is trains
+    run = mine.home / "results/runs/0-1.txt"
+    before = run.stat().st_mtime_ns
+    with open(mine.library / f"{file}.py", "a") as f:
+        f.write("\nNEW = 1\n")
+    assert run_step(mine, "train", False, [], lambda *cell: None).ok
+    assert (run.stat().st_mtime_ns != before) is trains
+
+
+def test_a_package_that_trains_counts_with_all_its_modules(mine):
+    (mine.library / "ssl").mkdir()
+    (mine.library / "ssl" / "__init__.py").write_text("")
+    (mine.library / "ssl" / "fixmatch.py").write_text("from ..deep import double\n")
+    walk = replace(mine, makes=("ssl",))
+    assert workflow.makers(walk) == {"library toylib.ssl", "library toylib.ssl.fixmatch", "library toylib.deep"}
+
+
+def test_tables_of_a_step_before_change_no_stored_run_and_its_data_do(mine):
+    """Which runs there are is noted in tables; a run that learns from another one names it in its settings."""
+    run = mine.home / "results/runs/0-1.txt"
+    before = run.stat().st_mtime_ns
+    for name, anew in (("results/toy/tables/more.csv", False), ("results/toy/data.txt", True)):
+        manifest = mine.manifest("data")
+        manifest["outputs"][name] = "0" * 64
+        mine.file("data", "json").write_text(json.dumps(manifest))
+        assert any(f"input {name}" in w for w in why(mine, mine["train"]))
+        assert run_step(mine, "train", False, [], lambda *cell: None).ok
+        assert (run.stat().st_mtime_ns != before) is anew, name
