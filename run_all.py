@@ -16,7 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from riqa_lib import paths
-from riqa_lib.workflow import PlanError, Step, Walk, run_plan, why_all
+from riqa_lib.plan.freshness import why_all
+from riqa_lib.plan.run import run_plan
+from riqa_lib.plan.steps import PlanError, Step, Walk
 
 TRAINED = ("01_koka10k", "03_vit_supervised")  # the pictures, the first weights, and what to compare with
 METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freematch", "09_crmatch")
@@ -194,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
         collect(chosen.name)
     index = walk.folder / "site" / "index.html"
     if chosen.site and not site_is_current(walk, index):
-        from riqa_lib.site import build
+        from riqa_lib.plan.site import build
 
         build(walk)
     if chosen.site:

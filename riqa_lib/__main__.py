@@ -28,36 +28,38 @@ def environment() -> str:
 
 def figures(walk: str) -> None:
     """Draw every figure and table of a walk from what it stored; no training."""
-    from . import fundus_reference, report, store
+    from . import store
     from .figures import draw_all
+    from .tables import names, stored, table2
 
-    drawn = fundus_reference.draw(walk)
-    if not drawn or (paths.results(walk) / "data").exists() or walk == report.REFERENCE:  # else of fundus photographs alone
-        frames = report.load_walk(walk)
-        drawn = draw_all(frames, walk) + drawn
-        drawn.append(store.write_bytes(paths.figures(walk) / "table2.md", report.show_table(frames["table2"]).encode()))
+    drawn = draw_all.draw(walk)
+    if not drawn or (paths.results(walk) / "data").exists() or walk == names.REFERENCE:  # else of fundus photographs alone
+        frames = stored.load_walk(walk)
+        drawn = draw_all.draw_all(frames, walk) + drawn
+        drawn.append(store.write_bytes(paths.figures(walk) / "table2.md", table2.show_table(frames["table2"]).encode()))
     for file in drawn:
         print(paths.shown(file))
 
 
 def collect(walk: str) -> None:
     """Copy what a walk has, photographs or fundus photographs or both, to results/reference."""
-    from . import fundus_reference, report
+    from .tables import reference, stored
 
-    fundus = not fundus_reference.fundus_report.listed(walk).empty
+    fundus = not stored.fundus_runs(walk).empty
     if (paths.results(walk) / "data").exists() or not fundus:
-        print(paths.shown(report.collect(walk)))
+        print(paths.shown(reference.collect(walk)))
     if fundus:
-        print(paths.shown(fundus_reference.collect(walk)))
+        print(paths.shown(reference.collect_fundus(walk)))
 
 
 def readme(check: bool) -> int:
     """Fill the README's generated blocks from the tracked reference results; check: only say whether they are current."""
-    from . import fundus_reference, report, store
+    from . import store
+    from .tables import reference, text
 
     file = paths.ROOT / "README.md"
     old = file.read_text(encoding="utf-8")
-    new = report.fill_markers(old, report.readme_blocks() | {"fundus": fundus_reference.block()})
+    new = text.fill_markers(old, reference.readme_blocks() | {"fundus": reference.block()})
     if check:
         print("README.md is current" if old == new else "README.md is not current: run python -m riqa_lib readme")
         return int(old != new)
@@ -106,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "assess":
-            from .assess import command
+            from .assess.command import command
 
             return command(chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers)
         elif chosen.command == "data":
@@ -115,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
             figures(chosen.walk)
         elif chosen.command == "bench":
             from . import store
-            from .bench import bench
+            from .training.bench import bench
 
             table = bench(chosen.profile, chosen.steps)
             if chosen.keep:
@@ -123,10 +125,10 @@ def main(arguments: list[str] | None = None) -> int:
         elif chosen.command == "readme":
             return readme(chosen.check)
         elif chosen.command == "nullworlds":
-            from . import nullworlds
+            from .stats import null_worlds
 
-            found = nullworlds.command(*([chosen.worlds] if chosen.worlds is not None else []))
-            print(nullworlds.report(found))
+            found = null_worlds.command(*([chosen.worlds] if chosen.worlds is not None else []))
+            print(null_worlds.report(found))
         elif chosen.command == "collect":
             collect(chosen.walk)
         else:

@@ -26,6 +26,8 @@ import pandas as pd
 from . import paths
 
 TEXT = ("id", "group", "source", "path", "split", "run", "method")  # columns that are text whatever they look like
+
+
 JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by workflow.py
 
 

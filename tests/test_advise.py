@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import advise
-from riqa_lib.advice_figures import abstention as abstention_figure
-from riqa_lib.sim.fundus import fundus
+from riqa_lib.assess import advice
+from riqa_lib.figures.explanations import abstention
+from riqa_lib.sim.fundus_camera import fundus
+from riqa_lib.stats import calibration
 
 NEUTRAL = {"level": 0.4, "bright": 0.0, "uneven": 0.2, "rim": 0.8, "direction": 0.1, "texture": 0.04, "veil": 0.2,
            "glare": 0.07, "off_centre": 0.0, "cut": 0.0}  # fmt: skip
-GOOD = dict.fromkeys(advise.DETAILS, 0.95)
+GOOD = dict.fromkeys(advice.DETAILS, 0.95)
 
 
 def disc(side=100):
@@ -25,7 +26,7 @@ def test_statistics_of_a_plain_disc_are_what_was_painted():
     u, _, mask = disc()
     picture = np.zeros((*mask.shape, 3), np.uint8)
     picture[mask] = (153, 102, 51)
-    found = advise.statistics(picture, mask, off_centre=0.3, cut=0.1)
+    found = advice.statistics(picture, mask, off_centre=0.3, cut=0.1)
     assert found["level"] == pytest.approx(0.5, abs=1e-3)
     assert found["off_centre"] == 0.3
     assert found["cut"] == 0.1
@@ -36,24 +37,24 @@ def test_statistics_of_a_plain_disc_are_what_was_painted():
     assert found["glare"] < 1e-3
     half = picture.copy()
     half[mask & (u > 0)] //= 2
-    assert advise.statistics(half, mask)["uneven"] == pytest.approx(0.5, abs=0.03)
+    assert advice.statistics(half, mask)["uneven"] == pytest.approx(0.5, abs=0.03)
     half[mask & (u > 0)] = 252
-    assert advise.statistics(half, mask)["bright"] == pytest.approx(0.5, abs=0.02)
+    assert advice.statistics(half, mask)["bright"] == pytest.approx(0.5, abs=0.02)
 
 
 def test_one_channel_at_its_end_is_over_exposed():
     _, _, mask = disc()
     picture = np.zeros((*mask.shape, 3), np.uint8)
     picture[mask] = (255, 90, 40)
-    assert advise.statistics(picture, mask)["bright"] == 1
+    assert advice.statistics(picture, mask)["bright"] == 1
 
 
 def test_direction_is_one_for_stripes_and_low_for_noise():
     u, v, mask = disc(160)
     stripes = np.repeat((120 + 60 * np.sin(40 * u + 0 * v))[..., None], 3, axis=2).astype(np.uint8)
     noise = np.random.default_rng(0).integers(60, 180, stripes.shape).astype(np.uint8)
-    assert advise.statistics(stripes, mask)["direction"] > 0.95
-    assert advise.statistics(noise, mask)["direction"] < 0.2
+    assert advice.statistics(stripes, mask)["direction"] > 0.95
+    assert advice.statistics(noise, mask)["direction"] < 0.2
 
 
 @pytest.mark.parametrize("wrong", ["grey", "float", "mask", "empty"])
@@ -63,14 +64,14 @@ def test_statistics_refuse_other_arrays(wrong):
     bad = {"grey": (picture[..., 0], mask), "float": (picture / 255, mask), "mask": (picture, mask[:50]),
            "empty": (picture, mask & False)}  # fmt: skip
     with pytest.raises(ValueError, match="expected uint8"):
-        advise.statistics(*bad[wrong])
+        advice.statistics(*bad[wrong])
 
 
 def test_a_dark_simulated_fundus_is_told_from_an_over_exposed_one():
     shots = [fundus(("advise", 0, i), 160, {"illumination": 1.6}, framing="crop") for i in range(12)]
     levels: dict[str, list[float]] = {}
     for one in shots:
-        levels.setdefault(one.defects["illumination"].kinds[0], []).append(advise.statistics(one.pixels, one.mask() > 0.5)["level"])
+        levels.setdefault(one.defects["illumination"].kinds[0], []).append(advice.statistics(one.pixels, one.mask() > 0.5)["level"])
     bright = [x for kind in ("bright", "halo") for x in levels.get(kind, [])]
     dark = [x for kind in ("dim", "crescent", "vignette", "hole") for x in levels.get(kind, [])]
     assert bright
@@ -101,38 +102,38 @@ CASES = [  # what is bad, what is measured, what must be said
 @pytest.mark.parametrize(("detail", "measured", "said"), CASES, ids=[c[2][:30] for c in CASES])
 def test_each_rule_is_said_alone_with_its_number(detail, measured, said):
     details = GOOD | ({detail: 0.1} if detail else {})
-    told = advise.advise(details, NEUTRAL | measured, good=False)
+    told = advice.advise(details, NEUTRAL | measured, good=False)
     assert [a.say for a in told] == [said]
     assert told[0].detail == detail
     for name, value in measured.items():
-        if any(s == name for s, _, _ in advise.rule(said).when):
+        if any(s == name for s, _, _ in advice.rule(said).when):
             assert f"{name} {value:.2f}" in told[0].why
     assert "probability 0.90" in told[0].why if detail else True
 
 
 def test_every_rule_has_a_case_and_says_something_else():
-    says = [r.say for r in advise.RULES]
+    says = [r.say for r in advice.RULES]
     assert len(set(says)) == len(says)
     assert set(says) == {c[2] for c in CASES}
-    assert {s for r in advise.RULES for s, _, _ in r.when} <= set(NEUTRAL)
-    assert len(advise.listing()) == len(says)
+    assert {s for r in advice.RULES for s, _, _ in r.when} <= set(NEUTRAL)
+    assert len(advice.listing()) == len(says)
     with pytest.raises(ValueError, match="no rule says"):
-        advise.rule("smile")
+        advice.rule("smile")
 
 
 def test_nothing_is_said_of_good_or_unsure_pictures():
     measured = NEUTRAL | {"glare": 0.3, "cut": 0.2}
-    assert advise.advise(GOOD, measured, good=True) == []
-    assert len(advise.advise(GOOD, measured, good=False)) == 2
-    assert advise.advise(GOOD, NEUTRAL | {"glare": 0.3, "level": 0.1}, good=False) == []  # too dark to tell a reflection
+    assert advice.advise(GOOD, measured, good=True) == []
+    assert len(advice.advise(GOOD, measured, good=False)) == 2
+    assert advice.advise(GOOD, NEUTRAL | {"glare": 0.3, "level": 0.1}, good=False) == []  # too dark to tell a reflection
     unsure = GOOD | {"clarity": 0.4}
-    assert advise.advise(unsure, NEUTRAL, good=False) == []
-    assert [a.say for a in advise.advise(unsure, NEUTRAL, good=False, sure={"clarity": 0.55})] == ["refocus"]
-    assert advise.advise({"clarity": float("nan")}, NEUTRAL, good=False) == []
-    assert [advise.call(p) for p in (0.9, 0.65, 0.5, 0.35, 0.1, float("nan"))] == ["good", "good", "unsure", "bad", "bad", ""]
+    assert advice.advise(unsure, NEUTRAL, good=False) == []
+    assert [a.say for a in advice.advise(unsure, NEUTRAL, good=False, sure={"clarity": 0.55})] == ["refocus"]
+    assert advice.advise({"clarity": float("nan")}, NEUTRAL, good=False) == []
+    assert [advice.call(p) for p in (0.9, 0.65, 0.5, 0.35, 0.1, float("nan"))] == ["good", "good", "unsure", "bad", "bad", ""]
     for wrong in ({"clarity": 1.5}, {"sharpness": 0.5}):
         with pytest.raises(ValueError, match="expected probabilities"):
-            advise.advise(wrong, NEUTRAL, good=False)
+            advice.advise(wrong, NEUTRAL, good=False)
 
 
 # ---------------------------------------------------------------- calibration
@@ -140,12 +141,12 @@ def test_temperature_finds_the_one_that_was_applied():
     rng = np.random.default_rng(0)
     p = rng.dirichlet([1, 1, 1], 6000)
     truth = np.array([rng.choice(3, p=row) for row in p])
-    assert advise.temperature(p, truth) == pytest.approx(1, abs=0.06)
-    sharp = advise.tempered(p, 0.5)  # too confident by a factor 2
-    assert advise.temperature(sharp, truth) == pytest.approx(2, rel=0.06)
+    assert calibration.temperature(p, truth) == pytest.approx(1, abs=0.06)
+    sharp = calibration.tempered(p, 0.5)  # too confident by a factor 2
+    assert calibration.temperature(sharp, truth) == pytest.approx(2, rel=0.06)
     slow = np.array([[x ** (1 / 0.5) for x in row] for row in p])
     assert np.allclose(sharp, slow / slow.sum(axis=1, keepdims=True), atol=1e-6)
-    assert advise.temperature(p[:10], truth[:10]) == 1
+    assert calibration.temperature(p[:10], truth[:10]) == 1
 
 
 # ---------------------------------------------------------------- abstention
@@ -159,7 +160,7 @@ def world(n, rng):
 
 def test_the_promise_is_kept_as_often_as_it_says():
     rng = np.random.default_rng(1)
-    rules = [advise.abstention(*world(200, rng), rate=0.15, confidence=0.9) for _ in range(400)]
+    rules = [calibration.abstention(*world(200, rng), rate=0.15, confidence=0.9) for _ in range(400)]
     met = [r for r in rules if r.met]
     risk = [(1 - r.threshold) / 2 for r in met]  # of the answered, known: confidence is uniform, error 1 - confidence
     assert len(met) > 200
@@ -171,27 +172,27 @@ def test_the_promise_is_kept_as_often_as_it_says():
 
 
 def _largest(p, truth, rate):
-    table = advise.risk_coverage(p, truth)
+    table = calibration.risk_coverage(p, truth)
     fine = table[table["error"] <= rate]
     return float(fine["threshold"].iloc[-1]) if len(fine) else 1.0
 
 
 def test_abstention_says_when_it_cannot_promise_and_counts_patients():
     p = np.tile([0.9, 0.1], (60, 1))
-    assert not advise.abstention(p, np.r_[np.ones(30, int), np.zeros(30, int)]).met
-    rule = advise.abstention(p, np.zeros(60, int), rate=0.1)
+    assert not calibration.abstention(p, np.r_[np.ones(30, int), np.zeros(30, int)]).met
+    rule = calibration.abstention(p, np.zeros(60, int), rate=0.1)
     assert rule.met
     assert rule.coverage == 1
     assert rule.threshold == pytest.approx(0.9)
-    few = advise.abstention(p, np.zeros(60, int), rate=0.1, groups=np.arange(60) // 4)  # 15 patients can't show it
+    few = calibration.abstention(p, np.zeros(60, int), rate=0.1, groups=np.arange(60) // 4)  # 15 patients can't show it
     assert not few.met
     assert few.n == 15
     assert few.threshold > 1
     for wrong in ({"rate": 0.0}, {"rate": 1.5}, {"confidence": 1.0}):
         with pytest.raises(ValueError, match="between 0 and 1"):
-            advise.abstention(p, np.zeros(60, int), **wrong)
+            calibration.abstention(p, np.zeros(60, int), **wrong)
     with pytest.raises(ValueError, match="classes"):
-        advise.abstention(p, np.full(60, 2))
+        calibration.abstention(p, np.full(60, 2))
 
 
 def test_the_first_coverage_that_fails_ends_it():
@@ -200,22 +201,22 @@ def test_the_first_coverage_that_fails_ends_it():
     truth = np.zeros(400, int)
     truth[:12] = 1  # the most confident answers are wrong, all others right: 3 % in the end
     p = np.stack([top, 1 - top], axis=1)
-    assert advise.risk_coverage(p, truth)["error"].iloc[-1] < 0.05
-    assert not advise.abstention(p, truth, rate=0.1).met
-    assert advise.abstention(p, np.zeros(400, int), rate=0.1).coverage == 1
+    assert calibration.risk_coverage(p, truth)["error"].iloc[-1] < 0.05
+    assert not calibration.abstention(p, truth, rate=0.1).met
+    assert calibration.abstention(p, np.zeros(400, int), rate=0.1).coverage == 1
 
 
 def test_risk_coverage_is_a_slow_loop():
     rng = np.random.default_rng(2)
     p = rng.dirichlet([1, 1, 1], 40)
     truth = rng.integers(0, 3, 40)
-    table = advise.risk_coverage(p, truth)
+    table = calibration.risk_coverage(p, truth)
     for row in table.itertuples():
         answered = [i for i in range(40) if p[i].max() >= row.threshold]
         wrong = [i for i in answered if p[i].argmax() != truth[i]]
         assert row.coverage == pytest.approx(len(answered) / 40)
         assert row.error == pytest.approx(len(wrong) / len(answered))
-    figure = abstention_figure({"test": table}, advise.abstention(p, truth), simulated=True)
+    figure = abstention({"test": table}, calibration.abstention(p, truth), simulated=True)
     assert len(figure.axes[0].lines) >= 2
     with pytest.raises(ValueError, match="error"):
-        abstention_figure({"test": pd.DataFrame({"coverage": [1.0]})}, advise.abstention(p, truth), simulated=True)
+        abstention({"test": pd.DataFrame({"coverage": [1.0]})}, calibration.abstention(p, truth), simulated=True)

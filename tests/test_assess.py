@@ -14,22 +14,25 @@ import pytest
 import torch
 from PIL import Image
 
-from riqa_lib import advise, assess, fundus_experiment, paths, store
+from riqa_lib import paths, store
 from riqa_lib.__main__ import main
-from riqa_lib.fundus import find_field
-from riqa_lib.sim.fundus import fundus
-from riqa_lib.teacher_student import calibrated
-from riqa_lib.train import save_weights
+from riqa_lib.assess import advice, command, grading
+from riqa_lib.networks.weights import save_weights
+from riqa_lib.pictures.field import find_field
+from riqa_lib.sim import fundus_camera
+from riqa_lib.stats import calibration
+from riqa_lib.stats.calibration import calibrated
+from riqa_lib.training import fundus
 
-DETAILS = advise.DETAILS
+DETAILS = advice.DETAILS
 
 
 def student(folder, *, seed=0, learnt=True, classes=3, row=0, simulated=True, sure=True):
     """A finished run in the form that fundus_experiment leaves. sure: validation on which it is nearly always right."""
-    run = fundus_experiment.settings("smoke", "multi_eyeq", seed)
+    run = fundus.settings("smoke", "multi_eyeq", seed)
     config = run.config("made up") | {"seed": seed, "row": row}
     torch.manual_seed(seed)
-    net = fundus_experiment.network(run, classes)
+    net = fundus.network(run, classes)
     with torch.no_grad():
         net.overall.weight.mul_(20)
         net.details.weight.mul_(20)
@@ -71,11 +74,11 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one(home):
-    return assess.load()
+    return grading.load()
 
 
 def photograph(key="a", size=512, **severity):
-    return Image.fromarray(fundus(("assess", key), size, severity).pixels)
+    return Image.fromarray(fundus_camera.fundus(("assess", key), size, severity).pixels)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +110,7 @@ def folder(tmp_path_factory):
 
 
 def test_every_file_gets_its_row_and_none_stops_the_rest(folder, one):
-    rows = {os.path.relpath(r["file"], folder): r for r in assess.assess([folder], one)}
+    rows = {os.path.relpath(r["file"], folder): r for r in grading.assess([folder], one)}
     answered = {"graded", "abstained"}
     assert len(rows) == 13
     for name in ("a good one.jpg", "b.png", "c grey.png", "d portrait.png", "e turned.jpg", "f huge.jpg", "below/m.tif"):
@@ -119,7 +122,7 @@ def test_every_file_gets_its_row_and_none_stops_the_rest(folder, one):
     assert rows["f huge.jpg"]["width"] == 3000
     turned, upright = ([*rows[n]["probabilities"].values()] for n in ("e turned.jpg", "a good one.jpg"))
     assert turned == pytest.approx(upright, abs=0.02)  # as the camera says it is to be held
-    assert rows["g tiny.png"]["state"] in assess.STATES
+    assert rows["g tiny.png"]["state"] in grading.STATES
     for name, reason in {"h less.png": "16 px or more", "i broken.jpg": "decoded", "j text.txt": "not a picture",
                          "l empty.jpg": "not a picture"}.items():  # fmt: skip
         assert rows[name]["state"] == "unreadable"
@@ -135,7 +138,7 @@ def test_one_picture_has_one_grade_at_every_size(tmp_path, one, key, kind):
     how = {"quality": 95} if kind == "jpg" else {"compress_level": 1}
     for size in (512, 1024, 2048):
         large.resize((size, size), Image.Resampling.BICUBIC).save(tmp_path / f"{size:04d}.{kind}", **how)
-    rows = list(assess.assess([tmp_path], one))
+    rows = list(grading.assess([tmp_path], one))
     p = np.array([[*r["probabilities"].values()] for r in rows])
     assert len({(r["state"], r["grade"]) for r in rows}) == 1
     assert np.ptp(p, axis=0).max() < 0.03
@@ -143,17 +146,17 @@ def test_one_picture_has_one_grade_at_every_size(tmp_path, one, key, kind):
 
 def test_the_student_of_these_tests_tells_pictures_apart(folder, one):
     """Else the test above would say nothing."""
-    p = [r["probabilities"]["reject"] for r in assess.assess([folder], one) if r.get("probabilities")]
+    p = [r["probabilities"]["reject"] for r in grading.assess([folder], one) if r.get("probabilities")]
     assert np.ptp(p) > 0.1
 
 
 def test_reduced_decoding_agrees_with_full(folder, one):
     file = folder / "f huge.jpg"
-    small, size = assess.read(file)
-    full, _ = assess.read(file, None)
+    small, size = grading.read(file)
+    full, _ = grading.read(file, None)
     assert size == (3000, 3000)
     assert full.shape == (3000, 3000, 3)
-    assert max(small.shape) == assess.WORKING
+    assert max(small.shape) == grading.WORKING
     reduced = np.asarray(Image.fromarray(full).resize((480, 480), Image.Resampling.BOX))
     assert np.abs(reduced.astype(int) - small).mean() < 1.5
     a, b = find_field(small), find_field(reduced)
@@ -161,12 +164,12 @@ def test_reduced_decoding_agrees_with_full(folder, one):
 
 
 def test_files_folders_globs_and_what_is_not_there(folder, one, tmp_path):
-    names = lambda *p: [os.path.relpath(f, folder) for f in assess.files(p)]  # noqa: E731
+    names = lambda *p: [os.path.relpath(f, folder) for f in grading.files(p)]  # noqa: E731
     assert names(f"{folder}/*.jpg") == ["a good one.jpg", "e turned.jpg", "f huge.jpg", "i broken.jpg", "l empty.jpg"]
     assert names(f"{folder}/**/*.tif") == ["below/m.tif"]
     assert names(folder / "b.png", folder / "below") == ["b.png", "below/m.tif"]
     assert len(names(folder)) == 13  # nothing hidden
-    rows = list(assess.assess([tmp_path / "nothing.jpg", f"{tmp_path}/*.bmp"], one))
+    rows = list(grading.assess([tmp_path / "nothing.jpg", f"{tmp_path}/*.bmp"], one))
     assert [r["state"] for r in rows] == ["unreadable"] * 2
     assert rows[0]["reason"] == "no such file"
 
@@ -197,7 +200,7 @@ def test_a_failure_leaves_no_half_written_table(folder, home, tmp_path, monkeypa
     def broken(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(assess, "flat", broken)
+    monkeypatch.setattr(command, "flat", broken)
     assert main(["assess", str(folder / "b.png"), "--csv", str(tmp_path / "o.csv")]) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -205,57 +208,57 @@ def test_a_failure_leaves_no_half_written_table(folder, home, tmp_path, monkeypa
 def test_which_student(home, tmp_path, monkeypatch):
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="15_student"):
-        assess.load()
+        grading.load()
     runs = {}
     for k, (name, how) in enumerate({
         "first": {}, "second": {}, "single": {"learnt": False}, "binary": {"classes": 2},
-        "tuning": {"seed": fundus_experiment.TUNING},
+        "tuning": {"seed": fundus.TUNING},
     }.items()):  # fmt: skip
         runs[name] = student(paths.runs() / f"student-{name}", row=k, **how)
         os.utime(runs[name] / "provenance.json", (1000 + k, 1000 + k))
     unfinished = student(paths.runs() / "student-unfinished", row=9)
     (unfinished / "provenance.json").unlink()
-    assert assess.newest().name == "student-second"
-    assert assess.load("student-first").about["run"] == "student-first"
-    binary = assess.load(runs["binary"])
+    assert grading.newest().name == "student-second"
+    assert grading.load("student-first").about["run"] == "student-first"
+    binary = grading.load(runs["binary"])
     assert binary.words == ("bad", "good")
-    single = assess.load("student-single")
+    single = grading.load("student-single")
     photograph().save(tmp_path / "a.png")
-    (row,) = assess.assess([tmp_path / "a.png"], single)
+    (row,) = grading.assess([tmp_path / "a.png"], single)
     assert row["details"] == {}
     assert "no details" in single.headline()
-    assert "real photographs" in assess.load(student(tmp_path / "real", simulated=False)).headline()
+    assert "real photographs" in grading.load(student(tmp_path / "real", simulated=False)).headline()
     with pytest.raises(FileNotFoundError, match="no finished run"):
-        assess.load("student-unfinished")
+        grading.load("student-unfinished")
 
 
 def test_a_student_that_is_often_wrong_abstains_always(tmp_path):
-    wrong = assess.load(student(tmp_path / "student-wrong", sure=False))
+    wrong = grading.load(student(tmp_path / "student-wrong", sure=False))
     photograph().save(tmp_path / "a.png")
-    (row,) = assess.assess([tmp_path / "a.png"], wrong)
+    (row,) = grading.assess([tmp_path / "a.png"], wrong)
     assert row["state"] == "abstained"
     assert row["grade"] == ""
     assert "abstains always" in wrong.headline()
-    assert "unsure" in assess.line(row)
+    assert "unsure" in command.line(row)
 
 
 def test_probabilities_are_calibrated_and_curves_follow_the_threshold(one, folder):
     assert one.temperature < 0.5  # always right at 0.6: sharper is better
-    (row,), (raw,) = (list(assess.assess([folder / "b.png"], each)) for each in (one, dataclasses.replace(one, temperature=1.0)))
-    sharp = advise.tempered([*raw["probabilities"].values()], one.temperature)
+    (row,), (raw,) = (list(grading.assess([folder / "b.png"], each)) for each in (one, dataclasses.replace(one, temperature=1.0)))
+    sharp = calibration.tempered([*raw["probabilities"].values()], one.temperature)
     assert [*row["probabilities"].values()] == pytest.approx(sharp.tolist(), abs=2e-3)
     assert row["probabilities"] != raw["probabilities"]
     plain = dataclasses.replace(one, maps=((1.0, 0.0),) * 3)
-    (said,) = assess.assess([folder / "b.png"], plain)
+    (said,) = grading.assess([folder / "b.png"], plain)
     p = np.array([[said["details"][d]["good"] for d in DETAILS]])
     expected = calibrated(p, list(one.maps))[0]
     assert np.abs(expected - p[0]).max() > 0.01
     assert [row["details"][d]["good"] for d in DETAILS] == pytest.approx(expected.tolist(), abs=2e-3)
-    curves, held = assess.curves(one)
+    curves, held = grading.curves(one)
     assert held["answered"].tolist() == [1.0, 1.0]
     assert len(curves["test"]) == 75
-    assert "kept" in assess.findings(one, held)
-    said, best = assess.calls(one, "mshf")
+    assert "kept" in grading.findings(one, held)
+    said, best = grading.calls(one, "mshf")
     assert said.shape == (150, 3)
     assert best.isin([True, False]).all()
 
@@ -268,7 +271,7 @@ def test_memory_does_not_grow_with_the_folder(one, monkeypatch):
         nonlocal begun, most
         begun += 1
         most = max(most, begun - taken)
-        return assess.Prepared({"file": str(file), "state": "refused", "reason": "made up"})
+        return grading.Prepared({"file": str(file), "state": "refused", "reason": "made up"})
 
     listed = 0
 
@@ -278,10 +281,10 @@ def test_memory_does_not_grow_with_the_folder(one, monkeypatch):
             listed += 1
             yield f"no-such-{k}.jpg"
 
-    monkeypatch.setattr(assess, "prepare", prepared)
-    for row in assess.assess(many(), one, workers=2):
+    monkeypatch.setattr(grading, "prepare", prepared)
+    for row in grading.assess(many(), one, workers=2):
         assert row["file"] == f"no-such-{taken}.jpg"  # in order
         taken += 1
-        assert listed - taken <= assess.BATCH * 3
+        assert listed - taken <= grading.BATCH * 3
     assert taken == 3000
-    assert most <= assess.BATCH * 3
+    assert most <= grading.BATCH * 3

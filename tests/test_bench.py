@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from riqa_lib import bench, experiment
+from riqa_lib.training import bench, photographs
 
 
-@pytest.mark.parametrize("row", ["supervised", "supervised_strong", *(m for m in experiment.METHODS if m != "supervised")])
+@pytest.mark.parametrize("row", ["supervised", "supervised_strong", *(m for m in photographs.METHODS if m != "supervised")])
 def test_the_bare_work_has_every_picture_that_the_method_shows_its_network(row):
-    run = experiment.settings("smoke", row, 0)
+    run = photographs.settings("smoke", row, 0)
     c = run.train
     found = bench.measure("smoke", row, 1, torch.device("cpu"))
     views = {"simmatch": 2, "comatch": 3}.get(row, 2 if row not in ("supervised", "supervised_strong") else 0)
@@ -23,7 +23,7 @@ def test_the_table_has_a_row_for_each_method_and_names_the_machine(monkeypatch, 
     monkeypatch.setattr(bench, "measure", lambda *a: {"pictures": 8, "flops": 2e6, "step": 0.02, "bare": 0.01, "views": 0.001})
     monkeypatch.setattr(bench, "peak", lambda where: 1e9)
     table = bench.bench("smoke", 1)
-    assert len(table) == len(experiment.METHODS) + 1
+    assert len(table) == len(photographs.METHODS) + 1
     first = table.iloc[0]
     assert (first["ratio"], first["pictures_per_second"], first["share_of_peak"]) == pytest.approx((2, 400, 0.2))
     assert first["machine"]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from riqa_lib import comparisons, fundus_report, verdicts
 from riqa_lib.seeding import rng
+from riqa_lib.tables import comparisons, experts, names
 
 DETAILS = comparisons.DETAILS
 
@@ -81,7 +81,7 @@ def test_all_comparisons_that_the_runs_allow(world):
     assert set(table.loc[table["comparison"] == "multi v single", "quantity"]) == {"overall"}
     assert set(table.loc[table["comparison"] == "Student v Teacher", "quantity"]) == set(DETAILS)
     part = predictions[(predictions["set"] == "eyeq") & (predictions["split"] == "test")]
-    again = verdicts.one_table(part, "multi_eyeq", "single_eyeq", resamples=100)
+    again = comparisons.one_table(part, "multi_eyeq", "single_eyeq", resamples=100)
     one = table[(table["comparison"] == "multi v single") & (table["metric"] == "macro_f1")].iloc[0]
     other = again[(again["quantity"] == "overall") & (again["metric"] == "macro_f1")].iloc[0]
     assert (one["difference"], one["low"]) == (other["difference"], other["low"])
@@ -97,17 +97,17 @@ def test_all_comparisons_that_the_runs_allow(world):
 def test_experts_agree_as_a_slow_loop_says(world):
     frames, _ = world
     frame = frames["eyeq_d"]
-    table = comparisons.expert_agreement(frame, resamples=100).set_index(["quantity", "kappa"])
+    table = experts.expert_agreement(frame, resamples=100).set_index(["quantity", "kappa"])
     for quantity in ("overall", "clarity"):
         pairs = [cohen_kappa_score(frame[f"{quantity}_{a}"], frame[f"{quantity}_{b}"]) for a, b in combinations((1, 2, 3), 2)]
         assert table.loc[(quantity, "mean pairwise"), "estimate"] == pytest.approx(np.mean(pairs))
     one_label = frame.drop(columns=[c for c in frame if c[-2:] in ("_1", "_2", "_3")])
-    assert comparisons.expert_agreement(one_label).empty
+    assert experts.expert_agreement(one_label).empty
 
 
 def test_models_agree_with_the_label_by_kappa(world):
     frames, predictions = world
-    table = comparisons.model_agreement(predictions, frames["eyeq_d"], "eyeq_d", ["teacher", "multi_eyeq"])
+    table = experts.model_agreement(predictions, frames["eyeq_d"], "eyeq_d", ["teacher", "multi_eyeq"])
     table = table.set_index(["method", "quantity"])
     mine = predictions[(predictions["set"] == "eyeq_d") & (predictions["method"] == "multi_eyeq") & (predictions["seed"] == 0)]
     assert table.loc[("multi_eyeq", "contrast"), "estimate"] == pytest.approx(
@@ -118,7 +118,7 @@ def test_models_agree_with_the_label_by_kappa(world):
 def test_pseudo_label_noise_counts_pairs_that_differ(world):
     frames, predictions = world
     frame = frames["eyeq_d"]
-    table = comparisons.noise(predictions, frame, "eyeq_d").set_index("detail")
+    table = experts.noise(predictions, frame, "eyeq_d").set_index("detail")
     mine = predictions[(predictions["set"] == "eyeq_d") & (predictions["method"] == "teacher") & (predictions["seed"] == 0)]
     said = mine.set_index("id")["d_illumination"] >= 0.5
     with_graders, among = [], []
@@ -128,7 +128,7 @@ def test_pseudo_label_noise_counts_pairs_that_differ(world):
         among += [a != b for a, b in combinations(votes, 2)]
     assert table.loc["illumination", "pseudo"] == pytest.approx(np.mean(with_graders))
     assert table.loc["illumination", "experts"] == pytest.approx(np.mean(among))
-    assert comparisons.noise(predictions, frame[["id", "group", *DETAILS]], "eyeq_d").empty
+    assert experts.noise(predictions, frame[["id", "group", *DETAILS]], "eyeq_d").empty
 
 
 def test_a_set_that_is_not_there_names_its_notebook(home):
@@ -137,4 +137,4 @@ def test_a_set_that_is_not_there_names_its_notebook(home):
 
 
 def test_names_are_those_of_the_report():
-    assert fundus_report.row_name("multi_hard_eyeq") == "multi-task, hard pseudo-labels"
+    assert names.row_name("multi_hard_eyeq") == "multi-task, hard pseudo-labels"

@@ -10,9 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from riqa_lib import experiment, report, store
-from riqa_lib.experiment import Run, settings
-from riqa_lib.pretrain import PretrainConfig, distorted_pairs
+from riqa_lib import store
+from riqa_lib.pictures import photo_data
+from riqa_lib.tables import stored
+from riqa_lib.training import photographs
+from riqa_lib.training.photographs import Run, settings
+from riqa_lib.training.pretrain import PretrainConfig, distorted_pairs
 
 
 def test_but_changes_a_copy():
@@ -40,13 +43,13 @@ def test_a_typo_or_wrong_type_lists_what_is_allowed(changes, error, words):
         Run().but(**changes)
 
 
-@pytest.mark.parametrize("profile", experiment.PROFILES)
-@pytest.mark.parametrize("row", experiment.ROWS)
+@pytest.mark.parametrize("profile", photographs.PROFILES)
+@pytest.mark.parametrize("row", photographs.ROWS)
 def test_every_profile_and_row_gives_settings_that_store(profile, row):
     run = settings(profile, row, 1, {"fixmatch.tau": 0.61})
     assert len(store.settings_hash(run.config("x"))) == 12
     assert row != "fixmatch" or run.method.tau == 0.61
-    assert run.method.name == {"fixmatch_randaugment": "fixmatch"}.get(row, row if row in experiment.METHODS else "supervised")
+    assert run.method.name == {"fixmatch_randaugment": "fixmatch"}.get(row, row if row in photographs.METHODS else "supervised")
 
 
 @pytest.mark.parametrize(("call", "words"), [
@@ -78,26 +81,26 @@ def walk(tmp_path_factory):
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("walk")))
     patch.delenv("RIQA_JOURNAL", raising=False)
     some = {"data.labels": 40, "data.labelled": 200, "data.pool": 40}
-    experiment.make_data("small", "smoke", some)
-    runs = experiment.train_rows("small", "smoke", list(experiment.ROWS), 0, some)
+    photographs.make_data("small", "smoke", some)
+    runs = photographs.train_rows("small", "smoke", list(photographs.ROWS), 0, some)
     yield some, runs
     patch.undo()
 
 
 def test_rows_share_data_weights_and_budget(walk):
     some, runs = walk
-    data = experiment.walk_data("small")
+    data = photo_data.walk_data("small")
     kept = runs.set_index("method")
     assert kept.loc["supervised", "labels"] == kept.loc["fixmatch", "labels"] == 40
     full = int(((data.frame["split"] == "train") & (data.frame["grade"] >= 0)).sum())
     assert kept.loc["supervised_all", "labels"] == full
-    rows = experiment.rows_of(settings("smoke", "supervised", 0, some), data)
+    rows = photographs.rows_of(settings("smoke", "supervised", 0, some), data)
     assert len(rows["val"]) <= 40
-    few = experiment.rows_of(settings("smoke", "supervised", 0, some | {"data.labels": 10}), data)
+    few = photographs.rows_of(settings("smoke", "supervised", 0, some | {"data.labels": 10}), data)
     assert len(few["val"]) == len(few["labelled"]) == 10
     assert set(data.frame["split"].iloc[rows["unlabelled"]]) == {"pool", "train"}
     assert set(rows["labelled"]) <= set(rows["unlabelled"])
-    nets = [experiment.build(settings("smoke", row, 0, some), data, rows["labelled"]).net for row in experiment.ROWS]
+    nets = [photographs.build(settings("smoke", row, 0, some), data, rows["labelled"]).net for row in photographs.ROWS]
     for net in nets[1:]:
         assert all(torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), net.state_dict().values(), strict=True))
 
@@ -105,12 +108,12 @@ def test_rows_share_data_weights_and_budget(walk):
 def test_test_labels_are_never_seen(walk):
     """Other test grades, same run: training looks at training and validation pictures only."""
     some, _runs = walk
-    data = experiment.walk_data("small")
+    data = photo_data.walk_data("small")
     frame = data.frame.copy()
     frame.loc[frame["split"] == "test", "grade"] = 0
     changed = dataclasses.replace(data, frame=frame)
     run = settings("smoke", "fixmatch", 0, some)
-    a, b = experiment.train(run, data), experiment.train(run, changed)
+    a, b = photographs.train(run, data), photographs.train(run, changed)
     assert a != b
     names = [f"p{k}" for k in range(5)]
     assert store.read_predictions(a)[names].equals(store.read_predictions(b)[names])
@@ -119,15 +122,15 @@ def test_test_labels_are_never_seen(walk):
 def test_first_weights_never_see_test_or_validation_pictures(walk, monkeypatch):
     some, _ = walk
     seen = []
-    monkeypatch.setattr(experiment, "pretrain", lambda net, pixels, rows, *rest: seen.append(rows) or {})
-    data = experiment.walk_data("small")
-    experiment.prepare_weights(settings("smoke", "supervised", 0, some | {"pretrain.steps": 3}), data)
+    monkeypatch.setattr(photographs, "pretrain", lambda net, pixels, rows, *rest: seen.append(rows) or {})
+    data = photo_data.walk_data("small")
+    photographs.prepare_weights(settings("smoke", "supervised", 0, some | {"pretrain.steps": 3}), data)
     assert set(data.frame["split"].iloc[seen[0]]) == {"train", "pool"}
 
 
 def test_predictions_cover_val_test_and_pool(walk):
     _, runs = walk
-    data = experiment.walk_data("small")
+    data = photo_data.walk_data("small")
     table = store.read_predictions(store.paths.runs() / runs["run"].iloc[0])
     assert set(table["split"]) == {"val", "test", "pool", "train"}  # train: those whose grade was hidden
     frame = data.frame.set_index("id")
@@ -140,26 +143,26 @@ def test_predictions_cover_val_test_and_pool(walk):
 
 def test_a_finished_run_is_not_trained_again(walk, monkeypatch):
     some, runs = walk
-    monkeypatch.setattr(experiment, "fit", lambda *a, **k: pytest.fail("trained again"))
-    again = experiment.train_rows("small", "smoke", ["fixmatch"], 0, some)
+    monkeypatch.setattr(photographs, "fit", lambda *a, **k: pytest.fail("trained again"))
+    again = photographs.train_rows("small", "smoke", ["fixmatch"], 0, some)
     assert again["run"].iloc[0] == runs.set_index("method").loc["fixmatch", "run"]
 
 
 def test_more_labels_than_there_are(walk):
     some, _ = walk
-    data = experiment.walk_data("small")
+    data = photo_data.walk_data("small")
     with pytest.raises(ValueError, match=r"data\.labels is 5000, but only"):
-        experiment.train(settings("smoke", "supervised", 0, some | {"data.labels": 5000}), data)
+        photographs.train(settings("smoke", "supervised", 0, some | {"data.labels": 5000}), data)
 
 
 def test_missing_data_names_the_notebook(home):
     with pytest.raises(FileNotFoundError, match="run the notebook 01_koka10k first"):
-        experiment.walk_data("nothing")
+        photo_data.walk_data("nothing")
 
 
 def test_a_folder_without_pictures_says_what_is_missing(home):
     with pytest.raises(ValueError, match=r"reads real pictures: say where they are"):
-        experiment.make_data("paper", "paper", {"data.source": "folder"})
+        photographs.make_data("paper", "paper", {"data.source": "folder"})
 
 
 @pytest.mark.parametrize("profile", ["gpu", "paper"])
@@ -177,8 +180,8 @@ def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
         table.to_csv(tmp_path / "scores.csv", index=False)
         place = {"root": str(tmp_path), "table": str(tmp_path / "scores.csv"), "id": "name", "score": "MOS", "low": 0, "high": 100}
         small |= {"data.source": "folder", "data.folder": place, "model.weights": "none"}
-    experiment.make_data("cut", profile, small)
-    runs = experiment.train_rows("cut", profile, ["supervised", "fixmatch"], 0, small)
-    table = report.load_runs("cut", runs)["table2"]
+    photographs.make_data("cut", profile, small)
+    runs = photographs.train_rows("cut", profile, ["supervised", "fixmatch"], 0, small)
+    table = stored.load_runs("cut", runs)["table2"]
     assert set(table["method"]) >= {"constant", "supervised", "fixmatch"}
     assert set(table["data"]) == {"simulated" if profile == "gpu" else "real"}

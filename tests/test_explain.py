@@ -9,11 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from riqa_lib import advice_figures, advise, explain, fundus_experiment, localisation, pixels
+from riqa_lib.assess import advice, explain, grad_cam
+from riqa_lib.datasets import data_folder
+from riqa_lib.figures import explanations
+from riqa_lib.networks.views import normalise
 from riqa_lib.sim import fundus_sets
-from riqa_lib.sim.fundus import CAUSES
+from riqa_lib.sim.fundus_camera import CAUSES
 from riqa_lib.sim.fundus_sets import make_fundus, shot_of
-from riqa_lib.views import normalise
+from riqa_lib.stats.bootstrap import resamples_of
+from riqa_lib.tables import localisation
+from riqa_lib.training import fundus
 
 
 class Tiny(nn.Module):
@@ -59,10 +64,10 @@ SCORES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("head", explain.HEADS)
+@pytest.mark.parametrize("head", grad_cam.HEADS)
 def test_grad_cam_is_its_formula(head):
     net, shown = Tiny().train(), pictures()
-    maps = explain.grad_cam(net, net.last, shown, head, batch=2)
+    maps = grad_cam.grad_cam(net, net.last, shown, head, batch=2)
     assert maps.shape == (3, 24, 24)
     assert net.training  # left as it was
     assert maps.max() > 0
@@ -75,17 +80,17 @@ def test_grad_cam_is_its_formula(head):
 def test_wrong_pictures_and_heads_are_refused():
     net = Tiny()
     with pytest.raises(ValueError, match="expected uint8"):
-        explain.grad_cam(net, net.last, pictures().astype(float), "overall")
+        grad_cam.grad_cam(net, net.last, pictures().astype(float), "overall")
     with pytest.raises(ValueError, match="expected overall, illumination"):
-        explain.grad_cam(net, net.last, pictures(), "sharpness")
+        grad_cam.grad_cam(net, net.last, pictures(), "sharpness")
 
 
 def test_the_last_layer_with_a_map_large_enough():
     net = Tiny()
-    assert explain.last_layer(net, 24) is net.last  # 6 x 6
-    assert explain.last_layer(net, 12) is net.first  # the last has 3 x 3
+    assert grad_cam.last_layer(net, 24) is net.last  # 6 x 6
+    assert grad_cam.last_layer(net, 12) is net.first  # the last has 3 x 3
     with pytest.raises(ValueError, match="no layer"):
-        explain.last_layer(net, 4)
+        grad_cam.last_layer(net, 4)
 
 
 # ---------------------------------------------------------------- measures
@@ -173,14 +178,14 @@ def test_differences_are_paired_by_picture():
         told = localisation.findings(localisation.table(measured(shift), resamples=200)).splitlines()
         line = next(t for t in told if "energy: multi-task − single-task" in t)
         assert line.endswith(f": {word}."), line
-    assert len(advice_figures.localisation(table.reset_index(), simulated=True).axes) == 2
+    assert len(explanations.localisation(table.reset_index(), simulated=True).axes) == 2
 
 
 def test_the_interval_is_a_slow_bootstrap_of_groups_and_seeds():
     data = measured(seeds=(0, 1, 2))
     of = data[data["method"] == "single_eyeq"]
     row = localisation.table(of, resamples=300, seed=3).set_index(["measure", "against"]).loc[("energy", "itself")]
-    clusters, seeds = localisation.stats.resamples_of(20, 3, 300, 3)
+    clusters, seeds = resamples_of(20, 3, 300, 3)
     wide = of.pivot_table(index="id", columns="seed", values="energy")
     names = list(dict.fromkeys(of.drop_duplicates("id").set_index("id")["group"].reindex(wide.index)))
     means = []
@@ -205,7 +210,7 @@ def test_other_pictures_cannot_be_compared():
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = make_fundus(tmp_path_factory.mktemp("set"), "eyeq-like", 80, 40, progress=False)
-    return pixels.open_dataset(folder)
+    return data_folder.open_dataset(folder)
 
 
 def test_cases_hold_the_middle_of_pictures_and_maps(made):
@@ -244,12 +249,12 @@ def test_a_map_that_is_the_truth_beats_chance_and_one_of_its_own_picture_beats_s
 
 def test_a_single_task_network_answers_with_its_only_map(made):
     of = explain.cases(made, 30, 36, seed=1)
-    net = fundus_experiment.network(fundus_experiment.settings("smoke"), 3)
-    layer = explain.last_layer(net, 36)
+    net = fundus.network(fundus.settings("smoke"), 3)
+    layer = grad_cam.last_layer(net, 36)
     only = {"illumination": of.regions["illumination"]}
     multi, single = (explain.scores(net, layer, of.pixels, of.frame, only, of.insides, details=d) for d in (True, False))
     rows = sorted(of.regions["illumination"])
-    cams = explain.grad_cam(net, layer, of.pixels[rows], "overall")
+    cams = grad_cam.grad_cam(net, layer, of.pixels[rows], "overall")
     slow = [explain.measure(c, of.regions["illumination"][i], of.insides[i])["energy"] for i, c in zip(rows, cams, strict=True)]
     assert np.allclose(single["energy"], slow)
     assert not np.allclose(multi["energy"], slow)
@@ -257,9 +262,9 @@ def test_a_single_task_network_answers_with_its_only_map(made):
 
 def test_advice_is_held_against_the_true_cause(made):
     test = made.frame[made.frame["split"] == "test"].set_index("id")
-    details = pd.DataFrame({d: np.where(test[f"true_{d}"] == 1, 0.95, 0.05) for d in advise.DETAILS}, index=test.index)
+    details = pd.DataFrame({d: np.where(test[f"true_{d}"] == 1, 0.95, 0.05) for d in advice.DETAILS}, index=test.index)
     told = explain.advice_truth(made, 25, details, test["true_grade"] == 2, {})
-    assert {*told["say"]} <= {r.say for r in advise.RULES}
+    assert {*told["say"]} <= {r.say for r in advice.RULES}
     assert (told["said"] > 0).all()
     weighted = (told["right"] * told["said"]).sum() / told["said"].sum()
     assert weighted > (told["chance"] * told["said"]).sum() / told["said"].sum() + 0.1
@@ -268,9 +273,9 @@ def test_advice_is_held_against_the_true_cause(made):
         one = shot_of(made, key)
         row = fundus_sets.plan("eyeq-like", 80, 0).set_index("id", drop=False).loc[key].to_dict()
         large = fundus_sets.shot(row, "eyeq-like", 160, 0)
-        found = advise.statistics(large.pixels, large.mask() > 0.5)
-        for a in advise.advise(details.loc[key].to_dict(), found, good=test["true_grade"][key] == 2):
+        found = advice.statistics(large.pixels, large.mask() > 0.5)
+        for a in advice.advise(details.loc[key].to_dict(), found, good=test["true_grade"][key] == 2):
             strong = {k for c, d in one.defects.items() if one.severity[c] >= (0.3 if c == "artefact" else 0.8) for k in d.kinds}
-            slow.setdefault(a.say, []).append(any(k in advise.rule(a.say).fits for k in strong))
-    assert told.set_index("say")["right"].to_dict() == {k: np.mean(v) for k, v in slow.items() if advise.rule(k).fits}
+            slow.setdefault(a.say, []).append(any(k in advice.rule(a.say).fits for k in strong))
+    assert told.set_index("say")["right"].to_dict() == {k: np.mean(v) for k, v in slow.items() if advice.rule(k).fits}
     assert explain.advice_findings(told).count("\n") == len(told) - 1

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import REPOSITORY
 from matplotlib import colors
 
-from riqa_lib import figures, paths, report, style
+from riqa_lib import paths
+from riqa_lib.figures import curves, draw_all, results, style
+from riqa_lib.figures.data import class_shares, contact_sheet
+from riqa_lib.tables import published, table2
+from riqa_lib.tables.names import ALWAYS, FIVE, NAMES, name_of, order
 
 P = [f"p{k}" for k in range(5)]
 
@@ -48,7 +52,7 @@ def counts() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def frames() -> dict[str, pd.DataFrame]:
     p = predictions()
-    table = report.table2(p, report.published(), True, [2], {"mae": 0.4}, resamples=30)
+    table = table2.table2(p, published.published(), True, [2], {"mae": 0.4}, resamples=30)
     facts = pd.DataFrame({"item": ["data"], "value": ["simulated"]})
     return {"predictions": p, "history": history(), "counts": counts(), "table2": table, "provenance": facts}
 
@@ -58,7 +62,7 @@ def words(figure) -> str:
 
 
 def test_class_shares_has_the_shares() -> None:
-    ax = figures.class_shares(counts(), simulated=True).axes[0]
+    ax = class_shares(counts(), simulated=True).axes[0]
     bars = [b for b in ax.patches if b.get_width() > 0 and b.get_height() > 0]
     assert [b.get_width() for b in bars[:5]] == pytest.approx(np.array([5, 20, 50, 30, 5]) / 110)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["train · koniq-like", "test · koniq-like", "pool"]
@@ -66,30 +70,30 @@ def test_class_shares_has_the_shares() -> None:
 
 
 def test_learning_curves_have_the_seeds_and_their_mean() -> None:
-    figure = figures.learning_curves(history(), simulated=True)
+    figure = curves.learning_curves(history(), simulated=True)
     assert len(figure.axes) == 2
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert lines["ViT, supervised"].get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
     assert len(figure.axes[0].lines) == 2 * (2 + 1)
-    lone = figures.learning_curves(history().query("seed == 0").drop(columns="val_macro_mae"), simulated=True)
+    lone = curves.learning_curves(history().query("seed == 0").drop(columns="val_macro_mae"), simulated=True)
     assert len(lone.axes) == 1
     assert len(lone.axes[0].lines) == 2
 
 
 def test_pseudo_labels_leaves_out_who_has_none() -> None:
-    figure = figures.pseudo_labels(history(), simulated=True)
+    figure = curves.pseudo_labels(history(), simulated=True)
     named = [line.get_label() for line in figure.axes[0].lines if not line.get_label().startswith("_")]
     assert named == ["ViT + FixMatch"]
     with pytest.raises(ValueError, match="no method chooses"):
-        figures.pseudo_labels(history().query("method == 'supervised'"), simulated=True)
+        curves.pseudo_labels(history().query("method == 'supervised'"), simulated=True)
 
 
 def test_table2_points_are_where_the_table_says(frames) -> None:
     table = frames["table2"]
-    figure = figures.table2_points(table, predictions(), simulated=True)
+    figure = results.table2_points(table, predictions(), simulated=True)
     ax = figure.axes[0]
     drawn = {(round(float(x), 6), float(y)) for line in ax.lines for x, y in zip(*line.get_data(), strict=True)}
-    table = table[~table["method"].isin(list(report.ALWAYS))]
+    table = table[~table["method"].isin(list(ALWAYS))]
     assert [t.get_text() for t in ax.get_yticklabels()] == table["row"].tolist()
     assert ax.get_xlabel() == "trained with 30 labels"
     for y, row in enumerate(table.to_dict("records")):
@@ -101,35 +105,35 @@ def test_table2_points_are_where_the_table_says(frames) -> None:
     assert len(dots) == 2
     assert np.mean(dots[0][:, 0]) == pytest.approx(table.set_index("method").loc["supervised", "mae"])
     assert "published, on real pictures" in words(figure)
-    assert "one seed" not in words(figures.table2_points(table, simulated=True))
+    assert "one seed" not in words(results.table2_points(table, simulated=True))
 
 
 def test_second_stages_and_many_rows(frames) -> None:
     p = predictions()
     later = p[p["method"] == "fixmatch"].assign(method="fixmatch_second", labels=60)
     both = pd.concat([p, later], ignore_index=True)
-    drawn = figures.by_stage(figures.confusion, "confusion", both, simulated=True)
+    drawn = results.by_stage(results.confusion, "confusion", both, simulated=True)
     assert list(drawn) == ["confusion", "confusion_second"]
     titles = [[ax.get_title("left") for ax in f.axes] for f in drawn.values()]
     assert titles == [["ViT, supervised", "ViT + FixMatch"], ["ViT + FixMatch, second stage"]]
-    assert list(figures.by_stage(figures.confusion, "confusion", p, simulated=True)) == ["confusion"]
-    table = report.table2(both, report.published(), True, [2], {"mae": 0.4}, resamples=30)
-    ax = figures.table2_points(table, both, simulated=True).axes[0]
+    assert list(results.by_stage(results.confusion, "confusion", p, simulated=True)) == ["confusion"]
+    table = table2.table2(both, published.published(), True, [2], {"mae": 0.4}, resamples=30)
+    ax = results.table2_points(table, both, simulated=True).axes[0]
     names = [t.get_text() for t in ax.get_yticklabels()]
     assert names[-2:] == ["ViT + FixMatch, n = 30", "ViT + FixMatch, second stage, n = 60"]
     assert [line.get_marker() for line in ax.lines].count("s") == 2  # the second stage, and its key
     old = frames["table2"][["row", "method", "labels", "published_mae",
                             *(f"{m}{e}" for m in ("mae", "macro_mae", "srcc") for e in ("", "_low", "_high"))]]  # fmt: skip
-    assert figures.table2_points(old, simulated=True).axes  # a table of before, without the later columns
+    assert results.table2_points(old, simulated=True).axes  # a table of before, without the later columns
 
 
 def test_many_learning_curves_get_a_panel_each() -> None:
     one = history().query("method == 'supervised'")
-    names = ["supervised", "fixmatch", *report.FIVE]
+    names = ["supervised", "fixmatch", *FIVE]
     many = pd.concat([one.assign(method=m, val_mae=one["val_mae"] - 0.01 * i) for i, m in enumerate(names)])
-    figure = figures.learning_curves(many, simulated=True)
+    figure = curves.learning_curves(many, simulated=True)
     titled = {ax.get_title("left"): ax for ax in figure.axes if ax.get_title("left")}
-    assert list(titled) == [report.name_of(m) for m in report.order(names)]
+    assert list(titled) == [name_of(m) for m in order(names)]
     base, method = (next(line for line in titled["ViT + FixMatch"].lines if line.get_label().startswith(start))
                     for start in ("_child0", "ViT"))  # fmt: skip
     assert base.get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
@@ -138,14 +142,14 @@ def test_many_learning_curves_get_a_panel_each() -> None:
 
 def test_confusion_counts() -> None:
     p = predictions()
-    figure = figures.confusion(p, "fixmatch", simulated=True)
+    figure = results.confusion(p, "fixmatch", simulated=True)
     own = p[p["method"] == "fixmatch"]
     table = pd.crosstab(own["truth"], own[P].to_numpy().argmax(axis=1))
     shown = [int(t.get_text().split("\n")[1]) for t in figure.axes[0].texts]
     assert shown == [n for row in table.to_numpy() for n in row if n]
-    assert len(figures.confusion(p, simulated=True).axes) == 2
+    assert len(results.confusion(p, simulated=True).axes) == 2
     with pytest.raises(ValueError, match="no method comatch; found supervised, fixmatch"):
-        figures.confusion(p, "comatch", simulated=True)
+        results.confusion(p, "comatch", simulated=True)
 
 
 def test_reliability_of_a_forecaster_that_is_calibrated_and_one_that_is_not() -> None:
@@ -153,7 +157,7 @@ def test_reliability_of_a_forecaster_that_is_calibrated_and_one_that_is_not() ->
     p = np.repeat([[0.6, 0.4, 0, 0, 0], [0.9, 0.1, 0, 0, 0]], 2000, axis=0)
     honest = pd.DataFrame(p, columns=P).assign(method="a", seed=0, truth=(g.random(4000) > p[:, 0]).astype(int))
     boasting = honest.assign(method="b", truth=(g.random(4000) > 0.5).astype(int))
-    figure = figures.reliability(pd.concat([honest, boasting]), simulated=False, bins=2)
+    figure = results.reliability(pd.concat([honest, boasting]), simulated=False, bins=2)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     error = {name[0]: float(re.findall(r"ECE ([\d.]+)", name)[0]) for name in lines if "ECE" in name}
     assert error["a"] <= 0.02
@@ -164,23 +168,23 @@ def test_reliability_of_a_forecaster_that_is_calibrated_and_one_that_is_not() ->
 def test_contact_sheet() -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (5, 8, 10, 3), dtype=np.uint8)
     frame = pd.DataFrame({"grade": [0, 4, 2, 3, -1]})
-    figure = figures.contact_sheet(pixels, frame, simulated=True, columns=3)
+    figure = contact_sheet(pixels, frame, simulated=True, columns=3)
     assert (figure.axes[4].images[0].get_array() == pixels[4]).all()
     assert [ax.get_title() for ax in figure.axes] == ["grade 0", "grade 4", "grade 2", "grade 3", "no label", ""]
     for wrong in (pixels[:4], pixels / 255, pixels[..., 0]):
         with pytest.raises(ValueError, match=r"expected uint8 \(5, H, W, 3\)"):
-            figures.contact_sheet(wrong, frame, simulated=True)
+            contact_sheet(wrong, frame, simulated=True)
 
 
 @pytest.mark.parametrize(
     ("draw", "table", "column"),
     [
-        (figures.class_shares, counts(), "known"),
-        (figures.learning_curves, history(), "val_mae"),
-        (figures.pseudo_labels, history(), "val_kept_accuracy"),
-        (figures.confusion, predictions(), "truth"),
-        (figures.reliability, predictions(), "method"),
-        (figures.table2_points, pd.DataFrame({"row": ["x"], "method": ["x"]}), "mae_low"),
+        (class_shares, counts(), "known"),
+        (curves.learning_curves, history(), "val_mae"),
+        (curves.pseudo_labels, history(), "val_kept_accuracy"),
+        (results.confusion, predictions(), "truth"),
+        (results.reliability, predictions(), "method"),
+        (results.table2_points, pd.DataFrame({"row": ["x"], "method": ["x"]}), "mae_low"),
     ],
 )
 def test_missing_columns_and_empty_tables_are_errors(draw, table, column) -> None:
@@ -193,22 +197,22 @@ def test_missing_columns_and_empty_tables_are_errors(draw, table, column) -> Non
 
 def test_draw_all_saves_what_it_can_with_its_label(frames, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
-    found = figures.draw_all(frames, "demo")
+    found = draw_all.draw_all(frames, "demo")
     names = ["class_shares", "learning_curves", "pseudo_labels", "table2", "confusion", "reliability"]
     assert found == [paths.figures("demo") / f"{n}.{kind}" for n in names for kind in ("png", "pdf")]
     assert sorted(f.name for f in paths.figures("demo").iterdir()) == sorted(f.name for f in found)
     assert b"table2; simulated data; python -m riqa_lib figures (demo)" in found[6].read_bytes()
-    few = figures.draw_all({"counts": frames["counts"], "provenance": frames["provenance"]}, "few")
+    few = draw_all.draw_all({"counts": frames["counts"], "provenance": frames["provenance"]}, "few")
     assert [f.name for f in few] == ["class_shares.png", "class_shares.pdf"]
     later = frames["predictions"].replace({"method": {"fixmatch": "fixmatch_second"}})
     monkeypatch.setattr(style, "save", lambda figure, name, walk, command: [name])  # saving takes long
-    late = figures.draw_all({"predictions": later, "provenance": frames["provenance"]}, "late")
+    late = draw_all.draw_all({"predictions": later, "provenance": frames["provenance"]}, "late")
     assert late == ["confusion", "confusion_second", "reliability", "reliability_second"]
 
 
 def test_saving_twice_gives_the_same_bytes_and_no_date(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
-    draw = lambda: style.save(figures.learning_curves(history(), simulated=True), "curves", "demo")  # noqa: E731
+    draw = lambda: style.save(curves.learning_curves(history(), simulated=True), "curves", "demo")  # noqa: E731
     first = [f.read_bytes() for f in draw()]
     assert first == [f.read_bytes() for f in draw()]
     assert not any(b"CreationDate" in data or b"tIME" in data for data in first)
@@ -218,8 +222,8 @@ def test_saving_twice_gives_the_same_bytes_and_no_date(tmp_path, monkeypatch) ->
 
 def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
-    assert style.data_label(figures.confusion(predictions(), simulated=True)) == "simulated data"
-    assert style.data_label(figures.confusion(predictions(), simulated=False)) == "real data"
+    assert style.data_label(results.confusion(predictions(), simulated=True)) == "simulated data"
+    assert style.data_label(results.confusion(predictions(), simulated=False)) == "real data"
     from matplotlib.figure import Figure
 
     with pytest.raises(ValueError, match="does not say whether its data are simulated"):
@@ -228,7 +232,7 @@ def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
 
 
 def test_notebooks_show_figures_without_pyplot() -> None:
-    figure = figures.learning_curves(history(), simulated=True)
+    figure = curves.learning_curves(history(), simulated=True)
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
@@ -236,9 +240,9 @@ def test_colours_stay_apart_and_settings_stay_put() -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    figures.learning_curves(history(), simulated=True)
+    curves.learning_curves(history(), simulated=True)
     assert dict(mpl.rcParams) == before
-    assert set(style.METHOD) == set(report.NAMES) - set(report.ALWAYS)
+    assert set(style.METHOD) == set(NAMES) - set(ALWAYS)
     assert style.colour("comatch_second") == style.colour("comatch")
     values = [np.array(colors.to_rgb(c)) for c in style.METHOD.values()]
     gaps = [np.abs(a - b).sum() for i, a in enumerate(values) for b in values[:i]]
@@ -246,8 +250,8 @@ def test_colours_stay_apart_and_settings_stay_put() -> None:
 
 
 def test_no_picture_or_training_library_is_imported_here() -> None:
-    for name in ("metrics", "stats", "report", "style", "figures"):
-        tree = ast.parse((Path(figures.__file__).parent / f"{name}.py").read_text())
+    for file in (f for package in ("stats", "tables", "figures") for f in (REPOSITORY / "riqa_lib" / package).glob("*.py")):
+        name, tree = file.stem, ast.parse(file.read_text())
         names = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         names |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         assert not {n.split(".")[0] for n in names} & {"PIL", "skimage", "torch", "seaborn"}, name

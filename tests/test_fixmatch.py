@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from riqa_lib.networks.views import View
 from riqa_lib.ssl.base import Batch, forward_views
 from riqa_lib.ssl.fixmatch import FixMatch
 from riqa_lib.ssl.parts import PriorAlignment
 from riqa_lib.ssl.supervised import Supervised
-from riqa_lib.views import View
 
 
 def slow_softmax(row):

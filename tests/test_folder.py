@@ -13,7 +13,9 @@ import pytest
 from conftest import real_data
 
 from riqa_lib import paths
-from riqa_lib.datasets.folder import FolderError, equal_width, mode_grade, read_folder, round_mean_grade
+from riqa_lib.datasets.folder import read_folder
+from riqa_lib.datasets.problems import FolderError
+from riqa_lib.stats.votes import equal_width, mode_grade, round_mean_grade
 
 DECLARED = {"id": "name", "score": "mos", "low": 0, "high": 100}
 

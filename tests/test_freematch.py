@@ -10,9 +10,9 @@ import torch
 from test_fixmatch import Net, slow_softmax
 from torch import nn
 
+from riqa_lib.networks.views import View
 from riqa_lib.ssl.base import Batch
 from riqa_lib.ssl.freematch import FreeMatch
-from riqa_lib.views import View
 
 
 # ---------------------------------------------------------------- helpers: plain Python, one number at a time

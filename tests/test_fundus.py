@@ -8,9 +8,9 @@ from conftest import real_data
 from PIL import Image
 from skimage import data
 
-from riqa_lib import fundus_figures
-from riqa_lib.fundus import Field, as_rgb, crop_field, field_errors, find_field, is_fundus
-from riqa_lib.sim.fundus import CAUSES, fundus
+from riqa_lib.figures import fundus_space
+from riqa_lib.pictures.field import Field, as_rgb, crop_field, field_errors, find_field, is_fundus
+from riqa_lib.sim.fundus_camera import CAUSES, fundus
 from riqa_lib.sim.scenes import scene
 
 OTHERS = ("astronaut", "cat", "coffee", "page", "text", "rocket", "camera", "coins", "moon", "clock", "brick", "grass", "gravel",
@@ -51,7 +51,7 @@ def test_circles_are_right_or_said_to_be_unsure(bad_ones):
     for found in fields:
         assert 0 <= found.confidence <= 1
         assert bool(found.reason) == (found.confidence < 0.5)
-    assert fundus_figures.circle_errors(errors, simulated=True).axes
+    assert fundus_space.circle_errors(errors, simulated=True).axes
 
 
 def test_simulated_fundi_are_accepted_even_when_bad(bad_ones):

@@ -8,11 +8,14 @@ import pytest
 import torch
 from fundus_trees import make_deepdrid, make_eyeq, make_eyeq_d, make_mshf
 
-from riqa_lib import experiment, fundus_data, fundus_experiment, fundus_report, paths, store
-from riqa_lib.fundus_data import SETS
-from riqa_lib.fundus_experiment import DETAILS, ROWS, settings
+from riqa_lib import paths, store
+from riqa_lib.pictures import fundus_data
+from riqa_lib.pictures.fundus_data import SETS
 from riqa_lib.sim.fundus_sets import make_fundus
-from riqa_lib.teacher_student import calibrated, platt
+from riqa_lib.stats.calibration import calibrated, platt
+from riqa_lib.tables import fundus_grades, stored
+from riqa_lib.training import fundus, photographs
+from riqa_lib.training.fundus import DETAILS, ROWS, settings
 
 TINY = {
     "fundus.data.size": 24, "fundus.data.crop": 24, "fundus.model.width": 4, "fundus.train.steps": 4, "fundus.train.batch": 6,
@@ -41,11 +44,11 @@ def walk(made, home):
 
 
 def go(walk, rows, seed=0, **more):
-    return fundus_experiment.train_rows(walk, "smoke", rows, seed, TINY | {f"fundus.{k}": v for k, v in more.items()})
+    return fundus.train_rows(walk, "smoke", rows, seed, TINY | {f"fundus.{k}": v for k, v in more.items()})
 
 
 def predictions(table, row):
-    return fundus_report.read_predictions(paths.runs() / table.set_index("row").loc[row, "run"])
+    return stored.read_fundus_predictions(paths.runs() / table.set_index("row").loc[row, "run"])
 
 
 def test_a_walk_of_teacher_and_students(walk):
@@ -62,17 +65,17 @@ def test_a_walk_of_teacher_and_students(walk):
     assert set(mine["split"]) == {"val", "test"}
     assert mine.set_index("id")["truth"].equals(eyeq.set_index("id")["grade"].loc[mine["id"]].rename("truth"))
     assert (tables["multi_deepdrid"].query("set == 'eyeq_d'")["truth"] == -1).all()  # three grades are not two
-    loaded = fundus_report.load(walk)
-    table, boot = fundus_report.overall(loaded["predictions"], "eyeq", resamples=50)
+    loaded = stored.load_fundus(walk)
+    table, boot = fundus_grades.overall(loaded["predictions"], "eyeq", resamples=50)
     assert set(table["method"]) == set(rows[1:5])
-    assert "multi-task − single-task" in fundus_report.findings(table, boot, "eyeq")
+    assert "multi-task − single-task" in fundus_grades.findings(table, boot, "eyeq")
     again = go(walk, ["multi_eyeq"])
     assert again["run"].iloc[0] == runs.set_index("row").loc["multi_eyeq", "run"]
-    net, about = fundus_experiment.load_student(paths.runs() / again["run"].iloc[0])
+    net, about = fundus.load_student(paths.runs() / again["run"].iloc[0])
     assert (about["classes"], about["set"], about["simulated"], about["details_learnt"]) == (3, "eyeq", True, True)
     assert net(torch.zeros(1, 3, 24, 24))[1].shape == (1, 3)
     with pytest.raises(ValueError, match="not of a teacher"):
-        fundus_experiment.load_teacher(paths.runs() / again["run"].iloc[0])
+        fundus.load_teacher(paths.runs() / again["run"].iloc[0])
 
 
 def test_the_teachers_predictions_are_of_models_that_did_not_see_the_source(walk):
@@ -117,7 +120,7 @@ def test_rows_differ_in_the_loss_alone(walk):
         run = settings("smoke", row, 3, TINY)
         base = settings("smoke", f"multi_{run.set}", 3, TINY) if row != "teacher" else run
         assert (run.model, run.train, run.data, run.seed) == (base.model, base.train, base.data, base.seed)
-    nets = [fundus_experiment.network(settings("smoke", r, 0, TINY), 3) for r in ("single_eyeq", "multi_hard_eyeq")]
+    nets = [fundus.network(settings("smoke", r, 0, TINY), 3) for r in ("single_eyeq", "multi_hard_eyeq")]
     assert all(torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
     assert settings("smoke", "single_eyeq").method.lambda_a == 0
     assert settings("gpu", "single_eyeq").method.grid == ()
@@ -127,7 +130,7 @@ def test_rows_differ_in_the_loss_alone(walk):
 def test_a_killed_run_goes_on_with_the_same_bits(walk, monkeypatch):
     whole = go(walk, ["teacher", "multi_eyeq"])
     kept = {run: (paths.runs() / run / "predictions.csv.gz").read_bytes() for run in whole["run"]}
-    real = fundus_experiment.fit
+    real = fundus.fit
     calls = {"n": 0}
 
     def dies(*args, **more):
@@ -139,7 +142,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(walk, monkeypatch):
 
     for run in whole["run"]:
         (paths.runs() / run / "provenance.json").unlink()
-    monkeypatch.setattr(fundus_experiment, "fit", dies)
+    monkeypatch.setattr(fundus, "fit", dies)
     with pytest.raises(KeyboardInterrupt):
         go(walk, ["teacher"])
     assert list((paths.runs() / whole["run"][0]).glob("state*.safetensors"))
@@ -167,7 +170,7 @@ def test_the_weight_is_chosen_by_validation_with_a_seed_of_its_own(walk):
     assert runs["lambda_a"].iloc[0] == best["lambda_a"]
     assert runs["run"].iloc[0] not in grid["run"].tolist()
     seeds = {store.read_json(paths.runs() / run / "config.json")["seed"] for run in grid["run"]}
-    assert seeds == {fundus_experiment.TUNING}
+    assert seeds == {fundus.TUNING}
 
 
 def test_the_best_weight_wins_and_the_smaller_of_equals(walk, tmp_path, monkeypatch):
@@ -179,8 +182,8 @@ def test_the_best_weight_wins_and_the_smaller_of_equals(walk, tmp_path, monkeypa
         store.write_table(folder / "history.csv", pd.DataFrame({"val_macro_f1": [0.1, f1, 0.3]}))
         return folder
 
-    monkeypatch.setattr(fundus_experiment, "train", fake)
-    weight, table = fundus_experiment.chosen_weight(walk, "smoke", "eyeq", TINY | {"fundus.student.grid": (2.0, 1.0, 0.25, 0.5)})
+    monkeypatch.setattr(fundus, "train", fake)
+    weight, table = fundus.chosen_weight(walk, "smoke", "eyeq", TINY | {"fundus.student.grid": (2.0, 1.0, 0.25, 0.5)})
     assert weight == 0.5
     assert table["val_macro_f1"].tolist() == [0.5, 0.7, 0.7, 0.6]
 
@@ -219,18 +222,18 @@ def test_unknown_profiles_rows_and_types():
 
 
 def test_each_world_ignores_the_others_settings():
-    assert experiment.settings("demo", "supervised", 0, {"fundus.student.lambda_a": 2.0}) == experiment.settings("demo")
+    assert photographs.settings("demo", "supervised", 0, {"fundus.student.lambda_a": 2.0}) == photographs.settings("demo")
     assert settings("demo", "multi_eyeq", 0, {"train.lr": 9.0, "data.labels": 3}) == settings("demo")
     assert settings("demo", "multi_eyeq", 0, {"fundus.student.lambda_a": 2.0}).method.lambda_a == 2.0
 
 
 def test_simulated_data_are_made_once(home):
     small = TINY | {"fundus.data.pictures": (6, 8, 4, 4)}
-    sets = fundus_experiment.make_fundus_data("s", "smoke", small, progress=False)
+    sets = fundus.make_fundus_data("s", "smoke", small, progress=False)
     assert {which: (len(d), d.info["classes"]) for which, d in sets.items()} == {
         "mshf": (6, 3), "eyeq": (8, 3), "deepdrid": (4, 2), "eyeq_d": (4, 3)}  # fmt: skip
     before = (sets["eyeq"].folder / "pixels.npy").stat().st_mtime_ns
-    fundus_experiment.make_fundus_data("s", "smoke", small, progress=False)
+    fundus.make_fundus_data("s", "smoke", small, progress=False)
     assert (sets["eyeq"].folder / "pixels.npy").stat().st_mtime_ns == before
 
 
@@ -242,7 +245,7 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
     make_deepdrid(root / "deepdrid", n=2)
     monkeypatch.setenv("RIQA_DATA", str(root))
     small = TINY | {"fundus.model.arch": "", "fundus.model.weights": "none", "fundus.student.grid": (), "fundus.train.lr": 1e-3}
-    sets = fundus_experiment.make_fundus_data("r", "paper", small, progress=False)
+    sets = fundus.make_fundus_data("r", "paper", small, progress=False)
     assert {which: len(d) for which, d in sets.items()} == {"mshf": 18, "eyeq": 28, "deepdrid": 24, "eyeq_d": 6}
     assert not any(d.info["simulated"] for d in sets.values())
     frame = sets["eyeq"].frame
@@ -251,15 +254,15 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
     assert set(sets["mshf"].frame.query("split == 'test'")["source"]) == {"Local1", "Local2"}
     mean = sets["eyeq"].pixels.mean(axis=(1, 2, 3))
     assert mean[frame["grade"] == 2].mean() > mean[frame["grade"] == 0].mean()  # the encoding was turned the right way round
-    runs = fundus_experiment.train_rows("r", "paper", ["teacher", "single_eyeq", "multi_eyeq", "multi_deepdrid"], 0, small)
+    runs = fundus.train_rows("r", "paper", ["teacher", "single_eyeq", "multi_eyeq", "multi_deepdrid"], 0, small)
     said = predictions(runs, "teacher").query("set == 'mshf'")
     assert len(said) == 18  # "all": every source was left out once
     history = store.read_table(paths.runs() / runs["run"].iloc[0] / "history.csv")
     assert history["fold"].nunique() == 7
-    walk = fundus_report.load("r")
-    table, _ = fundus_report.overall(walk["predictions"], "eyeq", resamples=20)
-    assert "published" in fundus_report.show_overall(table, "eyeq", False).lower()
-    details = fundus_report.details(walk["predictions"], "eyeq_d", ["teacher", "multi_eyeq"], sets["eyeq_d"].frame,
+    walk = stored.load_fundus("r")
+    table, _ = fundus_grades.overall(walk["predictions"], "eyeq", resamples=20)
+    assert "published" in fundus_grades.show_overall(table, "eyeq", False).lower()
+    details = fundus_grades.details(walk["predictions"], "eyeq_d", ["teacher", "multi_eyeq"], sets["eyeq_d"].frame,
                                      sets["mshf"].frame, resamples=20)  # fmt: skip
     assert len(details) == 9
     auc = details.set_index(["method", "detail"])["auc"]
@@ -267,8 +270,8 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
     assert len(over) == 6
     for method, detail in over.index:
         assert over[method, detail] == pytest.approx(auc[method, detail] - auc["label", detail], nan_ok=True)
-    assert "the overall grade by people, alone" in fundus_report.detail_findings(details) or over.isna().all()
-    counts = fundus_report.counts({which: d.frame for which, d in sets.items()})
+    assert "the overall grade by people, alone" in fundus_grades.detail_findings(details) or over.isna().all()
+    counts = fundus_grades.counts({which: d.frame for which, d in sets.items()})
     line = counts[(counts["set"] == "eyeq") & (counts["what"] == "train")].iloc[0]
     assert (line["ours"], line["published"]) == (14, 12543)
 
@@ -277,11 +280,11 @@ def test_missing_real_sets_are_one_message(home, tmp_path, monkeypatch):
     make_eyeq(tmp_path / "eyeq", n=2)
     monkeypatch.setenv("RIQA_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"MSHF: to RIQA_DATA/mshf/(.|\n)*DeepDRiD(.|\n)*EyeQ-D") as e:
-        fundus_experiment.make_fundus_data("r", "paper", TINY, progress=False)
+        fundus.make_fundus_data("r", "paper", TINY, progress=False)
     assert "EyeQ: to" not in str(e.value)
     monkeypatch.delenv("RIQA_DATA")
     with pytest.raises(FileNotFoundError, match="RIQA_DATA is not set"):
-        fundus_experiment.make_fundus_data("r", "paper", TINY, progress=False)
+        fundus.make_fundus_data("r", "paper", TINY, progress=False)
 
 
 # ---------------------------------------------------------------- tables, from made-up predictions
@@ -307,7 +310,7 @@ def slow_f1(truth, said):
 
 def test_overall_table_against_slow_loops():
     frame = told()
-    table, boot = fundus_report.overall(frame, "deepdrid", resamples=100)
+    table, boot = fundus_grades.overall(frame, "deepdrid", resamples=100)
     row = table.set_index("method").loc["single_deepdrid"]
     f1, matched, auc = [], [], []
     for seed in (0, 1):
@@ -324,14 +327,14 @@ def test_overall_table_against_slow_loops():
     for name, values in (("f1", f1), ("matched", matched), ("auc", auc)):
         assert row[name] == pytest.approx(np.mean(values))
         assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
-    d = fundus_report.differences(boot, "multi_deepdrid", "single_deepdrid").set_index("measure")
+    d = fundus_grades.differences(boot, "multi_deepdrid", "single_deepdrid").set_index("measure")
     assert d.loc["auc", "difference"] == pytest.approx(table["auc"].iloc[1] - table["auc"].iloc[0])
 
 
 def test_the_label_baseline_knows_the_grade_alone():
     frame = told(12, 1).query("method == 'single_deepdrid'").assign(truth_overall=lambda t: t.index % 3)
     other = pd.DataFrame({"grade": [0, 0, 0, 2, 2, 0]} | {d: [0, 1, 0, 1, 1, -1] for d in DETAILS})
-    out = fundus_report.with_label_baseline(frame, other)
+    out = fundus_grades.with_label_baseline(frame, other)
     label = out[out["method"] == "label"].reset_index(drop=True)
     assert label["d_clarity"].tolist() == pytest.approx([2 / 5, 1 / 2, 3 / 4] * 4)
     assert (out["method"] == "single_deepdrid").sum() == 12
@@ -342,12 +345,12 @@ def test_damaged_predictions_are_named(tmp_path):
     frame.loc[frame.index[2], "d_contrast"] = 1.5
     store.write_table(tmp_path / "predictions.csv.gz", frame)
     with pytest.raises(ValueError, match=r"row 4 \(i2\)"):
-        fundus_report.read_predictions(tmp_path)
+        stored.read_fundus_predictions(tmp_path)
     store.write_table(tmp_path / "predictions.csv.gz", frame.drop(columns="d_clarity"))
     with pytest.raises(ValueError, match="no column d_clarity"):
-        fundus_report.read_predictions(tmp_path)
+        stored.read_fundus_predictions(tmp_path)
     with pytest.raises(FileNotFoundError, match="14_teacher"):
-        fundus_report.load("nowhere", pd.DataFrame())
+        stored.load_fundus("nowhere", pd.DataFrame())
 
 
 def test_calibration_maps_one_by_one():
@@ -359,20 +362,19 @@ def test_calibration_maps_one_by_one():
 
 
 def test_figures_say_simulated_and_show_every_row():
-    from riqa_lib import fundus_training_figures as figures
-    from riqa_lib import style
+    from riqa_lib.figures import curves, fundus_results, style
 
-    table, _ = fundus_report.overall(told(), "deepdrid", resamples=20)
-    details = fundus_report.details(told(), "deepdrid", ["single_deepdrid", "multi_deepdrid"], resamples=20)
+    table, _ = fundus_grades.overall(told(), "deepdrid", resamples=20)
+    details = fundus_grades.details(told(), "deepdrid", ["single_deepdrid", "multi_deepdrid"], resamples=20)
     history = pd.DataFrame({"method": "teacher", "seed": 0, "step": [1, 2, 1, 2], "val_auc": [0.5, 0.6, np.nan, np.nan],
                             "loss": [1.0, 0.9, 1.0, 0.8], "fold": ["a", "a", "none", "none"]})  # fmt: skip
     drawn = {
-        "points": figures.points(table, simulated=True), "details": figures.detail_points(details, simulated=True),
-        "curves": figures.curves(history, ("val_auc", "loss"), simulated=True),
-        "calibration": figures.calibration(fundus_report.calibration(told(), "deepdrid", "multi_deepdrid"), simulated=True),
+        "points": fundus_results.points(table, simulated=True), "details": fundus_results.detail_points(details, simulated=True),
+        "curves": curves.curves(history, ("val_auc", "loss"), simulated=True),
+        "calibration": fundus_results.calibration(fundus_grades.calibration(told(), "deepdrid", "multi_deepdrid"), simulated=True),
     }  # fmt: skip
     assert all(style.data_label(f) == "simulated data" for f in drawn.values())
     assert [t.get_text() for t in drawn["points"].axes[0].get_yticklabels()] == ["multi-task", "single-task"]
     assert [t.get_text() for t in drawn["curves"].legends[0].get_texts()] == ["Teacher, without a", "Teacher, final"]
     with pytest.raises(ValueError, match="no column val_auc"):
-        figures.curves(history.drop(columns="val_auc"), ("val_auc",), simulated=True)
+        curves.curves(history.drop(columns="val_auc"), ("val_auc",), simulated=True)

@@ -14,7 +14,7 @@ from openpyxl import Workbook, load_workbook
 from sklearn.metrics import cohen_kappa_score
 
 from riqa_lib.datasets import catalogue, deepdrid, eyeq, eyeq_d, mshf, sheets
-from riqa_lib.datasets.folder import FolderError
+from riqa_lib.datasets.problems import FolderError
 from riqa_lib.datasets.splits import check_splits, shared_groups
 
 CONTRACT = ["id", "path", "group", "source", "split", "grade", "score", "illumination", "clarity", "contrast"]

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import fundus_reference, paths, store
+from riqa_lib import paths, store
 from riqa_lib.__main__ import main
+from riqa_lib.figures import draw_all
+from riqa_lib.tables import reference
 
 
 def overall(on, seeds=2):
@@ -64,42 +66,42 @@ def walk(tmp_path, monkeypatch):
 
 
 def test_collect_copies_every_table_and_says_where_they_come_from(walk):
-    folder = fundus_reference.collect("best")
+    folder = reference.collect_fundus("best")
     assert folder == walk / "reference" / "fundus"
-    assert {f.stem for f in folder.glob("*.csv")} == {*fundus_reference.TABLES} - {"advice"}
-    for key, table in fundus_reference.tables("best").items():
-        pd.testing.assert_frame_equal(fundus_reference.tables("reference")[key], table)
-    about = fundus_reference.about("reference")
+    assert {f.stem for f in folder.glob("*.csv")} == {*reference.TABLES} - {"advice"}
+    for key, table in reference.tables("best").items():
+        pd.testing.assert_frame_equal(reference.tables("reference")[key], table)
+    about = reference.about("reference")
     assert about["simulated"] is True
     assert about["pictures"] == dict.fromkeys(("mshf", "eyeq", "deepdrid", "eyeq_d"), 7)
     assert (about["runs"], about["seeds"], about["minutes"], about["torch"]) == (1, [0], 1.5, "2.15.0")
-    block = fundus_reference.block()
+    block = reference.block()
     for words in ("single-task", "| simulated |", "+0.062", "+0.0125", "(a class is missing)", "Simulated data", "1 runs, 1 seeds",
                   "a machine"):  # fmt: skip
         assert words in block, words
 
 
 def test_what_is_missing_names_its_notebook_and_nothing_is_replaced(walk):
-    fundus_reference.collect("best")
+    reference.collect_fundus("best")
     (paths.results("best") / "tables" / "explain.csv").unlink()
     with pytest.raises(FileNotFoundError, match="18_explain_and_advise"):
-        fundus_reference.collect("best")
-    assert len(fundus_reference.tables("reference")) == 6
+        reference.collect_fundus("best")
+    assert len(reference.tables("reference")) == 6
     assert main(["collect", "best"]) == 1
 
 
 def test_a_collection_cut_short_is_not_read(walk, monkeypatch):
-    fundus_reference.collect("best")
+    reference.collect_fundus("best")
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store, "write_table", full)
     with pytest.raises(OSError, match="No space"):
-        fundus_reference.collect("best")
-    assert fundus_reference.tables("reference") == {}
-    assert "No fundus run is tracked" in fundus_reference.block()
-    assert fundus_reference.draw("reference") == []
+        reference.collect_fundus("best")
+    assert reference.tables("reference") == {}
+    assert "No fundus run is tracked" in reference.block()
+    assert draw_all.draw("reference") == []
 
 
 def test_figures_of_a_walk_of_fundus_photographs_alone(walk, capsys):

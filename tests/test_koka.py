@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from riqa_lib.datasets.data_folder import DataSet, open_dataset
 from riqa_lib.datasets.splits import floor_counts
-from riqa_lib.pixels import DataSet, open_dataset
-from riqa_lib.sim import graders, koka
+from riqa_lib.sim import photo_raters, photo_sets
 from riqa_lib.sim.scenes import scene
 
 SMALL = {"labelled": 90, "pool": 40, "size": 40, "progress": False}
@@ -16,7 +16,7 @@ SMALL = {"labelled": 90, "pool": 40, "size": 40, "progress": False}
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> DataSet:
-    return open_dataset(koka.make_koka10k(tmp_path_factory.mktemp("koka"), **SMALL))
+    return open_dataset(photo_sets.make_koka10k(tmp_path_factory.mktemp("koka"), **SMALL))
 
 
 def content(folder) -> dict[str, bytes]:
@@ -40,7 +40,7 @@ def test_frame_and_files(made):
 def test_labels_are_the_modes_of_votes(made):
     voted = made.frame[made.frame["source"] == "koniq-like"]
     counts = voted[[f"c{k}" for k in range(1, 6)]].to_numpy()
-    assert (voted["grade"] == graders.mode_grade(counts)).all()
+    assert (voted["grade"] == photo_raters.mode_grade(counts)).all()
     assert (counts.sum(axis=1) == voted["raters"]).all()
     assert voted["raters"].between(93, 157).all()
     assert np.allclose(voted["score"], counts @ np.arange(1, 6) / counts.sum(axis=1), atol=1e-5)
@@ -72,7 +72,7 @@ def test_splits_are_the_floor_split_and_share_no_content(made):
 def test_truth_can_be_measured_again(made):
     for row in (0, 50, 88, 129):
         clean = scene((0, made.frame["id"][row]), 40)
-        found = graders.quality(graders.Look(clean), graders.Look(np.array(made.pixels[row])))
+        found = photo_raters.quality(photo_raters.Look(clean), photo_raters.Look(np.array(made.pixels[row])))
         assert found == pytest.approx(made.frame["true_quality"][row], abs=1e-6)
     untouched = made.frame.index[made.frame["defects"] == "untouched"][0]
     clean = scene((0, made.frame["id"][untouched]), 40)
@@ -80,33 +80,33 @@ def test_truth_can_be_measured_again(made):
 
 
 def test_class_shares():
-    rows = [koka.Row(f"share{i}", "koniq-like", "koniq-like") for i in range(300)]
-    _, table = koka._make(rows, 40, 0)
-    grade = graders.mode_grade(np.array([entry["votes"] for entry in table]))
+    rows = [photo_sets.Row(f"share{i}", "koniq-like", "koniq-like") for i in range(300)]
+    _, table = photo_sets._make(rows, 40, 0)
+    grade = photo_raters.mode_grade(np.array([entry["votes"] for entry in table]))
     share = np.bincount(grade, minlength=5) / len(rows)
     error = np.sqrt(0.5 * 0.5 / len(rows))  # of a share of one half, by chance
     assert np.abs(share - [0.008, 0.137, 0.511, 0.344, 0]).max() < 0.03 + error
 
 
 def test_pools(made, tmp_path):
-    matched = open_dataset(koka.make_koka10k(tmp_path / "matched", **SMALL | {"pool": 90}, pool_kind="matched")).frame
+    matched = open_dataset(photo_sets.make_koka10k(tmp_path / "matched", **SMALL | {"pool": 90}, pool_kind="matched")).frame
     good = (matched.loc[matched["source"] == "pool", "true_grade"] >= 3).mean()
     assert good < 0.6
     pool = made.frame[made.frame["source"] == "pool"]
     assert (pool["true_grade"] >= 3).mean() > 0.85
-    assert (pool["defects"] == "untouched").mean() == pytest.approx(1 - koka.TOUCHED, abs=0.25)
+    assert (pool["defects"] == "untouched").mean() == pytest.approx(1 - photo_sets.TOUCHED, abs=0.25)
     same = [c for c in matched if c not in ("split",)]
     labelled = matched["source"] == "koniq-like"
     pd.testing.assert_frame_equal(matched.loc[labelled, same], made.frame.loc[made.frame["source"] == "koniq-like", same])
 
 
 def test_same_bytes_for_two_processes(made, tmp_path):
-    folder = koka.make_koka10k(tmp_path / "two", **SMALL, processes=2)
+    folder = photo_sets.make_koka10k(tmp_path / "two", **SMALL, processes=2)
     assert content(folder) == content(made.folder)
 
 
 def test_killed_and_resumed_gives_the_same_bytes(made, tmp_path, monkeypatch):
-    make, calls = koka._make, []
+    make, calls = photo_sets._make, []
 
     def dies_in_the_third_chunk(rows, size, seed):
         calls.append(len(rows))
@@ -115,14 +115,14 @@ def test_killed_and_resumed_gives_the_same_bytes(made, tmp_path, monkeypatch):
         return make(rows, size, seed)
 
     folder = tmp_path / "killed"
-    monkeypatch.setattr(koka, "_make", dies_in_the_third_chunk)
+    monkeypatch.setattr(photo_sets, "_make", dies_in_the_third_chunk)
     with pytest.raises(KeyboardInterrupt):
-        koka.make_koka10k(folder, **SMALL)
+        photo_sets.make_koka10k(folder, **SMALL)
     assert not (folder / "dataset.json").exists()
     calls.clear()
-    monkeypatch.setattr(koka, "_make", lambda rows, size, seed: calls.append(len(rows)) or make(rows, size, seed))
-    koka.make_koka10k(folder, **SMALL)
-    assert sum(calls) == 130 - 2 * koka.CHUNK + 1  # the two finished chunks are not made again; one picture is checked
+    monkeypatch.setattr(photo_sets, "_make", lambda rows, size, seed: calls.append(len(rows)) or make(rows, size, seed))
+    photo_sets.make_koka10k(folder, **SMALL)
+    assert sum(calls) == 130 - 2 * photo_sets.CHUNK + 1  # the two finished chunks are not made again; one picture is checked
     assert content(folder) == content(made.folder)
 
 
@@ -132,28 +132,28 @@ def test_damaged_remains_are_not_trusted(made, tmp_path):
     part.mkdir(parents=True)
     (part / "pixels.npy").write_bytes((made.folder / "pixels.npy").read_bytes()[:1000])
     (part / "0.json").write_text("[]")
-    assert content(koka.make_koka10k(folder, **SMALL)) == content(made.folder)
+    assert content(photo_sets.make_koka10k(folder, **SMALL)) == content(made.folder)
 
 
 def test_a_finished_folder_is_left_alone(made, monkeypatch):
     before = {f: f.stat().st_mtime_ns for f in made.folder.iterdir()}
-    assert koka.make_koka10k(made.folder, **SMALL) == made.folder
+    assert photo_sets.make_koka10k(made.folder, **SMALL) == made.folder
     assert {f: f.stat().st_mtime_ns for f in made.folder.iterdir()} == before
 
 
 def test_other_code_makes_the_set_again(made, tmp_path, monkeypatch):
     small = {"labelled": 5, "pool": 2, "size": 32, "progress": False}
-    folder = koka.make_koka10k(tmp_path / "code", **small)
+    folder = photo_sets.make_koka10k(tmp_path / "code", **small)
     before = content(folder)
-    monkeypatch.setattr(koka, "scene", lambda key, size: scene((key, "other"), size))
-    after = content(koka.make_koka10k(folder, **small))
+    monkeypatch.setattr(photo_sets, "scene", lambda key, size: scene((key, "other"), size))
+    after = content(photo_sets.make_koka10k(folder, **small))
     assert after["pixels.npy"] != before["pixels.npy"]
     assert after["dataset.json"] == before["dataset.json"]
 
 
 def test_other_settings_are_refused(made):
     with pytest.raises(ValueError, match=r"other settings \(pool: 40 there, 41 asked for\)"):
-        koka.make_koka10k(made.folder, **SMALL | {"pool": 41})
+        photo_sets.make_koka10k(made.folder, **SMALL | {"pool": 41})
 
 
 @pytest.mark.parametrize(
@@ -170,5 +170,5 @@ def test_other_settings_are_refused(made):
 )
 def test_bad_arguments(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
-        koka.make_koka10k(tmp_path / "x", **SMALL | change)
+        photo_sets.make_koka10k(tmp_path / "x", **SMALL | change)
     assert not (tmp_path / "x").exists()

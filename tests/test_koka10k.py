@@ -12,15 +12,18 @@ from conftest import real_data
 from photo_trees import make_koka10k
 from PIL import Image
 
-from riqa_lib import experiment, pixels, report, store
+from riqa_lib import store
 from riqa_lib.datasets import kadis as kadis_set
 from riqa_lib.datasets import koka10k
 from riqa_lib.datasets import koniq as koniq_set
-from riqa_lib.datasets.folder import FolderError
+from riqa_lib.datasets.problems import FolderError
 from riqa_lib.datasets.splits import floor_counts
+from riqa_lib.pictures import decode
+from riqa_lib.tables import published, stored, table1
+from riqa_lib.training import photographs
 
 V = koka10k.VOTES
-PAPER = report.published("table1")
+PAPER = published.published("table1")
 
 
 def koniq(votes: list[list[int]]) -> pd.DataFrame:
@@ -130,48 +133,48 @@ def as_many(counts: list[int]) -> pd.DataFrame:
 
 
 def test_table1_is_explained_by_its_own_numbers() -> None:
-    assert koka10k.needed(PAPER).tolist() == [66, 1379, 5150, 3459, 19]
+    assert table1.needed(PAPER).tolist() == [66, 1379, 5150, 3459, 19]
     frame = as_many([76, 1379, 5150, 3468, 0])
-    text, counts = koka10k.readings([76, 1379, 5150, 3468, 0], PAPER).to_dict("records")
+    text, counts = table1.readings([76, 1379, 5150, 3468, 0], PAPER).to_dict("records")
     assert (text["hand 0"], text["hand 4"], text["l1"], text["moved"]) == (159, 200, 38, 19)
     assert [text[g] for g in koka10k.GRADES] == [-10, 0, 0, -9, 19]
     assert (counts["hand 0"], counts["hand 4"], counts["l1"], counts["moved"]) == (149, 210, 18, 9)
     assert [counts[g] for g in koka10k.GRADES] == [0, 0, 0, -9, 9]
-    said = koka10k.explained(frame, PAPER)
+    said = table1.explained(frame, PAPER)
     for words in ("leave 66/1379/5150/3459/19", "gives 76/1379/5150/3468/0", "match to the unit: 1, 2.",
                   "159 + 200 hand labels (as the text says): 10 of grade 0, 9 of grade 3 must have been changed, 19 to grade 4",
                   "149 + 210 hand labels (as many in all, as the counts suggest): 9 of grade 3 must", "4: 9 p"):  # fmt: skip
         assert words in said
-    other = koka10k.explained(as_many([300, 1379, 5150, 3244, 0]), PAPER)
+    other = table1.explained(as_many([300, 1379, 5150, 3244, 0]), PAPER)
     assert "-75 + 434 hand labels (as many in all, as the counts suggest): the totals do not fit" in other
-    assert np.isnan(koka10k.readings([76, 1379, 5150, 3468, 1], PAPER)["moved"]).all()
+    assert np.isnan(table1.readings([76, 1379, 5150, 3468, 1], PAPER)["moved"]).all()
 
 
 def test_other_sizes_compare_shares_only() -> None:
-    said = koka10k.explained(as_many([1, 10, 50, 30, 9]), PAPER)
+    said = table1.explained(as_many([1, 10, 50, 30, 9]), PAPER)
     assert "With 100 voted pictures in place of 10073 only the shares compare" in said
     assert "0.7/13.7/51.1/34.3/0.2 % and 1.0/10.0/50.0/30.0/9.0 %, at most 8.8 points apart (grade 4)." in said
-    found = koka10k.rules(as_many([1, 10, 50, 30, 9]), PAPER)
+    found = table1.rules(as_many([1, 10, 50, 30, 9]), PAPER)
     assert found["l1"].isna().tolist() == [False, True, True, True]
 
 
 def test_rules_side_by_side() -> None:
     frame = koniq([[5, 0, 4, 1, 0], [0, 3, 3, 1, 0], [0, 0, 0, 4, 1], [0, 0, 1, 1, 0]])
     unvoted = frame.head(1).assign(id="u", mos_z=np.nan, **dict.fromkeys(V, 0))
-    found = koka10k.rules(pd.concat([frame, unvoted]), PAPER).set_index("rule")
+    found = table1.rules(pd.concat([frame, unvoted]), PAPER).set_index("rule")
     assert found.index.tolist() == ["needed", "mode", "equal_width", "round_mean"]
     assert found.loc["mode", koka10k.GRADES].tolist() == [1, 1, 1, 1, 0]
     assert found.loc["round_mean", koka10k.GRADES].tolist() == [0, 1, 1, 2, 0]
     assert found["as_mode"].tolist()[1:] == [1, 0, 0.25]
     assert found.loc["equal_width", koka10k.GRADES].tolist() == [0, 1, 1, 1, 1]
-    assert "equal_width" not in set(koka10k.rules(frame.drop(columns="mos_z"), PAPER)["rule"])
+    assert "equal_width" not in set(table1.rules(frame.drop(columns="mos_z"), PAPER)["rule"])
 
 
 @pytest.mark.real
 def test_the_real_vote_table_gives_the_published_counts() -> None:
     real = real_data("labels")
     frame = koniq_set.load(real, pictures=False)
-    found = koka10k.rules(frame, PAPER).set_index("rule")
+    found = table1.rules(frame, PAPER).set_index("rule")
     assert found.loc["mode", koka10k.GRADES].tolist() == [76, 1379, 5150, 3468, 0]
     assert found.loc["round_mean", koka10k.GRADES].tolist() == [55, 1320, 5388, 3310, 0]
     assert found.loc["equal_width", koka10k.GRADES].tolist() == [183, 1189, 3081, 5408, 212]
@@ -182,7 +185,7 @@ def test_the_real_vote_table_gives_the_published_counts() -> None:
     raised = frame["id"][koka10k.grades(frame) == 3].head(9)
     extra = table(id=[*pool["id"].head(359), *raised], grade=[0] * 149 + [4] * 210 + [4] * 9)
     built = koka10k.build(frame, pool, extra)
-    ours = report.table1(report.class_counts(built))
+    ours = table1.table1(table1.class_counts(built))
     for split in ("train", "val", "test"):
         assert ours[f"{split}, ours"].tolist() == ours[f"{split}, paper"].tolist()
     assert (built["split"] == "pool").sum() == 139_641
@@ -202,15 +205,15 @@ def trees(home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_profile_paper_runs_on_the_real_formats(trees: Path) -> None:
-    data = experiment.make_data("x", "paper", SMALL)
+    data = photographs.make_data("x", "paper", SMALL)
     assert data.info["name"] == "KOKA10K"
     assert data.info["simulated"] is False
     assert data.frame["source"].value_counts().to_dict() == {koka10k.KONIQ: 60, koka10k.EXTRA: 20, koka10k.POOL: 10}
     row = data.frame.index[data.frame["id"] == "photo-3.png"][0]
     assert data.frame.loc[row, "grade"] == 4
-    assert (data.pixels[row] == pixels.fit(Image.open(trees / "kadis700k/ref_imgs/photo-3.png"), 32)).all()
-    runs = experiment.train_rows("x", "paper", ["supervised"], 0, SMALL)
-    tables = report.load_runs("x", runs)
+    assert (data.pixels[row] == decode.fit(Image.open(trees / "kadis700k/ref_imgs/photo-3.png"), 32)).all()
+    runs = photographs.train_rows("x", "paper", ["supervised"], 0, SMALL)
+    tables = stored.load_runs("x", runs)
     table2 = tables["table2"].set_index("method")
     assert set(table2["data"]) == {"real"}
     assert table2.loc["supervised", "published_mae"] == 0.53
@@ -221,7 +224,7 @@ def test_profile_paper_runs_on_the_real_formats(trees: Path) -> None:
 def test_settings_choose_rule_and_hand_labels(trees: Path, tmp_path: Path) -> None:
     other = tmp_path / "mine.csv"
     other.write_text("id,grade\nphoto-0.png,4\n1000.jpg,1\n")
-    data = experiment.make_data("x", "paper", SMALL | {"data.extra": str(other), "data.rule": "round_mean"})
+    data = photographs.make_data("x", "paper", SMALL | {"data.extra": str(other), "data.rule": "round_mean"})
     assert data.info["name"] == "KOKA10K, rule round_mean"
     assert data.frame["by_hand"].sum() == 2
     assert data.frame["source"].value_counts()[koka10k.POOL] == 29
@@ -229,23 +232,23 @@ def test_settings_choose_rule_and_hand_labels(trees: Path, tmp_path: Path) -> No
     kept = voted[~voted["by_hand"]]
     assert (kept["grade"] == koka10k.grades(kept, "round_mean")).all()
     (trees / "koka10k" / "extra.csv").unlink()
-    without = experiment.make_data("y", "paper", SMALL)
+    without = photographs.make_data("y", "paper", SMALL)
     assert without.info["name"] == "KOKA10K, no hand labels"
     assert "no hand labels" in str(without.info["notes"])
     with pytest.raises(ValueError, match="allowed: mode, equal_width, round_mean"):
-        experiment.make_data("x", "paper", {"data.rule": "median"})
+        photographs.make_data("x", "paper", {"data.rule": "median"})
 
 
 def test_missing_sets_are_named_together(trees: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.rename(trees / "kadis700k", trees / "away")
     with pytest.raises(FileNotFoundError) as caught:
-        experiment.make_data("x", "paper", SMALL)
+        photographs.make_data("x", "paper", SMALL)
     for words in ("KADIS", "RIQA_DATA/kadis700k", "http", "ref_imgs", "python -m riqa_lib data"):
         assert words in str(caught.value)
     assert "RIQA_DATA/koniq10k" not in str(caught.value)
     monkeypatch.delenv("RIQA_DATA")
     with pytest.raises(FileNotFoundError) as caught:
-        experiment.make_data("x", "paper", SMALL)
+        photographs.make_data("x", "paper", SMALL)
     for words in ("RIQA_DATA, the folder of all data sets, is not set", "RIQA_DATA/koniq10k", "RIQA_DATA/kadis700k"):
         assert words in str(caught.value)
 
@@ -254,11 +257,11 @@ def test_broken_files_are_reported_at_once(trees: Path) -> None:
     (trees / "koniq10k" / "1024x768" / "1003.jpg").write_bytes(b"hello")
     (trees / "kadis700k" / "ref_imgs" / "photo-4.png").write_bytes(b"hello")
     with pytest.raises(FolderError, match=r"unreadable picture \(2\)"):
-        experiment.make_data("x", "paper", SMALL)
+        photographs.make_data("x", "paper", SMALL)
     frame, root = koka10k.load()
     (trees / "koniq10k" / "1024x768" / "1005.jpg").unlink()
     with pytest.raises(FolderError) as caught:  # a ready frame: missing and unreadable pictures together
-        pixels.import_frame(frame, root, root / "out", 32, name="t", progress=False)
+        decode.import_frame(frame, root, root / "out", 32, name="t", progress=False)
     assert "3 problem(s)" in str(caught.value)
     assert "missing file (1)" in str(caught.value)
     (trees / "kadis700k" / "ref_imgs" / "photo-5.png").unlink()

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import label_app, labelling
 from riqa_lib.datasets import hand_labels, koka10k
-from riqa_lib.datasets.folder import FolderError
+from riqa_lib.datasets.problems import FolderError
+from riqa_lib.labelling import window
+from riqa_lib.labelling.session import Session, agreement, candidates, confusion
 from riqa_lib.seeding import rng
 
 
@@ -193,36 +194,36 @@ def predictions(n: int) -> pd.DataFrame:
 def test_candidates_are_the_ends_in_a_mixed_order():
     said = predictions(200)
     pool = said[["id"]]
-    chosen = labelling.candidates(pool, 40, said, low_share=0.25)
+    chosen = candidates(pool, 40, said, low_share=0.25)
     low = sorted(said.to_dict("records"), key=lambda r: -r["p0"])[:10]
     rest = [r for r in said.to_dict("records") if r["id"] not in {x["id"] for x in low}]
     high = sorted(rest, key=lambda r: -r["p4"])[:30]
     assert set(chosen.loc[chosen["why"] == "lowest", "id"]) == {r["id"] for r in low}
     assert set(chosen.loc[chosen["why"] == "highest", "id"]) == {r["id"] for r in high}
     assert 0 < chosen["why"].eq("lowest").to_numpy()[:20].sum() < 10  # mixed, not one end first
-    assert chosen.equals(labelling.candidates(pool, 40, said, low_share=0.25))
-    assert not chosen["id"].equals(labelling.candidates(pool, 40, said, low_share=0.25, seed=1)["id"])
+    assert chosen.equals(candidates(pool, 40, said, low_share=0.25))
+    assert not chosen["id"].equals(candidates(pool, 40, said, low_share=0.25, seed=1)["id"])
     flat = said.assign(p0=said["p4"])  # both ends at once: a picture comes once
-    assert labelling.candidates(pool, 40, flat)["id"].is_unique
+    assert candidates(pool, 40, flat)["id"].is_unique
 
 
 def test_done_pictures_do_not_come_again_and_without_a_model_they_come_at_random():
     said = predictions(30)
     done = list(said["id"][:25])
-    assert set(labelling.candidates(said[["id"]], 40, said, done=done)["id"]) == set(said["id"][25:])
-    chosen = labelling.candidates(said[["id"]], 10, done=done[:5])
+    assert set(candidates(said[["id"]], 40, said, done=done)["id"]) == set(said["id"][25:])
+    chosen = candidates(said[["id"]], 10, done=done[:5])
     assert set(chosen["why"]) == {"random"}
     assert len(set(chosen["id"]) - set(done[:5])) == 10
     with pytest.raises(ValueError, match="expected at least 1"):
-        labelling.candidates(said, 0)
+        candidates(said, 0)
     with pytest.raises(ValueError, match="none of the pool"):
-        labelling.candidates(pd.DataFrame({"id": ["other"]}), 3, said)
+        candidates(pd.DataFrame({"id": ["other"]}), 3, said)
 
 
 # ---------------------------------------------------------------- one person at work
 def test_a_session_stores_each_grade_skips_takes_back_and_goes_on(tmp_path):
     file, now = tmp_path / "labels.csv", iter(np.arange(0, 1000, 2.5))
-    session = labelling.Session(["a", "b", "c"], file, "ann", lambda: float(next(now)))
+    session = Session(["a", "b", "c"], file, "ann", lambda: float(next(now)))
     assert session.current() == "a"
     session.grade(3)
     assert read_pairs(file) == {("a", "ann"): 3}
@@ -233,23 +234,23 @@ def test_a_session_stores_each_grade_skips_takes_back_and_goes_on(tmp_path):
     assert session.current() == "b"  # skipped ones come at the end
     assert session.undo() == "c"
     assert read_pairs(file) == {("a", "ann"): 3}
-    again = labelling.Session(["a", "b", "c"], file, "ann")
+    again = Session(["a", "b", "c"], file, "ann")
     assert (again.progress, again.current()) == ((1, 3), "b")
     for grade in (1, 2):
         again.grade(grade)
     assert (again.current(), again.progress) == (None, (3, 3))
-    assert labelling.Session(["a", "b", "c"], file, "bob").progress == (0, 3)  # another's grades are not one's own
+    assert Session(["a", "b", "c"], file, "bob").progress == (0, 3)  # another's grades are not one's own
     with pytest.raises(ValueError, match="all pictures are graded"):
         again.grade(1)
     assert [again.undo() for _ in range(4)] == ["c", "b", "a", None]
-    assert labelling.Session(["a", "b", "c"], file, "bob").progress == (0, 3)
+    assert Session(["a", "b", "c"], file, "bob").progress == (0, 3)
     with pytest.raises(ValueError, match="labeller is empty"):
-        labelling.Session(["a"], file, " ")
+        Session(["a"], file, " ")
 
 
 def test_a_grade_that_could_not_be_stored_does_not_count(tmp_path, monkeypatch):
-    session = labelling.Session(["a", "b"], tmp_path / "labels.csv", "ann")
-    app = label_app.LabelApp(session, lambda _: np.zeros((4, 6, 3), np.uint8))
+    session = Session(["a", "b"], tmp_path / "labels.csv", "ann")
+    app = window.LabelApp(session, lambda _: np.zeros((4, 6, 3), np.uint8))
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -265,9 +266,9 @@ def test_a_grade_that_could_not_be_stored_does_not_count(tmp_path, monkeypatch):
 
 def test_the_window_by_buttons_and_keys(tmp_path):
     pixels = np.arange(3 * 20 * 20 * 3, dtype=np.uint8).reshape(3, 20, 20, 3)
-    reader = label_app.Reader(pixels, {"a": 0, "b": 1, "c": 2})
-    session = labelling.Session(["a", "b", "c"], tmp_path / "labels.csv", "ann")
-    app = label_app.LabelApp(session, reader, side=100)
+    reader = window.Reader(pixels, {"a": 0, "b": 1, "c": 2})
+    session = Session(["a", "b", "c"], tmp_path / "labels.csv", "ann")
+    app = window.LabelApp(session, reader, side=100)
     first = app.picture.value
     assert app.undo.disabled
     app.buttons[4].click()
@@ -286,9 +287,9 @@ def test_the_window_by_buttons_and_keys(tmp_path):
 
 def test_a_picture_that_cannot_be_read_is_named_and_can_be_skipped(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
-    session = labelling.Session(["a", "b"], tmp_path / "labels.csv", "ann")
-    reader = label_app.Reader(tmp_path, {"a": "a.png", "b": "b.png"})
-    app = label_app.LabelApp(session, reader)
+    session = Session(["a", "b"], tmp_path / "labels.csv", "ann")
+    reader = window.Reader(tmp_path, {"a": "a.png", "b": "b.png"})
+    app = window.LabelApp(session, reader)
     assert "a.png: not a picture; skip it" in app.words.value
     app.skip.click()
     assert session.current() == "b"
@@ -302,7 +303,7 @@ def test_agreement_against_a_slow_loop():
     two = np.clip(one + g.integers(-1, 2, 60), 0, 4)
     lines = [row(f"p{k}", int(v)) for k, v in enumerate(one)] + [row(f"p{k}", int(v), "bob") for k, v in enumerate(two[:50])]
     labels = pd.DataFrame(lines)
-    found = labelling.agreement(labels, resamples=200).iloc[0]
+    found = agreement(labels, resamples=200).iloc[0]
     pairs = list(zip(one[:50], two[:50], strict=True))
     observed = sum((a - b) ** 2 for a, b in pairs) / 50
     expected = sum((a - b) ** 2 for a in one[:50] for b in two[:50]) / 50**2
@@ -311,14 +312,14 @@ def test_agreement_against_a_slow_loop():
     assert found["mae"] == pytest.approx(sum(abs(a - b) for a, b in pairs) / 50)
     assert found["qwk"] == pytest.approx(1 - observed / expected)
     assert found["qwk_low"] < found["qwk"] < found["qwk_high"]
-    table = labelling.confusion(labels, "ann", "bob")
+    table = confusion(labels, "ann", "bob")
     assert table.loc[2, 3] == sum(a == 2 and b == 3 for a, b in pairs)
     assert table.to_numpy().sum() == 50
-    assert labelling.agreement(labels[labels["labeller"] == "ann"]).empty
+    assert agreement(labels[labels["labeller"] == "ann"]).empty
 
 
 def test_agreement_on_one_picture_has_no_interval():
-    found = labelling.agreement(pd.DataFrame([row("a", 1), row("a", 3, "bob")])).iloc[0]
+    found = agreement(pd.DataFrame([row("a", 1), row("a", 3, "bob")])).iloc[0]
     assert (found["pictures"], found["mae"]) == (1, 2)
     assert np.isnan(found["mae_low"])
     assert np.isnan(found["qwk"])

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import leak, metrics
-from riqa_lib.report import COLUMNS
 from riqa_lib.seeding import rng
+from riqa_lib.stats import metrics
+from riqa_lib.tables import source_leak
+from riqa_lib.tables.table2 import COLUMNS
 
 
 # ---------------------------------------------------------------- without the added pictures
@@ -35,7 +36,7 @@ def predictions() -> pd.DataFrame:
 
 def test_koniq_only_is_the_mean_over_seeds_of_each_part() -> None:
     everything = predictions()
-    found = leak.koniq_only(everything)
+    found = source_leak.koniq_only(everything)
     assert found["method"].tolist() == ["supervised"] * 3 + ["fixmatch"] * 3
     assert found["part"].tolist() == ["all", "koniq-like", "added"] * 2
     assert found["pictures"].tolist() == [60, 48, 12] * 2
@@ -61,7 +62,7 @@ def test_koniq_only_is_the_mean_over_seeds_of_each_part() -> None:
 def test_koniq_only_of_other_pictures_is_empty() -> None:
     everything = predictions()
     for source in ("", "koniq-like"):
-        found = leak.koniq_only(everything.assign(source=source))
+        found = source_leak.koniq_only(everything.assign(source=source))
         assert found.empty
         assert set(COLUMNS) <= set(found)
 
@@ -94,20 +95,20 @@ def slow(picture: np.ndarray) -> list[float]:
 def test_statistics_are_their_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = rng("statistics").integers(0, 256, (5, 18, 18, 3), np.uint8)
     pictures[4] = 7  # flat: no logarithm of nothing
-    monkeypatch.setattr(leak, "BLOCK", 2)
-    found = leak.statistics(pictures)
+    monkeypatch.setattr(source_leak, "BLOCK", 2)
+    found = source_leak.statistics(pictures)
     assert found == pytest.approx(np.array([slow(p) for p in pictures]), abs=2e-5)
-    assert found.shape == (5, len(leak.STATISTICS))
+    assert found.shape == (5, len(source_leak.STATISTICS))
     for shape in ((18, 18, 3), (2, 16, 18, 3), (2, 18, 18, 1)):
         with pytest.raises(ValueError, match="expected"):
-            leak.statistics(np.zeros(shape, np.uint8))
+            source_leak.statistics(np.zeros(shape, np.uint8))
 
 
 def test_the_noise_estimate_is_the_standard_deviation_of_white_noise() -> None:
     g = rng("noise")
     flat = np.full((1, 64, 64, 1), 128) + g.normal(0, 10, (1, 64, 64, 1))
     pixels = np.round(flat).astype(np.uint8).repeat(3, axis=3)
-    assert np.exp(leak.statistics(pixels)[0, leak.STATISTICS.index("noise")]) * 255 == pytest.approx(10, rel=0.05)
+    assert np.exp(source_leak.statistics(pixels)[0, source_leak.STATISTICS.index("noise")]) * 255 == pytest.approx(10, rel=0.05)
 
 
 def world(n: int = 200, telling: bool = True) -> tuple[pd.DataFrame, np.ndarray]:
@@ -125,7 +126,7 @@ def world(n: int = 200, telling: bool = True) -> tuple[pd.DataFrame, np.ndarray]
 
 def test_a_source_detector_scores_as_a_quality_model_only_where_sources_show() -> None:
     frame, pixels = world()
-    found = leak.source_detector(frame, pixels).set_index("row")
+    found = source_leak.source_detector(frame, pixels).set_index("row")
     assert found.index.tolist() == ["best constant (always 2)", "always 3", "source detector", "true source"]
     test = frame[frame["split"] == "test"]
     truth = test["grade"].to_numpy()
@@ -136,10 +137,10 @@ def test_a_source_detector_scores_as_a_quality_model_only_where_sources_show() -
         assert found.loc[row, "macro_mae"] == pytest.approx(metrics.macro_mae(truth, said))
         assert found.loc[row, "mae_0"] == pytest.approx(np.abs(said - truth)[truth == 0].mean())
         assert found.loc[row, "mae_34"] == pytest.approx(np.abs(said - truth)[truth >= 3].mean())
-    errors = found[list(leak.SHOWN)]
+    errors = found[list(source_leak.SHOWN)]
     assert errors.loc["source detector"].tolist() == errors.loc["true source"].tolist()
     assert found.loc["source detector", ["sources", "added", "auc"]].tolist() == [1, 1, 1]
-    blind = leak.source_detector(*world(telling=False)).set_index("row")
+    blind = source_leak.source_detector(*world(telling=False)).set_index("row")
     assert 0.3 < blind.loc["source detector", "auc"] < 0.7
     assert blind.loc["source detector", "mae_4"] > 1
     assert (found["pictures"] == 100).all()
@@ -148,21 +149,21 @@ def test_a_source_detector_scores_as_a_quality_model_only_where_sources_show() -
 def test_the_detector_never_sees_test_pictures_of_the_table() -> None:
     frame, pixels = world()
     changed = frame.assign(grade=np.where(frame["split"] == "test", 3, frame["grade"]))
-    a, b = (leak.source_detector(f, pixels).set_index("row") for f in (frame, changed))
+    a, b = (source_leak.source_detector(f, pixels).set_index("row") for f in (frame, changed))
     assert a.index.tolist() == b.index.tolist()
     assert b.loc["true source", "mae"] == 1  # it still says 2 or 4, as the training labels told it
 
 
 def test_findings_are_made_from_the_numbers() -> None:
     frame, pixels = world()
-    table = leak.source_detector(frame, pixels)
-    said = leak.findings(table, simulated=True)
+    table = source_leak.source_detector(frame, pixels)
+    said = source_leak.findings(table, simulated=True)
     row = table.set_index("row").loc["source detector"]
     assert said.startswith("Simulated data, 100 test pictures.")
     mae = f"MAE {row['mae']:.3f} ({table['mae'][0]:.3f}; {row['mae']:.3f})"
     for words in ("AUC of 1.00", "100 % of the added", mae, "of grade 4 0.000 (2.000"):
         assert words in said
-    one = leak.source_detector(frame.assign(source="koniq-like"), pixels)
+    one = source_leak.source_detector(frame.assign(source="koniq-like"), pixels)
     assert one.empty
-    assert leak.source_detector(frame.replace({"source": {"koniq-like": "mine"}}), pixels).empty
-    assert "nothing to detect" in leak.findings(one, simulated=False)
+    assert source_leak.source_detector(frame.replace({"source": {"koniq-like": "mine"}}), pixels).empty
+    assert "nothing to detect" in source_leak.findings(one, simulated=False)

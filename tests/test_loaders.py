@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from riqa_lib.__main__ import main
 from riqa_lib.datasets import catalogue, kadid, kadis, koniq, live, tid
-from riqa_lib.datasets.folder import FolderError
+from riqa_lib.datasets.problems import FolderError
 
 VOTES = [[1, 2, 3, 4, 0], [0, 0, 5, 70, 30], [40, 40, 20, 0, 0], [0, 10, 20, 60, 10]]
 K = np.arange(1, 6)

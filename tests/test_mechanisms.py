@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from test_figures import words
 
-from riqa_lib import mechanisms, style
+from riqa_lib.figures import mechanisms, style
+from riqa_lib.tables import diagnostics
 
 P = [f"p{k}" for k in range(5)]
 STEPS = [50, 100, 150]
@@ -112,7 +113,7 @@ def test_the_graph_over_steps() -> None:
 @pytest.mark.parametrize("edge", [0.0, 0.3, 0.8])
 def test_edges_against_a_loop(edge) -> None:
     p = predictions()
-    graph, rows = mechanisms.edges(p, edge)
+    graph, rows = diagnostics.edges(p, edge)
     q = rows[P].to_numpy().tolist()
     for i in range(len(q)):
         for j in range(len(q)):
@@ -130,7 +131,7 @@ def test_the_label_graph_draws_the_edges_and_counts_them() -> None:
     p = predictions()
     figure = mechanisms.label_graph(p, 0.4, simulated=True)
     strips, ax = figure.axes[:2]
-    graph, rows = mechanisms.edges(p.sample(40, random_state=0), 0.4)
+    graph, rows = diagnostics.edges(p.sample(40, random_state=0), 0.4)
     shown = ax.images[0].get_array()
     assert shown.filled(0) == pytest.approx(graph)
     assert strips.images[0].get_array()[:, 1].tolist() == rows["said"].tolist()
@@ -155,12 +156,12 @@ def test_thresholds_global_and_per_class() -> None:
     left, right = mechanisms.thresholds(h, simulated=True).axes
     assert drawn(left) == {"global": h["tau"].tolist()} | {f"grade {k}": h[f"tau_{k}"].tolist() for k in range(5)}
     assert drawn(right)["fairness"] == h["fair_loss"].tolist()
-    assert mechanisms.last_per_class(h, "tau").tolist() == [h[f"tau_{k}"].iloc[-1] for k in range(5)]
+    assert diagnostics.last_per_class(h, "tau").tolist() == [h[f"tau_{k}"].iloc[-1] for k in range(5)]
 
 
 def test_kept_shares_against_a_loop() -> None:
     p, limits = predictions(), [0.3, 0.5, 0.7, 0.9, 1.1]
-    table = mechanisms.kept_shares(p, limits)
+    table = diagnostics.kept_shares(p, limits)
     for grade, row in enumerate(table.to_dict("records")):
         own = [r for r in p.to_dict("records") if max(range(5), key=lambda k: r[P[k]]) == grade]
         kept = [r for r in own if r[P[grade]] >= limits[grade]]
@@ -174,7 +175,7 @@ def test_kept_shares_against_a_loop() -> None:
     assert heights(ax) == pytest.approx(table["kept"].tolist())
     assert ax.lines[0].get_ydata() == pytest.approx(table["right"].to_numpy(), nan_ok=True)
     with pytest.raises(ValueError, match="expected 5 values, one per class; found shape \\(3,\\)"):
-        mechanisms.kept_shares(p, limits[:3])
+        diagnostics.kept_shares(p, limits[:3])
 
 
 def test_views_apart_and_turns_with_chance() -> None:
@@ -191,10 +192,10 @@ def test_views_apart_and_turns_with_chance() -> None:
 
 def test_the_overview_has_the_ends() -> None:
     h = history(seeds=2)[["step", "seed", "cut", "kept"]].assign(cosine=np.nan)
-    table = mechanisms.overview(h).set_index("diagnostic")
+    table = diagnostics.overview(h).set_index("diagnostic")
     assert set(table.index) == {"cut", "kept"}
     for name in table.index:
-        assert table.loc[name, "what"] == mechanisms.MEANING[name]
+        assert table.loc[name, "what"] == diagnostics.MEANING[name]
         assert len(table.loc[name, "what"]) <= 49  # pandas shows no more
         assert table.loc[name, "first"] == pytest.approx(h.loc[h["step"] == 50, name].mean(), abs=6e-4)
         assert table.loc[name, "last"] == pytest.approx(h.loc[h["step"] == 150, name].mean(), abs=6e-4)

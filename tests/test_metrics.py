@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from riqa_lib import metrics
+from riqa_lib.stats import metrics
 
 
 def make(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -186,6 +186,6 @@ def test_bad_input(call, says) -> None:
 
 
 def test_metrics_loads_no_drawing_or_training() -> None:
-    code = "import sys, riqa_lib.metrics; print(sorted({'matplotlib', 'torch', 'PIL', 'skimage'} & {*sys.modules}))"
+    code = "import sys, riqa_lib.stats.metrics; print(sorted({'matplotlib', 'torch', 'PIL', 'skimage'} & {*sys.modules}))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

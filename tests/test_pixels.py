@@ -15,9 +15,11 @@ import pytest
 from conftest import real_data
 from PIL import Image
 
-from riqa_lib import paths, pixels, store
-from riqa_lib.datasets.folder import FolderError
-from riqa_lib.pixels import check_pictures, decode, fit, import_folder, open_dataset, read_picture, write_dataset
+from riqa_lib import paths, store
+from riqa_lib.datasets.data_folder import open_dataset, write_dataset
+from riqa_lib.datasets.problems import FolderError
+from riqa_lib.pictures import decode
+from riqa_lib.pictures.decode import check_pictures, fit, import_folder, read_picture
 
 DECLARED = {"id": "name", "score": "mos", "low": 0, "high": 100}
 SIZE = 12
@@ -45,7 +47,7 @@ def frame_of(root: Path, n: int = 200) -> pd.DataFrame:
 
 
 def made(root: Path, folder: Path, **changed: object) -> Path:
-    return decode(frame_of(root), root, folder, SIZE, **({"name": "t", "progress": False} | changed))  # type: ignore[arg-type]
+    return decode.decode(frame_of(root), root, folder, SIZE, **({"name": "t", "progress": False} | changed))  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- one picture
@@ -155,13 +157,13 @@ def test_decode_then_open(photos: Path, tmp_path: Path) -> None:
 def test_the_same_again_decodes_nothing(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(photos, tmp_path / "d")
     before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "d").glob("[!.]*")}
-    monkeypatch.setattr(pixels, "fit", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(decode, "fit", lambda *_: pytest.fail("decoded again"))
     monkeypatch.setenv(store.JOURNAL, str(tmp_path / "journal"))
     made(photos, tmp_path / "d")
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "d").glob("[!.]*")} == before
     assert {Path(line).name for line in (tmp_path / "journal").read_text().split()} == set(before)
     other = frame_of(photos).assign(grade=2)  # another label: the frame is new, the pixels are not
-    decode(other, photos, tmp_path / "d", SIZE, name="t", progress=False)
+    decode.decode(other, photos, tmp_path / "d", SIZE, name="t", progress=False)
     assert set(open_dataset(tmp_path / "d").frame["grade"]) == {2}
 
 
@@ -170,7 +172,7 @@ def test_changed_files_or_another_size_are_decoded_again(photos: Path, tmp_path:
     Image.fromarray(noise(999)).save(photos / "5.png")
     data = open_dataset(made(photos, tmp_path / "d"))
     assert (data.pixels[5] == fit(Image.fromarray(noise(999)), SIZE)).all()
-    decode(frame_of(photos), photos, tmp_path / "d", 7, name="t", progress=False)
+    decode.decode(frame_of(photos), photos, tmp_path / "d", 7, name="t", progress=False)
     assert open_dataset(tmp_path / "d").pixels.shape == (200, 7, 7, 3)
 
 
@@ -200,9 +202,9 @@ def test_a_frame_that_is_wrong_is_refused_before_any_work(photos: Path, tmp_path
         (good.assign(split=["train", "test"] * 100, group="p"), "p in train, test"),
     ):
         with pytest.raises(ValueError, match=message):
-            decode(frame, photos, tmp_path / "d", SIZE, name="t", progress=False)
+            decode.decode(frame, photos, tmp_path / "d", SIZE, name="t", progress=False)
     with pytest.raises(ValueError, match="size = 0"):
-        decode(good, photos, tmp_path / "d", 0, name="t", progress=False)
+        decode.decode(good, photos, tmp_path / "d", 0, name="t", progress=False)
     with pytest.raises(ValueError, match="plain numbers"):
         made(photos, tmp_path / "d", settings={"a": object()})
     assert not (tmp_path / "d").exists()
@@ -213,10 +215,11 @@ SLOW = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from riqa_lib import pixels
+from riqa_lib.datasets import data_folder
+from riqa_lib.pictures import decode
 from test_pixels import made
-pixels.BLOCK = 8
-pixels.fit = lambda image, size, fit=pixels.fit: (time.sleep(0.02), fit(image, size))[1]
+decode.BLOCK = 8
+decode.fit = lambda image, size, fit=decode.fit: (time.sleep(0.02), fit(image, size))[1]
 made(Path({root!r}), Path({folder!r}))
 """
 
@@ -240,7 +243,7 @@ def test_killed_and_started_again_gives_the_same_bytes(
     with open(part, "ab") as f:  # a block written in part
         f.write(b"\x07" * (each // 2))
     calls: list[int] = []
-    monkeypatch.setattr(pixels, "fit", lambda image, size, fit=fit: (calls.append(1), fit(image, size))[1])
+    monkeypatch.setattr(decode, "fit", lambda image, size, fit=fit: (calls.append(1), fit(image, size))[1])
     made(photos, folder)
     assert len(calls) <= 170, "it began again from the start"
     for name in ("pixels.npy", "frame.csv", "dataset.json"):
@@ -249,7 +252,7 @@ def test_killed_and_started_again_gives_the_same_bytes(
 
 def test_a_full_disk_is_noticed_before_work(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: type("S", (), {"f_bavail": 1, "f_frsize": 4096}))
-    monkeypatch.setattr(pixels, "fit", lambda *_: pytest.fail("began to decode"))
+    monkeypatch.setattr(decode, "fit", lambda *_: pytest.fail("began to decode"))
     with pytest.raises(OSError, match="needs 1 MiB, only 0 MiB are free"):
         made(photos, tmp_path / "d")
 

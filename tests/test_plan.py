@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import run_all
-from riqa_lib.workflow import by_urgency
+from riqa_lib.plan.run import by_urgency
 
 ROOT = Path(__file__).resolve().parents[1]
 SETUP, SITE, LIMIT = 110, 30, 15 * 60  # seconds, design 5
@@ -21,7 +21,8 @@ def test_every_numbered_notebook_is_in_the_plan_and_every_planned_notebook_exist
 
 
 def test_the_plan_can_run():
-    from riqa_lib.workflow import Walk, check
+    from riqa_lib.plan.freshness import check
+    from riqa_lib.plan.steps import Walk
 
     walk = Walk(run_all.expand("demo", "demo", {}), "demo", ROOT / "notebooks", ROOT)
     check(walk, walk.ordered())
@@ -121,7 +122,7 @@ def test_settings_are_json_or_text():
 
 @pytest.mark.parametrize(("state", "status"), [("done", 0), ("up to date", 0), ("failed", 1), ("skipped", 1)])
 def test_the_exit_status_says_whether_every_step_passed(monkeypatch, tmp_path, state, status):
-    from riqa_lib.workflow import Record
+    from riqa_lib.plan.steps import Record
 
     monkeypatch.setattr(run_all, "run_plan", lambda *a: {"a": Record("a", "done"), "b": Record("b", state)})
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))

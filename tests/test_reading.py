@@ -6,20 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import reading, report, stats
+from riqa_lib.stats import bootstrap
+from riqa_lib.tables import claims, published
 
 TRUTH = [k for k, n in enumerate((23, 139, 515, 347, 23)) for _ in range(n)]
 
 
 def test_constants_are_those_of_the_specification_and_of_a_loop() -> None:
-    table = reading.constants().set_index("row")
+    table = published.constants().set_index("row")
     known = {
         "always 2": (0.5521, 1.0, 2.0, 1.0622, 0.2733), "always 3": (0.8453, 0.0, 1.0, 0.0622, 1.2733),
         "always 0": (2.1987, 3, 4, 3.0622), "always 1": (1.2426, 2, 3, 2.0622), "always 4": (1.8013, 1, 0, 0.9378),
         "draw from class shares": (0.8045, 0.8453, 1.8013, 0.9047),
     }  # fmt: skip
     for name, values in known.items():
-        assert table.loc[name, list(reading.SETS)[: len(values)]].tolist() == pytest.approx(values, abs=5e-5), name
+        assert table.loc[name, list(published.SETS)[: len(values)]].tolist() == pytest.approx(values, abs=5e-5), name
     assert table.loc["always 2", "macro_mae"] == pytest.approx(1.2)
     errors = [abs(t - 2) for t in TRUTH]
     assert table.loc["always 2", "se"] == pytest.approx(np.std(errors) / np.sqrt(len(errors)))
@@ -27,7 +28,7 @@ def test_constants_are_those_of_the_specification_and_of_a_loop() -> None:
     drawn = [abs(t - said) for t in TRUTH for said in TRUTH]
     assert table.loc["draw from class shares", "mae"] == pytest.approx(np.mean(drawn))
     assert table.loc["draw from class shares", "se"] == pytest.approx(np.std(drawn) / np.sqrt(len(TRUTH)))
-    assert reading.constant() == 2
+    assert published.constant() == 2
 
 
 @pytest.mark.parametrize(
@@ -39,13 +40,13 @@ def test_constants_are_those_of_the_specification_and_of_a_loop() -> None:
     ],
 )  # fmt: skip
 def test_implied_errors_of_classes_0_to_2(how, ends) -> None:
-    table = reading.implied(how).set_index("method")
+    table = published.implied(how).set_index("method")
     for method, (low, high) in ends.items():
         found = table.loc[method, ["mae_012_low", "mae_012_high"]].tolist()
         assert found == pytest.approx([low, high], abs=5.1e-4), method
     assert table["micro"].all()
     # every pair of numbers that prints like this lies inside, and the ends are reached
-    down, up = reading.READINGS[how]
+    down, up = published.READINGS[how]
     grid = np.linspace(down, up, 5)
     for row in table.to_dict("records"):
         every = [(1047 * (row["mae"] + a) - 370 * (row["mae_34"] + b)) / 677 for a in grid for b in grid]
@@ -53,36 +54,37 @@ def test_implied_errors_of_classes_0_to_2(how, ends) -> None:
 
 
 def test_implied_means_and_gains() -> None:
-    table = reading.implied().set_index("method")
+    table = published.implied().set_index("method")
     known = {"supervised": 0.519, "simmatch": 0.559, "adamatch": 0.590, "comatch": 0.586, "freematch": 0.479, "crmatch": 0.438}
     assert table["mae_012"].to_dict() == pytest.approx(known, abs=5.1e-4)
     assert table.loc["supervised", ["gain", "percent"]].tolist() == pytest.approx([0.022, 4.0], abs=0.05)
     assert table.loc["supervised", "gain"] == pytest.approx(0.022, abs=5e-4)
     assert table.loc["crmatch", "percent"] == pytest.approx(27.5, abs=0.05)
-    cut = reading.implied("truncated").set_index("method").loc["supervised"]
+    cut = published.implied("truncated").set_index("method").loc["supervised"]
     assert [cut["gain_low"], cut["gain_high"]] == pytest.approx([0.012, 0.022], abs=5e-4)
     with pytest.raises(ValueError, match="reading 'ceiling'; allowed: rounded, truncated"):
-        reading.implied("ceiling")
+        published.implied("ceiling")
     with pytest.raises(ValueError, match="split 'pool'; Table 1 has train, val, test"):
-        reading.counts("pool")
+        published.counts("pool")
 
 
 def test_class_4_is_coarse_and_one_number_is_truncated(monkeypatch) -> None:
-    table = reading.class_4().set_index("method")
+    table = published.class_4().set_index("method")
     assert set(table["pictures"]) == {23}
     assert table["step"].to_numpy() == pytest.approx(0.0435, abs=1e-4)
     assert table["se"].to_numpy() == pytest.approx(0.10, abs=0.006)
     assert table["truncated"].to_dict() == {"supervised": "15", "simmatch": "11", "adamatch": "15", "comatch": "7",
                                             "freematch": "10", "crmatch": "9"}  # fmt: skip
     assert table.index[table["rounded"] == ""].tolist() == ["simmatch"]
-    changed = report.published().replace({"value": {0.65: 0.61}})  # 14/23 = 0.6087 rounds to it, and nothing is cut to it
-    monkeypatch.setattr(reading, "published", lambda name="table2": changed if name == "table2" else report.published(name))
-    row = reading.class_4().set_index("method").loc["adamatch"]
+    real = published.published
+    changed = real().replace({"value": {0.65: 0.61}})  # 14/23 = 0.6087 rounds to it, and nothing is cut to it
+    monkeypatch.setattr(published, "published", lambda name="table2": changed if name == "table2" else real(name))
+    row = published.class_4().set_index("method").loc["adamatch"]
     assert (row["rounded"], row["truncated"]) == ("14", "")
 
 
 def test_gaps_in_standard_errors() -> None:
-    table = reading.gaps().set_index(["a", "b"])
+    table = published.gaps().set_index(["a", "b"])
     assert len(table) == 15
     near = table.loc[("crmatch", "freematch")]
     assert near["ratio"] < 1.3 < near["ratio_most"]  # "about 1.3 SE of the difference (unpaired)"
@@ -99,21 +101,21 @@ def test_gaps_in_standard_errors() -> None:
 
 
 def test_words_come_from_the_numbers(monkeypatch) -> None:
-    text = reading.finding("rounded")
+    text = published.finding("rounded")
     for part in (
         "ViT (MAE 0.53) is better than the constant “2” (0.552) by 0.022 [0.017, 0.027], 4.0 %", "over pictures is 0.018",
         "0.519 [0.509, 0.530] v 0.273", "CRMatch (0.40), is better than the constant by 27.5 %", "6 of the 6 rows are worse",
         "“always 3” has 0.062, the best method 0.23 (CoMatch)", "SimMatch, AdaMatch and CoMatch (0–2: 0.56–0.59 v 0.52)",
     ):  # fmt: skip
         assert part in text, part
-    assert "by 0.017 [0.012, 0.022]" in reading.finding("truncated")
-    assert "no multiple of 1/23 rounds to 0.47 (SimMatch)" in reading.noise()
-    assert "CRMatch v FreeMatch (0.03, 1.2 to 1.4 SE)" in reading.noise().split("Within:")[1]
-    lines = reading.show().splitlines()
+    assert "by 0.017 [0.012, 0.022]" in published.finding("truncated")
+    assert "no multiple of 1/23 rounds to 0.47 (SimMatch)" in published.noise()
+    assert "CRMatch v FreeMatch (0.03, 1.2 to 1.4 SE)" in published.noise().split("Within:")[1]
+    lines = published.show().splitlines()
     assert "| always 2 | 0.5521 | 1.0000 | 2.0000 | 1.0622 | 0.2733 |  |" in lines
     assert len({line.count("|") for line in lines[:14]}) == 1
     # other numbers, other words
-    real = report.published
+    real = published.published
 
     def turned(name="table2"):
         table = real(name)
@@ -122,17 +124,17 @@ def test_words_come_from_the_numbers(monkeypatch) -> None:
             table.loc[table["metric"] == "mae_34", "value"] = 1.3
         return table
 
-    monkeypatch.setattr(reading, "published", turned)
-    other = reading.finding("rounded")
+    monkeypatch.setattr(published, "published", turned)
+    other = published.finding("rounded")
     assert "is worse than the constant “2” (0.552) by −0.048" in other
     assert "better on classes 0–2" in other
     assert "0 of the 6 rows" in other
     assert "Better than the ViT on 3&4 and worse on 0–2: none." in other
-    changed = report.published()
+    changed = real()
     for metric, value in (("mae", 0.70), ("mae_34", 0.60)):  # SimMatch: worse on 0-2, and on 3&4 as well
         changed.loc[(changed["method"] == "simmatch") & (changed["metric"] == metric), "value"] = value
-    monkeypatch.setattr(reading, "published", lambda name="table2": changed if name == "table2" else real(name))
-    assert "Better than the ViT on 3&4 and worse on 0–2: AdaMatch and CoMatch (" in reading.finding("rounded")
+    monkeypatch.setattr(published, "published", lambda name="table2": changed if name == "table2" else real(name))
+    assert "Better than the ViT on 3&4 and worse on 0–2: AdaMatch and CoMatch (" in published.finding("rounded")
 
 
 # ---------------------------------------------------------------- claims
@@ -157,7 +159,7 @@ def test_claims_hold_what_the_paper_prints_and_what_stats_says() -> None:
     first = predictions(NOISE)
     later = predictions({"simmatch": 1.6, "crmatch": 0.05}, "_second", seeds=(1,))
     every = pd.concat([first, later, first.assign(split="val", truth=0)], ignore_index=True)
-    table = reading.claims(every, True, resamples=200)
+    table = claims.claims(every, True, resamples=200)
     assert len(table) == 2 * (5 * 4 + 4)
     assert set(table["data"]) == {"simulated"}
     best = table[table["against"] == "all others"].drop_duplicates("metric").set_index("metric")
@@ -166,35 +168,35 @@ def test_claims_hold_what_the_paper_prints_and_what_stats_says() -> None:
     by = table.set_index(["method", "metric", "against", "stage"])
     for method in ("simmatch", "crmatch"):
         found = by.loc[(method, "mae_34", "supervised", "first")]
-        three = stats.difference(first, method, "supervised", "mae_34", 200)
+        three = bootstrap.difference(first, method, "supervised", "mae_34", 200)
         assert found[["d", "d_low", "d_high"]].tolist() == pytest.approx(three)
         assert found["ours"] - found["ours_against"] == pytest.approx(found["d"])
         assert found["verdict"] == "better"
     one = pd.concat([first[(first["method"] == "supervised") & (first["seed"] == 1)], later])
     second = by.loc[("simmatch", "mae", "supervised", "second")]
     assert second["seeds"] == 1
-    assert second["d"] == pytest.approx(stats.difference(one, "simmatch_second", "supervised", "mae", 200)[0])
+    assert second["d"] == pytest.approx(bootstrap.difference(one, "simmatch_second", "supervised", "mae", 200)[0])
     assert second["verdict"] == "worse"
     assert by.loc[("crmatch", "mae", "all others", "first"), "verdict"] == "better"
     assert by.loc[("comatch", "mae_3", "all others", "first"), "verdict"] == "worse"
     assert by.loc[("comatch", "mae", "supervised", "second"), "verdict"] == "not run"
     assert by.loc[("crmatch", "mae", "all others", "second"), "verdict"] == "not run"
     assert by.loc[("adamatch", "mae_4", "supervised", "first"), "claim"] == "AdaMatch no better than the ViT, grade 4"
-    text = reading.show_claims(table)
+    text = claims.show_claims(table)
     assert "| CRMatch better than the ViT, all grades | 0.40 v 0.53 |" in text
     assert "second stage: of 23 advantages that the paper prints" in text
-    assert "second stage" not in reading.show_claims(reading.claims(first, False, resamples=20)).split("\n\n")[0]
+    assert "second stage" not in claims.show_claims(claims.claims(first, False, resamples=20)).split("\n\n")[0]
 
 
 def test_claims_of_what_there_is() -> None:
     lone = predictions({"supervised": 0.8})
-    table = reading.claims(lone, False, resamples=20)
+    table = claims.claims(lone, False, resamples=20)
     assert set(table["verdict"]) == {"not run"}
-    assert "None of these rows was run" in reading.show_claims(table)
+    assert "None of these rows was run" in claims.show_claims(table)
     low = predictions({"supervised": 0.8, "simmatch": 0.3})
     low = low[low["truth"] < 4]
-    found = reading.claims(low, False, resamples=20).set_index(["method", "metric", "against", "stage"])["verdict"]
+    found = claims.claims(low, False, resamples=20).set_index(["method", "metric", "against", "stage"])["verdict"]
     assert found["simmatch", "mae_4", "supervised", "first"] == "not compared"
     assert found["simmatch", "mae_3", "supervised", "first"] == "better"
     with pytest.raises(ValueError, match="no test predictions of supervised; run notebook 03"):
-        reading.claims(lone.assign(method="simmatch"), False)
+        claims.claims(lone.assign(method="simmatch"), False)

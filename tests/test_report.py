@@ -8,8 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import metrics, paths, report, stats, store
+from riqa_lib import paths, store
 from riqa_lib.seeding import rng
+from riqa_lib.stats import bootstrap, metrics
+from riqa_lib.stats.votes import one_rater
+from riqa_lib.tables import published, reference, stored, table2
+from riqa_lib.tables.names import SECOND, UNTRAINED, order
+from riqa_lib.tables.text import cell, fill_markers, show_frame
 
 P = [f"p{k}" for k in range(5)]
 RUNS = [("supervised", 40), ("fixmatch", 40), ("supervised_all", 160)]
@@ -78,7 +83,7 @@ def long(frame: pd.DataFrame) -> pd.DataFrame:
 
 # ---------------------------------------------------------------- published numbers
 def test_published_numbers() -> None:
-    one, two = report.published("table1"), report.published("table2")
+    one, two = published.published("table1"), published.published("table2")
     counts = one.pivot_table(index="split", columns="grade", values="count")
     assert counts.loc["test"].tolist() == [23, 139, 515, 347, 23]
     assert counts.sum(axis=1).to_dict() == {"test": 1047, "train": 8345, "val": 1040}
@@ -91,15 +96,15 @@ def test_published_numbers() -> None:
     assert (mean - values["mae_34"]).abs().max() < 0.011
     for table in (one, two):
         assert table[["item", "pages", "source"]].notna().all().all()
-    margins = report.published("margins")
+    margins = published.published("margins")
     assert margins.set_index("metric")["margin"].to_dict() == {"macro_f1": 0.01, "auc": 0.03, "mae": 0.02}
-    choices = report.published("choices")
+    choices = published.published("choices")
     assert list(choices) == ["item", "paper", "ours"]
     assert choices.notna().all().all()
     assert choices["item"].is_unique
     assert choices["paper"].str.startswith(("stated: ", "open")).all()
     with pytest.raises(ValueError, match="no published table 3; there are choices, fundus, margins, table1, table2"):
-        report.published("3")
+        published.published("3")
 
 
 # ---------------------------------------------------------------- Table 2
@@ -108,14 +113,14 @@ def test_table2_holds_what_stats_says() -> None:
     predictions = long(frame)
     train = frame.loc[frame["split"] == "train", "grade"]
     rater = {"mae": 0.4, "macro_mae": 0.5}
-    table = report.table2(predictions, report.published(), True, train, rater, resamples=200).set_index("method")
+    table = table2.table2(predictions, published.published(), True, train, rater, resamples=200).set_index("method")
     assert table.index.tolist() == ["constant", "always_2", "always_3", "rater", "supervised", "supervised_all", "fixmatch"]
     test = predictions[predictions["split"] == "test"]
-    for m in report.COLUMNS:
+    for m in table2.COLUMNS:
         found = table.loc["fixmatch", [m, f"{m}_low", f"{m}_high"]]
-        assert found.tolist() == pytest.approx(list(stats.interval(test, "fixmatch", m, 200)), nan_ok=True)
+        assert found.tolist() == pytest.approx(list(bootstrap.interval(test, "fixmatch", m, 200)), nan_ok=True)
     found = table.loc["fixmatch", ["d_mae", "d_mae_low", "d_mae_high"]].tolist()
-    assert found == pytest.approx(list(stats.difference(test, "fixmatch", "supervised", "mae", 200)))
+    assert found == pytest.approx(list(bootstrap.difference(test, "fixmatch", "supervised", "mae", 200)))
     assert table.loc["constant", "row"] == "best constant (always 2)"
     truth = frame.loc[frame["split"] == "test", "grade"]
     assert table.loc["constant", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 2)))
@@ -125,7 +130,7 @@ def test_table2_holds_what_stats_says() -> None:
     assert table.loc["always_3", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 3)))
     assert table.loc["always_2", "mae"] == table.loc["constant", "mae"]
     own = [metrics.summary(part) for _, part in test[test["method"] == "fixmatch"].groupby("seed")]
-    for m in report.POINTS:
+    for m in table2.POINTS:
         assert table.loc["fixmatch", m] == pytest.approx(np.mean([o[m] for o in own])), m
     assert table["published_mae"].dropna().to_dict() == {"supervised": 0.53}
     assert table["published_mae_34"].dropna().to_dict() == {"supervised": 0.55}
@@ -138,16 +143,16 @@ def test_table2_holds_what_stats_says() -> None:
 def test_verdicts_follow_the_interval() -> None:
     frame = pictures()
     train = frame.loc[frame["split"] == "train", "grade"]
-    table = report.table2(long(frame), report.published(), False, train, resamples=200)
-    said = {row["method"]: report.verdict(row) for _, row in table.iterrows()}
-    said = {k: v for k, v in said.items() if k not in report.UNTRAINED}
+    table = table2.table2(long(frame), published.published(), False, train, resamples=200)
+    said = {row["method"]: table2.verdict(row) for _, row in table.iterrows()}
+    said = {k: v for k, v in said.items() if k not in UNTRAINED}
     assert said == {"supervised": "reference", "supervised_all": "not decided",
                     "fixmatch": "better"}  # fmt: skip
     row = {"method": "x", "d_mae_low": 0.01, "d_mae_high": 0.2, "d_macro_mae_low": -0.1, "d_macro_mae_high": 0.1}
-    assert report.verdict(row) == "worse"
-    assert report.verdict(row, "macro_mae") == "not decided"
-    assert report.verdict(row | {"d_mae_low": np.nan}) == "not compared"
-    assert [report.verdict(row | {"p_holm": p}) for p in (0.01, 0.05, np.nan)] == ["worse", "not decided", "worse"]
+    assert table2.verdict(row) == "worse"
+    assert table2.verdict(row, "macro_mae") == "not decided"
+    assert table2.verdict(row | {"d_mae_low": np.nan}) == "not compared"
+    assert [table2.verdict(row | {"p_holm": p}) for p in (0.01, 0.05, np.nan)] == ["worse", "not decided", "worse"]
 
 
 def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
@@ -158,14 +163,14 @@ def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
     lone = p[(p["method"] == "fixmatch") & (p["seed"] == 0)].assign(method="comatch")
     far = p[p["method"] == "fixmatch"].assign(method="crmatch", seed=lambda f: f["seed"] + 7)
     every = pd.concat([p, more, lone, far])
-    table = report.table2(every, report.published(), True, [2, 2, 3], resamples=50).set_index(["method", "labels"])
+    table = table2.table2(every, published.published(), True, [2, 2, 3], resamples=50).set_index(["method", "labels"])
     assert len(table) == 10
     for n in (40, 80):
         gap = table.loc[("fixmatch", n), "mae"] - table.loc[("supervised", n), "mae"]
         assert table.loc[("fixmatch", n), "d_mae"] == pytest.approx(gap)
     assert np.isnan(table.loc[("supervised_all", 160), "d_mae"])  # two supervised rows, neither with 160 labels
     test = p[(p["split"] == "test") & (p["seed"] == 0)]
-    one_seed = stats.difference(test, "fixmatch", "supervised", "mae", 50)[0]
+    one_seed = bootstrap.difference(test, "fixmatch", "supervised", "mae", 50)[0]
     assert table.loc[("comatch", 40), "d_mae"] == pytest.approx(one_seed)
     assert np.isnan(table.loc[("crmatch", 40), "d_mae"])
 
@@ -176,29 +181,29 @@ def test_second_stages_holm_and_shared_draws() -> None:
     near = {"simmatch": 0.45, "adamatch": 0.6, "comatch": 0.7, "crmatch": 0.5}
     parts = [p[p["method"] == "supervised"]]
     for method, noise in near.items():
-        for end in ("", report.SECOND):
+        for end in ("", SECOND):
             NOISE[method + end] = noise
             parts += [predict(frame, method + end, s).assign(method=method + end, seed=s, labels=40) for s in range(2)]
     every = pd.concat(parts, ignore_index=True)
-    made = report.table2(every, report.published(), True, [2, 2, 3], resamples=200)
-    assert made["method"].tolist()[3:] == ["supervised", *(m + e for m in near for e in ("", report.SECOND))]
+    made = table2.table2(every, published.published(), True, [2, 2, 3], resamples=200)
+    assert made["method"].tolist()[3:] == ["supervised", *(m + e for m in near for e in ("", SECOND))]
     table = made.set_index("method")
     assert table.loc["crmatch_second", "row"] == "ViT + CRMatch, second stage"
     assert (table.loc["crmatch_second", ["published_mae", "published_mae_4"]] == [0.40, 0.39]).all()
     test = every[every["split"] == "test"]
-    for stage in ("", report.SECOND):
+    for stage in ("", SECOND):
         names = [m + stage for m in near]
-        found = stats.paired_bootstrap(test, ["supervised", *names], ["mae", "macro_mae"], 200)
+        found = bootstrap.paired_bootstrap(test, ["supervised", *names], ["mae", "macro_mae"], 200)
         for m, column in (("mae", "p_holm"), ("macro_mae", "p_holm_macro_mae")):
             p_values = [found.p_value(name, "supervised", m) for name in names]
             assert table.loc[names, f"p_{m}"].tolist() == pytest.approx(p_values)
-            assert table.loc[names, column].tolist() == pytest.approx(stats.holm([*p_values, 1.0])[:4])  # FreeMatch: not run
+            assert table.loc[names, column].tolist() == pytest.approx(bootstrap.holm([*p_values, 1.0])[:4])  # FreeMatch: not run
             for name in names:
                 three = table.loc[name, [f"d_{m}", f"d_{m}_low", f"d_{m}_high"]].tolist()
                 assert three == pytest.approx(found.difference(name, "supervised", m))
     assert table.loc[["constant", "supervised"], ["p_mae", "p_holm"]].isna().all().all()
     assert 0 < table["p_holm"].min() < 0.1
-    assert report.order(["x_second", "fixmatch_second", "fixmatch", "rater", "x"]) == [
+    assert order(["x_second", "fixmatch_second", "fixmatch", "rater", "x"]) == [
         "rater", "fixmatch", "fixmatch_second", "x", "x_second"]  # fmt: skip
 
 
@@ -209,7 +214,7 @@ def test_one_rater_against_a_draw_of_every_vote() -> None:
         each = [abs(k - row["grade"]) for k in range(5) for _ in range(row[f"c{k + 1}"])]
         errors.append(sum(each) / len(each))
         by_class[row["grade"]].append(errors[-1])
-    found = report.one_rater(frame)
+    found = one_rater(frame)
     assert found["mae"] == pytest.approx(np.mean(errors))
     assert found["mae_34"] == pytest.approx(np.mean(by_class[3] + by_class[4]))
     right = [row[f"c{row['grade'] + 1}"] / sum(row[f"c{k}"] for k in range(1, 6)) for row in frame.to_dict("records")]
@@ -217,13 +222,13 @@ def test_one_rater_against_a_draw_of_every_vote() -> None:
     assert found["mae_1"] == pytest.approx(np.mean(by_class[1]))
     assert found["macro_mae"] == pytest.approx(np.mean([np.mean(v) for v in by_class.values() if v]))
     with pytest.raises(ValueError, match="no column c2"):
-        report.one_rater(frame.drop(columns="c2"))
+        one_rater(frame.drop(columns="c2"))
     with pytest.raises(ValueError, match="no picture has any"):
-        report.one_rater(frame.assign(**{f"c{k}": 0 for k in range(1, 6)}))
+        one_rater(frame.assign(**{f"c{k}": 0 for k in range(1, 6)}))
     with pytest.raises(ValueError, match="80 rows have negative votes or gaps, first i160"):
-        report.one_rater(frame.assign(c1=-1))
+        one_rater(frame.assign(c1=-1))
     by_hand = frame.head(1).assign(**{f"c{k}": 0 for k in range(1, 6)}, grade=4)
-    assert report.one_rater(pd.concat([frame, by_hand])) == found  # nobody voted on it: left out
+    assert one_rater(pd.concat([frame, by_hand])) == found  # nobody voted on it: left out
 
 
 def made(row: str, method: str, d: float, half: float = 0.05, **more: object) -> dict[str, object]:
@@ -237,12 +242,12 @@ def made(row: str, method: str, d: float, half: float = 0.05, **more: object) ->
 def test_findings_are_short_for_many_rows() -> None:
     few = [made("best constant", "constant", 0.2), made("always 3", "always_3", 0.4), made("S", "supervised", 0)]
     few += [made(f"M{i}", f"m{i}", d) for i, d in enumerate((-0.2, 0.1))]
-    text = report.findings(pd.DataFrame(few))
+    text = table2.findings(pd.DataFrame(few))
     assert "**M0** (40 labels, 2 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; MAE against supervised −0.20" in text
     assert "against the best constant −0.20 [−0.25, −0.15] in MAE" in text
     assert "always 3" not in text
     many = [*few, *(made(f"N{i}", f"n{i}", 0.01 * i, p_holm=0.04 if i == 2 else 0.5) for i in range(7))]
-    lines = report.findings(pd.DataFrame(many)).splitlines()
+    lines = table2.findings(pd.DataFrame(many)).splitlines()
     assert any(line.startswith("- **better** than supervised in MAE (1): M0 −0.20 [−0.25, −0.15]") for line in lines)
     assert any(line.startswith("- **worse** than supervised in MAE (1): M1 +0.10") for line in lines)
     assert any(line.startswith("- **not decided** (7): N0 +0.00 [−0.05, +0.05]; N1 +0.01") for line in lines)
@@ -253,7 +258,7 @@ def test_findings_are_short_for_many_rows() -> None:
 
 def test_show_frame_cuts_nothing_off() -> None:
     frame = pd.DataFrame({"word": ["x" * 90, "a|b"], "number": [0.12345, np.nan], "count": [3, 4]})
-    lines = report.show_frame(frame).splitlines()
+    lines = show_frame(frame).splitlines()
     assert lines[1] == "|---|---:|---:|"
     assert lines[2] == f"| {'x' * 90} | 0.123 | 3 |"
     assert lines[3] == "| a\\|b | – | 4 |"
@@ -261,19 +266,19 @@ def test_show_frame_cuts_nothing_off() -> None:
 
 def test_tables_of_before_lack_columns_and_are_shown() -> None:
     frame = pictures()
-    table = report.table2(long(frame), report.published(), True, [2], resamples=20)
-    later = ["p_mae", "p_holm", "p_macro_mae", "p_holm_macro_mae", "accuracy", "mae_0", "published_mae_34", *report.POINTS]
+    table = table2.table2(long(frame), published.published(), True, [2], resamples=20)
+    later = ["p_mae", "p_holm", "p_macro_mae", "p_holm_macro_mae", "accuracy", "mae_0", "published_mae_34", *table2.POINTS]
     old = table.drop(columns=later)
-    for kind in report.KINDS:
-        text = report.show_table(old, kind)
+    for kind in table2.KINDS:
+        text = table2.show_table(old, kind)
         assert len({line.count("|") for line in text.splitlines()[: len(table) + 2]}) == 1
-    assert report.findings(old) == report.findings(table)
+    assert table2.findings(old) == table2.findings(table)
 
 
 def test_show_table() -> None:
     frame = pictures()
-    table = report.table2(long(frame), report.published(), True, [2], {"mae": 0.4}, resamples=50)
-    text = report.show_table(table)
+    table = table2.table2(long(frame), published.published(), True, [2], {"mae": 0.4}, resamples=50)
+    text = table2.show_table(table)
     lines = text.splitlines()
     assert len({line.count("|") for line in lines[: len(table) + 2]}) == 1
     row = table.set_index("method").loc["fixmatch"]
@@ -281,21 +286,21 @@ def test_show_table() -> None:
     assert f"−{-row['d_mae']:.2f} [" in text
     assert "Simulated data, 80 test pictures" in text
     assert "simulated" in lines[2]
-    assert report.cell(-0.001, -0.2, 0.1, sign=True) == "−0.00 [−0.20, +0.10]"
+    assert cell(-0.001, -0.2, 0.1, sign=True) == "−0.00 [−0.20, +0.10]"
     for kind, part in (("paper", "MAE 3&4 ↓, ours"), ("hidden", "MAE 0–2 ↓"), ("correlation", "KRCC ↑")):
-        lines = report.show_table(table, kind).splitlines()
+        lines = table2.show_table(table, kind).splitlines()
         assert part in lines[0]
         assert len({line.count("|") for line in lines[: len(table) + 2]}) == 1
-    assert "| 0.53 |" in report.show_table(table, "paper")
+    assert "| 0.53 |" in table2.show_table(table, "paper")
     with pytest.raises(ValueError, match="kind 'all'; allowed: summary, paper, hidden, correlation"):
-        report.show_table(table, "all")
-    assert report.cell(0.5) == "0.50"
-    assert report.cell(np.nan) == "–"
+        table2.show_table(table, "all")
+    assert cell(0.5) == "0.50"
+    assert cell(np.nan) == "–"
 
 
 # ---------------------------------------------------------------- a walk, and the tracked reference
 def test_load_walk(walk) -> None:
-    frames = report.load_walk("demo")
+    frames = stored.load_walk("demo")
     assert set(frames) == {"predictions", "history", "counts", "table2", "runs", "provenance"}
     p = frames["predictions"]
     assert list(p)[:3] == ["method", "seed", "labels"]
@@ -305,51 +310,51 @@ def test_load_walk(walk) -> None:
     assert counts.loc[counts["split"] == "test", "count"].sum() == 80
     assert set(counts.loc[counts["split"] == "pool", "known"]) == {"truth"}
     assert frames["table2"].set_index("method").loc["rater", "mae"] == pytest.approx(
-        report.one_rater(walk[walk["split"] == "test"])["mae"]
+        one_rater(walk[walk["split"] == "test"])["mae"]
     )
-    assert report.is_simulated(frames)
+    assert stored.is_simulated(frames)
 
 
 def test_collected_and_direct_tables_are_the_same_and_small(walk) -> None:
-    direct = report.load_walk("demo")
-    folder = report.collect("demo")
-    again = report.load_walk("reference")
+    direct = stored.load_walk("demo")
+    folder = reference.collect("demo")
+    again = stored.load_walk("reference")
     assert set(direct) == set(again)
     for key, frame in direct.items():
         pd.testing.assert_frame_equal(frame, again[key], check_dtype=False, rtol=1e-6)
-    assert {f.name for f in folder.iterdir()} == {*report.FILES.values(), "provenance.json"}
+    assert {f.name for f in folder.iterdir()} == {*stored.FILES.values(), "provenance.json"}
     first = {f.name: f.read_bytes() for f in folder.iterdir()}
-    report.collect("demo")
+    reference.collect("demo")
     assert first == {f.name: f.read_bytes() for f in folder.iterdir()}
     store.write_table(paths.results("demo") / "tables" / "runs-fixmatch-again.csv",
                       pd.read_csv(paths.results("demo") / "tables" / "runs-fixmatch.csv"))  # fmt: skip
-    assert len(report.load_walk("demo")["runs"]) == 6  # listed twice, the same: counted once
+    assert len(stored.load_walk("demo")["runs"]) == 6  # listed twice, the same: counted once
 
 
 def test_rounding_keeps_every_grade() -> None:
     p = pd.DataFrame([[0.19996, 0.400012, 0.400028, 0, 0], [0.1, 0.2, 0.3, 0.2, 0.2]], columns=P)
     assert p.round(4)[P].to_numpy().argmax(axis=1).tolist() == [1, 2]  # a tie, and the second would lose
-    short = report._rounded(p)
+    short = stored._rounded(p)
     assert (short[P].to_numpy().argmax(axis=1) == p[P].to_numpy().argmax(axis=1)).all()
     assert (short[P] - p[P]).abs().to_numpy().max() <= 1.5e-4
     metrics.probabilities(short[P])
 
 
 def test_too_large_a_walk_drops_val_then_is_refused(walk, monkeypatch) -> None:
-    report.collect("demo")
+    reference.collect("demo")
     size = (paths.reference() / "predictions.csv.gz").stat().st_size
-    monkeypatch.setattr(report, "MOST_BYTES", int(size * 0.8))
-    report.collect("demo")
-    assert set(report.load_walk("reference")["predictions"]["split"]) == {"test"}
-    monkeypatch.setattr(report, "MOST_BYTES", 100)
+    monkeypatch.setattr(reference, "MOST_BYTES", int(size * 0.8))
+    reference.collect("demo")
+    assert set(stored.load_walk("reference")["predictions"]["split"]) == {"test"}
+    monkeypatch.setattr(reference, "MOST_BYTES", 100)
     before = sorted(f.name for f in paths.reference().iterdir())
     with pytest.raises(ValueError, match="test predictions of demo take"):
-        report.collect("demo")
+        reference.collect("demo")
     assert before == sorted(f.name for f in paths.reference().iterdir())
 
 
 def test_a_collection_cut_short_is_not_read(walk, monkeypatch) -> None:
-    report.collect("demo")
+    reference.collect("demo")
     real = store.write_table
 
     def fails(path, frame):
@@ -359,14 +364,14 @@ def test_a_collection_cut_short_is_not_read(walk, monkeypatch) -> None:
 
     monkeypatch.setattr(store, "write_table", fails)
     with pytest.raises(OSError, match="No space"):
-        report.collect("demo")
+        reference.collect("demo")
     with pytest.raises(FileNotFoundError, match=r"provenance\.json not there; make it with python run_all"):
-        report.load_walk("reference")
+        stored.load_walk("reference")
 
 
 def test_what_is_missing_is_named(walk) -> None:
     with pytest.raises(FileNotFoundError, match=r"results/other/tables/runs-\*\.csv: not there yet; run a "):
-        report.load_walk("other")
+        stored.load_walk("other")
     tables = paths.results("demo") / "tables"
     (tables / "runs-bad.csv").write_text("run,method\nx,y\n")
     listed = pd.read_csv(tables / "runs-fixmatch.csv")
@@ -374,7 +379,7 @@ def test_what_is_missing_is_named(walk) -> None:
     listed.loc[1, "labels"] = 99
     listed.to_csv(tables / "runs-other.csv", index=False)
     with pytest.raises(ValueError, match="runs-bad") as all_at_once:
-        report.load_walk("demo")
+        stored.load_walk("demo")
     text = str(all_at_once.value)
     assert "runs-bad.csv: no column seed, labels; found run, method" in text
     assert "results/runs/fixmatch-gone: no finished run" in text
@@ -384,15 +389,15 @@ def test_what_is_missing_is_named(walk) -> None:
     for extra in ("runs-bad.csv", "runs-other.csv"):
         (tables / extra).unlink()
     with pytest.raises(FileNotFoundError, match="01_koka10k"):
-        report.load_walk("demo")
+        stored.load_walk("demo")
 
 
 def test_damaged_predictions_are_named(walk) -> None:
-    run = report.load_walk("demo")["runs"]["run"][0]
+    run = stored.load_walk("demo")["runs"]["run"][0]
     file = paths.runs() / run / "predictions.csv.gz"
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(ValueError, match=f"results/runs/{run}/predictions.csv.gz: damaged"):
-        report.load_walk("demo")
+        stored.load_walk("demo")
 
 
 @pytest.mark.parametrize(
@@ -404,17 +409,17 @@ def test_damaged_predictions_are_named(walk) -> None:
 )
 def test_bad_predictions(frame, says) -> None:
     with pytest.raises(ValueError, match=says):
-        report.table2(frame, report.published(), True, [2])
+        table2.table2(frame, published.published(), True, [2])
 
 
 # ---------------------------------------------------------------- README
 def test_fill_markers() -> None:
     text = "a\n<!-- riqa:one -->\nold\n<!-- /riqa:one -->\nb <!-- riqa:two --><!-- /riqa:two --> c\n"
-    filled = report.fill_markers(text, {"one": "new\nlines\n", "two": "2", "unused": ""})
+    filled = fill_markers(text, {"one": "new\nlines\n", "two": "2", "unused": ""})
     one, two = "<!-- riqa:one -->\nnew\nlines\n<!-- /riqa:one -->", "<!-- riqa:two -->\n2\n<!-- /riqa:two -->"
     assert filled == f"a\n{one}\nb {two} c\n"
-    assert report.fill_markers(filled, {"one": "new\nlines", "two": "2"}) == filled
-    assert report.fill_markers("nothing here", {}) == "nothing here"
+    assert fill_markers(filled, {"one": "new\nlines", "two": "2"}) == filled
+    assert fill_markers("nothing here", {}) == "nothing here"
 
 
 @pytest.mark.parametrize(
@@ -429,21 +434,21 @@ def test_fill_markers() -> None:
 )
 def test_wrong_markers(text, says) -> None:
     with pytest.raises(ValueError, match=says):
-        report.fill_markers(text, {"one": "1", "two": "2"})
+        fill_markers(text, {"one": "1", "two": "2"})
 
 
 def test_readme_blocks(walk) -> None:
     with pytest.raises(FileNotFoundError, match=r"run_all\.py --reference"):
-        report.readme_blocks()
-    report.collect("demo")
-    blocks = report.readme_blocks()
+        reference.readme_blocks()
+    reference.collect("demo")
+    blocks = reference.readme_blocks()
     assert set(blocks) == {"table2", "provenance", "bench"}
     assert blocks["bench"] == "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
     row = {"method": "fixmatch", "pictures": 96, "step_ms": 58.4, "bare_ms": 48.6, "ratio": 1.2016, "pictures_per_second": 1643.2,
            "share_of_peak": 0.731, "views_ms": 6.1, "gflops_peak": 98.2, "profile": "demo", "machine": "2 cores, X", "threads": 1,
            "torch": "2.15"}  # fmt: skip
     store.write_table(paths.reference() / "bench.csv", pd.DataFrame([row]))
-    shown = report.readme_blocks()["bench"]
+    shown = reference.readme_blocks()["bench"]
     assert "| ViT + FixMatch | 96 | 58 | 1.20 | 1,643 | 73% |" in shown
     assert shown.endswith("2 cores, X; 1 thread; torch 2.15; profile demo; a matrix product reaches 98 GFLOP/s.")
     assert "| ViT + FixMatch | 40 | 2 |" in blocks["table2"]

@@ -7,8 +7,7 @@ import pytest
 from conftest import real_data
 from PIL import Image
 
-from riqa_lib.sim import scenes as module
-from riqa_lib.sim.scenes import FIELD, scene
+from riqa_lib.sim.scenes import _SPECTRA, FIELD, _Canvas, _Things, scene
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +45,8 @@ def test_power_spectrum_falls_as_in_photographs(scenes):
 
 def test_radii_have_density_r_to_the_minus_3():
     rng = np.random.default_rng(0)
-    canvas = module._Canvas(np.empty((32, 32, 3)), np.zeros((4, FIELD, FIELD)), np.ones((5, 3)), (1.0, 0.0), np.arange(32))
-    r = module._Things.draw(rng, canvas, 50_000, 0.02, 0.32).r
+    canvas = _Canvas(np.empty((32, 32, 3)), np.zeros((4, FIELD, FIELD)), np.ones((5, 3)), (1.0, 0.0), np.arange(32))
+    r = _Things.draw(rng, canvas, 50_000, 0.02, 0.32).r
     assert r.min() >= 0.02
     assert r.max() <= 0.32
     for a in (0.03, 0.06, 0.15):  # P(r > a) = (a^-2 - max^-2) / (min^-2 - max^-2)
@@ -56,13 +55,13 @@ def test_radii_have_density_r_to_the_minus_3():
 
 def test_textures_fall_as_one_over_f():
     noise = np.random.default_rng(0).standard_normal((4, FIELD, FIELD))
-    made = np.fft.irfft2(np.fft.rfft2(noise) * module._SPECTRA)
+    made = np.fft.irfft2(np.fft.rfft2(noise) * _SPECTRA)
     for texture, exponent in zip(made, (2.2, 1.6, 1.0, 0.7), strict=True):  # of the amplitude
         assert slope(texture[..., None]) == pytest.approx(-2 * exponent, abs=0.35)
 
 
 def test_things_make_the_spectrum(monkeypatch):
-    monkeypatch.setattr(module, "_paint", lambda *a, **k: None)
+    monkeypatch.setattr("riqa_lib.sim.scenes._paint", lambda *a, **k: None)
     empty = [slope(scene(("test", i))) for i in range(12)]
     monkeypatch.undo()
     assert np.mean(empty) < np.mean([slope(scene(("test", i))) for i in range(12)]) - 0.2

@@ -6,9 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import experiment, paths, pixels, second_stage, store
-from riqa_lib.pixels import open_dataset
+from riqa_lib import paths, store
+from riqa_lib.datasets import data_folder
+from riqa_lib.datasets.data_folder import open_dataset
+from riqa_lib.pictures import photo_data
 from riqa_lib.seeding import rng
+from riqa_lib.tables import second_stage
+from riqa_lib.training import photographs
 
 SMALL = {"train.steps": 2, "train.evaluations": 1, "model.weights": "none", "data.labels": 40}
 
@@ -18,21 +22,21 @@ def home(tmp_path_factory):
     """A walk of 150 + 60 simulated pictures with 40 labels and a first stage of two methods, trained for two steps."""
     patch = pytest.MonkeyPatch()
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("second")))
-    experiment.make_data("w", "smoke")
-    experiment.train_rows("w", "smoke", ["supervised", "fixmatch"], 0, SMALL)
+    photographs.make_data("w", "smoke")
+    photographs.train_rows("w", "smoke", ["supervised", "fixmatch"], 0, SMALL)
     yield paths.home()
     patch.undo()
 
 
-def second_run(row: str = "fixmatch_second", **more: object) -> experiment.Run:
+def second_run(row: str = "fixmatch_second", **more: object) -> photographs.Run:
     overrides = SMALL | more
-    return experiment.settings("smoke", row, 0, overrides).but(teacher=experiment.first_stage("w", "smoke", row, 0, SMALL))
+    return photographs.settings("smoke", row, 0, overrides).but(teacher=photographs.first_stage("w", "smoke", row, 0, SMALL))
 
 
 def test_labels_and_pseudo_labels_are_merged_as_a_slow_loop_says(home):
-    data, run = experiment.walk_data("w"), second_run()
-    rows = experiment.rows_of(run, data)
-    learnt, grades = experiment.merged(run, data, rows)
+    data, run = photo_data.walk_data("w"), second_run()
+    rows = photographs.rows_of(run, data)
+    learnt, grades = photographs.merged(run, data, rows)
     said = store.read_predictions(paths.runs() / run.teacher)
     expected = {}
     for row in range(len(data.frame)):
@@ -48,20 +52,20 @@ def test_labels_and_pseudo_labels_are_merged_as_a_slow_loop_says(home):
 
 
 def test_the_first_stage_learns_from_labelled_pictures_only(home):
-    data, run = experiment.walk_data("w"), experiment.settings("smoke", "supervised", 0, SMALL)
-    rows = experiment.rows_of(run, data)
-    learnt, grades = experiment.merged(run, data, rows)
+    data, run = photo_data.walk_data("w"), photographs.settings("smoke", "supervised", 0, SMALL)
+    rows = photographs.rows_of(run, data)
+    learnt, grades = photographs.merged(run, data, rows)
     assert len(learnt) == 40
     assert (grades == data.frame["grade"].to_numpy()[learnt]).all()
 
 
 def test_a_confidence_floor_leaves_the_unsure_out(home):
-    data, run = experiment.walk_data("w"), second_run()
-    rows = experiment.rows_of(run, data)
+    data, run = photo_data.walk_data("w"), second_run()
+    rows = photographs.rows_of(run, data)
     said = store.read_predictions(paths.runs() / run.teacher)
     sure = said.loc[said["split"].isin(["pool", "train"]), [f"p{k}" for k in range(5)]].max(axis=1)
     floor = float(sure.median())
-    learnt, _ = experiment.merged(second_run(**{"data.pseudo_confidence": floor}), data, rows)
+    learnt, _ = photographs.merged(second_run(**{"data.pseudo_confidence": floor}), data, rows)
     assert len(learnt) == 40 + (sure > floor).sum()
     assert 0 < (sure > floor).sum() < len(sure)
 
@@ -69,55 +73,55 @@ def test_a_confidence_floor_leaves_the_unsure_out(home):
 def test_the_floor_is_a_setting_of_the_second_stage_only(home):
     """The first stage is found, whatever the floor; the second stage is another run."""
     floor = SMALL | {"data.pseudo_confidence": 0.3}
-    plain = experiment.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, SMALL)["run"]
-    other = experiment.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, floor)["run"]
+    plain = photographs.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, SMALL)["run"]
+    other = photographs.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, floor)["run"]
     assert (plain == other).tolist() == [True, False]
     for wrong in (-0.1, 1.0):
         with pytest.raises(ValueError, match=r"data\.pseudo_confidence is .*expected 0"):
-            experiment.settings("smoke", "supervised_second", 0, {"data.pseudo_confidence": wrong})
+            photographs.settings("smoke", "supervised_second", 0, {"data.pseudo_confidence": wrong})
 
 
 def test_nothing_trained_depends_on_a_hidden_grade(home, monkeypatch):
     """Both stages, trained with other hidden grades and other truths of the pool: the same probabilities, to the bit."""
-    data, run = experiment.walk_data("w"), experiment.settings("smoke", "fixmatch", 0, SMALL)
-    rows = experiment.rows_of(run, data)  # the draw of the labelled ones itself is by grade
-    monkeypatch.setattr(experiment, "rows_of", lambda run, data: rows)
+    data, run = photo_data.walk_data("w"), photographs.settings("smoke", "fixmatch", 0, SMALL)
+    rows = photographs.rows_of(run, data)  # the draw of the labelled ones itself is by grade
+    monkeypatch.setattr(photographs, "rows_of", lambda run, data: rows)
     frame = data.frame.copy()
     hidden = np.setdiff1d(rows["hidden"], np.flatnonzero(frame["split"] == "pool"))
     frame.loc[hidden, "grade"] = (frame.loc[hidden, "grade"] + 1) % 5
     frame["true_grade"] = 0
     said = []
-    for one in (data, pixels.DataSet(data.folder, frame, data.pixels, data.info)):
-        first = experiment.train(run, one)
-        second = experiment.train(experiment.settings("smoke", "fixmatch_second", 0, SMALL).but(teacher=first.name), one)
+    for one in (data, data_folder.DataSet(data.folder, frame, data.pixels, data.info)):
+        first = photographs.train(run, one)
+        second = photographs.train(photographs.settings("smoke", "fixmatch_second", 0, SMALL).but(teacher=first.name), one)
         said.append(pd.concat([store.read_predictions(f)[[f"p{k}" for k in range(5)]] for f in (first, second)]))
     assert (said[0].to_numpy() == said[1].to_numpy()).all()
 
 
 def test_hidden_grades_are_never_read(home, tmp_path):
     """Other hidden grades (and other truths of the pool): the same pseudo-labels, to the bit."""
-    data, run = experiment.walk_data("w"), second_run()
-    rows = experiment.rows_of(run, data)
+    data, run = photo_data.walk_data("w"), second_run()
+    rows = photographs.rows_of(run, data)
     frame = data.frame.copy()
     hidden = np.setdiff1d(rows["hidden"], np.flatnonzero(frame["split"] == "pool"))
     assert len(hidden) > 20
-    other = pixels.DataSet(data.folder, frame, data.pixels, data.info)
+    other = data_folder.DataSet(data.folder, frame, data.pixels, data.info)
     frame.loc[hidden, "grade"] = (frame.loc[hidden, "grade"] + 1) % 5
     frame["true_grade"] = 0
-    for a, b in zip(experiment.merged(run, data, rows), experiment.merged(run, other, rows), strict=True):
+    for a, b in zip(photographs.merged(run, data, rows), photographs.merged(run, other, rows), strict=True):
         assert (a == b).all()
 
 
 def test_the_second_stage_is_a_run_of_its_own_and_is_reused(home):
-    first = experiment.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
+    first = photographs.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
     assert first["method"].tolist() == ["fixmatch_second", "supervised_second"]
     assert first["run"].nunique() == 2  # equal settings, other teachers
     times = [(paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]]
-    again = experiment.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
+    again = photographs.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
     assert again["run"].tolist() == first["run"].tolist()
     assert times == [(paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]]
     for name, run in zip(("fixmatch", "supervised"), first["run"], strict=True):
-        teacher = experiment.first_stage("w", "smoke", f"{name}_second", 0, SMALL)
+        teacher = photographs.first_stage("w", "smoke", f"{name}_second", 0, SMALL)
         assert store.read_json(paths.runs() / run / "config.json")["teacher"] == teacher
         assert store.read_json(paths.runs() / teacher / "config.json")["method"]["name"] == name
     facts = store.read_json(paths.runs() / first["run"][0] / "provenance.json")
@@ -130,21 +134,21 @@ def test_the_second_stage_is_a_run_of_its_own_and_is_reused(home):
 def test_without_its_first_stage_it_names_the_notebook(home):
     words = "first stage of comatch_second is not there yet; run notebook 07_comatch with SEED = 3"
     with pytest.raises(FileNotFoundError, match=words):
-        experiment.train_rows("w", "smoke", ["comatch_second"], 3, SMALL)
+        photographs.train_rows("w", "smoke", ["comatch_second"], 3, SMALL)
 
 
 def test_a_teacher_of_other_data_is_refused(home):
-    data, run = experiment.walk_data("w"), second_run()
+    data, run = photo_data.walk_data("w"), second_run()
     frame = data.frame.assign(id="x" + data.frame["id"].astype(str))
-    other = pixels.DataSet(data.folder, frame, data.pixels, data.info)
+    other = data_folder.DataSet(data.folder, frame, data.pixels, data.info)
     with pytest.raises(ValueError, match=r"no prediction for \d+ pictures without a label, first x.*other data"):
-        experiment.merged(run, other, experiment.rows_of(run, other))
+        photographs.merged(run, other, photographs.rows_of(run, other))
 
 
 def test_every_method_has_a_second_stage_and_a_notebook():
-    assert {r.removesuffix(experiment.SECOND) for r in experiment.ROWS if r.endswith(experiment.SECOND)} == set(experiment.METHODS)
-    assert set(experiment.NOTEBOOKS) == set(experiment.METHODS)
-    for notebook in experiment.NOTEBOOKS.values():
+    assert {r.removesuffix(photographs.SECOND) for r in photographs.ROWS if r.endswith(photographs.SECOND)} == set(photographs.METHODS)
+    assert set(photographs.NOTEBOOKS) == set(photographs.METHODS)
+    for notebook in photographs.NOTEBOOKS.values():
         assert (paths.ROOT / "notebooks" / f"{notebook}.ipynb").exists()
 
 
@@ -199,9 +203,9 @@ def test_where_no_truth_is_known_nothing_is_said():
 
 
 def test_pseudo_labels_are_those_of_first_stages_and_of_pictures_without_a_label(home):
-    runs = experiment.train_rows("w", "smoke", ["supervised", "fixmatch", "fixmatch_second"], 0, SMALL)
+    runs = photographs.train_rows("w", "smoke", ["supervised", "fixmatch", "fixmatch_second"], 0, SMALL)
     labels = second_stage.pseudo_labels(runs)
-    data = experiment.walk_data("w")
+    data = photo_data.walk_data("w")
     assert set(labels["method"]) == {"supervised", "fixmatch"}
     hidden = data.frame["split"].isin(["pool", "train"]).sum() - 40
     assert (labels.groupby("method").size() == hidden).all()

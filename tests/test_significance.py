@@ -12,9 +12,10 @@ from sklearn.metrics import cohen_kappa_score, f1_score, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
-from riqa_lib import kappas, significance_figures, style, verdicts
-from riqa_lib import significance as sig
-from riqa_lib.stats import holm, paired
+from riqa_lib.figures import forest, style
+from riqa_lib.stats import class_bootstrap, kappas, paired_tests
+from riqa_lib.stats.bootstrap import holm, paired
+from riqa_lib.tables import comparisons
 
 RNG = np.random.default_rng(16)
 
@@ -32,7 +33,7 @@ def small():
 # ---------------------------------------------------------------- right or wrong
 def test_mcnemar_is_that_of_statsmodels_and_midp_that_of_its_formula():
     for b, c in ((10, 3), (0, 6), (5, 5), (21, 9), (0, 0), (1, 0)):
-        exact, mid = sig.mcnemar_p(b, c)
+        exact, mid = paired_tests.mcnemar_p(b, c)
         table = [[50, b], [c, 20]]
         assert exact == pytest.approx(min(1.0, statsmodels_mcnemar(table, exact=True).pvalue))
         k, n = min(b, c), b + c
@@ -40,8 +41,8 @@ def test_mcnemar_is_that_of_statsmodels_and_midp_that_of_its_formula():
         assert mid == pytest.approx(min(1.0, loop))
     x = np.r_[np.ones(10), np.zeros(3), np.ones(7)]
     y = np.r_[np.zeros(10), np.ones(3), np.ones(7)]
-    exact, mid = sig.mcnemar(x, y)
-    assert (exact.p, mid.p) == pytest.approx(tuple(sig.mcnemar_p(10, 3)))
+    exact, mid = paired_tests.mcnemar(x, y)
+    assert (exact.p, mid.p) == pytest.approx(tuple(paired_tests.mcnemar_p(10, 3)))
     assert exact.difference == pytest.approx(7 / 20)
 
 
@@ -49,7 +50,7 @@ def test_a_published_table():
     """Agresti (1990, p. 350), approval ratings of 1,600 people, 86 and 150 changed: chi2 17.3559, p 3.099e-05 (Penn State STAT
     504, McNemar's test without continuity correction), which Durkalski's is where everyone is a cluster of his own."""
     first, second = (np.repeat(v, (794, 150, 86, 570)) for v in ((1, 1, 0, 0), (1, 0, 1, 0)))
-    found = sig.durkalski(first, second, np.arange(1600))
+    found = paired_tests.durkalski(first, second, np.arange(1600))
     assert (found.difference / found.se) ** 2 == pytest.approx(17.3559, abs=5e-5)
     assert found.p == pytest.approx(3.099e-05, abs=5e-9)
     assert found.difference == pytest.approx(64 / 1600)
@@ -57,8 +58,8 @@ def test_a_published_table():
 
 def test_mcnemar_of_several_seeds_is_twice_the_median():
     x, y = RNG.integers(0, 2, (3, 80)), RNG.integers(0, 2, (3, 80))
-    each = [sig.mcnemar(a, b)[1].p for a, b in zip(x, y, strict=True)]
-    found = sig.mcnemar(x, y)[1]
+    each = [paired_tests.mcnemar(a, b)[1].p for a, b in zip(x, y, strict=True)]
+    found = paired_tests.mcnemar(x, y)[1]
     assert found.p == pytest.approx(min(1, 2 * sorted(each)[1]))
     assert "3 seeds" in found.note
 
@@ -71,10 +72,10 @@ def test_durkalski_is_its_loop(small):
         b, c, n = (d[inside] > 0).sum(), (d[inside] < 0).sum(), inside.sum()
         up += (b - c) / n
         down += ((b - c) / n) ** 2
-    found = sig.durkalski(small["x"], small["y"], small["cluster"])
+    found = paired_tests.durkalski(small["x"], small["y"], small["cluster"])
     assert found.p == pytest.approx(sp.chi2.sf(up**2 / down, 1))
     assert 2 * sp.norm.sf(abs(found.difference) / found.se) == pytest.approx(found.p)
-    alone = sig.durkalski(small["x"], small["y"], np.arange(len(d)))  # then it is McNemar's chi2
+    alone = paired_tests.durkalski(small["x"], small["y"], np.arange(len(d)))  # then it is McNemar's chi2
     uncorrected = statsmodels_mcnemar([[0, (d > 0).sum()], [(d < 0).sum(), 0]], exact=False, correction=False)
     assert alone.p == pytest.approx(uncorrected.pvalue)
 
@@ -83,24 +84,24 @@ def test_sign_flip_counts_every_flip():
     for sums in ([3, -1, 2, 1, 1], [1, 1, 1, 1, 1, 1], [2, -2], [5, 1, -1, 0, 3, 2, 2]):
         sums = np.array(sums)
         flips = [abs(np.dot(s, sums)) >= abs(sums.sum()) for s in product((-1, 1), repeat=len(sums))]
-        assert sig.sign_flip(sums).p == pytest.approx(np.mean(flips))
-        assert sig.sign_flip(sums * 0.37).p == pytest.approx(np.mean(flips))  # no whole numbers: by counting them all
-    one_each = sig.sign_flip(np.r_[np.ones(10), -np.ones(3), np.zeros(9)])  # without clusters it is McNemar's
-    assert one_each.p == pytest.approx(sig.mcnemar_p(10, 3)[0])
+        assert paired_tests.sign_flip(sums).p == pytest.approx(np.mean(flips))
+        assert paired_tests.sign_flip(sums * 0.37).p == pytest.approx(np.mean(flips))  # no whole numbers: by counting them all
+    one_each = paired_tests.sign_flip(np.r_[np.ones(10), -np.ones(3), np.zeros(9)])  # without clusters it is McNemar's
+    assert one_each.p == pytest.approx(paired_tests.mcnemar_p(10, 3)[0])
 
 
 def test_sign_flip_sums_within_clusters_and_samples_where_it_must(small):
     d = small["x"].astype(int) - small["y"]
     sums = np.array([d[small["cluster"] == k].sum() for k in range(30)])
-    exact = sig.sign_flip(d, small["cluster"])
-    assert exact.p == pytest.approx(sig.sign_flip(sums).p)
+    exact = paired_tests.sign_flip(d, small["cluster"])
+    assert exact.p == pytest.approx(paired_tests.sign_flip(sums).p)
     assert exact.note == "exact"
     values = d * 0.37
-    sampled = sig.sign_flip(values, small["cluster"], draws=20_000, seed=1)
+    sampled = paired_tests.sign_flip(values, small["cluster"], draws=20_000, seed=1)
     assert "20000" in sampled.note
     assert sampled.p == pytest.approx(exact.p, abs=0.015)
-    assert sampled == sig.sign_flip(values, small["cluster"], draws=20_000, seed=1)
-    assert sampled.p != sig.sign_flip(values, small["cluster"], draws=20_000, seed=2).p
+    assert sampled == paired_tests.sign_flip(values, small["cluster"], draws=20_000, seed=1)
+    assert sampled.p != paired_tests.sign_flip(values, small["cluster"], draws=20_000, seed=2).p
 
 
 # ---------------------------------------------------------------- AUC
@@ -117,7 +118,7 @@ def test_delong_is_the_covariance_of_placement_values(small):
     s10, s01 = np.cov(pa, pb), np.cov(qa, qb)
     weights = np.array([1, -1])
     variance = weights @ (s10 / len(pa) + s01 / len(qa)) @ weights
-    found = sig.auc_test(bad, a, b)
+    found = paired_tests.auc_test(bad, a, b)
     difference = roc_auc_score(bad, a) - roc_auc_score(bad, b)
     assert (found.difference, found.se) == pytest.approx((difference, np.sqrt(variance)))
     assert found.p == pytest.approx(2 * sp.norm.sf(abs(difference) / np.sqrt(variance)))
@@ -145,72 +146,72 @@ def test_obuchowski_is_its_loop(small):
         covariance[r, s] = (i10 / ((i10 - 1) * m) * s10 / m + i01 / ((i01 - 1) * n) * s01 / n
                             + count / (count - 1) * (s11 + s11t) / (m * n))  # fmt: skip
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-    found = sig.auc_test(bad, small["a"], small["b"], code)
+    found = paired_tests.auc_test(bad, small["a"], small["b"], code)
     assert found.se == pytest.approx(np.sqrt(variance))
     assert found.difference == pytest.approx(auc[0] - auc[1])
-    alone = sig.auc_test(bad, small["a"], small["b"], np.arange(len(bad)))
-    assert alone.se == pytest.approx(sig.auc_test(bad, small["a"], small["b"]).se)
+    alone = paired_tests.auc_test(bad, small["a"], small["b"], np.arange(len(bad)))
+    assert alone.se == pytest.approx(paired_tests.auc_test(bad, small["a"], small["b"]).se)
 
 
 def test_auc_of_several_seeds_is_the_mean_of_theirs(small):
     a = np.stack([small["a"], small["a"][::-1]])
     b = np.stack([small["b"], small["b"]])
     expected = np.mean([roc_auc_score(small["bad"], s) for s in a]) - roc_auc_score(small["bad"], small["b"])
-    assert sig.auc_test(small["bad"], a, b, small["cluster"]).difference == pytest.approx(expected)
+    assert paired_tests.auc_test(small["bad"], a, b, small["cluster"]).difference == pytest.approx(expected)
 
 
 def test_auc_says_why_it_is_undefined(small):
     a = small["a"]
-    one = sig.auc_test(np.zeros(len(a)), a, a)
+    one = paired_tests.auc_test(np.zeros(len(a)), a, a)
     assert np.isnan(one.p)
     assert "one class only (none of" in one.note
-    few = sig.auc_test(np.r_[1, 1, 0, 0, 0], np.arange(5.0), np.arange(5.0)[::-1], [0, 0, 1, 2, 3])
+    few = paired_tests.auc_test(np.r_[1, 1, 0, 0, 0], np.arange(5.0), np.arange(5.0)[::-1], [0, 0, 1, 2, 3])
     assert np.isnan(few.p)
     assert "fewer than two clusters" in few.note
-    same = sig.auc_test(small["bad"], a, 2 * a + 1)
+    same = paired_tests.auc_test(small["bad"], a, 2 * a + 1)
     assert (same.difference, same.p) == (0.0, 1.0)
 
 
 def test_bad_input_is_named(small):
     x, y = small["x"], small["y"]
     with pytest.raises(ValueError, match="same pictures"):
-        sig.mcnemar(x, y[1:])
+        paired_tests.mcnemar(x, y[1:])
     with pytest.raises(ValueError, match=r"b: expected 1 \(right\) or 0 \(wrong\) per picture, found 2"):
-        sig.durkalski(x, y + 1.0 * (np.arange(len(y)) == 7) * (2 - y), small["cluster"])
+        paired_tests.durkalski(x, y + 1.0 * (np.arange(len(y)) == 7) * (2 - y), small["cluster"])
     with pytest.raises(ValueError, match="first at picture 4 of seed 0"):
-        sig.sign_flip(np.where(np.arange(9) == 4, np.nan, 1.0))
+        paired_tests.sign_flip(np.where(np.arange(9) == 4, np.nan, 1.0))
     with pytest.raises(ValueError, match="one name per picture"):
-        sig.durkalski(x, y, small["cluster"][1:])
+        paired_tests.durkalski(x, y, small["cluster"][1:])
     with pytest.raises(ValueError, match="have no cluster"):
-        sig.sign_flip([1, 0], ["p1", None])
+        paired_tests.sign_flip([1, 0], ["p1", None])
     with pytest.raises(ValueError, match="positive: expected 0 or 1"):
-        sig.auc_test(small["bad"] * 2, small["a"], small["b"])
+        paired_tests.auc_test(small["bad"] * 2, small["a"], small["b"])
 
 
 # ---------------------------------------------------------------- what a test leaves open
 def test_the_smallest_difference_of_mcnemar_is_that_of_riqa_1_2():
-    found = [sig.mcnemar_smallest(160, d) for d in (0.10, 0.15, 0.20)]
+    found = [paired_tests.mcnemar_smallest(160, d) for d in (0.10, 0.15, 0.20)]
     assert found == pytest.approx([0.0625, 0.075, 0.0875])
-    assert np.isnan(sig.mcnemar_smallest(160, 5 / 160))  # five discordant pictures can never give p < 0.05
+    assert np.isnan(paired_tests.mcnemar_smallest(160, 5 / 160))  # five discordant pictures can never give p < 0.05
 
 
 def test_the_power_of_mcnemar_is_that_of_a_simulation():
     r = np.random.default_rng(5)
     n, share, d = 160, 0.15, 0.09
     drawn = r.multinomial(n, [(share + d) / 2, (share - d) / 2, 1 - share], 20_000)
-    simulated = (sig.mcnemar_p(drawn[:, 0], drawn[:, 1])[0] < 0.05).mean()
-    assert sig.mcnemar_power(n, share, d) == pytest.approx(simulated, abs=0.012)
-    least = sig.mcnemar_detectable(n, share)
-    assert sig.mcnemar_power(n, share, least) >= 0.8 > sig.mcnemar_power(n, share, least - 0.001)
-    assert least > sig.mcnemar_smallest(n, share)  # to be found in four samples of five it must be larger
+    simulated = (paired_tests.mcnemar_p(drawn[:, 0], drawn[:, 1])[0] < 0.05).mean()
+    assert paired_tests.mcnemar_power(n, share, d) == pytest.approx(simulated, abs=0.012)
+    least = paired_tests.mcnemar_detectable(n, share)
+    assert paired_tests.mcnemar_power(n, share, least) >= 0.8 > paired_tests.mcnemar_power(n, share, least - 0.001)
+    assert least > paired_tests.mcnemar_smallest(n, share)  # to be found in four samples of five it must be larger
 
 
 def test_smallest_difference_and_margin_have_the_power_they_state():
     r = np.random.default_rng(7)
     se, z = 0.02, sp.norm.ppf(0.975)
-    seen = r.normal(sig.smallest_difference(se), se, 40_000)
+    seen = r.normal(paired_tests.smallest_difference(se), se, 40_000)
     assert (np.abs(seen) > z * se).mean() == pytest.approx(0.8, abs=0.01)
-    margin, null, one_sided = sig.smallest_margin(se), r.normal(0, se, 40_000), sp.norm.ppf(0.95)
+    margin, null, one_sided = paired_tests.smallest_margin(se), r.normal(0, se, 40_000), sp.norm.ppf(0.95)
     verdicts_ = (null - one_sided * se > -margin) & (null + one_sided * se < margin)
     assert verdicts_.mean() == pytest.approx(0.8, abs=0.01)
 
@@ -222,12 +223,12 @@ def test_smallest_difference_and_margin_have_the_power_they_state():
      (np.nan, np.nan, "undefined")],
 )  # fmt: skip
 def test_equivalence_reads_the_interval(low, high, said):
-    assert sig.equivalence(low, high, 0.03) == said
+    assert paired_tests.equivalence(low, high, 0.03) == said
 
 
 def test_equivalence_asks_for_a_margin():
     with pytest.raises(ValueError, match="a margin above 0"):
-        sig.equivalence(-0.1, 0.1, 0)
+        paired_tests.equivalence(-0.1, 0.1, 0)
 
 
 # ---------------------------------------------------------------- the bootstrap and the table
@@ -237,7 +238,7 @@ def predictions(pictures=120, patients=70, seeds=(0, 1), skill=(1.6, 1.2), key=0
     ids = [f"e{i:03d}" for i in range(pictures)]
     group = r.integers(0, patients, pictures).astype(str)
     truth = r.integers(0, 3, pictures)
-    details = {d: np.where(r.random(pictures) < 0.1, -1, (r.random(pictures) < 0.6).astype(int)) for d in verdicts.DETAILS}
+    details = {d: np.where(r.random(pictures) < 0.1, -1, (r.random(pictures) < 0.6).astype(int)) for d in comparisons.DETAILS}
     rows = []
     for (method, s), seed in product(zip(("student", "teacher"), skill, strict=True), seeds):
         p = np.exp(np.eye(3)[truth] * s + r.normal(0, 1, (pictures, 3)))
@@ -251,7 +252,7 @@ def predictions(pictures=120, patients=70, seeds=(0, 1), skill=(1.6, 1.2), key=0
 
 def test_metrics_are_those_of_scikit_learn():
     data = paired(predictions(), ["student", "teacher"])
-    boot = verdicts.bootstrap(data, resamples=5)
+    boot = class_bootstrap.bootstrap(data, resamples=5)
     for method, p in data.p.items():
         said = p.argmax(axis=2)
         expected = {
@@ -272,11 +273,11 @@ def test_a_resample_is_the_pictures_written_out():
     r = np.random.default_rng(2)
     k = data.cluster.max() + 1
     drawn = r.multinomial(k, np.full(k, 1 / k), 6), r.multinomial(2, [0.5, 0.5], 6)
-    boot = verdicts.bootstrap(data, drawn=drawn)
+    boot = class_bootstrap.bootstrap(data, drawn=drawn)
     for i in range(6):
         rows = np.repeat(np.arange(len(data.truth)), drawn[0][i][data.cluster])
         y = data.truth[rows]
-        values = {m: [] for m in verdicts.METRICS}
+        values = {m: [] for m in class_bootstrap.METRICS}
         for s in np.repeat([0, 1], drawn[1][i]):
             p = data.p["teacher"][s][rows]
             values["macro_f1"].append(f1_score(y, p.argmax(axis=1), average="macro"))
@@ -289,9 +290,9 @@ def test_a_resample_is_the_pictures_written_out():
 
 def test_one_table_puts_every_test_in_its_place():
     frame = predictions()
-    table = verdicts.one_table(frame, "student", "teacher", resamples=300)
-    assert list(table["quantity"].unique()) == ["overall", *verdicts.DETAILS]
-    assert set(map(tuple, table.loc[table["primary"], ["quantity", "metric"]].to_numpy())) == set(verdicts.PRIMARY.items())
+    table = comparisons.one_table(frame, "student", "teacher", resamples=300)
+    assert list(table["quantity"].unique()) == ["overall", *comparisons.DETAILS]
+    assert set(map(tuple, table.loc[table["primary"], ["quantity", "metric"]].to_numpy())) == set(comparisons.PRIMARY.items())
     row = table.set_index(["quantity", "metric"])
     known = frame[frame["clarity"] >= 0]
     assert row.loc[("clarity", "auc"), "pictures"] == known["id"].nunique()
@@ -300,32 +301,32 @@ def test_one_table_puts_every_test_in_its_place():
             for m in ("student", "teacher"))  # fmt: skip
     first = known[(known["method"] == "student") & (known["seed"] == 0)].sort_values("id")
     y, group = first["clarity"].to_numpy(), first["group"].to_numpy()
-    assert row.loc[("clarity", "auc"), "p_obuchowski"] == pytest.approx(sig.auc_test(y == 0, 1 - a, 1 - b, group).p)
-    assert row.loc[("clarity", "auc"), "p_delong"] == pytest.approx(sig.auc_test(y, a, b).p)
+    assert row.loc[("clarity", "auc"), "p_obuchowski"] == pytest.approx(paired_tests.auc_test(y == 0, 1 - a, 1 - b, group).p)
+    assert row.loc[("clarity", "auc"), "p_delong"] == pytest.approx(paired_tests.auc_test(y, a, b).p)
     right, other = ((p > 0.5) == y for p in (a, b))
-    exact, mid = sig.mcnemar(right, other)
-    expected = [exact.p, mid.p, sig.durkalski(right, other, group).p, sig.sign_flip(right * 1.0 - other, group).p]
+    exact, mid = paired_tests.mcnemar(right, other)
+    expected = [exact.p, mid.p, paired_tests.durkalski(right, other, group).p, paired_tests.sign_flip(right * 1.0 - other, group).p]
     found = row.loc[("clarity", "accuracy"), ["p_mcnemar_exact", "p_mcnemar_midp", "p_durkalski", "p_sign_flip"]]
     assert list(found) == pytest.approx(expected)
     assert row.loc[("clarity", "auc"), ["p_mcnemar_exact", "p_sign_flip"]].isna().all()
     primary = table[table["primary"]]
     assert list(primary["p_holm"]) == pytest.approx(list(holm(primary["p"])))
-    assert (primary.set_index("quantity")["margin"].to_dict()) == {"overall": 0.01, **dict.fromkeys(verdicts.DETAILS, 0.03)}
+    assert (primary.set_index("quantity")["margin"].to_dict()) == {"overall": 0.01, **dict.fromkeys(comparisons.DETAILS, 0.03)}
     assert table.loc[~table["primary"], "margin"].isna().all()  # none was set for the others
     assert (table.loc[~table["primary"], "verdict"] == "no margin set").all()
-    assert list(table["detectable"]) == pytest.approx([sig.smallest_difference(s) for s in table["se"]])
+    assert list(table["detectable"]) == pytest.approx([paired_tests.smallest_difference(s) for s in table["se"]])
     assert list(table["decided_margin"]) == pytest.approx(list(np.maximum(table["low_90"].abs(), table["high_90"].abs())))
     assert ((table["low"] <= table["low_90"]) & (table["high_90"] <= table["high"])).all()
     assert (row["difference"] == row["value_a"] - row["value_b"]).all()
 
 
 def test_words_never_call_a_missing_difference_the_same():
-    table = verdicts.one_table(predictions(skill=(1.5, 1.5)), "student", "teacher", resamples=300)
+    table = comparisons.one_table(predictions(skill=(1.5, 1.5)), "student", "teacher", resamples=300)
     for r in table.to_dict("records"):
         if r["p_holm"] >= 0.05:
             assert f"one below {r['detectable']:.4f} would" in r["words"]
             assert "no difference shown" in r["words"]
-    better = verdicts.one_table(predictions(300, 200, skill=(3.0, 0.4)), "student", "teacher", resamples=300)
+    better = comparisons.one_table(predictions(300, 200, skill=(3.0, 0.4)), "student", "teacher", resamples=300)
     assert (better.loc[better["primary"], "verdict"] == "superior").all()
     assert better.loc[better["primary"], "words"].str.contains("a difference; better by more than").all()
 
@@ -333,7 +334,7 @@ def test_words_never_call_a_missing_difference_the_same():
 def test_a_teacher_without_grades_is_compared_on_details_only():
     frame = predictions()
     frame.loc[frame["method"] == "teacher", ["p0", "p1", "p2"]] = np.nan
-    table = verdicts.one_table(frame, "student", "teacher", resamples=50)
+    table = comparisons.one_table(frame, "student", "teacher", resamples=50)
     overall = table[table["quantity"] == "overall"]
     assert len(overall) == 1
     assert overall["low"].isna().all()
@@ -345,7 +346,7 @@ def test_a_teacher_without_grades_is_compared_on_details_only():
 def test_a_detail_with_one_class_has_a_reason():
     frame = predictions()
     frame["contrast"] = 1
-    table = verdicts.one_table(frame, "student", "teacher", resamples=50).set_index(["quantity", "metric"])
+    table = comparisons.one_table(frame, "student", "teacher", resamples=50).set_index(["quantity", "metric"])
     row = table.loc[("contrast", "auc")]
     assert np.isnan(row["p"])
     assert row["verdict"] == "undefined"
@@ -356,17 +357,17 @@ def test_a_detail_with_one_class_has_a_reason():
 def test_one_table_names_what_is_wrong():
     frame = predictions()
     with pytest.raises(ValueError, match="compared with itself"):
-        verdicts.one_table(frame, "student", "student")
+        comparisons.one_table(frame, "student", "student")
     with pytest.raises(ValueError, match="no method expert; found student, teacher"):
-        verdicts.one_table(frame, "student", "expert")
+        comparisons.one_table(frame, "student", "expert")
     with pytest.raises(ValueError, match="has other pictures"):
-        verdicts.one_table(frame.drop(index=frame.index[-1]), "student", "teacher", resamples=5)
+        comparisons.one_table(frame.drop(index=frame.index[-1]), "student", "teacher", resamples=5)
     wrong = frame.copy()
     wrong.loc[wrong.index[wrong["clarity"] >= 0][0], "d_clarity"] = 1.5
     with pytest.raises(ValueError, match=r"d_clarity: expected probabilities, found 1\.5"):
-        verdicts.one_table(wrong, "student", "teacher", resamples=5)
+        comparisons.one_table(wrong, "student", "teacher", resamples=5)
     with pytest.raises(ValueError, match="unknown metric mae"):
-        verdicts.bootstrap(paired(frame, ["student"]), ["mae"])
+        class_bootstrap.bootstrap(paired(frame, ["student"]), ["mae"])
 
 
 # ---------------------------------------------------------------- kappas
@@ -423,8 +424,8 @@ def test_noise_of_pseudo_labels_beside_that_of_experts():
 
 # ---------------------------------------------------------------- figures
 def test_forest_draws_the_intervals_and_the_margin():
-    table = verdicts.one_table(predictions(), "student", "teacher", resamples=100)
-    figure = significance_figures.forest(table, simulated=True)
+    table = comparisons.one_table(predictions(), "student", "teacher", resamples=100)
+    figure = forest.forest(table, simulated=True)
     ax = figure.axes[0]
     assert style.data_label(figure) == "simulated data"
     assert next(t.get_text() for t in ax.get_yticklabels()) == "overall, macro F1"
@@ -434,15 +435,15 @@ def test_forest_draws_the_intervals_and_the_margin():
     words = [t.get_text() for t in ax.texts if t.get_text()]
     assert words == list(table.loc[table["margin"] > 0, "verdict"])
     two = pd.concat([table.assign(set=on, a=f"multi_{on}", b=f"single_{on}") for on in ("eyeq", "deepdrid")])
-    ax = significance_figures.forest(two, simulated=True).axes[0]
+    ax = forest.forest(two, simulated=True).axes[0]
     labels = [t.get_text() for t in ax.get_yticklabels()]
     assert labels[0] == "eyeq: overall, macro F1"
     assert labels[len(table)] == "deepdrid: overall, macro F1"
     assert ax.get_xlabel().startswith("multi-task − single-task;")
-    assert significance_figures.forest(two[two["set"] == "eyeq"], simulated=True).axes[0].get_xlabel().startswith(
+    assert forest.forest(two[two["set"] == "eyeq"], simulated=True).axes[0].get_xlabel().startswith(
         "multi-task (eyeq) − single-task (eyeq);")  # fmt: skip
     for mixed in (pd.concat([table, table.assign(b="single_eyeq")]), two.assign(set="mshf")):
         with pytest.raises(ValueError, match="different networks"):
-            significance_figures.forest(mixed, simulated=True)
+            forest.forest(mixed, simulated=True)
     with pytest.raises(ValueError, match="no row"):
-        significance_figures.forest(table.assign(low=np.nan), simulated=True)
+        forest.forest(table.assign(low=np.nan), simulated=True)

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from riqa_lib import fundus_figures
-from riqa_lib.pixels import open_dataset, write_dataset
-from riqa_lib.sim import fundus as sim
-from riqa_lib.sim import fundus_eye, fundus_optics, fundus_sets
-from riqa_lib.sim import fundus_graders as graders
-from riqa_lib.sim.fundus import CAUSES, DETAILS, fundus
+from riqa_lib.datasets.data_folder import open_dataset, write_dataset
+from riqa_lib.figures import fundus_space
+from riqa_lib.sim import fundus_camera, fundus_eye, fundus_optics, fundus_raters, fundus_sets
+from riqa_lib.sim.fundus_camera import CAUSES, DETAILS, fundus
 
 ONE = {"illumination": 1.2, "clarity": 0.9, "contrast": 0.8, "artefact": 0.7}
 
@@ -133,9 +131,9 @@ def test_convolution_against_a_slow_loop():
 
 # ---------------------------------------------------------------- the picture
 def test_same_key_same_bytes_other_key_other_picture():
-    sim._eye.cache_clear()
+    fundus_camera._eye.cache_clear()
     one = fundus(("k", 1), 48, ONE).pixels
-    sim._eye.cache_clear()
+    fundus_camera._eye.cache_clear()
     assert np.array_equal(one, fundus(("k", 1), 48, ONE).pixels)
     assert one.dtype == np.uint8
     assert one.shape == (48, 48, 3)
@@ -147,9 +145,9 @@ def test_severity_is_what_was_asked_for(cause):
     for i in range(25):
         rng = np.random.default_rng(i)
         wanted = rng.uniform(0.05, 2.2 if cause != "artefact" else 1.1)
-        assert sim.severity_of(sim.defect(cause, wanted, rng)) == pytest.approx(wanted, abs=1e-3)
+        assert fundus_camera.severity_of(fundus_camera.defect(cause, wanted, rng)) == pytest.approx(wanted, abs=1e-3)
     with pytest.raises(ValueError, match="severity -1"):
-        sim.defect(cause, -1, np.random.default_rng(0))
+        fundus_camera.defect(cause, -1, np.random.default_rng(0))
 
 
 def test_defect_maps_are_zero_where_the_severity_is_and_only_there():
@@ -164,7 +162,7 @@ def test_defect_maps_are_zero_where_the_severity_is_and_only_there():
         assert not maps[cause][shot.mask() == 0].any()  # nothing outside the field
         field = fundus(("maps", cause), 64, {cause: 1.0}, framing="crop")
         if field.chord == 1:
-            assert field.maps(200)[cause][field.mask(200) > 0.5].mean() == pytest.approx(sim.BAD[cause], rel=0.05)
+            assert field.maps(200)[cause][field.mask(200) > 0.5].mean() == pytest.approx(fundus_camera.BAD[cause], rel=0.05)
 
 
 def test_defect_maps_say_where_the_picture_changes():
@@ -218,8 +216,8 @@ def test_bad_requests_are_refused():
 def world():
     rng = np.random.default_rng(0)
     patients = np.repeat(np.arange(4000), 2)
-    severity = graders.severities(graders.general_factor(8000, rng, patients), rng, patients)
-    return patients, severity, graders.votes(severity, "test", patients=patients)
+    severity = fundus_raters.severities(fundus_raters.general_factor(8000, rng, patients), rng, patients)
+    return patients, severity, fundus_raters.votes(severity, "test", patients=patients)
 
 
 def test_graders_agree_as_published(world):
@@ -232,31 +230,31 @@ def test_graders_agree_as_published(world):
 
 def test_shares_are_near_those_of_eyeq_and_eyeq_d(world):
     _, severity, _ = world
-    panels = [graders.votes(severity, ("panel", k), patients=world[0]).majority() for k in range(8)]
+    panels = [fundus_raters.votes(severity, ("panel", k), patients=world[0]).majority() for k in range(8)]
     details, overall = (np.concatenate([p[i] for p in panels]) for i in (0, 1))
     assert np.bincount(overall) / len(overall) == pytest.approx([0.198, 0.281, 0.521], abs=0.04)
     assert 1 - details.mean(axis=0) == pytest.approx([106 / 160, 39 / 160, 55 / 160], abs=0.05)
     good_but_dark = 1 - details[overall == 2, 0].mean()
     assert 0.28 < good_but_dark < 0.5  # illumination is judged harshly: 38 % of the good ones in EyeQ-D
-    assert (graders.true_details(severity) == (severity[:, :3] < 1)).all()
+    assert (fundus_raters.true_details(severity) == (severity[:, :3] < 1)).all()
 
 
 def test_fellow_eyes_are_alike_and_noise_can_be_scaled(world):
     patients, severity, votes = world
     overall = votes.majority()[1]
     assert 0.6 < cohen_kappa_score(overall[::2], overall[1::2]) < 0.8
-    still = graders.votes(severity, "test", patients=patients, noise=0, panel="p")
-    again = graders.votes(severity, "other", patients=patients, noise=0, panel="p")
+    still = fundus_raters.votes(severity, "test", patients=patients, noise=0, panel="p")
+    again = fundus_raters.votes(severity, "other", patients=patients, noise=0, panel="p")
     assert (still.overall == again.overall).all()  # without noise only the panel matters
     with pytest.raises(ValueError, match="expected"):
-        graders.badness(severity[:, :3])
+        fundus_raters.badness(severity[:, :3])
 
 
 def test_badness_and_grade_against_a_slow_loop(world):
     _, severity, _ = world
-    for row, grade in zip(severity[:200], graders.true_grade(severity[:200]), strict=True):
-        b = sum(graders.WEIGHTS[c] * row[i] for i, c in enumerate(CAUSES))
-        assert grade == (0 if b >= graders.REJECT else 1 if b >= graders.USABLE else 2)
+    for row, grade in zip(severity[:200], fundus_raters.true_grade(severity[:200]), strict=True):
+        b = sum(fundus_raters.WEIGHTS[c] * row[i] for i, c in enumerate(CAUSES))
+        assert grade == (0 if b >= fundus_raters.REJECT else 1 if b >= fundus_raters.USABLE else 2)
 
 
 # ---------------------------------------------------------------- sets
@@ -336,16 +334,16 @@ def test_foreign_sets_have_no_true_maps(tmp_path):
 
 def test_figures():
     frame = fundus_sets.plan("eyeq-like", 200)
-    figure = fundus_figures.detail_space(frame, simulated=True)
+    figure = fundus_space.detail_space(frame, simulated=True)
     dots = sum(len(line.get_xdata()) for line in figure.axes[0].lines[:3])
     assert dots == 200
-    pixels = sim.space("s", 24, (0.0, 1.0))
+    pixels = fundus_camera.space("s", 24, (0.0, 1.0))
     assert np.array_equal(pixels[1, 0, 0], fundus("s", 24, {"contrast": 1.0}).pixels)
     assert np.array_equal(pixels[0, 1, 1], fundus("s", 24, {"clarity": 1.0, "illumination": 1.0}).pixels)
-    assert len(fundus_figures.picture_space(pixels, (0.0, 1.0), simulated=True).axes) == 2
-    assert fundus_figures.contact(pixels[0, 0], frame.head(2), simulated=True).axes
-    for wrong in (lambda: fundus_figures.detail_space(frame, simulated=True, classes=2),
-                  lambda: fundus_figures.picture_space(pixels, (0, 1, 2), simulated=True),
-                  lambda: fundus_figures.circle_errors(frame, simulated=True)):  # fmt: skip
+    assert len(fundus_space.picture_space(pixels, (0.0, 1.0), simulated=True).axes) == 2
+    assert fundus_space.contact(pixels[0, 0], frame.head(2), simulated=True).axes
+    for wrong in (lambda: fundus_space.detail_space(frame, simulated=True, classes=2),
+                  lambda: fundus_space.picture_space(pixels, (0, 1, 2), simulated=True),
+                  lambda: fundus_space.circle_errors(frame, simulated=True)):  # fmt: skip
         with pytest.raises(ValueError, match=r"expected|no column"):
             wrong()

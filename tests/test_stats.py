@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import metrics, stats
 from riqa_lib.seeding import rng
+from riqa_lib.stats import bootstrap, metrics
 
 
 def world(pictures: int = 120, seeds: int = 2, per_group: int = 1, key: object = 0, score: bool = True) -> pd.DataFrame:
@@ -35,9 +35,9 @@ def world(pictures: int = 120, seeds: int = 2, per_group: int = 1, key: object =
 @pytest.mark.parametrize("score", [True, False])
 def test_every_metric_against_a_loop_that_copies_rows(score: bool) -> None:
     frame = world(90, seeds=3, per_group=2, score=score)
-    found = stats.paired_bootstrap(frame, ["a", "b"], stats.METRICS, resamples=6, seed=4)
+    found = bootstrap.paired_bootstrap(frame, ["a", "b"], bootstrap.METRICS, resamples=6, seed=4)
     groups = list(dict.fromkeys(frame.sort_values("id")["group"]))
-    pictures, seeds = stats.resamples_of(len(groups), 3, 6, 4)
+    pictures, seeds = bootstrap.resamples_of(len(groups), 3, 6, 4)
     by = {key: part for key, part in frame.groupby(["method", "seed", "group"])}
     for r in range(6):
         values: dict[str, dict[str, float]] = {}
@@ -46,8 +46,8 @@ def test_every_metric_against_a_loop_that_copies_rows(score: bool) -> None:
             for seed in np.repeat(range(3), seeds[r]):
                 rows = [by[method, seed, name] for name, n in zip(groups, pictures[r], strict=True) for _ in range(n)]
                 drawn.append(metrics.summary(pd.concat(rows)))
-            values[method] = {m: float(np.mean([d[m] for d in drawn])) for m in stats.METRICS}
-        for m in stats.METRICS:
+            values[method] = {m: float(np.mean([d[m] for d in drawn])) for m in bootstrap.METRICS}
+        for m in bootstrap.METRICS:
             for method in "ab":
                 assert found.draws[method, m][r] == pytest.approx(values[method][m], abs=1e-12, nan_ok=True), m
 
@@ -56,20 +56,20 @@ def test_estimates_are_means_over_seeds_and_intervals_percentiles() -> None:
     frame = world(seeds=3)
     each = [metrics.summary(frame[(frame.method == "a") & (frame.seed == s)]) for s in range(3)]
     for m in ("mae", "qwk", "srcc"):
-        estimate, low, high = stats.interval(frame, "a", m, resamples=300)
+        estimate, low, high = bootstrap.interval(frame, "a", m, resamples=300)
         assert estimate == pytest.approx(np.mean([e[m] for e in each]))
-        draws = stats.paired_bootstrap(frame, ["a"], [m], 300).draws["a", m]
+        draws = bootstrap.paired_bootstrap(frame, ["a"], [m], 300).draws["a", m]
         assert (low, high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])))
         assert low < estimate < high
-    narrow = stats.interval(frame, "a", "mae", resamples=300, level=0.5)
-    wide = stats.interval(frame, "a", "mae", resamples=300, level=0.99)
+    narrow = bootstrap.interval(frame, "a", "mae", resamples=300, level=0.5)
+    wide = bootstrap.interval(frame, "a", "mae", resamples=300, level=0.99)
     assert wide[1] < narrow[1] < narrow[2] < wide[2]
 
 
 def test_pairing_makes_differences_sharper() -> None:
     frame = world(300, seeds=1)
-    a, b = stats.interval(frame, "a", "mae"), stats.interval(frame, "b", "mae")
-    d = stats.difference(frame, "a", "b", "mae")
+    a, b = bootstrap.interval(frame, "a", "mae"), bootstrap.interval(frame, "b", "mae")
+    d = bootstrap.difference(frame, "a", "b", "mae")
     assert d[0] == pytest.approx(a[0] - b[0])
     assert d[2] < 0  # "a" is better, and it shows
     copy = frame[frame.method == "a"].assign(method="c")
@@ -77,22 +77,22 @@ def test_pairing_makes_differences_sharper() -> None:
     first = nearly["id"] < "i0010"
     nearly.loc[first, [f"p{k}" for k in range(5)]] = np.eye(5)[2]
     both = pd.concat([frame, nearly])
-    low, high = stats.difference(both, "c", "a", "mae")[1:]
+    low, high = bootstrap.difference(both, "c", "a", "mae")[1:]
     assert high - low < 0.5 * (a[2] - a[1])  # two methods that mostly agree
 
 
 def test_identical_methods_differ_by_exactly_zero() -> None:
     frame = world()
     frame = pd.concat([frame, frame[frame.method == "a"].assign(method="twin")])
-    for m in stats.METRICS:
-        assert stats.difference(frame, "twin", "a", m, resamples=50) == (0, 0, 0)
-        assert stats.difference(frame, "a", "a", m, resamples=50) == (0, 0, 0)
-    assert stats.paired_bootstrap(frame, ["a", "twin"], ["mae"], 50).p_value("a", "twin", "mae") == 1
+    for m in bootstrap.METRICS:
+        assert bootstrap.difference(frame, "twin", "a", m, resamples=50) == (0, 0, 0)
+        assert bootstrap.difference(frame, "a", "a", m, resamples=50) == (0, 0, 0)
+    assert bootstrap.paired_bootstrap(frame, ["a", "twin"], ["mae"], 50).p_value("a", "twin", "mae") == 1
 
 
 def test_clusters_matter() -> None:
     frame = world(400, seeds=1, per_group=8)
-    width = lambda f: np.subtract(*stats.interval(f, "a", "mae")[:0:-1])  # noqa: E731
+    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])  # noqa: E731
     alone = width(frame.assign(group=frame["id"]))
     assert 2.2 < width(frame) / alone < 3.5  # sqrt(8) = 2.83
 
@@ -104,7 +104,7 @@ def test_seeds_matter() -> None:
     same = pd.concat(parts)
     for s, part in enumerate(parts):  # each seed turns other and more pictures into "0"
         part.loc[part["id"].isin([f"i{i:04d}" for i in range(40 * s)]), p] = np.eye(5)[0]
-    width = lambda f: np.subtract(*stats.interval(f, "a", "mae")[:0:-1])  # noqa: E731
+    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])  # noqa: E731
     assert width(pd.concat(parts)) > 1.5 * width(same)
 
 
@@ -120,9 +120,9 @@ def test_coverage_on_a_simulated_null() -> None:
         for m in "ab":
             place = truth + common + g.normal(0, 0.6, groups)[np.arange(pictures) // 2]
             p[m] = np.eye(5)[np.clip(np.round(place), 0, 4).astype(int)][None]
-        data = stats.Paired(truth, truth.astype(float), np.arange(pictures) // 2, (0,), p)
-        w = stats.resamples_of(groups, 1, 300, i)[0][:, data.cluster].astype(float)
-        a, b = (stats._values(["mae"], data, p[m][0], w, None)["mae"] for m in "ab")
+        data = bootstrap.Paired(truth, truth.astype(float), np.arange(pictures) // 2, (0,), p)
+        w = bootstrap.resamples_of(groups, 1, 300, i)[0][:, data.cluster].astype(float)
+        a, b = (bootstrap._values(["mae"], data, p[m][0], w, None)["mae"] for m in "ab")
         d = a - b
         low, high = np.quantile(d, [0.025, 0.975])
         held += low <= 0 <= high
@@ -131,27 +131,27 @@ def test_coverage_on_a_simulated_null() -> None:
 
 def test_constant_rows_and_the_nan_of_their_srcc() -> None:
     frame = world(seeds=2)
-    both = pd.concat([frame, stats.constant_rows(frame, 2, "always 2")])
-    estimate, low, high = stats.difference(both, "a", "always 2", "macro_mae", resamples=200)
+    both = pd.concat([frame, bootstrap.constant_rows(frame, 2, "always 2")])
+    estimate, low, high = bootstrap.difference(both, "a", "always 2", "macro_mae", resamples=200)
     truth = frame.loc[(frame.method == "a") & (frame.seed == 0), "truth"]
     constant = metrics.macro_mae(truth, np.full(len(truth), 2))
-    assert stats.interval(both, "always 2", "macro_mae", resamples=50)[0] == pytest.approx(constant)
+    assert bootstrap.interval(both, "always 2", "macro_mae", resamples=50)[0] == pytest.approx(constant)
     assert low < estimate < high < 0
-    assert np.isnan(stats.interval(both, "always 2", "srcc", resamples=20)).all()
-    assert stats.interval(both, "always 2", "qwk", resamples=20) == pytest.approx((0, 0, 0))
-    assert np.isnan(stats.paired_bootstrap(both, ["a", "always 2"], ["srcc"], 20).p_value("a", "always 2", "srcc"))
+    assert np.isnan(bootstrap.interval(both, "always 2", "srcc", resamples=20)).all()
+    assert bootstrap.interval(both, "always 2", "qwk", resamples=20) == pytest.approx((0, 0, 0))
+    assert np.isnan(bootstrap.paired_bootstrap(both, ["a", "always 2"], ["srcc"], 20).p_value("a", "always 2", "srcc"))
     with pytest.raises(ValueError, match=r"constant grade 5: expected 0\.\.4"):
-        stats.constant_rows(frame, 5)
+        bootstrap.constant_rows(frame, 5)
 
 
 def test_nothing_depends_on_row_order_or_on_luck_and_nobody_is_warned() -> None:
     frame = world()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first = [stats.difference(frame, "a", "b", m, resamples=100, seed=3) for m in ("mae", "qwk", "srcc")]
-        again = [stats.difference(frame.sort_values("p3"), "a", "b", m, 100, 3) for m in ("mae", "qwk", "srcc")]
+        first = [bootstrap.difference(frame, "a", "b", m, resamples=100, seed=3) for m in ("mae", "qwk", "srcc")]
+        again = [bootstrap.difference(frame.sort_values("p3"), "a", "b", m, 100, 3) for m in ("mae", "qwk", "srcc")]
     assert first == again
-    assert first[0] != stats.difference(frame, "a", "b", "mae", resamples=100, seed=4)
+    assert first[0] != bootstrap.difference(frame, "a", "b", "mae", resamples=100, seed=4)
 
 
 def test_midranks_against_scipy_on_repeated_items() -> None:
@@ -160,17 +160,17 @@ def test_midranks_against_scipy_on_repeated_items() -> None:
     g = np.random.default_rng(0)
     for x in (g.integers(0, 4, 30).astype(float), g.normal(size=30)):
         w = g.multinomial(30, np.full(30, 1 / 30), size=5)
-        ranks = stats.midranks(x, w.astype(float))
+        ranks = bootstrap.midranks(x, w.astype(float))
         for r in range(5):
             assert np.repeat(ranks[r], w[r]) == pytest.approx(rankdata(np.repeat(x, w[r])))
 
 
 def test_holm() -> None:
-    assert stats.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert stats.holm([0.6, 0.7]) == pytest.approx([1, 1])
-    assert stats.holm([]).size == 0
+    assert bootstrap.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert bootstrap.holm([0.6, 0.7]) == pytest.approx([1, 1])
+    assert bootstrap.holm([]).size == 0
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
-        stats.holm([0.5, 1.2])
+        bootstrap.holm([0.5, 1.2])
 
 
 def change(**cells: object):
@@ -201,21 +201,21 @@ def change(**cells: object):
 )
 def test_bad_input(spoil, says) -> None:
     with pytest.raises(ValueError, match=says):
-        stats.difference(spoil(world()), "a", "b", "mae", resamples=10)
+        bootstrap.difference(spoil(world()), "a", "b", "mae", resamples=10)
 
 
 def test_unknown_metric_and_level() -> None:
     with pytest.raises(ValueError, match="unknown metric rmse; expected some of mae, mae_0"):
-        stats.interval(world(), "a", "rmse")
+        bootstrap.interval(world(), "a", "rmse")
     with pytest.raises(ValueError, match="between 0 and 1"):
-        stats.interval(world(), "a", "mae", level=95)
+        bootstrap.interval(world(), "a", "mae", level=95)
 
 
 def test_fast_enough_to_be_used() -> None:
     """2,000 resamples of 1,047 pictures and 3 seeds, two methods, the primary metrics: a second or so; fail at ten."""
     frame = world(1047, seeds=3)
     start = time.perf_counter()
-    stats.paired_bootstrap(frame, ["a", "b"], ["mae", "macro_mae", "qwk", "srcc"])
+    bootstrap.paired_bootstrap(frame, ["a", "b"], ["mae", "macro_mae", "qwk", "srcc"])
     seconds = time.perf_counter() - start
     print(f"{seconds:.1f} s")
     assert seconds < 10
@@ -225,13 +225,13 @@ def test_point_estimates_are_means_over_seeds() -> None:
     rows = world(seeds=2).query("method == 'a'")
     names = ("krcc", "plcc_logistic", "mae_median", "mae_expected")
     each = [metrics.summary(part) for _, part in rows.groupby("seed")]
-    found = stats.point_estimates(rows, names)
+    found = bootstrap.point_estimates(rows, names)
     assert found == pytest.approx({m: np.mean([e[m] for e in each]) for m in names})
-    constant = stats.constant_rows(rows, 2)
+    constant = bootstrap.constant_rows(rows, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = stats.point_estimates(constant, names)
+        found = bootstrap.point_estimates(constant, names)
     assert np.isnan(found["krcc"])
     assert found["mae_median"] == pytest.approx(metrics.mae(constant["truth"], np.full(len(constant), 2)))
     with pytest.raises(ValueError, match="unknown metric mae; expected some of krcc"):
-        stats.point_estimates(rows, ["mae"])
+        bootstrap.point_estimates(rows, ["mae"])

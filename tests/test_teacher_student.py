@@ -9,12 +9,13 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from riqa_lib import teacher_student as ts
-from riqa_lib import train
-from riqa_lib.models.resnet_multitask import MultiTaskResNet, ResNetConfig
-from riqa_lib.predict import probabilities, two_heads
-from riqa_lib.train import Material, TrainConfig
-from riqa_lib.views import View
+from riqa_lib.networks.predict import probabilities, two_heads
+from riqa_lib.networks.resnet import MultiTaskResNet, ResNetConfig
+from riqa_lib.networks.views import View
+from riqa_lib.ssl import teacher_student
+from riqa_lib.stats import calibration
+from riqa_lib.training import loop
+from riqa_lib.training.loop import Material, TrainConfig
 
 TINY = ResNetConfig(width=4)
 FAST = TrainConfig(steps=4, batch=6, evaluations=2, precision="fp32", lr=1e-2)
@@ -41,7 +42,7 @@ def net(seed=0, classes=3):
 
 def student(pseudo=None, seed=0, **changes):
     pseudo = np.random.default_rng(1).random((ROWS, 3)) if pseudo is None else pseudo
-    return ts.Student(net(seed), 3, ts.Student.Config(**changes), pseudo)
+    return teacher_student.Student(net(seed), 3, teacher_student.Student.Config(**changes), pseudo)
 
 
 def weights(module):
@@ -49,7 +50,7 @@ def weights(module):
 
 
 def batch_of(method, step=0):
-    return train.batch_of(material(), method, FAST, 0, step, 0)
+    return loop.batch_of(material(), method, FAST, 0, step, 0)
 
 
 def sigmoid(z):
@@ -65,15 +66,15 @@ def test_masked_bce_is_the_formula():
             p = sigmoid(z[i, j])
             total -= m[i, j] * (t[i, j] * math.log(p) + (1 - t[i, j]) * math.log(1 - p))
             n += m[i, j]
-    got = ts.masked_bce(*(torch.tensor(a) for a in (z, t, m)))
+    got = teacher_student.masked_bce(*(torch.tensor(a) for a in (z, t, m)))
     assert float(got) == pytest.approx(total / n, rel=1e-9)
-    assert float(ts.masked_bce(torch.tensor(z), torch.tensor(t), torch.zeros(7, 3))) == 0
+    assert float(teacher_student.masked_bce(torch.tensor(z), torch.tensor(t), torch.zeros(7, 3))) == 0
 
 
 def test_masked_details_give_no_gradient():
     z = torch.randn(5, 3, requires_grad=True)
     mask = torch.tensor([[1.0, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [0, 0, 1]])
-    ts.masked_bce(z, torch.rand(5, 3), mask).backward()
+    teacher_student.masked_bce(z, torch.rand(5, 3), mask).backward()
     assert torch.equal(z.grad != 0, mask.bool())
 
 
@@ -95,7 +96,7 @@ def test_the_students_loss_is_the_formula(a, b):
 
 def test_the_teacher_learns_known_details_only():
     labels = np.random.default_rng(2).integers(-1, 2, (ROWS, 3))
-    method = ts.Teacher(net(), 3, labels, labels[:0]).eval()
+    method = teacher_student.Teacher(net(), 3, labels, labels[:0]).eval()
     batch = batch_of(method)
     details = method.net(batch.x.images)[1].detach().double().numpy()
     terms = []
@@ -109,7 +110,7 @@ def test_the_teacher_learns_known_details_only():
 
 def test_targets_of_each_kind():
     p = np.array([[0.9, 0.5, 0.1], [0.6, 0.74, 0.4], [0.76, 0.2, 0.25]])
-    soft, hard, filtered = (ts.pseudo_targets(p, kind, 0.25) for kind in ts.PSEUDO)
+    soft, hard, filtered = (teacher_student.pseudo_targets(p, kind, 0.25) for kind in teacher_student.PSEUDO)
     assert np.array_equal(soft[0], p)
     assert np.array_equal(hard[0], [[1, 1, 0], [1, 1, 0], [1, 0, 0]])
     assert soft[1].all()
@@ -117,9 +118,9 @@ def test_targets_of_each_kind():
     assert np.array_equal(filtered[0], p)
     assert np.array_equal(filtered[1], [[1, 0, 1], [0, 0, 0], [1, 1, 0]])
     with pytest.raises(ValueError, match="allowed: soft, hard, filtered"):
-        ts.pseudo_targets(p, "sharp")
+        teacher_student.pseudo_targets(p, "sharp")
     with pytest.raises(ValueError, match=r"probabilities \(N, 3\)"):
-        ts.pseudo_targets(p + 0.2, "soft")
+        teacher_student.pseudo_targets(p + 0.2, "soft")
 
 
 def test_single_and_multi_task_start_alike_and_see_the_same_pictures():
@@ -131,7 +132,7 @@ def test_single_and_multi_task_start_alike_and_see_the_same_pictures():
         assert torch.equal(a.y, b.y)
     nets = {}
     for name, method in (("single", single), ("multi", multi)):
-        nets[name], _, _ = train.fit(method, material(), FAST, 0)
+        nets[name], _, _ = loop.fit(method, material(), FAST, 0)
     assert not torch.equal(weights(nets["single"]), weights(nets["multi"]))
 
 
@@ -157,9 +158,9 @@ def test_views_only_flip_and_turn():
 
 def test_resumes_with_the_same_bits_and_selects_by_macro_f1(tmp_path):
     config = TrainConfig(**{**vars(FAST), "steps": 10, "evaluations": 5, "ema": 0.5, "lr": 0.03})
-    whole, history, _ = train.fit(student(), material(), config, 1)
-    train.fit(student(), material(), config, 1, tmp_path / "state", stop_after=9)
-    resumed, after, _ = train.fit(student(seed=9), material(), config, 1, tmp_path / "state")
+    whole, history, _ = loop.fit(student(), material(), config, 1)
+    loop.fit(student(), material(), config, 1, tmp_path / "state", stop_after=9)
+    resumed, after, _ = loop.fit(student(seed=9), material(), config, 1, tmp_path / "state")
     assert torch.equal(weights(whole), weights(resumed))
     assert history.to_csv() == after.to_csv()
     kept = student().validation(whole, material())["val_macro_f1"]
@@ -170,7 +171,7 @@ def test_resumes_with_the_same_bits_and_selects_by_macro_f1(tmp_path):
 def test_it_learns():
     config = TrainConfig(steps=40, batch=12, evaluations=4, precision="fp32", lr=5e-3, ema=0.9)
     bright = np.tile((np.arange(ROWS) % 3 / 2)[:, None], 3)
-    trained, history, _ = train.fit(student(bright), material(), config, 0)
+    trained, history, _ = loop.fit(student(bright), material(), config, 0)
     assert history["val_macro_f1"].max() > 0.8
     p, d = two_heads(trained, pixels(), np.arange(ROWS, ROWS + 12), 33)
     assert torch.equal(p, probabilities(trained, pixels(), np.arange(ROWS, ROWS + 12), 33))
@@ -182,7 +183,7 @@ def test_teacher_without_left_out_pictures_validates_as_nan():
     none = Material(pixels(), np.arange(ROWS), np.zeros(ROWS, int), np.array([], int), np.array([], int), np.array([], int), 33)
     labels = np.arange(ROWS * 3).reshape(ROWS, 3) % 2
     config = TrainConfig(**{**vars(FAST), "select": "last"})
-    _, history, _ = train.fit(ts.Teacher(net(), 3, labels, labels[:0]), none, config, 0)
+    _, history, _ = loop.fit(teacher_student.Teacher(net(), 3, labels, labels[:0]), none, config, 0)
     assert history["val_auc"].isna().all()
 
 
@@ -190,31 +191,31 @@ def test_platt_is_logistic_regression_on_logits():
     rng = np.random.default_rng(3)
     p = rng.uniform(0.02, 0.98, 4000)
     truth = (rng.random(4000) < 1 / (1 + np.exp(-(0.5 * np.log(p / (1 - p)) + 0.8)))).astype(int)
-    a, b = ts.platt(p, truth)
-    fitted = LogisticRegression(C=np.inf).fit(ts.logit(p)[:, None], truth)
+    a, b = calibration.platt(p, truth)
+    fitted = LogisticRegression(C=np.inf).fit(calibration.logit(p)[:, None], truth)
     assert a == pytest.approx(float(fitted.coef_[0, 0]), abs=0.01)
     assert b == pytest.approx(float(fitted.intercept_[0]), abs=0.01)
     truth[::2] = -1
-    assert ts.platt(p, truth) == pytest.approx(ts.platt(p[1::2], truth[1::2]))
-    assert ts.platt(p, np.ones(4000)) == (1.0, 0.0)
-    same = ts.calibrated(np.stack([p, p, p], axis=1), [(1, 0), (a, b), (1, 0)])
+    assert calibration.platt(p, truth) == pytest.approx(calibration.platt(p[1::2], truth[1::2]))
+    assert calibration.platt(p, np.ones(4000)) == (1.0, 0.0)
+    same = calibration.calibrated(np.stack([p, p, p], axis=1), [(1, 0), (a, b), (1, 0)])
     assert np.allclose(same[:, 0], p.clip(1e-4, 1 - 1e-4))
     assert np.allclose(same[:5, 1], [sigmoid(a * math.log(v / (1 - v)) + b) for v in p[:5]])
 
 
 def test_lookup_and_mean_auc():
     p = np.array([[0.2, 0, 1], [0.4, 1, 1], [0.9, 1, 0]])
-    table = ts.lookup(np.array([0, 0, 2]), p, 3)
+    table = calibration.lookup(np.array([0, 0, 2]), p, 3)
     assert np.allclose(table, [[0.3, 0.5, 1], p.mean(axis=0), [0.9, 1, 0]])
     labels = np.array([[0, 1, -1], [1, 1, 0], [1, 1, 1]])
     said = np.array([[0.5, 0.1, 0.9], [0.5, 0.2, 0.6], [0.7, 0.3, 0.4]])
-    assert ts.mean_auc(labels, said) == pytest.approx((0.75 + 0.0) / 2)
-    assert math.isnan(ts.mean_auc(np.ones((3, 3), int), said))
+    assert teacher_student.mean_auc(labels, said) == pytest.approx((0.75 + 0.0) / 2)
+    assert math.isnan(teacher_student.mean_auc(np.ones((3, 3), int), said))
 
 
 @pytest.mark.parametrize(("kind", "changes", "words"), [
-    (ts.Student.Config, {"pseudo": "sharp"}, "soft, hard, filtered"), (ts.Student.Config, {"lambda_a": -1.0}, "lambda_a -1"),
-    (ts.Student.Config, {"margin": 0.5}, "below 0.5"), (ts.Teacher.Config, {"learns": "test"}, "train, all"),
+    (teacher_student.Student.Config, {"pseudo": "sharp"}, "soft, hard, filtered"), (teacher_student.Student.Config, {"lambda_a": -1.0}, "lambda_a -1"),
+    (teacher_student.Student.Config, {"margin": 0.5}, "below 0.5"), (teacher_student.Teacher.Config, {"learns": "test"}, "train, all"),
     (ResNetConfig, {"weights": "distortion"}, "none, imagenet"), (ResNetConfig, {"weights": "imagenet"}, "needs model.arch"),
     (ResNetConfig, {"arch": "vit_small_patch16_224"}, "not a timm ResNet"), (ResNetConfig, {"width": 7}, "even number"),
 ])  # fmt: skip

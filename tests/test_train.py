@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from riqa_lib import train
-from riqa_lib.experiment import METHODS
-from riqa_lib.models.vit import ViT, ViTConfig
+from riqa_lib.networks.vit import ViT, ViTConfig
+from riqa_lib.networks.weights import load_weights, save_weights
 from riqa_lib.ssl.fixmatch import FixMatch
 from riqa_lib.ssl.supervised import Supervised
-from riqa_lib.train import Material, TrainConfig
+from riqa_lib.training import loop
+from riqa_lib.training.loop import Material, TrainConfig
+from riqa_lib.training.photographs import METHODS
 
 TINY = ViTConfig(width=16, depth=2, heads=2, patch=8, drop_path=0.4, weights="none")
 FAST = TrainConfig(steps=6, batch=4, mu=2, evaluations=3, precision="fp32")
@@ -44,9 +45,9 @@ def test_every_method_resumes_with_the_same_bits(tmp_path, kind):
         torch.manual_seed(seed)
         return kind(ViT(TINY, 16, 5), 5, kind.Config(), torch.full((5,), 0.2))
 
-    whole, history, _ = train.fit(fresh(0), material(), FAST, 0)
-    train.fit(fresh(0), material(), FAST, 0, tmp_path / "state", stop_after=5)
-    net, after, _ = train.fit(fresh(1), material(), FAST, 0, tmp_path / "state")
+    whole, history, _ = loop.fit(fresh(0), material(), FAST, 0)
+    loop.fit(fresh(0), material(), FAST, 0, tmp_path / "state", stop_after=5)
+    net, after, _ = loop.fit(fresh(1), material(), FAST, 0, tmp_path / "state")
     assert torch.equal(weights(whole), weights(net))
     assert history.to_csv() == after.to_csv()
 
@@ -57,30 +58,30 @@ def test_every_method_resumes_with_the_same_bits(tmp_path, kind):
 ])  # fmt: skip
 def test_killed_and_resumed_ends_with_the_same_bits(tmp_path, config):
     state = tmp_path / "state.safetensors"
-    whole, history, _ = train.fit(method(), material(), config, 0)
-    train.fit(method(), material(), config, 0, state, stop_after=3)  # dies after step 3; the state of step 2 is on disk
+    whole, history, _ = loop.fit(method(), material(), config, 0)
+    loop.fit(method(), material(), config, 0, state, stop_after=3)  # dies after step 3; the state of step 2 is on disk
     resumed = method(seed=99)  # other first weights: all must come from the state
-    net, after, times = train.fit(resumed, material(), config, 0, state)
+    net, after, times = loop.fit(resumed, material(), config, 0, state)
     assert times["steps_now"] == 4
     assert torch.equal(weights(whole), weights(net))
     assert history.to_csv() == after.to_csv()
-    again, _, _ = train.fit(method(), material(), config, 0)
+    again, _, _ = loop.fit(method(), material(), config, 0)
     assert torch.equal(weights(whole), weights(again))
-    other, _, _ = train.fit(method(), material(), config, 1)
+    other, _, _ = loop.fit(method(), material(), config, 1)
     assert not torch.equal(weights(whole), weights(other))
 
 
 def test_a_damaged_state_is_named(tmp_path):
     state = tmp_path / "state.safetensors"
-    train.fit(method(), material(), FAST, 0, state, stop_after=3)
+    loop.fit(method(), material(), FAST, 0, state, stop_after=3)
     state.write_bytes(state.read_bytes()[:-50])
     with pytest.raises(ValueError, match=r"state\.safetensors: damaged"):
-        train.fit(method(), material(), FAST, 0, state)
+        loop.fit(method(), material(), FAST, 0, state)
 
 
 def test_it_learns_and_selects_on_validation():
     config = TrainConfig(steps=60, batch=8, evaluations=6, precision="fp32", lr=3e-3, ema=0.9)
-    _, history, _ = train.fit(method(Supervised), material(), config, 0)
+    _, history, _ = loop.fit(method(Supervised), material(), config, 0)
     assert history["val_mae"].iloc[-1] < 0.8  # chance: 1.6
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
 
@@ -88,8 +89,8 @@ def test_it_learns_and_selects_on_validation():
 @pytest.mark.parametrize("select", ["best", "last"])
 def test_the_selected_weights_are_those_of_the_best_or_last_evaluation(select):
     config = TrainConfig(**{**vars(FAST), "select": select, "evaluations": 6, "lr": 0.05})
-    net, history, _ = train.fit(method(Supervised), material(), config, 0)
-    mine = train.validate(net, method(Supervised), material())["val_mae"]
+    net, history, _ = loop.fit(method(Supervised), material(), config, 0)
+    mine = loop.validate(net, method(Supervised), material())["val_mae"]
     assert mine == pytest.approx(history["val_mae"].min() if select == "best" else history["val_mae"].iloc[-1])
 
 
@@ -98,21 +99,21 @@ def test_learning_rate():
     for step in range(100):
         t = (step - 10) / 89
         slow = 2.0 * (step + 1) / 10 if step < 10 else 0.5 + 1.5 * 0.5 * (1 + math.cos(math.pi * t))
-        assert train.lr_at(step, c) == pytest.approx(slow)
-    assert train.lr_at(99, c) == pytest.approx(0.5)
+        assert loop.lr_at(step, c) == pytest.approx(slow)
+    assert loop.lr_at(99, c) == pytest.approx(0.5)
 
 
 def test_batches_go_through_whole_permutations():
-    seen = np.concatenate([train.drawn(10, 4, step, "x") for step in range(5)])
+    seen = np.concatenate([loop.drawn(10, 4, step, "x") for step in range(5)])
     assert Counter(seen.tolist()) == {k: 2 for k in range(10)}
     assert not np.array_equal(seen[:10], seen[10:])
-    assert np.array_equal(train.drawn(10, 4, 3, "x"), train.drawn(10, 4, 3, "x"))
-    assert np.array_equal(np.sort(train.drawn(3, 9, 0, "x")), np.repeat([0, 1, 2], 3))
+    assert np.array_equal(loop.drawn(10, 4, 3, "x"), loop.drawn(10, 4, 3, "x"))
+    assert np.array_equal(np.sort(loop.drawn(3, 9, 0, "x")), np.repeat([0, 1, 2], 3))
 
 
 def test_all_methods_see_the_same_labelled_pictures():
-    a = train.batch_of(material(), method(Supervised), FAST, 0, 5, 4)
-    b = train.batch_of(material(), method(FixMatch), FAST, 0, 5, 4)
+    a = loop.batch_of(material(), method(Supervised), FAST, 0, 5, 4)
+    b = loop.batch_of(material(), method(FixMatch), FAST, 0, 5, 4)
     assert torch.equal(a.x.images, b.x.images)
     assert torch.equal(a.y, b.y)
     assert {n: len(v.images) for n, v in b.u.items()} == {"weak": 8, "strong": 8}
@@ -122,7 +123,7 @@ def test_all_methods_see_the_same_labelled_pictures():
 def test_layer_decay_and_weight_decay():
     m = method(Supervised)
     m.net = ViT(ViTConfig(width=16, depth=2, heads=2, weights="none"), 16, 5)
-    groups = train.optimiser(m, TrainConfig(layer_decay=0.5)).param_groups
+    groups = loop.optimiser(m, TrainConfig(layer_decay=0.5)).param_groups
     scale = {id(p): g["lr_scale"] for g in groups for p in g["params"]}
     decay = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
     assert len(scale) == len(list(m.net.parameters()))
@@ -135,7 +136,7 @@ def test_layer_decay_and_weight_decay():
 
 def test_average_is_the_running_mean():
     net = ViT(TINY, 16, 5)
-    average = train.Average(net, 0.9)
+    average = loop.Average(net, 0.9)
     slow = {k: v.clone() for k, v in net.named_parameters()}
     for step in range(12):
         with torch.no_grad():
@@ -162,7 +163,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run():
     with torch.no_grad():
         m.net.vit.head.bias.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="by step 2"):
-        train.fit(m, material(), FAST, 0)
+        loop.fit(m, material(), FAST, 0)
 
 
 def test_no_pictures_is_said():
@@ -170,17 +171,17 @@ def test_no_pictures_is_said():
 
     none = dataclasses.replace(material(), unlabelled=np.array([], int))
     with pytest.raises(ValueError, match="FixMatch needs unlabelled pictures"):
-        train.fit(method(), none, FAST, 0)
+        loop.fit(method(), none, FAST, 0)
 
 
 def test_weights_that_do_not_fit_are_named(tmp_path):
     net = ViT(TINY, 16, 5)
-    train.save_weights(tmp_path / "w.safetensors", net)
+    save_weights(tmp_path / "w.safetensors", net)
     fresh = ViT(TINY, 16, 5)
-    train.load_weights(tmp_path / "w.safetensors", fresh)
+    load_weights(tmp_path / "w.safetensors", fresh)
     assert torch.equal(weights(net), weights(fresh))
     with pytest.raises(ValueError, match=r"w\.safetensors: these weights don't fit"):
-        train.load_weights(tmp_path / "w.safetensors", ViT(ViTConfig(width=32, depth=1, weights="none"), 16, 5))
+        load_weights(tmp_path / "w.safetensors", ViT(ViTConfig(width=32, depth=1, weights="none"), 16, 5))
     other = ViT(TINY, 16, 3)
-    train.load_weights(tmp_path / "w.safetensors", other, skip=("vit.head.",))
+    load_weights(tmp_path / "w.safetensors", other, skip=("vit.head.",))
     assert torch.equal(other.vit.pos_embed, net.vit.pos_embed)

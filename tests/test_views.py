@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from riqa_lib import views
+from riqa_lib.networks import views
 
 
 def pixels(n=6, size=20, seed=0):

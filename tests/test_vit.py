@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from riqa_lib.models.vit import ViT, ViTConfig
+from riqa_lib.networks.vit import ViT, ViTConfig
 
 
 @pytest.mark.parametrize("config", [

@@ -18,8 +18,11 @@ import psutil
 import pytest
 
 import run_all
-from riqa_lib import workflow
-from riqa_lib.workflow import PlanError, Step, Walk, changed, run_plan, run_step, why, why_all
+from riqa_lib.plan import freshness, kernel, run
+from riqa_lib.plan.freshness import changed, why, why_all
+from riqa_lib.plan.one_step import run_step
+from riqa_lib.plan.run import _workers, by_urgency, run_plan
+from riqa_lib.plan.steps import PlanError, Record, Step, Walk
 
 ROOT = Path(__file__).resolve().parents[1]
 ANEW = " (makes data or trains: stored runs are made anew)"
@@ -207,10 +210,10 @@ def test_one_worker_on_a_gpu_gives_the_same_bytes_and_steps_see_their_gpu(walked
 def test_workers_are_one_per_gpu_and_one_without(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     pinned = [({"CUDA_VISIBLE_DEVICES": g}, {"GPU": 1.0}) for g in "23"]
-    assert workflow._workers(None) == [*pinned, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
-    assert [e["CUDA_VISIBLE_DEVICES"] for e, _ in workflow._workers(4)] == ["2", "3", "2", "3", ""]
+    assert _workers(None) == [*pinned, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
+    assert [e["CUDA_VISIBLE_DEVICES"] for e, _ in _workers(4)] == ["2", "3", "2", "3", ""]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert workflow._workers(None) == [({}, None)] * 2
+    assert _workers(None) == [({}, None)] * 2
 
 
 SCRIPT = """
@@ -219,7 +222,8 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 begun = time.monotonic()
 {before}
-from riqa_lib.workflow import Step, Walk, run_plan
+from riqa_lib.plan.run import run_plan
+from riqa_lib.plan.steps import Step, Walk
 steps = tuple(Step(*a) for a in json.loads({steps!r}))
 walk = Walk(steps, "toy", Path({notebooks!r}), Path({home!r}), Path({library!r}))
 records = run_plan(walk, {only}, serial={serial})
@@ -290,7 +294,7 @@ def test_why_names_what_changed(mine, change, words):
 def test_why_names_parameters_and_versions_with_both_values(mine, monkeypatch):
     step = replace(mine["train"], parameters={"SEED": 3, "SETTINGS": {}})
     assert why(mine, step) == ["parameter SEED changed: 0 -> 3"]
-    monkeypatch.setattr(workflow, "_versions", lambda: {"version numpy": "9.0"})
+    monkeypatch.setattr(freshness, "_versions", lambda: {"version numpy": "9.0"})
     assert any(re.fullmatch(r"version numpy changed: [\d.]+ -> 9.0", w) for w in why(mine, mine["train"]))
     assert changed({"a": "1"}, {"b": "1"}) == {"a": "a is gone", "b": "b is new"}
 
@@ -409,7 +413,7 @@ def test_two_runs_at_once_and_wrong_threads_are_errors(tmp_path, monkeypatch):
 
 def test_without_ipc_kernels_use_loopback(tmp_path, monkeypatch):
     walk = toy(tmp_path)
-    monkeypatch.setattr(workflow, "_ipc", lambda address: False)
+    monkeypatch.setattr(kernel, "_ipc", lambda address: False)
     notebook(walk.notebooks / "data.ipynb", ["from ipykernel.connect import get_connection_info",
              "i = get_connection_info(unpack=True); print(i['transport'], i['ip'])"])  # fmt: skip
     assert run_step(walk, "data", False, [], lambda *cell: None).state == "done"
@@ -418,7 +422,7 @@ def test_without_ipc_kernels_use_loopback(tmp_path, monkeypatch):
 
 # ---------------------------------------------------------------- the site
 def test_the_site_shows_figures_tables_and_pages_and_needs_no_network(mine):
-    from riqa_lib import site
+    from riqa_lib.plan import site
 
     (mine.home / "figures/toy").mkdir(parents=True, exist_ok=True)
     (mine.home / "figures/toy/data.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -455,7 +459,7 @@ def stand_in(walk, name, force, needed, event=None):
     assert len(BEGUN) - len(ENDED) <= 2
     time.sleep(walk[name].seconds)
     ENDED.append(name)
-    return workflow.Record(name, "done")
+    return Record(name, "done")
 
 
 def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, monkeypatch):
@@ -464,7 +468,7 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
 
     BEGUN.clear()
     ENDED.clear()
-    monkeypatch.setattr(workflow, "run_step", stand_in)
+    monkeypatch.setattr(run, "run_step", stand_in)
     short = [Step(f"short{k}", "data.ipynb", needs=("first",), seconds=0.1) for k in range(6)]
     steps = (Step("first", "data.ipynb", seconds=0.1), *short, Step("long", "data.ipynb", needs=("first",), seconds=3))
     walk = replace(toy(tmp_path), steps=steps)
@@ -478,7 +482,7 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
 def test_what_most_waits_for_goes_first():
     step = lambda name, seconds, *needs: Step(name, "x.ipynb", {}, needs=needs, seconds=seconds)  # noqa: E731
     steps = [step("a", 5), step("b", 1), step("c", 5, "b"), step("d", 2, "c"), step("e", 3), step("f", 3)]
-    assert [s.name for s in workflow.by_urgency(steps)] == ["b", "c", "a", "e", "f", "d"]  # 8, 7, 5, 3, 3, 2
+    assert [s.name for s in by_urgency(steps)] == ["b", "c", "a", "e", "f", "d"]  # 8, 7, 5, 3, 3, 2
 
 
 @pytest.mark.parametrize(
@@ -487,7 +491,7 @@ def test_what_most_waits_for_goes_first():
 )
 def test_only_what_makes_data_or_trains_and_what_that_imports_makes_stored_runs_anew(mine, file, trains):
     """By imports, never by name: `deep` trains because `model` imports it."""
-    assert (f"library toylib.{file}" in workflow.makers(mine)) is trains
+    assert (f"library toylib.{file}" in freshness.makers(mine)) is trains
     run = mine.home / "results/runs/0-1.txt"
     before = run.stat().st_mtime_ns
     with open(mine.library / f"{file}.py", "a") as f:
@@ -501,7 +505,7 @@ def test_a_package_that_trains_counts_with_all_its_modules(mine):
     (mine.library / "ssl" / "__init__.py").write_text("")
     (mine.library / "ssl" / "fixmatch.py").write_text("from ..deep import double\n")
     walk = replace(mine, makes=("ssl",))
-    assert workflow.makers(walk) == {"library toylib.ssl", "library toylib.ssl.fixmatch", "library toylib.deep"}
+    assert freshness.makers(walk) == {"library toylib.ssl", "library toylib.ssl.fixmatch", "library toylib.deep"}
 
 
 def test_tables_of_a_step_before_change_no_stored_run_and_its_data_do(mine):

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import paths
-from .folder import FolderError, Problem, _read_text
+from .problems import FolderError, Problem, read_text
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def read_table(file: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list[P
     """A CSV's cells as text, indexed by line (1 is the header), and what is wrong with its rows.
 
     Raises FolderError where a column is missing: nothing can be said of the rows then."""
-    text, problems = _read_text(file, "utf-8", ",", list(columns))
+    text, problems = read_text(file, "utf-8", ",", list(columns))
     if not {*columns} <= {*text}:
         raise FolderError(paths.shown(file), problems)
     return text, problems

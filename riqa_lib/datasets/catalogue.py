@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import deepdrid, eyeq, eyeq_d, kadid, kadis, koniq, live, mshf, tid
 from .about import About
-from .folder import listed
+from .problems import listed
 
 
 class Set(NamedTuple):
@@ -36,6 +36,8 @@ SETS = {
         Set(deepdrid.ABOUT, deepdrid.load, deepdrid.counts),
     )
 }
+
+
 MISSING, BROKEN, OTHER, COMPLETE = "not found", "broken", "found, other counts", "found"
 
 

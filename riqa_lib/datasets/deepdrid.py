@@ -16,25 +16,32 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 import pandas as pd
 
+from ..scales import DETAILS
 from .about import About, doubled, finished, listing, need_file, need_folder, read_table
-from .folder import Problem
+from .problems import Problem
 from .sheets import read_sheet
 from .splits import shared_groups
 
-DETAILS = ("illumination", "clarity", "contrast")
 FOLDERS = {
     "train": "regular-fundus-training",
     "val": "regular-fundus-validation",
     "test": "Online-Challenge1&2-Evaluation",
 }
+
+
 QUALITY = ("Overall quality", "Artifact", "Clarity", "Field definition")
+
+
 EYES = {"left": "left_eye_DR_Level", "right": "right_eye_DR_Level"}
+
+
 LEVELS = {
     "Overall quality": (0, 1),
     "Artifact": (0, 1, 4, 6, 8, 10),
     "Clarity": (1, 4, 6, 8, 10),
     "Field definition": (1, 4, 6, 8, 10),
 }
+
 
 ABOUT = About(
     key="deepdrid",

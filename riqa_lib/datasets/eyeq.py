@@ -13,15 +13,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..scales import DETAILS
 from .about import About, doubled, finished, listing, need_file, need_folder, number, read_table
-from .folder import Problem
+from .problems import Problem
 from .splits import shared_groups
 
 GRADES = ("reject", "usable", "good")
+
+
 SUFFIXES = (".png", ".jpeg", ".jpg")  # in this order, where there are several
+
+
 # HzFu/EyeQ, issue 2, names five; the tables as published now have the first two of them
 FAILING = {"15337_left", "13227_left", "40764_right", "26250_left", "5371_left"}
-DETAILS = ("illumination", "clarity", "contrast")
+
+
+
 
 ABOUT = About(
     key="eyeq",

@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from .. import paths
+from ..scales import DETAILS
 from .about import About, doubled, finished, listing, need_folder, number, read_table
-from .eyeq import DETAILS, GRADES, find_stems, label_file
-from .folder import FolderError, Problem
+from .eyeq import GRADES, find_stems, label_file
+from .problems import FolderError, Problem
 
 TABLE = "EyeQ-D-Quality-Details.csv"
+
 
 ABOUT = About(
     key="eyeq_d",

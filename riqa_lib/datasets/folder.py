@@ -7,22 +7,20 @@ its files is reported at once, in one FolderError. Whether a file can be decoded
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 import os
 import warnings
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from .. import paths
+from ..stats.votes import equal_width, mode_grade, round_mean_grade
+from .problems import FolderError, Problem, listed, read_text
 from .splits import SPLITS, floor_split, shared_groups
 
 SPLIT_NAMES = {name: name for name in SPLITS} | {
@@ -31,65 +29,6 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {
     "validation": "val",
     "testing": "test",
 }
-SHOWN = 10  # problems of one kind that a message lists in full
-
-
-class Problem(NamedTuple):
-    """One thing wrong: its kind, the table's row (1 is the header; 0: no row), the file or id, and what was found."""
-
-    kind: str
-    row: int
-    name: str
-    found: str = ""
-
-
-class FolderError(ValueError):
-    """Everything wrong with a table and its files. problems: the list; good: the rows whose files are there."""
-
-    def __init__(self, table: str, problems: Sequence[Problem], good: pd.DataFrame | None = None) -> None:
-        super().__init__(f"{table}: {len(problems)} problem(s)\n{listed(problems)}")
-        self.table, self.problems, self.good = table, list(problems), good
-
-
-def listed(problems: Sequence[Problem]) -> str:
-    """Problems as text: one line a kind, at most SHOWN of each with row and name, then how many more."""
-    kinds: dict[str, list[Problem]] = defaultdict(list)
-    for problem in problems:
-        kinds[problem.kind].append(problem)
-    lines = []
-    for kind, found in kinds.items():
-        texts = []
-        for p in found[:SHOWN]:
-            name = f"row {p.row}: {p.name}" if p.row and p.name else f"row {p.row}" if p.row else p.name
-            texts.append(": ".join(t for t in (name, p.found) if t))
-        more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        lines.append(f"  {kind} ({len(found)}): {'; '.join(texts)}{more}")
-    return "\n".join(lines)
-
-
-# ---------------------------------------------------------------- grades
-def equal_width(score: ArrayLike, low: float, high: float, classes: int = 5) -> np.ndarray:
-    """Grades 0..classes-1 (N,) of scores (N,) in [low, high]: min(int(classes (s - low) / (high - low)), classes - 1).
-
-    A score within 1e-9 of a class's lower edge belongs to that class, so that 1 - 0.8 falls where 0.2 does."""
-    position = classes * (np.asarray(score, dtype=float) - low) / (high - low)
-    return np.minimum(np.floor(np.round(position, 9)).astype(int), classes - 1)
-
-
-def mode_grade(votes: ArrayLike) -> np.ndarray:
-    """The class with the most votes (N,), ties to the lower class. votes: (N, classes), counts or shares."""
-    return np.argmax(np.asarray(votes), axis=1)
-
-
-def round_mean_grade(votes: ArrayLike) -> np.ndarray:
-    """The mean vote, rounded half up (N,), in whole numbers so that ties are exact. votes: (N, classes) counts.
-
-    Raises ValueError for counts that are not whole: shares of votes have to be multiplied by their total first."""
-    counts = np.rint(np.asarray(votes, dtype=float)).astype(int)
-    if np.abs(counts - np.asarray(votes, dtype=float)).max(initial=0) > 1e-6:
-        raise ValueError("round_mean needs whole numbers of votes; for shares of votes declare the column total=")
-    n = counts.sum(axis=1)
-    return (2 * counts @ np.arange(counts.shape[1]) + n) // (2 * n)
 
 
 # ---------------------------------------------------------------- the table
@@ -145,7 +84,7 @@ def read_folder(
     named = {"id": id, "path": path or id, "group": group, "source": source, "split": split, "score": score,
              "grade": grade, "total": total} | {f"vote {v}": v for v in votes}  # fmt: skip
     wanted = {key: name for key, name in named.items() if name is not None}
-    text, problems = _read_text(table, encoding, separator, list(wanted.values()))
+    text, problems = read_text(table, encoding, separator, list(wanted.values()))
     if not {wanted["id"], wanted["path"]} <= set(text):
         raise FolderError(paths.shown(table), problems)
 
@@ -221,47 +160,6 @@ def _bounds(
     if grade and grades[1] - grades[0] != classes - 1:
         raise ValueError(f"grades from {grades[0]} to {grades[1]} are not {classes} classes; declare classes=")
     return {"score": scores, "grade": grades}
-
-
-def _read_text(table: Path, encoding: str, separator: str, wanted: list[str]) -> tuple[pd.DataFrame, list[Problem]]:
-    """The table as stripped text, indexed by line number, and what is wrong with its form."""
-    return _text(table.read_bytes(), encoding, separator, wanted)
-
-
-def _text(data: bytes, encoding: str, separator: str, wanted: list[str]) -> tuple[pd.DataFrame, list[Problem]]:
-    if not data.strip():
-        return pd.DataFrame(), [Problem("empty table", 0, "")]
-    try:
-        text = data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
-    except UnicodeDecodeError as e:
-        row = data[: e.start].count(b"\n") + 1
-        found = f"byte 0x{data[e.start]:02x}; declare encoding=, for example 'latin-1' or 'utf-16'"
-        return pd.DataFrame(), [Problem(f"not {encoding}", row, "", found)]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    lines, end = [], 0
-    try:
-        for cells in reader:
-            lines.append((end + 1, [c.strip() for c in cells]))
-            end = reader.line_num
-    except csv.Error as e:
-        return pd.DataFrame(), [Problem("not a table", end + 1, "", str(e))]
-    lines = [(row, cells) for row, cells in lines if any(cells)]
-    if not lines:
-        return pd.DataFrame(), [Problem("empty table", 0, "")]
-    top, header = lines[0]
-    doubled = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
-    problems = [Problem("doubled column", top, name) for name in doubled]
-    columns = ", ".join(header)[:200]
-    hint = "; is the separator another one? declare separator=" if len(header) == 1 and len(set(wanted)) > 1 else ""
-    problems += [Problem("missing column", top, name, f"found {columns}{hint}")
-                 for name in dict.fromkeys(wanted) if name not in header]  # fmt: skip
-    whole = [(row, cells) for row, cells in lines[1:] if len(cells) == len(header)]
-    problems += [Problem("wrong number of cells", row, cells[0], f"{len(cells)}, expected {len(header)}")
-                 for row, cells in lines[1:] if len(cells) != len(header)]  # fmt: skip
-    if len(lines) == 1:
-        problems.append(Problem("no rows", 0, ""))
-    index = [row for row, _ in whole]
-    return pd.DataFrame({name: [cells[header.index(name)] for _, cells in whole] for name in header}, index), problems
 
 
 def _pictures(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:

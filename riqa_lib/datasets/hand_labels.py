@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from .. import paths
-from .folder import FolderError, Problem, _text
+from .problems import FolderError, Problem, table_of
 
 COLUMNS = ("id", "grade", "labeller", "seconds", "when")
+
+
 GRADES = ("bad", "poor", "fair", "good", "excellent")  # 0 to 4, as on the ITU's five-point scale (BT.500)
 
 
@@ -103,7 +105,7 @@ def lines(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     whole = data[: data.rfind(b"\n") + 1]
     if whole != data:
         warnings.warn(f"{paths.shown(file)}: its last line was cut off and is left out", UserWarning, stacklevel=3)
-    text, problems = _text(whole, "utf-8", ",", list(COLUMNS))
+    text, problems = table_of(whole, "utf-8", ",", list(COLUMNS))
     return text, [p for p in problems if p.kind not in ("no rows", "empty table")]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .about import About, doubled, find, finished, listing, need_file, need_folder, number, read_table
-from .folder import Problem
+from .problems import Problem
 
 ABOUT = About(
     key="kadis700k",

@@ -15,20 +15,28 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from .. import paths
-from . import hand_labels as hand_log
+from ..stats.votes import equal_width, mode_grade, round_mean_grade
 from . import kadis as kadis_set
 from . import koniq as koniq_set
 from .about import listing
-from .folder import FolderError, Problem, _read_text, equal_width, mode_grade, round_mean_grade
+from .hand_labels import COLUMNS, lines, resolved
+from .problems import FolderError, Problem, read_text
 from .splits import floor_split
 
 KONIQ, EXTRA, POOL = "koniq-like", "extra", "pool"  # sources
+
+
 RULES = ("mode", "equal_width", "round_mean")
+
+
 VOTES = koniq_set.VOTES
+
+
 GRADES = [f"grade {k}" for k in range(5)]
+
+
 HAND = (159, 200)  # pictures of grade 0 and of grade 4 that Dang et al. say they labelled by hand
 
 
@@ -61,13 +69,13 @@ def hand_labels(extra: Path | str | pd.DataFrame, known: set[str]) -> tuple[pd.S
         if not file.is_file():
             raise FileNotFoundError(f"{paths.shown(file)}: no such table of hand labels (columns id, grade)")
         name = paths.shown(file)
-        log = file.read_bytes().removeprefix(b"\xef\xbb\xbf").startswith(",".join(hand_log.COLUMNS).encode())
-        text, problems = hand_log.lines(file) if log else _read_text(file, "utf-8", ",", ["id", "grade"])
+        log = file.read_bytes().removeprefix(b"\xef\xbb\xbf").startswith(",".join(COLUMNS).encode())
+        text, problems = lines(file) if log else read_text(file, "utf-8", ",", ["id", "grade"])
     problems += [Problem("missing column", 1, c) for c in ("id", "grade") if c not in text and not problems]
     if not {"id", "grade"} <= {*text}:
         raise FolderError(name, problems)
-    if {*hand_log.COLUMNS} <= {*text}:  # as notebooks/tools/label_pictures writes it: the last line of a person counts
-        text = hand_log.resolved(text)
+    if {*COLUMNS} <= {*text}:  # as notebooks/tools/label_pictures writes it: the last line of a person counts
+        text = resolved(text)
     grade = pd.to_numeric(text["grade"], errors="coerce")
     labeller = text["labeller"] if "labeller" in text else pd.Series("", text.index)
     first: dict[tuple[str, str], int] = {}
@@ -164,81 +172,3 @@ def load(
     usual = root / "koka10k" / "extra.csv"
     chosen = extra or (usual if usual.is_file() else None)
     return build(frames[0], frames[1], chosen, rule, fractions, seed), root
-
-
-# ---------------------------------------------------------------- Table 1, explained
-def needed(published: pd.DataFrame, hand: Sequence[int] = HAND) -> np.ndarray:
-    """Pictures per grade (5,) that KonIQ-10k must give: Table 1's totals less the hand labels of grades 0 and 4.
-
-    published: report.published("table1")."""
-    totals = published.groupby("grade")["count"].sum().reindex(range(5), fill_value=0).to_numpy()
-    return totals - np.array([hand[0], 0, 0, 0, hand[1]])
-
-
-def readings(counts: ArrayLike, published: pd.DataFrame) -> pd.DataFrame:
-    """What a rule's counts (5,) lack to Table 1's totals, under two readings of how many pictures were labelled by hand.
-
-    "text": as the paper says (HAND). "counts": as many in all, but grade 0 grew by hand labels alone. One row each:
-    reading, hand 0, hand 4, grade 0..4 (how many pictures of KonIQ-10k must join, or leave if negative), l1 (their
-    absolute sum), moved (how many pictures must change their grade; NaN where joining and leaving don't balance)."""
-    have = np.asarray(counts)
-    zeros = int(needed(published, (0, 0))[0] - have[0])
-    rows = []
-    for name, hand in (("text", HAND), ("counts", (zeros, sum(HAND) - zeros))):
-        change = needed(published, hand) - have
-        rows.append({"reading": name, "hand 0": hand[0], "hand 4": hand[1]} | dict(zip(GRADES, change.tolist(), strict=True))
-                    | {"l1": np.abs(change).sum(), "moved": change.clip(0).sum() if change.sum() == 0 else np.nan})  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def rules(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Each rule's counts on the pictures that have votes: columns rule, grade 0..4, as_mode (share of pictures with
-    mode's grade), l1 (to `needed`, where the number of pictures is that of KonIQ-10k). The first row is what is needed.
-
-    frame: columns c1..c5 and, for equal_width, mos_z; rows without votes are left out."""
-    voted = frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]
-    aim, mode = needed(published), grades(voted)
-    rows: list[dict[str, object]] = [{"rule": "needed", **dict(zip(GRADES, aim, strict=True)), "as_mode": np.nan, "l1": 0}]
-    for rule in RULES:
-        if rule == "equal_width" and ("mos_z" not in voted or voted["mos_z"].isna().any()):
-            continue
-        given = grades(voted, rule)
-        counts = np.bincount(given, minlength=5)
-        row = {"rule": rule, **dict(zip(GRADES, counts, strict=True)), "as_mode": float((given == mode).mean())}
-        rows.append(row | {"l1": np.abs(counts - aim).sum() if len(voted) == aim.sum() else np.nan})
-    return pd.DataFrame(rows)
-
-
-def explained(frame: pd.DataFrame, published: pd.DataFrame) -> str:
-    """Why these counts and Table 1 differ, in words made from them (markdown). frame: as `rules` takes it."""
-    aim = needed(published)
-    have = np.bincount(grades(frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]), minlength=5)
-    said = [f"Table 1's totals less the {HAND[0]} + {HAND[1]} hand labels that the paper names leave {_slashed(aim)} for "
-            f"KonIQ-10k's pictures; the mode of the votes gives {_slashed(have)} here."]  # fmt: skip
-    if have.sum() != aim.sum():
-        shares = [100 * n / n.sum() for n in (aim, have)]
-        most = int(np.abs(shares[0] - shares[1]).argmax())
-        return said[0] + (f" With {have.sum()} voted pictures in place of {aim.sum()} only the shares compare: "
-                          f"{_slashed(shares[0], 1)} % and {_slashed(shares[1], 1)} %, at most "
-                          f"{abs(shares[0] - shares[1])[most]:.1f} points apart (grade {most}).")  # fmt: skip
-    exact = ", ".join(str(k) for k in np.flatnonzero(have == aim)) or "none"
-    said.append(f"Grades that match to the unit: {exact}.")
-    for row in readings(have, published).to_dict("records"):
-        change = [int(row[g]) for g in GRADES]
-        leave = [f"{-n} of grade {k}" for k, n in enumerate(change) if n < 0]
-        join = [f"{n} to grade {k}" for k, n in enumerate(change) if n > 0]
-        words = "as the text says" if row["reading"] == "text" else "as many in all, as the counts suggest"
-        text = f"- With {row['hand 0']} + {row['hand 4']} hand labels ({words}): "
-        if min(row["hand 0"], row["hand 4"]) < 0:
-            said.append(text + f"the totals do not fit (L1 {row['l1']}).")
-        elif not row["l1"]:
-            said.append(text + "all counts fit.")
-        else:
-            changed = f"{', '.join(leave)} must have been changed, {', '.join(join)}"
-            said.append(f"{text}{changed}: {row['moved']:.0f} pictures (L1 {row['l1']}).")
-    said.append("Which pictures these are the paper does not say; they are given in the table of hand labels.")
-    return "\n".join([said[0] + " " + said[1], "", *said[2:-1], "", said[-1]])
-
-
-def _slashed(numbers: ArrayLike, decimals: int = 0) -> str:
-    return "/".join(f"{n:.{decimals}f}" for n in np.asarray(numbers))

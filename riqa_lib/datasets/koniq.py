@@ -14,13 +14,23 @@ import pandas as pd
 
 from .. import paths
 from .about import About, doubled, find, finished, listing, need_folder, number, read_table
-from .folder import SPLIT_NAMES, FolderError, Problem
+from .folder import SPLIT_NAMES
+from .problems import FolderError, Problem
 
 VOTES = [f"c{k}" for k in range(1, 6)]
+
+
 SIZES = ("1024x768", "512x384", "224x224")
+
+
 COLUMNS = ("image_name", *VOTES, "c_total", "MOS")
+
+
 RAW = 0.01  # MOS is the mean vote (1 to 5) if it is as near as this
+
+
 ROUGH = 15.0  # MOS is on 0 to 100 if it is as near as this to 25 (mean vote - 1); real ones come within 12
+
 
 ABOUT = About(
     key="koniq10k",

@@ -13,10 +13,13 @@ from scipy.io import loadmat
 
 from .. import paths
 from .about import About, find, finished, listing, need_file, need_folder
-from .folder import FolderError, Problem
+from .problems import FolderError, Problem
 
 FOLDERS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
+
+
 N = sum(FOLDERS.values())
+
 
 ABOUT = About(
     key="live",

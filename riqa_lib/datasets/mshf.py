@@ -17,16 +17,25 @@ import numpy as np
 import pandas as pd
 
 from .. import paths
+from ..scales import DETAILS
 from .about import About, doubled, finished, listing, need_file, need_folder
-from .folder import FolderError, Problem
+from .problems import FolderError, Problem
 from .sheets import Rows, read_book
 
-DETAILS = ("illumination", "clarity", "contrast")
 SCORES = (*DETAILS, "overall")
+
+
 READERS = (1, 6, 11)  # where a reader's four columns begin: B-E, G-J, L-O
+
+
 DEVICES = dict.fromkeys(("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy"), "colour") | dict.fromkeys(("Local1", "Local2"), "portable")
+
+
 WIDE = "UWF-mosaic"
+
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
+
 
 ABOUT = About(
     key="mshf",

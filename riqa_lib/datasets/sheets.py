@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .. import paths
-from .folder import FolderError, Problem
+from .problems import FolderError, Problem
 
 Rows = dict[int, list[str]]
 

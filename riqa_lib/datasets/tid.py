@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from .about import About, doubled, find, finished, need_file, need_folder
-from .folder import Problem
+from .problems import Problem
 
 LAYOUT = """
 mos_with_names.txt
 distorted_images/i01_01_1.bmp    upper or lower case
 reference_images/I01.BMP
 """
+
+
 ABOUT_2008 = About(
     key="tid2008",
     title="TID2008",
@@ -28,6 +30,8 @@ ABOUT_2008 = About(
     layout=LAYOUT,
     counts={"pictures": 1700, "references": 25},
 )
+
+
 ABOUT_2013 = About(
     key="tid2013",
     title="TID2013",
@@ -37,6 +41,8 @@ ABOUT_2013 = About(
     layout=LAYOUT,
     counts={"pictures": 3000, "references": 25},
 )
+
+
 TYPES_LEVELS = {"tid2008": (17, 4), "tid2013": (24, 5)}
 
 
@@ -79,4 +85,6 @@ def load(root: Path | str, pictures: bool = True, about: About = ABOUT_2013) -> 
 
 
 load_2008 = partial(load, about=ABOUT_2008)
+
+
 load_2013 = partial(load, about=ABOUT_2013)

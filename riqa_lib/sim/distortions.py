@@ -30,6 +30,8 @@ from skimage.restoration import denoise_nl_means
 
 # Picture (float32, (H, W, 3), in [0,1]), level's value, random numbers, scale -> picture, not yet clipped.
 Distortion = Callable[[np.ndarray, float, np.random.Generator, float], np.ndarray]
+
+
 # Name, the levels' values a (what they are: behind), function.
 _KINDS: dict[int, tuple[str, tuple[float, ...], Distortion]] = {
     1: ("Gaussian blur", (0.1, 0.5, 1, 2, 5), lambda x, a, rng, s: gaussian_blur(x, s * a)),  # sigma, px
@@ -58,11 +60,19 @@ _KINDS: dict[int, tuple[str, tuple[float, ...], Distortion]] = {
     24: ("high sharpen", (1, 2, 3, 6, 12), lambda x, a, rng, s: sharpen(x, a, 3 * s)),  # amount
     25: ("contrast change", (0.3, 0.15, 0, -0.4, -0.6), lambda x, a, rng, s: contrast(x, a)),  # a/4 moves a knot
 }
+
+
 TYPES: dict[int, str] = {kind: name for kind, (name, _, _) in _KINDS.items()}
+
+
 LEVELS: dict[int, tuple[float, ...]] = {kind: levels for kind, (_, levels, _) in _KINDS.items()}
+
+
 # Types whose mean damage must rise with the level. 18 and 25 are mildest in the middle; of 7's last levels, no colour
 # and false colour, none is the worse for everybody.
 MONOTONE: frozenset[int] = frozenset(TYPES) - {7, 18, 25}
+
+
 MIN_SIDE = 16  # px
 
 

@@ -17,11 +17,23 @@ from scipy.fft import irfft2, rfft2
 from .. import seeding
 
 MM_PER_DEGREE = 0.28
+
+
 TEXELS, TILE = 128, 12.0  # textures: texels a side, mm a side; they wrap around
+
+
 POINTS = 15  # points along a branch
+
+
 THINNEST = 0.010  # mm, radius at which vessels end
+
+
 TAPER = 0.05  # share of its radius that a branch loses along its way
+
+
 REACH = 11.5  # mm from between disc and fovea, where vessels end
+
+
 ARTERY, VEIN = 0, 1
 
 

@@ -25,24 +25,43 @@ import numpy as np
 import pandas as pd
 
 from .. import paths, seeding
-from ..pixels import DataSet, write_dataset
-from . import fundus_graders as graders
-from .fundus import CAUSES, DETAILS, STYLES, Shot, fundus
-from .koka import _one_thread
+from ..datasets.data_folder import DataSet, write_dataset
+from ..scales import DETAILS
+from . import fundus_raters
+from .fundus_camera import CAUSES, STYLES, Shot, fundus
+from .workers import one_thread
 
 CHUNK = 32  # pictures made at a time
+
+
 VERSION = 1  # raise it when the same settings would give other pictures
+
+
 KINDS = ("mshf-like", "eyeq-like", "deepdrid-like", "eyeq_d-like")
+
+
 SIZES = {  # pictures of each kind
     "smoke": {"mshf-like": 60, "eyeq-like": 120, "deepdrid-like": 40, "eyeq_d-like": 40},
     "demo": {"mshf-like": 400, "eyeq-like": 1400, "deepdrid-like": 440, "eyeq_d-like": 160},
     "gpu": {"mshf-like": 802, "eyeq-like": 28792, "deepdrid-like": 2000, "eyeq_d-like": 160},
 }
+
+
 CAMERAS = {"kowa45": 0.33, "topcon50": 0.29, "portable60": 0.38}  # of MSHF without ultra-wide field
+
+
 HELD_OUT = "portable60"
+
+
 EYEQ_TRAIN, VALIDATION = 12543 / (12543 + 16249), 0.15
+
+
 BOTH_EYES = 0.40  # share of EyeQ's patients with two pictures
+
+
 SHIFT = ((0.74, 0.03, 0.23), (0.44, 0.42, 0.14))  # quantiles of the general factor in train, and which of test's they get
+
+
 MSHF_WORSE, DEEPDRID_WORSE, DEEPDRID_NOISE = 0.35, -0.05, 2.6
 
 
@@ -64,11 +83,11 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
         seen, noise = rows.groupby("eye")[list(CAUSES)].transform("mean").to_numpy(), DEEPDRID_NOISE
     first = rows.groupby("eye").ngroup().to_numpy() if kind == "deepdrid-like" else np.arange(n)
     once = np.unique(first, return_index=True)[1]
-    votes = graders.votes(seen[once], (*panel, seed), patients=eyes[once], noise=noise, panel=panel)
+    votes = fundus_raters.votes(seen[once], (*panel, seed), patients=eyes[once], noise=noise, panel=panel)
     back = np.searchsorted(first[once], first)
     details, overall = votes.details[back], votes.overall[back]
     majority, grade = (part[back] for part in votes.majority())
-    true_details, true_grade = graders.true_details(severity), graders.true_grade(seen)
+    true_details, true_grade = fundus_raters.true_details(severity), fundus_raters.true_grade(seen)
     if kind == "deepdrid-like":
         overall, grade, true_grade = (np.asarray(g == 2, int) for g in (overall, grade, true_grade))
     public = kind in ("mshf-like", "eyeq_d-like")
@@ -76,10 +95,10 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
         "id": rows["id"], "path": "", "group": rows["group"], "source": rows["source"], "split": rows["split"], "grade": grade,
         "score": np.nan, **{d: majority[:, i] if public else -1 for i, d in enumerate(DETAILS)},
         **{f"true_{d}": true_details[:, i] for i, d in enumerate(DETAILS)}, "true_grade": true_grade,
-        "true_badness": graders.badness(severity).round(6),
+        "true_badness": fundus_raters.badness(severity).round(6),
         **{f"severity_{c}": severity[:, i] for i, c in enumerate(CAUSES)},
         **{f"{name}_{k + 1}": (overall if name == "overall" else details[:, :, DETAILS.index(name)])[:, k]
-           for name in ("overall", *DETAILS) for k in range(graders.PEOPLE)},
+           for name in ("overall", *DETAILS) for k in range(fundus_raters.PEOPLE)},
     })  # fmt: skip
     return pd.concat([frame, rows[["anatomy", "pigment", "camera", "left", "view"]]], axis=1)
 
@@ -87,7 +106,7 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
 def _table(
     rows: dict[str, object], general: np.ndarray, rng: np.random.Generator, patients: np.ndarray, alike: float
 ) -> pd.DataFrame:
-    severity = graders.severities(general, rng, patients, alike).round(4)
+    severity = fundus_raters.severities(general, rng, patients, alike).round(4)
     return pd.DataFrame({**rows, **{c: severity[:, i] for i, c in enumerate(CAUSES)}})
 
 
@@ -118,8 +137,8 @@ def _eyeq(n: int, rng: np.random.Generator, train: float = EYEQ_TRAIN, both: flo
     place = rng.permutation(people)
     split = np.where(place < of_train * VALIDATION, "val", np.where(place < of_train, "train", "test"))[patient]
     number = rng.permutation(9 * people)[:people] + 10
-    general = graders.general_factor(n, rng, patient)
-    general = np.where(split == "test", general, graders.shifted(general, *SHIFT))
+    general = fundus_raters.general_factor(n, rng, patient)
+    general = np.where(split == "test", general, fundus_raters.shifted(general, *SHIFT))
     ids = [f"{number[p]}_{'left' if e else 'right'}" for p, e in zip(patient, left, strict=True)]
     rows = {
         "id": ids, "group": [f"patient-{number[p]}" for p in patient], "source": "eyeq-like", "split": split, "anatomy": ids,
@@ -139,7 +158,7 @@ def _deepdrid(n: int, rng: np.random.Generator) -> pd.DataFrame:
     eye = np.arange(n) // 2
     of = np.repeat(["train", "val", "test"], _counts(people, [0.6, 0.2, 0.2]))
     of = of[rng.permutation(people)]
-    general = graders.general_factor(n // 2, rng, np.arange(n // 2) // 2)[eye]
+    general = fundus_raters.general_factor(n // 2, rng, np.arange(n // 2) // 2)[eye]
     general = np.sqrt(0.9) * general + np.sqrt(0.1) * rng.standard_normal(n) + DEEPDRID_WORSE
     side = np.where(eye % 2 == 0, "l", "r")
     rows = {
@@ -199,7 +218,7 @@ def make_fundus(
 
 
 def _pool(stack: ExitStack, processes: int) -> Executor:
-    stack.enter_context(_one_thread())
+    stack.enter_context(one_thread())
     return stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
 
 

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..views import View
+from ..networks.views import View
 from .base import Batch, Method, forward_views
 from .parts import PriorAlignment, QueueAlignment, check, masked_mean, soft_cross_entropy, target_shares
 

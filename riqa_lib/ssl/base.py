@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..views import WEAK, Policy, View
+from ..networks.views import WEAK, Policy, View
 
 
 @dataclass

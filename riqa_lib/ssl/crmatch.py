@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..views import View
+from ..networks.views import View
 from .base import Batch, Method, forward_views
 from .parts import PriorAlignment, check, masked_mean
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from riqa_lib.workflow import Step, Walk, run_plan
+from riqa_lib.plan.run import run_plan
+from riqa_lib.plan.steps import Step, Walk
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = """import os, time

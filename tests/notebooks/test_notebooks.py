@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from riqa_lib import experiment, report
+from riqa_lib.tables import names
+from riqa_lib.training import photographs
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
@@ -44,8 +45,8 @@ def test_the_whole_plan_leaves_tables_figures_and_a_site(walk):
     results = walk / "results" / "smoke"
     table = pd.read_csv(results / "tables" / "table2.csv")
     once = {"supervised_strong", "fixmatch_randaugment"}
-    both = {f"{m}{stage}" for m in experiment.METHODS for stage in ("", experiment.SECOND)}
-    assert set(table["method"]) == {*report.UNTRAINED, *once, *both}
+    both = {f"{m}{stage}" for m in photographs.METHODS for stage in ("", photographs.SECOND)}
+    assert set(table["method"]) == {*names.UNTRAINED, *once, *both}
     assert (table["data"] == "simulated").all()
     for name in ("01_grades", "01_class_shares", "04_views", "11_table2", "10_stages-seed0", "13_space", "16_multi_v_single"):
         assert (walk / "figures" / "smoke" / f"{name}.png").stat().st_size > 5000

@@ -1,0 +1,1 @@
+"""Grades for a user's own pictures, with reasons and advice."""

@@ -1,0 +1,1 @@
+"""Figures: each a function from a table to a Figure."""

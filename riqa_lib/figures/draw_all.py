@@ -1,0 +1,73 @@
+"""Every figure of a walk, drawn from its stored tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import PercentFormatter
+from pathlib import Path
+from typing import Any
+import math
+import numpy as np
+import pandas as pd
+import textwrap
+
+from . import explanations, forest, fundus_results, style
+from .curves import learning_curves, pseudo_labels
+from .data import class_shares
+from .results import by_stage, confusion, reliability, table2_points
+from ..tables import comparisons
+from ..tables.reference import about, tables
+from ..tables.stored import is_simulated
+
+# ---------------------------------------------------------------- all of a walk
+def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
+    """Draw every figure that the tables of `report.load_walk` allow, into figures/<walk>; returns the files.
+
+    A figure whose table has no rows, or lacks the columns of its optional part (pseudo-labels), is left out."""
+    simulated = is_simulated(frames)
+    command = f"python -m riqa_lib figures ({walk})"
+    drawn = {}
+    if len(frames.get("counts", ())):
+        drawn["class_shares"] = class_shares(frames["counts"], simulated=simulated)
+    history = frames.get("history", pd.DataFrame())
+    if len(history) and "val_mae" in history:
+        drawn |= by_stage(learning_curves, "learning_curves", history, simulated=simulated)
+    if "val_kept" in history and ((history["val_kept"] > 0) & (history["val_kept"] < 1)).any():
+        drawn["pseudo_labels"] = pseudo_labels(history, simulated=simulated)
+    predictions = frames.get("predictions", pd.DataFrame())
+    if len(frames.get("table2", ())):
+        seeds = predictions if len(predictions) else None
+        drawn["table2"] = table2_points(frames["table2"], seeds, simulated=simulated)
+    if len(predictions):
+        drawn |= by_stage(confusion, "confusion", predictions, simulated=simulated)
+        drawn |= by_stage(reliability, "reliability", predictions, simulated=simulated)
+    return [path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)]
+
+
+def draw(name: str) -> list[Path]:
+    """Every figure that the fundus tables of a walk allow, into figures/<name>; returns the files."""
+    found = tables(name)
+    if not found:
+        return []
+    simulated = bool(about(name)["simulated"])
+    drawn: dict[str, Figure] = {}
+    for on in comparisons.SETS:
+        if f"overall_{on}" in found:
+            drawn[f"fundus_overall_{on}"] = fundus_results.points(found[f"overall_{on}"], simulated=simulated)
+    if "experts-details" in found:
+        drawn["fundus_details"] = fundus_results.detail_points(found["experts-details"], simulated=simulated)
+    if "significance" in found:
+        all_of = found["significance"]
+        multi, teacher = (all_of[all_of["comparison"] == which] for which in ("multi v single", "Student v Teacher"))
+        drawn["fundus_multi_v_single"] = forest.forest(multi, simulated=simulated)
+        for student, rows in teacher.groupby("a", sort=False):
+            drawn[f"fundus_teacher_v_{student}"] = forest.forest(rows, simulated=simulated)
+    if len(found.get("explain", ())):
+        drawn["fundus_maps_on_defects"] = explanations.localisation(found["explain"], simulated=simulated)
+    command = f"python -m riqa_lib figures ({name})"
+    return [path for key, figure in drawn.items() for path in style.save(figure, key, name, command)]

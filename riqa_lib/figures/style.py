@@ -1,0 +1,162 @@
+"""One look for all figures, and how they are saved.
+
+Colours are Okabe and Ito's (2008), told apart with any colour vision; a method keeps its colour in every figure.
+Figures are plain `matplotlib.figure.Figure`, never pyplot's: no global state, nothing to close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import PercentFormatter
+from pathlib import Path
+from typing import Any
+import contextlib
+import io
+import math
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import textwrap
+
+from .. import paths, store
+from ..tables.names import LABEL
+
+INK, GREY, PALE = "#222222", "#7f7f7f", "#d9d9d9"
+
+
+BLUE, ORANGE, GREEN, RED, PINK, SKY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
+)  # fmt: skip
+
+
+METHOD = {
+    "constant": GREY,
+    "rater": INK,
+    "supervised": BLUE,
+    "supervised_strong": SKY,
+    "supervised_all": GREEN,
+    "fixmatch": RED,
+    "fixmatch_randaugment": "#8C6BB1",
+    "simmatch": ORANGE,
+    "adamatch": "#A6761D",
+    "comatch": PINK,
+    "freematch": "#004060",
+    "crmatch": "#6A3D9A",
+}
+
+
+GRADES = ("#8C2D04", "#D98C5F", "#E3DFD5", "#6BAED6", "#08519C")  # bad to good
+
+
+SHEET: dict[Any, Any] = {
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#ececec",
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.8,
+    "svg.hashsalt": "riqa",
+}
+
+
+@contextlib.contextmanager
+def sheet() -> Iterator[None]:
+    """Draw and save inside this: the style sheet on matplotlib's own defaults, whatever the user's settings."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SHEET)
+        yield
+
+
+def colour(method: str) -> str:
+    """A method's colour, in both stages; the same grey for all that have none."""
+    return METHOD.get(method.removesuffix("_second"), "#555555")
+
+
+class Drawing(Figure):
+    """A figure that notebooks show as a picture, pyplot or not."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        with sheet():
+            self.savefig(buffer, format="png", dpi=SHEET["figure.dpi"], metadata={"Software": None})
+        return buffer.getvalue()
+
+
+def canvas(width: float, height: float, *, simulated: bool) -> Figure:
+    """An empty figure of width x height inches with "simulated data" or "real data" at its foot."""
+    foot = 0.22 / height
+    layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot))
+    figure = Drawing(figsize=(width, height), layout=layout)
+    words, tint = ("simulated data", RED) if simulated else ("real data", GREY)
+    figure.text(0.995, 0.06 / height, words, ha="right", fontsize=8, color=tint, style="italic", gid="data")
+    return figure
+
+
+def data_label(figure: Figure) -> str:
+    """The label at a figure's foot; ValueError for a figure that has none (make figures with `canvas`)."""
+    for text in figure.texts:
+        if text.get_gid() == "data":
+            return text.get_text()
+    raise ValueError("this figure does not say whether its data are simulated: make it with style.canvas")
+
+
+def save(figure: Figure, name: str, walk: str, command: str = "python -m riqa_lib figures") -> list[Path]:
+    """Write figures/<walk>/<name>.png and .pdf, whole or not at all, the same bytes for the same figure; returns both.
+
+    The command that drew it and the kind of data go into each file's metadata; no date does. Raises ValueError for a
+    figure that does not say whether its data are simulated."""
+    note = f"{name}; {data_label(figure)}; {command}"
+    facts = {
+        "png": {"Software": None, "Title": name, "Description": note},
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None, "Title": name, "Subject": note},
+    }
+    out, layout = [], figure.get_layout_engine()
+    with sheet():
+        figure.draw_without_rendering()  # lays it out once for both files
+        figure.set_layout_engine("none")
+        try:
+            for kind, metadata in facts.items():
+                path = paths.figures(walk) / f"{name}.{kind}"
+                with store.replacing(path) as temporary:
+                    figure.savefig(temporary, format=kind, metadata=metadata)
+                out.append(path)
+        finally:
+            figure.set_layout_engine(layout)
+    return out
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    handles, words = axes.get_legend_handles_labels()
+    figure.legend(handles, words, loc="outside upper center", ncols=min(columns, len(words)), handlelength=1.6)
+
+
+TINTS = {"teacher": GREEN, "single": BLUE, "multi": RED, "multi_hard": ORANGE, "multi_filtered": PINK,
+         LABEL: GREY}  # fmt: skip
+
+
+def tint(method: str) -> str:
+    """A row's colour, the same on both sets."""
+    return TINTS.get(method.removesuffix("_eyeq").removesuffix("_deepdrid"), INK)

@@ -1,0 +1,1 @@
+"""Hand labels: a session that loses nothing, and its window."""

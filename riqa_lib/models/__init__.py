@@ -1,1 +1,0 @@
-"""Networks: each returns logits and its pooled feature."""

@@ -1,0 +1,1 @@
+"""Networks, the views they are given, their weights and where they run."""

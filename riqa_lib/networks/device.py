@@ -1,0 +1,38 @@
+"""Where a network runs and with how many threads."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def device() -> torch.device:
+    """The GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def has_bf16(where: torch.device) -> bool:
+    """Whether bfloat16 convolutions and products run on hardware units there."""
+    if where.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+
+
+def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:
+    """The pixel store as a tensor: on the GPU when it takes less than half of the free memory, else in (mapped) memory."""
+    if isinstance(pixels, np.memmap) and not pixels.flags.writeable:  # torch wants a writeable array: copy-on-write
+        pixels = np.load(str(pixels.filename), mmap_mode="c")
+    tensor = torch.from_numpy(np.asarray(pixels))
+    if where.type == "cuda" and tensor.numel() < torch.cuda.mem_get_info()[0] // 2:
+        return tensor.to(where)
+    return tensor
+
+
+def threads() -> int:
+    """Number of CPU threads that torch uses, set by RIQA_THREADS where given (the plan gives every step the same)."""
+    if os.environ.get("RIQA_THREADS"):
+        torch.set_num_threads(int(os.environ["RIQA_THREADS"]))
+    return torch.get_num_threads()

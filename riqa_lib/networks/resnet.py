@@ -1,0 +1,69 @@
+"""ResNet with two heads on one trunk: the overall grade, and three details (Telesco et al., arXiv 2511.13353).
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, by timm. The full ResNet-18 is for a GPU; the small one has
+its 18 layers at a fraction of the width, and three 3x3 convolutions of that width for the 7x7 stem of 64 channels, which alone
+would take most of the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+from timm.models.resnet import BasicBlock, ResNet
+from torch import Tensor, nn
+
+from ..scales import DETAILS
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """arch: a timm ResNet ("resnet18"), or "" for our own 18 layers of `width`, 2, 4 and 8 times `width` channels."""
+
+    arch: str = ""
+    width: int = 16
+    drop: float = 0.0  # dropout before the heads
+    weights: str = "none"  # where training starts: "none" (random) or "imagenet"
+
+    def __post_init__(self) -> None:
+        if self.weights not in ("none", "imagenet"):
+            raise ValueError(f"model.weights is {self.weights!r}; allowed: none, imagenet")
+        if self.weights == "imagenet" and not self.arch:
+            raise ValueError("model.weights = imagenet needs model.arch, a timm name such as resnet18")
+        if self.arch and not (self.arch.startswith("resnet") and timm.is_model(self.arch)):
+            raise ValueError(f"model.arch {self.arch!r} is not a timm ResNet; see timm.list_models('resnet*')")
+        if self.width < 2 or self.width % 2:
+            raise ValueError(f"model.width is {self.width}; expected an even number, 2 or more")
+        if not 0 <= self.drop < 1:
+            raise ValueError(f"model.drop is {self.drop}; expected 0 up to below 1")
+
+
+class MultiTaskResNet(nn.Module):
+    """x (N, 3, S, S) normalised pixels -> logits of the overall grade (N, classes), worst first; of details (N, 3), positive for
+    good."""
+
+    width: int  # of the pooled feature
+    tokens = 0  # no patches that views could blank
+
+    def __init__(self, config: ResNetConfig, classes: int) -> None:
+        super().__init__()
+        self.trunk: Any
+        if config.arch:
+            self.trunk = timm.create_model(config.arch, pretrained=config.weights == "imagenet", num_classes=0)
+        else:
+            w = config.width
+            block: Any = BasicBlock  # timm asks for an instance and wants the class
+            self.trunk = ResNet(block, (2, 2, 2, 2), num_classes=0, channels=(w, 2 * w, 4 * w, 8 * w), stem_type="deep",
+                                stem_width=w // 2)  # fmt: skip
+        self.width = self.trunk.num_features
+        self.drop = nn.Dropout(config.drop)
+        self.overall = nn.Linear(self.width, classes)
+        self.details = nn.Linear(self.width, len(DETAILS))
+
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """keep: not for this network; ValueError where a view blanks tokens."""
+        if keep is not None:
+            raise ValueError("a ResNet has no tokens to blank: take a view without token_drop")
+        feature = self.drop(self.trunk(x))
+        return self.overall(feature), self.details(feature)

@@ -1,0 +1,1 @@
+"""Picture files read, cropped and stored."""

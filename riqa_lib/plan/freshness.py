@@ -1,0 +1,246 @@
+"""What a step depends on, what of it changed, and what that means for the runs it has stored.
+
+A step is up to date when what it depends on (see `components`) is what its manifest says, and so are its outputs.
+The needs' figures (png, pdf, svg) are no inputs: a new palette must not train anything again.
+
+Stored runs and data are reused by their settings. A change in what makes data or trains makes them anew; a change in the
+notebook's own code, in a parameter, in a table of a step before or in a module that only reads keeps them. What only reads:
+every module that neither makes data nor trains (`steps.MAKES`) nor is imported by one that does.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .. import paths, provenance
+from .steps import PlanError, Step, Walk
+
+PICTURES = {".png", ".pdf", ".svg"}
+
+
+NOT_HASHED = {"provenance.json"}  # holds times
+
+
+# ---------------------------------------------------------------- what a step depends on
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _without_docstrings(tree: ast.AST) -> ast.AST:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            text = first.value if isinstance(first, ast.Expr) else None
+            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                node.body = node.body[1:]
+    return tree
+
+
+@lru_cache(maxsize=256)
+def _notebook(file: Path, _changed: int) -> tuple[list[ast.AST | str], set[str] | None]:
+    try:
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        sources = [(c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])) for c in cells]
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise PlanError(f"{file.name}: not a notebook ({type(e).__name__}: {e})") from e
+    trees: list[ast.AST | str] = []
+    parameters: set[str] | None = None
+    for number, (kind, source, tags) in enumerate(sources, 1):
+        if kind != "code":
+            continue
+        plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!", "?")))
+        try:
+            tree = compile(plain, file.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        except SyntaxError as e:
+            if not source.lstrip().startswith("%%"):
+                raise PlanError(f"{file.name}: cell {number} is not Python: {e.msg} (line {e.lineno})") from e
+            trees.append(source)
+            continue
+        trees.append(tree)
+        if "parameters" in tags:
+            targets = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
+            targets += [n.target for n in tree.body if isinstance(n, ast.AnnAssign)]
+            parameters = {t.id for t in targets if isinstance(t, ast.Name)}
+    return trees, parameters
+
+
+def notebook_code(file: Path) -> tuple[list[ast.AST | str], set[str] | None]:
+    """Syntax trees of a notebook's code cells (magics dropped; a cell in another language as text) and the names that
+    its parameters cell sets (None without such a cell). Raises PlanError naming the file and the cell."""
+    try:
+        return _notebook(file, file.stat().st_mtime_ns)
+    except OSError as e:
+        raise PlanError(f"{file.name}: no such notebook in {paths.shown(file.parent)}") from e
+
+
+@lru_cache(maxsize=1024)
+def _module(file: Path, _changed: int) -> ast.AST:
+    return _without_docstrings(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def _imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
+    """Dotted names that may be modules, from every import in the tree; `package` resolves the relative ones."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base = [*base, *(node.module or "").split(".")] if node.module else base
+            yield from (".".join([*base, a.name]) for a in node.names)
+
+
+def library_code(library: Path, trees: Sequence[ast.AST]) -> dict[str, str]:
+    """{"library riqa_lib.x": hash} of the modules of `library` that this code imports, directly or through others.
+
+    Comments, docstrings and layout don't count. A data file of the library counts where its name is in such code."""
+    found: dict[str, str] = {}
+    queue = [(tree, [library.name]) for tree in trees]
+    data = {p.name: p for p in library.rglob("*.*")
+            if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")}  # fmt: skip
+    while queue:
+        tree, package = queue.pop()
+        texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        for name, path in data.items():
+            if any(name in text for text in texts):
+                found[f"library file {path.relative_to(library).as_posix()}"] = file_digest(path)[:16]
+        for dotted in _imported(tree, package):
+            parts = dotted.split(".")
+            if parts[0] != library.name:
+                continue
+            for n in range(1, len(parts) + 1):
+                base = library.joinpath(*parts[1:n])
+                is_package = (base / "__init__.py").exists()
+                file = base / "__init__.py" if is_package else base.with_suffix(".py")
+                name = f"library {'.'.join(parts[:n])}"
+                if name not in found and file.exists():
+                    module = _module(file, file.stat().st_mtime_ns)
+                    found[name] = _digest(ast.dump(module))
+                    queue.append((module, parts[:n] if is_package else parts[: n - 1]))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    return {f"version {k}": v for k, v in provenance.versions().items() if k != "papermill"}
+
+
+def components(walk: Walk, step: Step) -> dict[str, str]:
+    """Everything this step's outputs depend on, each part under a name that --why can show."""
+    trees, _ = notebook_code(walk.notebooks / step.notebook)
+    parts = {"notebook code": _digest("\n".join(t if isinstance(t, str) else ast.dump(t) for t in trees))}
+    parts |= library_code(walk.library, [t for t in trees if not isinstance(t, str)])
+    parts |= {f"parameter {k}": json.dumps(v, sort_keys=True) for k, v in step.parameters.items()}
+    for need in step.needs:
+        outputs = walk.manifest(need).get("outputs", {})
+        parts |= {f"input {k}": v for k, v in outputs.items() if v and Path(k).suffix not in PICTURES}
+    return parts | _versions()
+
+
+def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """What differs between two sets of components, in words."""
+    words = {}
+    for key in sorted({*old, *new}):
+        if key not in old:
+            words[key] = f"{key} is new"
+        elif key not in new:
+            words[key] = f"{key} is gone"
+        elif old[key] != new[key]:
+            exact = key.startswith(("parameter ", "version "))
+            words[key] = f"{key} changed" + (f": {old[key]} -> {new[key]}" if exact else "")
+    return words
+
+
+def makers(walk: Walk) -> set[str]:
+    """Components of every module that makes data or trains: walk.makes and all that they import, however indirectly.
+
+    The top package itself isn't one: it imports nothing, and a new version number must not train anything again."""
+    files = [f for name in walk.makes for f in (*walk.library.glob(f"{name}.py"), *walk.library.glob(f"{name}/**/*.py"))]
+    dotted = [".".join([walk.library.name, *f.relative_to(walk.library).with_suffix("").parts]) for f in files]
+    code = ast.parse("\n".join(f"import {name.removesuffix('.__init__')}" for name in dotted))
+    return library_code(walk.library, [code]).keys() - {f"library {walk.library.name}"}
+
+
+def settings_only(key: str) -> bool:
+    return key.startswith("parameter ")
+
+
+def reads_only(key: str, made_by: set[str]) -> bool:
+    """Whether a change in this component cannot change a stored run or data set, only what is said of it."""
+    if key.startswith("library file "):
+        return True
+    if key.startswith("library "):
+        return key not in made_by
+    if key.startswith("input "):  # which runs there are is a setting of the runs that learn from them
+        return re.fullmatch(r"input results/[^/]+/tables/.*", key) is not None
+    return key == "notebook code"
+
+
+def stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def damaged(walk: Walk, manifest: dict[str, Any]) -> dict[str, str]:
+    """{path: "is gone" or "was altered"} for outputs that are not as the step left them.
+
+    A file whose size and time are as recorded is not read again."""
+    wrong = {}
+    for name, sha in manifest.get("outputs", {}).items():
+        path = walk.home / name
+        if not path.is_file():
+            wrong[name] = "is gone"
+        elif sha and stamp(path) != manifest.get("stamps", {}).get(name) and file_digest(path) != sha:
+            wrong[name] = "was altered"
+    return wrong
+
+
+def why(walk: Walk, step: Step) -> list[str]:
+    """Why this step has to run, given that its needs are up to date; empty when it hasn't to."""
+    manifest = walk.manifest(step.name)
+    if not manifest:
+        return ["did not finish last time" if walk.file(step.name, "journal").exists() else "never ran here"]
+    differs = changed(manifest["components"], components(walk, step))
+    made_by = makers(walk) if any(k.startswith("library ") for k in differs) else set()
+    notes = {k: " (makes data or trains: stored runs are made anew)" for k in differs if k in made_by}
+    words = [text + notes.get(key, "") for key, text in differs.items()]
+    return words + [f"{name} {what}" for name, what in damaged(walk, manifest).items()]
+
+
+def why_all(walk: Walk, steps: Sequence[Step], force: Sequence[str] = ()) -> dict[str, list[str]]:
+    """`why` for steps in order; a step below one that runs says so (it stays if its inputs come out the same)."""
+    reasons: dict[str, list[str]] = {}
+    for step in steps:
+        waits = [n for n in step.needs if reasons.get(n)]
+        reasons[step.name] = ["forced"] if step.name in force else why(walk, step)
+        if waits and not reasons[step.name]:
+            reasons[step.name] = [f"depends on what {n} writes" for n in waits]
+    return reasons
+
+
+def check(walk: Walk, steps: Sequence[Step]) -> None:
+    """Raise PlanError, with every problem of every step, for absent notebooks, cells that are no Python, and parameters
+    that the notebook doesn't have (papermill itself would only warn)."""
+    problems = []
+    for step in steps:
+        try:
+            _, known = notebook_code(walk.notebooks / step.notebook)
+        except PlanError as e:
+            problems.append(str(e))
+            continue
+        for name in sorted(set(step.parameters) - (known or set())):
+            have = f"it has {', '.join(sorted(known))}" if known else "it has no parameters cell"
+            problems.append(f"{step.notebook} (step {step.name}) has no parameter {name}; {have}")
+    if problems:
+        raise PlanError("\n".join(dict.fromkeys(problems)))

@@ -1,0 +1,202 @@
+"""A notebook executed by papermill in a kernel of our own: one process group, one IPC socket, one lock a step."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+from .. import paths
+from .steps import PlanError, Step, Walk
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+           "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")  # fmt: skip
+
+
+Event = Callable[[int, int, str], None]  # cell number, number of cells, first line of the cell
+
+
+# ---------------------------------------------------------------- one step
+def threads() -> int:
+    """Threads of every step, RIQA_THREADS (default 1): never a matter of how many steps run side by side."""
+    value = os.environ.get("RIQA_THREADS") or "1"
+    if not value.isdigit() or int(value) < 1:
+        raise PlanError(f"RIQA_THREADS is {value!r}, expected a whole number from 1 on")
+    return int(value)
+
+
+def _environment(walk: Walk, step: Step, scratch: Path) -> dict[str, str]:
+    # MALLOC_TRIM_THRESHOLD_ is what dask gives its workers: memory would go back to the system after every training step
+    env = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "MALLOC_TRIM_THRESHOLD_")}
+    env |= dict.fromkeys(THREADS, str(threads()))
+    search = [str(walk.library.parent), str(paths.ROOT), *filter(None, [env.get("PYTHONPATH")])]
+    return env | {
+        "RIQA_HOME": str(walk.home),
+        "RIQA_JOURNAL": str(walk.file(step.name, "journal")),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(search)),
+        "PYTHONHASHSEED": "0",
+        "IPYTHONDIR": str(scratch / "ipython"),
+    }
+
+
+def kernel() -> None:
+    """A Jupyter kernel that dies at once with the process that started it, and says in its lock who it is."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; Linux only, ipykernel polls elsewhere
+    if os.name == "posix" and os.getppid() != int(os.environ.get("JPY_PARENT_PID", os.getppid())):
+        sys.exit("the process that started this kernel is gone")
+    lock = os.environ.pop("RIQA_LOCK", "")
+    if lock:
+        os.pwrite(int(lock), f"{os.getpid():<20}".encode(), 0)
+    from ipykernel.kernelapp import launch_new_instance
+
+    launch_new_instance()
+
+
+@lru_cache(maxsize=1)
+def _engine() -> str:
+    """Register our papermill engine and return its name.
+
+    Kernels over TCP choose their ports before they bind them: in parallel, notebooks fail or hang (papermill #511,
+    jupyter_client #487). Here every kernel has an IPC socket of its own, and the interpreter that runs this."""
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine, papermill_engines
+    from traitlets.config import Config
+
+    boot = [sys.executable, "-c", "from riqa_lib.plan.kernel import kernel; kernel()"]
+    boot += ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
+
+    class OwnInterpreter(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(argv=boot, display_name="Python 3", language="python")
+
+    class StepEngine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man, kernel_name, *, scratch, event, start, start_timeout=120, **_):
+            began = nb_man.cell_start
+
+            def cell_start(cell, cell_index=None, **kwargs):
+                own = [c for c in nb_man.nb.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+                if cell.cell_type == "code" and any(cell is c for c in own):
+                    number = next(i for i, c in enumerate(own, 1) if c is cell)
+                    event(number, len(own), next((x.strip() for x in cell.source.splitlines() if x.strip()), ""))
+                return began(cell, cell_index, **kwargs)
+
+            nb_man.cell_start = cell_start
+            unique = uuid.uuid4().hex[:12]
+            config = Config()
+            config.KernelManager.connection_file = str(scratch / f"{unique}.json")
+            if _ipc(scratch / unique):
+                config.KernelManager.transport = "ipc"
+                config.KernelManager.ip = str(scratch / unique)
+            else:
+                config.KernelManager.ip = "127.0.0.1"
+            client = PapermillNotebookClient(
+                nb_man, timeout=None, startup_timeout=start_timeout, kernel_name=kernel_name,
+                kernel_manager_class=OwnInterpreter, config=config,
+            )  # fmt: skip
+            return client.execute(**start)
+
+    papermill_engines.register("riqa", StepEngine)
+    return "riqa"
+
+
+def _ipc(address: Path) -> bool:
+    """Whether a Unix socket can have this address (about 107 bytes; ZeroMQ appends '-' and a number)."""
+    return os.name == "posix" and len(os.fsencode(address)) < 95
+
+
+def _scratch() -> str:
+    """A folder for sockets: the usual temporary one, unless its path is too long for them."""
+    usual = tempfile.gettempdir()
+    return usual if _ipc(Path(usual) / ("x" * 30)) or not os.access("/tmp", os.W_OK) else "/tmp"
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        if pid > 1:
+            os.killpg(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def only_one(file: Path, patience: float = 60) -> Iterator[IO[str]]:
+    """Hold a step's lock. Its kernel and what the kernel forks inherit it, so a step never starts while something of a
+    killed run still writes: those get two seconds to die, then their process group is killed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a+", encoding="utf-8") as lock:
+        start = time.monotonic()
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waited = time.monotonic() - start
+                owner = _owner(lock)
+                if waited > patience:
+                    raise TimeoutError(f"another process (group {owner}) still runs this step: {file.name}") from None
+                if waited > 2:
+                    _kill_group(owner)
+                time.sleep(0.1)
+        lock.truncate(0)
+        try:
+            yield lock
+        finally:
+            _kill_group(_owner(lock))  # what the kernel left behind
+            lock.truncate(0)
+
+
+def _owner(lock: IO[str]) -> int:
+    lock.seek(0)
+    text = lock.read().strip()
+    return int(text) if text.isdigit() else 0
+
+
+def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
+    """Run the notebook into its executed copy; RuntimeError names cell, error and copy."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    at: list[tuple[int, int]] = []
+
+    def note(number: int, total: int, text: str) -> None:
+        at.append((number, total))
+        event(number, total, text)
+
+    copy = walk.executed(step.name)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="riqa-", dir=_scratch(), ignore_cleanup_errors=True) as folder:
+        scratch = Path(folder)
+        with open(scratch / "stderr", "w+b") as stderr:
+            env = _environment(walk, step, scratch)
+            start: dict[str, Any] = {"env": env, "stdout": stderr, "stderr": stderr}
+            env["RIQA_LOCK"] = str(lock.fileno())
+            start["pass_fds"] = (lock.fileno(),)
+            try:
+                papermill.execute_notebook(
+                    walk.notebooks / step.notebook, copy, dict(step.parameters), engine_name=_engine(),
+                    kernel_name="python3", language="python", progress_bar=False, cwd=walk.folder,
+                    scratch=scratch, event=note, start=start,
+                )  # fmt: skip
+            except papermill.PapermillExecutionError as e:
+                text = f"cell {at[-1][0]} (In [{e.exec_count}]) {e.ename}: {e.evalue.strip()}"
+                raise RuntimeError(f"{text}; see {walk.shown(copy)}") from e
+            except (DeadKernelError, RuntimeError) as e:
+                stderr.seek(0)
+                said = stderr.read().decode(errors="replace").strip().splitlines()
+                text = f"cell {at[-1][0]}: the kernel died" if at else "the kernel did not start"
+                text += " (killed, out of memory?)" if isinstance(e, DeadKernelError) else f" ({e})"
+                raise RuntimeError(f"{text}{': ' + said[-1] if said else ''}; see {walk.shown(copy)}") from e

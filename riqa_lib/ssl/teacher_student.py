@@ -1,0 +1,169 @@
+r"""Teacher and Student (Telesco et al., arXiv 2511.13353): details learnt from a small set, passed on as pseudo-labels.
+
+With z_j the logits of the details (illumination, clarity, contrast; 1 good) and f the probabilities of the overall grade,
+
+    L_A = sum_ij m_ij BCE(sigmoid(z_ij), t_ij) / sum_ij m_ij          details; m = 0 where there is no target
+    L_B = mean_i CE(f_i, y_i)                                         overall grade
+    Teacher   L = L_A,                        t from people, m = 1 where they said something
+    Student   L = lambda_A L_A + lambda_B L_B, t from the Teacher's probability p:
+              soft       t = p                m = 1
+              hard       t = [p >= 1/2]       m = 1
+              filtered   t = p                m = [|p - 1/2| > margin]
+    single-task: lambda_A = 0
+
+The paper leaves open whether its pseudo-labels are soft or hard; soft is our default, the others are ablations. Views only flip
+and turn: brightness, contrast and sharpness are what is graded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, roc_auc_score
+from torch import Tensor, nn
+
+from ..networks.predict import two_heads
+from ..networks.views import Policy
+from ..scales import DETAILS
+from .base import Batch, Method
+
+GEOMETRY = Policy(flip=0.5, turns=True)
+
+
+PSEUDO = ("soft", "hard", "filtered")
+
+
+Floats = NDArray[np.float64]
+
+
+def pseudo_targets(p: Floats, kind: str, margin: float = 0.25) -> tuple[Floats, Floats]:
+    """Targets and mask (N, 3) from the Teacher's probabilities of good (N, 3). ValueError for another kind or range."""
+    if kind not in PSEUDO:
+        raise ValueError(f"student.pseudo is {kind!r}; allowed: {', '.join(PSEUDO)}")
+    p = np.asarray(p, float)
+    if p.ndim != 2 or p.shape[1] != len(DETAILS) or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"pseudo-labels of shape {p.shape}: expected probabilities (N, {len(DETAILS)})")
+    target = (p >= 0.5).astype(float) if kind == "hard" else p
+    mask = np.abs(p - 0.5) > margin if kind == "filtered" else np.ones_like(p)
+    return target, mask.astype(float)
+
+
+def masked_bce(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+    """L_A of the formula above; 0 (with gradient 0) where the mask is 0 everywhere. logits, targets, mask (N, 3)."""
+    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return (each * mask).sum() / mask.sum().clamp_min(1)
+
+
+class _Details(Method):
+    """What both share: targets of the details beside the pictures, geometric views, two heads."""
+
+    targets: Tensor
+    mask: Tensor
+    weak_policy = GEOMETRY
+    higher_is_better = True
+
+    def __init__(self, net: nn.Module, classes: int, targets: np.ndarray, mask: np.ndarray) -> None:
+        super().__init__(net, classes)
+        self.register_buffer("targets", torch.as_tensor(targets, dtype=torch.float32), persistent=False)
+        self.register_buffer("mask", torch.as_tensor(mask, dtype=torch.float32), persistent=False)
+
+    def seen(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """(overall logits, details logits, L_A) of a batch; its index says which rows of the targets belong to it."""
+        overall, details = self.net(batch.x.images, batch.x.keep)
+        index = batch.index.to(self.targets.device)
+        return overall.float(), details, masked_bce(details.float(), self.targets[index], self.mask[index])
+
+
+class Teacher(_Details):
+    """Details learnt from people's labels (N, 3): 1 good, 0 bad, -1 unknown (no target)."""
+
+    criterion = "val_auc"
+
+    @dataclass(frozen=True)
+    class Config:
+        """learns: which pictures of the detailed set the final Teacher learns from: "train" (its test sources stay unseen) or
+        "all". folds: whether the sources that it learns from are left out one by one, which calibration and pseudo-labels' noise
+        need."""
+
+        name: str = "teacher"
+        learns: str = "train"
+        folds: bool = True
+
+        def __post_init__(self) -> None:
+            if self.learns not in ("train", "all"):
+                raise ValueError(f"teacher.learns is {self.learns!r}; allowed: train, all")
+
+    def __init__(self, net: nn.Module, classes: int, labels: np.ndarray, val_labels: np.ndarray) -> None:
+        super().__init__(net, classes, np.maximum(labels, 0), labels >= 0)
+        self.val_labels = val_labels
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        loss = self.seen(batch)[2]
+        return {"loss": loss}
+
+    def validation(self, net: nn.Module, material: Any) -> dict[str, float]:
+        """Mean AUC over the details of the pictures that were left out (nan where none were): shown, never selected by."""
+        if not len(material.val):
+            return {"val_auc": float("nan")}
+        p = two_heads(net, material.pixels, material.val, material.crop, material.grid)[1].numpy()
+        return {"val_auc": mean_auc(self.val_labels, p)}
+
+
+class Student(_Details):
+    """The overall grade from people, the details from the Teacher."""
+
+    criterion = "val_macro_f1"
+
+    @dataclass(frozen=True)
+    class Config:
+        """lambda_a, lambda_b: weights of details and overall grade. grid: values of lambda_a to choose from by validation macro F1
+        of the overall grade (empty: lambda_a is taken as it is). pseudo: "soft", "hard" or "filtered"; margin: of the last."""
+
+        name: str = "student"
+        lambda_a: float = 1.0
+        lambda_b: float = 1.0
+        grid: tuple[float, ...] = ()
+        pseudo: str = "soft"
+        margin: float = 0.25
+
+        def __post_init__(self) -> None:
+            if self.pseudo not in PSEUDO:
+                raise ValueError(f"student.pseudo is {self.pseudo!r}; allowed: {', '.join(PSEUDO)}")
+            if self.lambda_a < 0 or self.lambda_b <= 0 or any(v <= 0 for v in self.grid):
+                raise ValueError(f"student.lambda_a {self.lambda_a}, lambda_b {self.lambda_b}, grid {self.grid}: "
+                                 "expected 0 or more, above 0, all above 0")  # fmt: skip
+            if not 0 <= self.margin < 0.5:
+                raise ValueError(f"student.margin is {self.margin}; expected 0 up to below 0.5")
+
+    def __init__(self, net: nn.Module, classes: int, config: Config, pseudo: Floats) -> None:
+        super().__init__(net, classes, *pseudo_targets(pseudo, config.pseudo, config.margin))
+        self.lambda_a, self.lambda_b = config.lambda_a, config.lambda_b
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        overall, _, of_details = self.seen(batch)
+        of_overall = F.cross_entropy(overall, batch.y)
+        loss = self.lambda_a * of_details + self.lambda_b * of_overall
+        return {"loss": loss, "overall_loss": of_overall.detach(), "details_loss": of_details.detach()}
+
+    def validation(self, net: nn.Module, material: Any) -> dict[str, float]:
+        """Macro F1 of the overall grade, by which weights are selected, and accuracy."""
+        p = two_heads(net, material.pixels, material.val, material.crop, material.grid)[0].numpy()
+        said = p.argmax(axis=1)
+        classes = range(p.shape[1])
+        return {"val_macro_f1": float(f1_score(material.val_grades, said, average="macro", labels=[*classes], zero_division=0)),
+                "val_accuracy": float((said == material.val_grades).mean())}  # fmt: skip
+
+
+def mean_auc(labels: np.ndarray, p: np.ndarray) -> float:
+    """Mean over the details of the AUC of p (N, 3) for labels (N, 3): 1, 0, -1 unknown; details of one class are left out."""
+    found = []
+    for j in range(p.shape[1]):
+        known = labels[:, j] >= 0
+        if len(np.unique(labels[known, j])) == 2:
+            found.append(roc_auc_score(labels[known, j], p[known, j]))
+    return float(np.mean(found)) if found else float("nan")

@@ -1,0 +1,1 @@
+"""Training runs: settings in, a run's folder out."""

@@ -1,0 +1,118 @@
+"""What a training step costs, and what the hardware allows: `python -m riqa_lib bench`."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from .. import provenance
+from ..networks import device
+from ..networks.vit import ConvStem, ViT
+from ..seeding import rng
+from . import loop, photographs
+
+
+def timed(repeats: int, *works: Callable[[], object]) -> list[float]:
+    """Median seconds of each call, taken in turns (so that what else the machine does hits all), after one to warm up."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    times: list[list[float]] = [[] for _ in works]
+    for _ in range(repeats + 1):
+        for work, seconds in zip(works, times, strict=True):
+            wait()
+            began = time.perf_counter()
+            work()
+            wait()
+            seconds.append(time.perf_counter() - began)
+    return [statistics.median(t[1:]) for t in times]
+
+
+def peak(where: torch.device) -> float:
+    """Floating-point operations a second of a large matrix product: what the hardware gives to a simple program."""
+    n = 8192 if where.type == "cuda" else 1536
+    a = torch.randn(n, n, device=where, dtype=torch.bfloat16 if where.type == "cuda" else torch.float32)
+    return 2 * n**3 / timed(5, lambda: a @ a)[0]
+
+
+def bench(profile: str, steps: int) -> pd.DataFrame:
+    """Measure each method, print it as it comes, and return it: one row a method, with machine and software.
+
+    Columns: method, pictures (through the network in a step), step_ms, bare_ms (forward + backward of the same pictures
+    alone), ratio, pictures_per_second, share_of_peak (the bare network's operations a second over a matrix product's),
+    views_ms, gflops_peak, profile, machine, threads, torch."""
+    device.threads()
+    where = device.device()
+    top = peak(where)
+    about = {"profile": profile, "machine": provenance.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    print(f"{about['machine']}; {about['threads']} threads; torch {about['torch']}; profile {profile}")
+    print(f"a matrix product reaches {top / 1e9:.0f} GFLOP/s")
+    print(f"{'method':20} pictures  step ms  bare ms  ratio  pict./s  of peak  views ms")
+    rows = []
+    for row in ("supervised", "supervised_strong", *(m for m in photographs.METHODS if m != "supervised")):
+        found = measure(profile, row, steps, where)
+        rows.append({
+            "method": row, "pictures": int(found["pictures"]), "step_ms": 1e3 * found["step"], "bare_ms": 1e3 * found["bare"],
+            "ratio": found["step"] / found["bare"], "pictures_per_second": found["pictures"] / found["step"],
+            "share_of_peak": found["flops"] / found["bare"] / top, "views_ms": 1e3 * found["views"],
+            "gflops_peak": top / 1e9, **about,
+        })  # fmt: skip
+        r = rows[-1]
+        print(f"{row:20} {r['pictures']:8} {r['step_ms']:8.1f} {r['bare_ms']:8.1f} {r['ratio']:6.2f} "
+              f"{r['pictures_per_second']:8.0f} {r['share_of_peak']:8.1%} {r['views_ms']:8.1f}")  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str, float]:
+    """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward, of its views."""
+    run = photographs.settings(profile, row, 0, {"model.weights": "none"})
+    c, side = run.train, run.data.size
+    pixels = torch.from_numpy(rng("bench").integers(0, 256, (600, side, side, 3), np.uint8))
+    pixels = pixels.to(where)
+    net = ViT(run.model, run.data.crop, 5).to(where)
+    method = photographs.made(run, net, 5, torch.full((5,), 0.2)).to(where).train()
+    method.teacher = [net]
+    rows = np.arange(600)
+    material = loop.Material(pixels, rows[:200], rows[:200] % 5, rows[200:], rows[:50], rows[:50] % 5, run.data.crop)
+    bf16 = c.precision == "auto" and device.has_bf16(where)
+    for module in net.modules():
+        if isinstance(module, ConvStem):
+            module.bf16 = bf16 and where.type == "cpu"
+    optim, average = loop.optimiser(method, c), loop.Average(net, c.ema)
+    counter = iter(range(10**9))
+
+    def views() -> object:
+        return loop.batch_of(material, method, c, 0, next(counter), net.tokens)
+
+    def step() -> None:
+        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
+            out = method(loop.batch_of(material, method, c, 0, next(counter), net.tokens))
+        optim.zero_grad(set_to_none=True)
+        out["loss"].backward()
+        torch.nn.utils.clip_grad_norm_(method.parameters(), c.clip)
+        optim.step()
+        average.update(1000)
+
+    passes: list[tuple[torch.Tensor, bool]] = []  # what one step puts through the network: (pictures, with gradient)
+    hook = net.register_forward_pre_hook(lambda _, given: passes.append((given[0], torch.is_grad_enabled())))
+    step()
+    hook.remove()
+
+    def bare() -> None:
+        net.zero_grad(set_to_none=True)
+        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
+            with torch.no_grad():
+                for images in (p for p, learns in passes if not learns):
+                    net(images)
+            out = sum(net(images)[0].sum() for images in (p for p, learns in passes if learns))
+        out.backward()
+
+    with FlopCounterMode(display=False) as flops:
+        bare()
+    pictures = sum(len(images) for images, _ in passes)
+    seconds = dict(zip(("step", "bare", "views"), timed(steps, step, bare, views), strict=True))
+    return seconds | {"pictures": pictures, "flops": flops.get_total_flops()}
