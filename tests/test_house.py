@@ -116,6 +116,15 @@ def test_figures_and_read_notebooks_never_load_torch():
             assert not re.search(r"import.*\b(training|networks|torch)\b", text), notebook.name
 
 
+def test_tests_mirror_the_packages_and_import_no_test():
+    packages = {name for name, floor in HOUSE.items() if (LIBRARY / name).is_dir()}
+    for file in sorted((REPOSITORY / "tests").rglob("test_*.py")):
+        folder = file.parent.relative_to(REPOSITORY / "tests").parts
+        assert not folder or folder[0] in packages | {"faults", "notebooks"}, file
+        found = {n.module or "" for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)}
+        assert not any(module.startswith("test_") for module in found), file
+
+
 def test_packages_are_thin():
     for file in LIBRARY.rglob("__init__.py"):
         body = ast.parse(file.read_text()).body

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 import psutil
+from conftest import REPOSITORY
 
 from riqa_lib.plan.run import run_plan
 from riqa_lib.plan.steps import Step, Walk
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 HEAD = """import os, time
 from pathlib import Path
 home = Path(os.environ["RIQA_HOME"])
@@ -42,7 +43,7 @@ time.sleep(60 if slow else 0.5)
 put("out0.txt", "mine")"""
 RUN = """
 import sys
-sys.path[:0] = [{here!r}, {root!r}]
+sys.path[:0] = [{here!r}, {root!r}, {root!r} + "/tests"]
 if __name__ == "__main__":
     from pathlib import Path
     from test_kill import plan, run_plan

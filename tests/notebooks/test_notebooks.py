@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import REPOSITORY
 
 from riqa_lib.tables import names
 from riqa_lib.training import photographs
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -7,14 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import REPOSITORY
 from fundus_trees import make_deepdrid, make_eyeq, make_eyeq_d, make_mshf
 from photo_trees import make_koka10k
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = REPOSITORY
 STEPS = ("03_vit_supervised", "16_significance", "18_explain_and_advise")  # and the four that these need
 SMALL = {
     "data.size": 32, "data.crop": 32, "model.arch": "", "model.width": 16, "model.depth": 1, "model.weights": "none",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from formulas import mean, columns, words
+
 import ast
 import re
 
@@ -57,8 +59,6 @@ def frames() -> dict[str, pd.DataFrame]:
     return {"predictions": p, "history": history(), "counts": counts(), "table2": table, "provenance": facts}
 
 
-def words(figure) -> str:
-    return " | ".join(t.get_text() for t in figure.findobj(lambda a: hasattr(a, "get_text")))
 
 
 def test_class_shares_has_the_shares() -> None:

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY
 
 import run_all
 from riqa_lib.plan.run import by_urgency
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = REPOSITORY
 SETUP, SITE, LIMIT = 110, 30, 15 * 60  # seconds, design 5
 
 

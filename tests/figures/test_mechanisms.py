@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from test_figures import words
+from formulas import words
 
 from riqa_lib.figures import mechanisms, style
 from riqa_lib.tables import diagnostics

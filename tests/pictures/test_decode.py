@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import real_data
+from conftest import REPOSITORY, real_data
 from PIL import Image
 
 from riqa_lib import paths, store
@@ -214,10 +214,9 @@ def test_a_frame_that_is_wrong_is_refused_before_any_work(photos: Path, tmp_path
 SLOW = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from riqa_lib.datasets import data_folder
+sys.path[:0] = {tests!r}
 from riqa_lib.pictures import decode
-from test_pixels import made
+from test_decode import made
 decode.BLOCK = 8
 decode.fit = lambda image, size, fit=decode.fit: (time.sleep(0.02), fit(image, size))[1]
 made(Path({root!r}), Path({folder!r}))
@@ -228,7 +227,7 @@ def test_killed_and_started_again_gives_the_same_bytes(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, folder = made(photos, tmp_path / "whole"), tmp_path / "killed"
-    code = SLOW.format(tests=str(Path(__file__).parent), root=str(photos), folder=str(folder))
+    code = SLOW.format(tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")], root=str(photos), folder=str(folder))
     process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT)
     each, deadline = SIZE * SIZE * 3, time.monotonic() + 60
     while sum(p.stat().st_size for p in folder.glob(".pixels-*.part")) < 30 * each:
@@ -260,7 +259,7 @@ def test_a_full_disk_is_noticed_before_work(photos: Path, tmp_path: Path, monkey
 def test_a_disk_that_fills_up_leaves_no_pixels_and_can_be_resumed(photos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "d"
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000))\n" + SLOW.format(
-        tests=str(Path(__file__).parent), root=str(photos), folder=str(folder)
+        tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")], root=str(photos), folder=str(folder)
     ).replace("0.02", "0")
     out = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=False)
     assert "File too large" in out.stderr

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import REPOSITORY
 
 import run_all
 from riqa_lib.plan import freshness, kernel, run
@@ -24,7 +25,7 @@ from riqa_lib.plan.one_step import run_step
 from riqa_lib.plan.run import _workers, by_urgency, run_plan
 from riqa_lib.plan.steps import PlanError, Record, Step, Walk
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = REPOSITORY
 ANEW = " (makes data or trains: stored runs are made anew)"
 LIBRARY = {
     "__init__.py": "",

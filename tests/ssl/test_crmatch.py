@@ -7,19 +7,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_comatch import dot
-from test_fixmatch import slow_softmax
-from test_freematch import (
+from formulas import (
     WideNet,
     agree,
     columns,
     continues_identically,
     cross,
+    dot,
     every_setting_is_read,
     made,
     mean,
     move,
     skewed,
+    slow_softmax,
     some,
     top,
     views_batch,

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import pytest
 import torch
+from formulas import Net, slow_softmax
 from torch import nn
 
 from riqa_lib.networks.views import View
@@ -14,11 +15,6 @@ from riqa_lib.ssl.base import Batch, forward_views
 from riqa_lib.ssl.fixmatch import FixMatch
 from riqa_lib.ssl.parts import PriorAlignment
 from riqa_lib.ssl.supervised import Supervised
-
-
-def slow_softmax(row):
-    e = [math.exp(v - max(row)) for v in row]
-    return [v / sum(e) for v in e]
 
 
 def slow_fixmatch(z_x, y, z_w, z_s, c, prior, mean, steps):
@@ -93,20 +89,6 @@ def test_nothing_kept_is_a_finite_loss_with_gradient():
     assert (z_s.grad == 0).all()
 
 
-class Net(nn.Module):
-    """Logits that depend on the picture, on training mode and on the blanked tokens, so that every path shows."""
-
-    tokens = 4
-
-    def __init__(self, classes=3):
-        super().__init__()
-        torch.manual_seed(0)
-        self.f, self.head, self.drop = nn.Linear(12, 6), nn.Linear(6, classes), nn.Dropout(0.5)
-
-    def forward(self, x, keep=None):
-        x = x.flatten(1)
-        feature = torch.tanh(self.f(x if keep is None else x * keep.repeat_interleave(3, dim=1)))
-        return self.head(self.drop(feature)), feature
 
 
 def a_batch(m=6, keep=True):

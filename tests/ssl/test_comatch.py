@@ -6,30 +6,27 @@ import math
 
 import pytest
 import torch
-from test_fixmatch import slow_softmax
-from test_freematch import (
+from formulas import (
     WideNet,
     agree,
     columns,
     continues_identically,
     cross,
+    dot,
     every_setting_is_read,
     made,
     mean,
     move,
     norm,
     skewed,
+    slow_softmax,
     some,
     top,
 )
-from test_freematch import views_batch as a_batch
+from formulas import views_batch as a_batch
 
 from riqa_lib.ssl.comatch import CoMatch
 from riqa_lib.ssl.parts import Projection, Queue, QueueAlignment
-
-
-def dot(a, b):
-    return sum(i * j for i, j in zip(a, b, strict=True))
 
 
 def slow_comatch(v, o, y, c, target, state):

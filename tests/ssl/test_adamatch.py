@@ -6,9 +6,21 @@ import math
 
 import pytest
 import torch
-from test_fixmatch import slow_softmax
-from test_freematch import agree, columns, continues_identically, cross, every_setting_is_read, made, mean, move, skewed, some, top
-from test_freematch import views_batch as a_batch
+from formulas import (
+    agree,
+    columns,
+    continues_identically,
+    cross,
+    every_setting_is_read,
+    made,
+    mean,
+    move,
+    skewed,
+    slow_softmax,
+    some,
+    top,
+)
+from formulas import views_batch as a_batch
 from torch import nn
 
 from riqa_lib.ssl.adamatch import AdaMatch
