@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The plan: every notebook, with its parameters and what it needs; those with most still to come after them run first.
+"""The plan: every notebook, with its parameters and what it needs; those with most still to come
+after them run first.
 
-A step with a SEED exists once per seed of the profile: 03_vit_supervised, 03_vit_supervised-seed1, ...
-Every notebook gets NAME, the folder to read and write; those with SETTINGS also get PROFILE, the size of everything.
-"""
+A step with a SEED exists once per seed of the profile: 03_vit_supervised, 03_vit_supervised-seed1,
+... Every notebook gets NAME, the folder to read and write; those with SETTINGS also get PROFILE,
+the size of everything."""
 
 from __future__ import annotations
 
@@ -20,10 +21,14 @@ from riqa_lib.plan.freshness import why_all
 from riqa_lib.plan.run import run_plan
 from riqa_lib.plan.steps import PlanError, Step, Walk
 
-TRAINED = ("01_koka10k", "03_vit_supervised")  # the pictures, the first weights, and what to compare with
+TRAINED = (
+    "01_koka10k",
+    "03_vit_supervised",
+)  # the pictures, the first weights, and what to compare with
 METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freematch", "09_crmatch")
 PLAN = [
-    #    name                 notebook                   parameters                 needs, seconds in `demo`
+    # name                 notebook                   parameters                 needs, seconds in
+    # `demo`
     Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=5),
     Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=95),
     Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb", {"SEED": 0, "SETTINGS": {}},
@@ -52,9 +57,15 @@ PLAN = [
     Step("18_explain_and_advise", "18_explain_and_advise.ipynb", {"SETTINGS": {}},
          needs=("13_fundus_datasets", "15_student"), seconds=35),
 ]  # fmt: skip
-FIRST = {"03_vit_supervised", "15_student"}  # their first seed makes what all share: pretrained weights; the choice of lambda_A
+FIRST = {
+    "03_vit_supervised",
+    "15_student",
+}  # their first seed makes what all share: pretrained weights; the choice of lambda_A
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
-FUNDUS = ("14_teacher", "15_student")  # cheap enough for eight, which a Wilcoxon test over seeds needs
+FUNDUS = (
+    "14_teacher",
+    "15_student",
+)  # cheap enough for eight, which a Wilcoxon test over seeds needs
 FUNDUS_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
 
 
@@ -78,8 +89,11 @@ notebook's parameters cell. Environment: RIQA_HOME (where results go), RIQA_DATA
 (threads of each step, default 1). Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
 
 
-def expand(profile: str, name: str, settings: dict[str, object], most: int | None = None) -> tuple[Step, ...]:
-    """The plan of one profile: NAME, PROFILE and settings filled in, one step per seed (at most so many seeds)."""
+def expand(
+    profile: str, name: str, settings: dict[str, object], most: int | None = None
+) -> tuple[Step, ...]:
+    """The plan of one profile: NAME, PROFILE and settings filled in, one step per seed (at most so
+    many seeds)."""
     seeded = {s.name for s in PLAN if "SEED" in s.parameters}
     steps = []
     for step in PLAN:
@@ -87,16 +101,25 @@ def expand(profile: str, name: str, settings: dict[str, object], most: int | Non
         if "SETTINGS" in given:
             given |= {"PROFILE": profile, "SETTINGS": settings}
         if step.name not in seeded:
-            needs = [s if not seed else f"{s}-seed{seed}"
-                     for s in step.needs for seed in (seeds_of(s, profile, most) if s in seeded else (0,))]  # fmt: skip
+            needs = [
+                s if not seed else f"{s}-seed{seed}"
+                for s in step.needs
+                for seed in (seeds_of(s, profile, most) if s in seeded else (0,))
+            ]
             steps.append(replace(step, parameters=given, needs=tuple(needs)))
             continue
         steps.append(replace(step, parameters=given))
         for seed in seeds_of(step.name, profile, most)[1:]:
             own = [f"{s}-seed{seed}" if s in seeded else s for s in step.needs]
             shared = sorted(FIRST & {step.name, *step.needs})
-            steps.append(replace(step, name=f"{step.name}-seed{seed}", parameters=given | {"SEED": seed},
-                                 needs=(*own, *shared)))  # fmt: skip
+            steps.append(
+                replace(
+                    step,
+                    name=f"{step.name}-seed{seed}",
+                    parameters=given | {"SEED": seed},
+                    needs=(*own, *shared),
+                )
+            )
     return tuple(steps)
 
 
@@ -122,21 +145,55 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     """The command line; wrong usage exits with 2."""
     parser = argparse.ArgumentParser(
         description="Run the notebooks: those up to date are left alone, the rest run side by side.",
-        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
-    )  # fmt: skip
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     add = parser.add_argument
     add("--profile", choices=SEEDS, help="size of everything (default demo)")
-    add("--name", help="folder under results/ and figures/ (default: the profile; with --reference, best)")
-    add("--reference", action="store_true", help="--profile reference, then collect its results to be tracked")
+    add(
+        "--name",
+        help="folder under results/ and figures/ (default: the profile; with --reference, best)",
+    )
+    add(
+        "--reference",
+        action="store_true",
+        help="--profile reference, then collect its results to be tracked",
+    )
     add("--only", nargs="+", metavar="STEP", default=[], help="these steps and those they need")
-    add("--force", nargs="+", metavar="STEP", default=[], help="run these even if up to date, from nothing")
-    add("--set", action="append", metavar="KEY=VALUE", default=[], type=setting, dest="settings",
-        help="another setting for the notebooks, e.g. train.lr=1e-4 (repeatable)")  # fmt: skip
+    add(
+        "--force",
+        nargs="+",
+        metavar="STEP",
+        default=[],
+        help="run these even if up to date, from nothing",
+    )
+    add(
+        "--set",
+        action="append",
+        metavar="KEY=VALUE",
+        default=[],
+        type=setting,
+        dest="settings",
+        help="another setting for the notebooks, e.g. train.lr=1e-4 (repeatable)",
+    )
     add("--seeds", type=at_least_one, metavar="N", help="only the profile's first N seeds")
-    add("--jobs", type=at_least_one, metavar="N", help="steps side by side (default: one per GPU, or 2)")
-    add("--serial", action="store_true", help="one step after another in this process, without dask")
+    add(
+        "--jobs",
+        type=at_least_one,
+        metavar="N",
+        help="steps side by side (default: one per GPU, or 2)",
+    )
+    add(
+        "--serial", action="store_true", help="one step after another in this process, without dask"
+    )
     add("--scheduler", metavar="ADDRESS", help="a running dask scheduler, e.g. tcp://10.0.0.1:8786")
-    add("--home", type=Path, metavar="FOLDER", help="write under this folder (default RIQA_HOME, else here)")
+    add(
+        "--home",
+        type=Path,
+        metavar="FOLDER",
+        help="write under this folder (default RIQA_HOME, else here)",
+    )
     add("--site", action="store_true", help="make the browsable site at the end")
     add("--list", action="store_true", help="show the plan and stop")
     add("--why", nargs="+", metavar="STEP", help="say why these steps would run and stop")
@@ -167,8 +224,11 @@ def show(walk: Walk, only: list[str], explain: list[str] | None) -> None:
 
 def site_is_current(walk: Walk, index: Path) -> bool:
     """Whether the site is younger than every step that ended since, and than its own source."""
-    made_of = [*walk.folder.glob("steps/*.json"), *walk.folder.glob("steps/*.journal"),
-               *(p for p in (paths.ROOT / "docs").rglob("*") if p.is_file())]  # fmt: skip
+    made_of = [
+        *walk.folder.glob("steps/*.json"),
+        *walk.folder.glob("steps/*.journal"),
+        *(p for p in (paths.ROOT / "docs").rglob("*") if p.is_file()),
+    ]
     return index.exists() and all(p.stat().st_mtime <= index.stat().st_mtime for p in made_of)
 
 
@@ -183,7 +243,9 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.list or chosen.why is not None:
             show(walk, chosen.only, chosen.why)
             return 0
-        records = run_plan(walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, chosen.scheduler)
+        records = run_plan(
+            walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, chosen.scheduler
+        )
     except PlanError as e:
         print(f"run_all.py: {e}", file=sys.stderr)
         return 2
@@ -208,6 +270,8 @@ if __name__ == "__main__":
     if importlib.util.find_spec("papermill") is None:
         python = paths.ROOT / ".venv" / "bin" / "python"
         if not python.exists() or sys.prefix == str(python.parents[1]):
-            sys.exit("run_all.py: the packages are not installed; run 'make setup', or 'pip install -e .'")
+            sys.exit(
+                "run_all.py: the packages are not installed; run 'make setup', or 'pip install -e .'"
+            )
         os.execv(python, [str(python), *sys.argv])
     sys.exit(main())

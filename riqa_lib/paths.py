@@ -1,9 +1,9 @@
 """Where things live. One environment variable, RIQA_HOME, moves everything that is written.
 
-    home/results/<name>/     what one walk through the plan leaves (name = profile, or the name you gave)
-    home/results/runs/       trained models, one folder per hash of settings, shared by all walks
-    home/figures/<name>/     figures of that walk
-    RIQA_DATA                real data sets (optional)
+home/results/<name>/     what one walk through the plan leaves (name = profile, or the name you gave)
+home/results/runs/       trained models, one folder per hash of settings, shared by all walks
+home/figures/<name>/     figures of that walk
+RIQA_DATA                real data sets (optional)
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def data() -> Path | None:
 
 
 def shown(path: Path | str) -> str:
-    """A path as people and stored results should see it: relative to home where possible, never machine-specific."""
+    """A path as people and stored results should see it: relative to home where possible, never
+    machine-specific."""
     path = Path(path)
     for base in (home(), ROOT):
         if path.is_absolute() and path.is_relative_to(base):

@@ -10,8 +10,18 @@ from importlib.metadata import PackageNotFoundError, version
 
 from .paths import ROOT
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "scipy", "scikit-learn", "scikit-image", "pillow",
-            "papermill")  # fmt: skip
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "scikit-image",
+    "pillow",
+    "papermill",
+)
 
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
@@ -26,9 +36,12 @@ def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The git commit of the source, with '+' where files differ from it; 'unknown' outside a checkout."""
+    """The git commit of the source, with '+' where files differ from it; 'unknown' outside a
+    checkout."""
     try:
-        ask = lambda *a: subprocess.run(["git", "-C", str(ROOT), *a], capture_output=True, text=True, timeout=20)  # noqa: E731
+        ask = lambda *a: subprocess.run(
+            ["git", "-C", str(ROOT), *a], capture_output=True, text=True, timeout=20
+        )
         head = ask("rev-parse", "--short=12", "HEAD")
         if head.returncode:
             return "unknown"
@@ -43,7 +56,9 @@ def machine() -> str:
     name = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as f:
-            name = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), name)
+            name = next(
+                (line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), name
+            )
     except OSError:
         pass
     words = f"{os.cpu_count()} cores, {name}"

@@ -1,4 +1,5 @@
-"""Files on disk, written whole or not at all; and the store of runs, one folder per hash of settings.
+"""Files on disk, written whole or not at all; and the store of runs, one folder per hash of
+settings.
 
 A run's folder holds
     config.json            the settings; their hash names the folder
@@ -25,7 +26,15 @@ import pandas as pd
 
 from . import paths
 
-TEXT = ("id", "group", "source", "path", "split", "run", "method")  # columns that are text whatever they look like
+TEXT = (
+    "id",
+    "group",
+    "source",
+    "path",
+    "split",
+    "run",
+    "method",
+)  # columns that are text whatever they look like
 
 
 JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by workflow.py
@@ -34,9 +43,11 @@ JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by workflo
 # ---------------------------------------------------------------- files
 @contextlib.contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; on success it replaces `path` at once, on failure it is removed.
+    """Yield a temporary name beside `path`; on success it replaces `path` at once, on failure it is
+    removed.
 
-    A reader sees the old file or the new one, never half of it (also after a kill or on a full disk)."""
+    A reader sees the old file or the new one, never half of it (also after a kill or on a full
+    disk)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -66,7 +77,9 @@ def write_bytes(path: Path | str, data: bytes) -> Path:
 
 def write_json(path: Path | str, value: object) -> Path:
     """Write JSON atomically: sorted keys, indented, UTF-8."""
-    return write_bytes(path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    return write_bytes(
+        path, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    )
 
 
 def read_json(path: Path | str) -> dict:
@@ -78,7 +91,8 @@ def read_json(path: Path | str) -> dict:
 
 
 def write_table(path: Path | str, frame: pd.DataFrame) -> Path:
-    """Write a CSV (or .csv.gz) atomically, byte for byte the same for the same table; the index is not written."""
+    """Write a CSV (or .csv.gz) atomically, byte for byte the same for the same table; the index is
+    not written."""
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.7g").encode()
     if str(path).endswith(".gz"):
         buffer = io.BytesIO()
@@ -89,12 +103,26 @@ def write_table(path: Path | str, frame: pd.DataFrame) -> Path:
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
-    """Read a CSV (or .csv.gz) that write_table wrote; names stay text, "NA" too. ValueError names a damaged file."""
+    """Read a CSV (or .csv.gz) that write_table wrote; names stay text, "NA" too. ValueError names a
+    damaged file."""
     try:
         rest = [c for c in pd.read_csv(path, nrows=0) if c not in TEXT]
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values={key: [""] for key in rest})
-    except (EOFError, gzip.BadGzipFile, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
-        raise ValueError(f"{paths.shown(path)}: damaged or not a table ({e}); delete it and run its step again") from e
+        return pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXT, str),
+            keep_default_na=False,
+            na_values={key: [""] for key in rest},
+        )
+    except (
+        EOFError,
+        gzip.BadGzipFile,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+    ) as e:
+        raise ValueError(
+            f"{paths.shown(path)}: damaged or not a table ({e}); delete it and run its step again"
+        ) from e
 
 
 def need(path: Path | str, notebook: str) -> Path:
@@ -110,25 +138,33 @@ def need(path: Path | str, notebook: str) -> Path:
 
 # ---------------------------------------------------------------- settings and runs
 def settings_hash(settings: dict) -> str:
-    """Twelve hex digits that name these settings. Raises ValueError for values that are not plain JSON (or are NaN)."""
+    """Twelve hex digits that name these settings. Raises ValueError for values that are not plain
+    JSON (or are NaN)."""
     try:
         text = json.dumps(settings, sort_keys=True, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as e:
-        raise ValueError(f"settings must be plain numbers, strings, lists and dictionaries: {e}") from e
+        raise ValueError(
+            f"settings must be plain numbers, strings, lists and dictionaries: {e}"
+        ) from e
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def run_folder(config: dict, base: Path | None = None) -> Path:
     """The folder for these settings (made if needed, with its config.json).
 
-    Raises ValueError if the folder there holds other settings: a run is never mixed with another one."""
-    folder = (base or paths.runs()) / f"{config.get('method', {}).get('name', 'run')}-{settings_hash(config)}"
+    Raises ValueError if the folder there holds other settings: a run is never mixed with another
+    one."""
+    folder = (
+        base or paths.runs()
+    ) / f"{config.get('method', {}).get('name', 'run')}-{settings_hash(config)}"
     file = folder / "config.json"
     if file.exists():
         found = read_json(file)
         if settings_hash(found) != settings_hash(config):
             differ = sorted(k for k in {*found, *config} if found.get(k) != config.get(k))
-            raise ValueError(f"{paths.shown(file)} holds other settings ({', '.join(differ)} differ); move it away")
+            raise ValueError(
+                f"{paths.shown(file)} holds other settings ({', '.join(differ)} differ); move it away"
+            )
     else:
         write_json(file, config)
     return folder
@@ -151,27 +187,34 @@ def flat(config: dict, prefix: str = "") -> dict[str, object]:
 
 
 def read_runs(base: Path | None = None) -> pd.DataFrame:
-    """All finished runs as a tidy frame: one row a run, its folder and its settings under dotted names.
+    """All finished runs as a tidy frame: one row a run, its folder and its settings under dotted
+    names.
 
-    Raises ValueError, naming the folder, for a run whose settings don't give its name (renamed or edited by hand)."""
+    Raises ValueError, naming the folder, for a run whose settings don't give its name (renamed or
+    edited by hand)."""
     rows = []
     for file in sorted((base or paths.runs()).glob("*/config.json")):
         if not done(file.parent):
             continue
         config = read_json(file)
         if not file.parent.name.endswith(settings_hash(config)):
-            raise ValueError(f"{paths.shown(file)}: the settings do not give this folder's name; move it away")
+            raise ValueError(
+                f"{paths.shown(file)}: the settings do not give this folder's name; move it away"
+            )
         rows.append({"run": file.parent.name, "folder": str(file.parent)} | flat(config))
     return pd.DataFrame(rows)
 
 
 def read_predictions(folder: Path | str) -> pd.DataFrame:
-    """Predictions of one run; ValueError, naming file and row, if a probability row does not sum to 1."""
+    """Predictions of one run; ValueError, naming file and row, if a probability row does not sum to
+    1."""
     file = Path(folder) / "predictions.csv.gz"
     frame = read_table(file)
     columns = [c for c in frame if c.startswith("p") and c[1:].isdigit()]
     if not columns:
-        raise ValueError(f"{paths.shown(file)}: no probability columns p0, p1, ...; found {', '.join(frame)}")
+        raise ValueError(
+            f"{paths.shown(file)}: no probability columns p0, p1, ...; found {', '.join(frame)}"
+        )
     total = frame[columns].sum(axis=1)
     wrong = frame.index[(total - 1).abs() > 1e-3]
     if len(wrong):

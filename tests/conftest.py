@@ -14,8 +14,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def real_data(*parts: str) -> Path:
-    """A file or folder of the real data beside the repository (or below RIQA_SHARED_DATA); without it the test is skipped."""
-    path = Path(os.environ.get("RIQA_SHARED_DATA") or REPOSITORY.parent / "shared" / "data").joinpath(*parts)
+    """A file or folder of the real data beside the repository (or below RIQA_SHARED_DATA); without
+    it the test is skipped."""
+    path = Path(
+        os.environ.get("RIQA_SHARED_DATA") or REPOSITORY.parent / "shared" / "data"
+    ).joinpath(*parts)
     if not path.exists():
         pytest.skip(f"{path} is not there: nothing was checked against it")
     return path

@@ -31,7 +31,11 @@ def columns(rows):
 def cross(target, z):
     """H(target, softmax(z)); target: a label or probabilities."""
     log_p = [math.log(v) for v in slow_softmax(z)]
-    return -log_p[target] if isinstance(target, int) else -sum(t * v for t, v in zip(target, log_p, strict=True))
+    return (
+        -log_p[target]
+        if isinstance(target, int)
+        else -sum(t * v for t, v in zip(target, log_p, strict=True))
+    )
 
 
 def top(row):
@@ -48,7 +52,10 @@ def dot(a, b):
 
 def move(rows, prior, average):
     """Distribution alignment of rows."""
-    return [norm([v * (a + 1e-6) / (b + 1e-6) for v, a, b in zip(row, prior, average, strict=True)]) for row in rows]
+    return [
+        norm([v * (a + 1e-6) / (b + 1e-6) for v, a, b in zip(row, prior, average, strict=True)])
+        for row in rows
+    ]
 
 
 def skewed(classes):
@@ -72,7 +79,9 @@ def agree(out, values, slow, fixed, places=((0, 0), (1, -1))):
     Inputs named in fixed must get no gradient."""
     lists = {name: v.tolist() for name, v in values.items()}
     expected = slow(lists, lists)
-    assert {k: out[k].item() for k in expected} == {k: pytest.approx(v, abs=2e-6, rel=2e-6) for k, v in expected.items()}
+    assert {k: out[k].item() for k in expected} == {
+        k: pytest.approx(v, abs=2e-6, rel=2e-6) for k, v in expected.items()
+    }
     assert torch.isfinite(out["loss"])
     out["loss"].backward()
     for name, v in values.items():
@@ -90,7 +99,8 @@ def agree(out, values, slow, fixed, places=((0, 0), (1, -1))):
 
 
 class Net(nn.Module):
-    """Logits that depend on the picture, on training mode and on the blanked tokens, so that every path shows."""
+    """Logits that depend on the picture, on training mode and on the blanked tokens, so that every
+    path shows."""
 
     tokens = 4
 
@@ -111,9 +121,17 @@ class WideNet(Net):
 
 def views_batch(seed=1, m=6, picture=(3, 2, 2)):
     g = torch.Generator().manual_seed(seed)
-    x = lambda n: torch.randn(n, *picture, generator=g)  # noqa: E731
-    u = {"weak": View(x(m)), **{n: View(x(m), (torch.rand(m, 4, generator=g) > 0.3).float()) for n in ("strong", "strong2")}}
-    return Batch(View(x(4)), torch.tensor([0, 1, 2, 0]), torch.randperm(4, generator=g), View(x(4)), u)
+    x = lambda n: torch.randn(n, *picture, generator=g)
+    u = {
+        "weak": View(x(m)),
+        **{
+            n: View(x(m), (torch.rand(m, 4, generator=g) > 0.3).float())
+            for n in ("strong", "strong2")
+        },
+    }
+    return Batch(
+        View(x(4)), torch.tensor([0, 1, 2, 0]), torch.randperm(4, generator=g), View(x(4)), u
+    )
 
 
 def made(kind, config, seed=0):
@@ -142,7 +160,8 @@ def losses(method, steps=4, first=0):
 
 
 def every_setting_is_read(kind, base, others):
-    """Perturbing any setting changes the loss within a few steps; `others` has another value for each."""
+    """Perturbing any setting changes the loss within a few steps; `others` has another value for
+    each."""
     assert {f.name for f in fields(kind.Config)} == {*others, "name"}
     reference = losses(made(kind, base))
     assert losses(made(kind, base)) == reference

@@ -1,4 +1,5 @@
-"""Tiny trees of KonIQ-10k and KADIS-700k in their own formats, and hand labels for some of the latter."""
+"""Tiny trees of KonIQ-10k and KADIS-700k in their own formats, and hand labels for some of the
+latter."""
 
 from __future__ import annotations
 
@@ -9,24 +10,35 @@ from PIL import Image
 
 
 def make_koka10k(root: Path) -> Path:
-    """KonIQ-10k (60 pictures, official score file), KADIS-700k (30) and 20 hand labels below root, as below RIQA_DATA."""
+    """KonIQ-10k (60 pictures, official score file), KADIS-700k (30) and 20 hand labels below root,
+    as below RIQA_DATA."""
     rng = np.random.default_rng(0)
     photos, pristine = root / "koniq10k" / "1024x768", root / "kadis700k" / "ref_imgs"
     for folder in (photos, pristine, root / "koka10k"):
         folder.mkdir(parents=True)
     lines = ["image_name,c1,c2,c3,c4,c5,c_total,MOS,SD,MOS_zscore"]
     for i in range(60):
-        votes = rng.multinomial(100, np.eye(4)[i % 4] @ np.full((4, 5), 0.05) + 0.75 * np.eye(5)[i % 4])
+        votes = rng.multinomial(
+            100, np.eye(4)[i % 4] @ np.full((4, 5), 0.05) + 0.75 * np.eye(5)[i % 4]
+        )
         mean = votes @ np.arange(1, 6) / 100
         sd = np.sqrt(votes @ (np.arange(1, 6) - mean) ** 2 / 99)
-        lines.append(f'"{1000 + i}.jpg",{",".join(map(str, votes))},100,{mean},{sd},{(mean - 1) * 25}')
-        Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(photos / f"{1000 + i}.jpg")
-    (root / "koniq10k" / "koniq10k_scores_and_distributions.csv").write_text("\n".join(lines) + "\n")
+        lines.append(
+            f'"{1000 + i}.jpg",{",".join(map(str, votes))},100,{mean},{sd},{(mean - 1) * 25}'
+        )
+        Image.fromarray(rng.integers(0, 256, (48, 64, 3), np.uint8)).save(
+            photos / f"{1000 + i}.jpg"
+        )
+    (root / "koniq10k" / "koniq10k_scores_and_distributions.csv").write_text(
+        "\n".join(lines) + "\n"
+    )
     names = [f"photo-{i}.png" for i in range(30)]
     for name in names:
         Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(pristine / name)
     types = ["ref_im,dist_type_1,dist_type_2", *(f"{n},3," for n in names)]
     (root / "kadis700k" / "kadis700k_ref_imgs.csv").write_text("\n".join(types) + "\n")
     rows = [f"{n},{4 * (i % 2)},me,2.5,2026-01-01T00:00:00" for i, n in enumerate(names[:20])]
-    (root / "koka10k" / "extra.csv").write_text("\n".join(["id,grade,labeller,seconds,when", *rows]) + "\n")
+    (root / "koka10k" / "extra.csv").write_text(
+        "\n".join(["id,grade,labeller,seconds,when", *rows]) + "\n"
+    )
     return root

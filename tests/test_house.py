@@ -19,13 +19,22 @@ from riqa_lib.plan.steps import Walk
 LIBRARY = REPOSITORY / "riqa_lib"
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").rglob("*.ipynb"))
 
-# The floors, from the ground up; within a floor imports must not go round in circles. A package: its floor, what of outside it
-# must not import, what of ours it must not import although it lies below.
-PICTURE_READERS, TORCH = {"PIL", "skimage"}, {"torch", "torchvision", "timm", "safetensors", "captum"}
-HEAVY, READS = PICTURE_READERS | TORCH, {"tables", "figures"}  # what only reads: nothing that makes data or trains imports it
+# The floors, from the ground up; within a floor imports must not go round in circles. A package:
+# its floor, what of outside it must not import, what of ours it must not import although it lies
+# below.
+PICTURE_READERS, TORCH = (
+    {"PIL", "skimage"},
+    {"torch", "torchvision", "timm", "safetensors", "captum"},
+)
+HEAVY, READS = (
+    PICTURE_READERS | TORCH,
+    {"tables", "figures"},
+)  # what only reads: nothing that makes data or trains imports it
 NOTHING: set[str] = set()
 HOUSE = {
-    **dict.fromkeys(("paths", "seeding", "store", "provenance", "scales", "checks"), (0, HEAVY, NOTHING)),
+    **dict.fromkeys(
+        ("paths", "seeding", "store", "provenance", "scales", "checks"), (0, HEAVY, NOTHING)
+    ),
     "stats": (1, HEAVY, NOTHING),
     "datasets": (2, HEAVY, NOTHING),
     "tables": (3, HEAVY, NOTHING),
@@ -45,7 +54,10 @@ LONGEST = 400  # lines of a module
 
 
 def modules():
-    return {".".join(f.relative_to(LIBRARY).with_suffix("").parts): f for f in sorted(LIBRARY.rglob("*.py"))}
+    return {
+        ".".join(f.relative_to(LIBRARY).with_suffix("").parts): f
+        for f in sorted(LIBRARY.rglob("*.py"))
+    }
 
 
 def imports(file, name):
@@ -59,7 +71,9 @@ def imports(file, name):
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             outside.add((node.module or "").split(".")[0])
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] + (node.module.split(".") if node.module else [])
+            base = package[: len(package) - node.level + 1] + (
+                node.module.split(".") if node.module else []
+            )
             for alias in node.names:
                 full = ".".join([*base, alias.name])
                 inside.add(full if full in known else ".".join(base))
@@ -81,18 +95,25 @@ def test_imports_point_down():
         wrong = {m for m in inside if FLOOR[m.split(".")[0]] > floor or m.split(".")[0] in kept_out}
         assert not wrong, f"{name} imports {wrong} from a floor above, or from what only reads"
         graph[name] = inside - {name}
-    assert len(list(TopologicalSorter(graph).static_order())) >= len(graph)  # raises CycleError where they go round
+    assert len(list(TopologicalSorter(graph).static_order())) >= len(
+        graph
+    )  # raises CycleError where they go round
 
 
 def test_no_module_is_long_and_no_two_share_a_name():
-    long = {name: lines for name, f in modules().items() if (lines := len(f.read_text().splitlines())) > LONGEST}
+    long = {
+        name: lines
+        for name, f in modules().items()
+        if (lines := len(f.read_text().splitlines())) > LONGEST
+    }
     assert not long
     last = [name.split(".")[-1] for name in modules() if not name.endswith("__init__")]
     assert len(last) == len(set(last)), sorted({n for n in last if last.count(n) > 1})
 
 
 def test_what_only_reads_retrains_nothing():
-    """The plan's own rule on this library: what makes data or trains stands on no table, no figure, no command, no plan."""
+    """The plan's own rule on this library: what makes data or trains stands on no table, no figure,
+    no command, no plan."""
     walk = Walk((), "x", REPOSITORY / "notebooks", REPOSITORY)
     found = {key.removeprefix("library riqa_lib.").split(".")[0] for key in makers(walk)}
     assert {"sim", "pictures", "networks", "ssl", "training", "datasets", "store"} <= found
@@ -101,15 +122,27 @@ def test_what_only_reads_retrains_nothing():
 
 
 def test_a_method_imports_no_other_method_no_data_no_training():
-    allowed = {"ssl.base", "ssl.parts", "networks.views", "networks.predict", "stats.calibration", "scales"}
+    allowed = {
+        "ssl.base",
+        "ssl.parts",
+        "networks.views",
+        "networks.predict",
+        "stats.calibration",
+        "scales",
+    }
     for name, file in modules().items():
         if name.startswith("ssl."):
             assert imports(file, name)[1] <= allowed, name
 
 
 def test_figures_and_read_notebooks_never_load_torch():
-    code = "import sys; import riqa_lib.figures.draw_all, riqa_lib.tables.reference, riqa_lib.datasets.folder; print([m for m in ('torch', 'PIL', 'skimage') if m in sys.modules and not m == 'PIL'])"  # noqa: E501
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = "import sys; import riqa_lib.figures.draw_all, riqa_lib.tables.reference, riqa_lib.datasets.folder; print([m for m in ('torch', 'PIL', 'skimage') if m in sys.modules and not m == 'PIL'])"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
     for notebook in NOTEBOOKS:
         text = "".join("".join(c["source"]) for c in json.loads(notebook.read_text())["cells"])
         if "no torch" in text:
@@ -121,7 +154,11 @@ def test_tests_mirror_the_packages_and_import_no_test():
     for file in sorted((REPOSITORY / "tests").rglob("test_*.py")):
         folder = file.parent.relative_to(REPOSITORY / "tests").parts
         assert not folder or folder[0] in packages | {"faults", "notebooks"}, file
-        found = {n.module or "" for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)}
+        found = {
+            n.module or ""
+            for n in ast.walk(ast.parse(file.read_text()))
+            if isinstance(n, ast.ImportFrom)
+        }
         assert not any(module.startswith("test_") for module in found), file
 
 
@@ -145,9 +182,13 @@ def test_notebooks_are_stripped_short_and_without_code_of_their_own(notebook):
     for source in sources:
         kinds = {type(n) for n in ast.walk(ast.parse(source))}
         assert not kinds & {ast.FunctionDef, ast.ClassDef, ast.Lambda}
-        assert not re.search(r"matplotlib|pyplot|sys\.path|filterwarnings|import \*|^[!%]", source, re.M)
+        assert not re.search(
+            r"matplotlib|pyplot|sys\.path|filterwarnings|import \*|^[!%]", source, re.M
+        )
     card = "".join(cells[0]["source"])
-    assert all(f"**{word}**" in card for word in ("Question", "Reads", "Writes", "Paper item", "Time"))
+    assert all(
+        f"**{word}**" in card for word in ("Question", "Reads", "Writes", "Paper item", "Time")
+    )
     assert "provenance" in sources[-1]
 
 
@@ -178,7 +219,7 @@ def test_the_lock_has_hashes_no_addresses_and_satisfies_pyproject():
     blocks = re.split(r"^(?=[a-z0-9._-]+==)", lock, flags=re.M)[1:]
     assert len(blocks) == len(pins) > 100
     assert all("--hash=sha256:" in b for b in blocks)
-    numbers = lambda v: [int(n) for n in re.findall(r"\d+", v)[:3]]  # noqa: E731
+    numbers = lambda v: [int(n) for n in re.findall(r"\d+", v)[:3]]
     for name, least in requirements().items():
         found = [v for n, v in pins if n == name]
         assert found, f"{name} is not in the lock"
@@ -194,4 +235,9 @@ def test_every_dependency_has_its_reason_in_the_readme():
 def test_the_library_imports_fast():
     """Counted in modules, not in seconds: nothing heavy comes with the package itself."""
     code = "import sys, riqa_lib; print(len([m for m in sys.modules if m.split('.')[0] in ('torch', 'pandas', 'numpy')]))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "0"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "0"
+    )

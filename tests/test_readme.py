@@ -32,7 +32,14 @@ def test_my_own_pictures_word_for_word(tmp_path):
     (tmp_path / "mine.py").write_text(example)
     env = os.environ | {"RIQA_HOME": str(tmp_path)}
     env.pop("RIQA_JOURNAL", None)
-    done = subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(
+        [sys.executable, "mine.py"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "ViT + FixMatch" in done.stdout
     assert "Real data" in done.stdout

@@ -16,7 +16,6 @@ from riqa_lib import paths, store
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     file = store.write_json(tmp_path / "a.json", {"n": 1})
 
-
     def broken():
         with store.replacing(file) as part:
             part.write_text("half of")
@@ -37,9 +36,13 @@ def test_tables_are_the_same_bytes_each_time_and_ids_stay_text(tmp_path):
     pd.testing.assert_frame_equal(store.read_table(tmp_path / "a.csv.gz"), frame, check_dtype=False)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x1f\x8bnonsense"])
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x1f\x8bnonsense"]
+)
 def test_a_damaged_table_is_named(tmp_path, damage):
-    file = store.write_table(tmp_path / "p.csv.gz", pd.DataFrame({"id": list("abc") * 50, "p0": range(150)}))
+    file = store.write_table(
+        tmp_path / "p.csv.gz", pd.DataFrame({"id": list("abc") * 50, "p0": range(150)})
+    )
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(ValueError, match=r"p\.csv\.gz: damaged"):
         store.read_table(file)

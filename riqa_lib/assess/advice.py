@@ -1,13 +1,16 @@
-"""From probabilities and picture statistics to plain instructions for whoever takes the photograph, or to no answer at all.
+"""From probabilities and picture statistics to plain instructions for whoever takes the photograph,
+or to no answer at all.
 
-What is wrong comes from the network (illumination, clarity, contrast, each with a probability), what to do about it from simple
-statistics of the picture: RULES, one line each, with the number it rests on. The limits are our own choice, set on simulated
-photographs (notebook 18 shows how often they meet the true cause there); nothing published fixes them.
+What is wrong comes from the network (illumination, clarity, contrast, each with a probability),
+what to do about it from simple statistics of the picture: RULES, one line each, with the number it
+rests on. The limits are our own choice, set on simulated photographs (notebook 18 shows how often
+they meet the true cause there); nothing published fixes them.
 
-Abstention: a picture gets a grade only if the largest probability reaches a threshold, the lowest at which an exact binomial
-test on validation pictures still says that the error among the answered is at most `rate`. Coverages are tested from the
-least up, each at level 1 - confidence, and the first that fails ends it (fixed-sequence testing, as in Angelopoulos et al.,
-Learn then Test, 2021; the setting is that of Geifman and El-Yaniv, NeurIPS 2017)."""
+Abstention: a picture gets a grade only if the largest probability reaches a threshold, the lowest
+at which an exact binomial test on validation pictures still says that the error among the answered
+is at most `rate`. Coverages are tested from the least up, each at level 1 - confidence, and the
+first that fails ends it (fixed-sequence testing, as in Angelopoulos et al., Learn then Test, 2021;
+the setting is that of Geifman and El-Yaniv, NeurIPS 2017)."""
 
 from __future__ import annotations
 
@@ -23,21 +26,33 @@ from ..scales import DETAILS
 SIDE = 160  # px, side of the crop that statistics are taken from
 
 
-SURE = 0.65  # a detail is called good or bad from this probability on, where no threshold was calibrated
+# a detail is called good or bad from this probability on, where no threshold was calibrated
+SURE = 0.65
 
 
 # ---------------------------------------------------------------- statistics
-def statistics(crop: np.ndarray, mask: np.ndarray, *, off_centre: float = 0.0, cut: float = 0.0) -> dict[str, float]:
-    """What RULES look at, of a crop (S, S, 3) uint8 to the field of view and its mask (S, S), bool, S best SIDE.
+def statistics(
+    crop: np.ndarray, mask: np.ndarray, *, off_centre: float = 0.0, cut: float = 0.0
+) -> dict[str, float]:
+    """What RULES look at, of a crop (S, S, 3) uint8 to the field of view and its mask (S, S), bool,
+    S best SIDE.
 
-    level: median of the mean of red and green, 0..1. bright: share of the field with a channel at 250 or more. uneven: 1 - darkest
-    over brightest of nine parts of the field. rim: level at the rim over that in the middle. direction: 0 where edges run all
-    ways alike, 1 where all run one way. texture: local contrast (standard deviation of the band of 1.4 to 4 px over the mean).
-    veil: darkest over median level. glare: how much bluer the bluest 1 % is than the middle, as blue over red. off_centre, cut:
-    as given; how far the field's centre is from the picture's, in radii, and the share of the circle that is not in the picture.
-    Raises ValueError for other shapes or types, or a mask of fewer than 50 px."""
+    level: median of the mean of red and green, 0..1. bright: share of the field with a channel at
+    250 or more. uneven: 1 - darkest over brightest of nine parts of the field. rim: level at the
+    rim over that in the middle. direction: 0 where edges run all ways alike, 1 where all run one
+    way. texture: local contrast (standard deviation of the band of 1.4 to 4 px over the mean).
+    veil: darkest over median level. glare: how much bluer the bluest 1 % is than the middle, as
+    blue over red. off_centre, cut: as given; how far the field's centre is from the picture's, in
+    radii, and the share of the circle that is not in the picture. Raises ValueError for other
+    shapes or types, or a mask of fewer than 50 px."""
     a, inside = np.asarray(crop), np.asarray(mask, bool)
-    if a.ndim != 3 or a.shape[2] != 3 or a.dtype != np.uint8 or inside.shape != a.shape[:2] or inside.sum() < 50:
+    if (
+        a.ndim != 3
+        or a.shape[2] != 3
+        or a.dtype != np.uint8
+        or inside.shape != a.shape[:2]
+        or inside.sum() < 50
+    ):
         raise ValueError(
             f"crop {a.dtype} {a.shape}, mask {inside.shape} of {int(inside.sum())} px; expected uint8 (S, S, 3) and (S, S), 50 px"
         )
@@ -52,12 +67,16 @@ def statistics(crop: np.ndarray, mask: np.ndarray, *, off_centre: float = 0.0, c
     core = core if core.sum() >= 50 else inside
     weight = core.astype(np.float32)
     green = x[..., 1] + 0.3 * x[..., 0]
-    wide = ndimage.gaussian_filter(green * weight, 10 * unit) / np.maximum(ndimage.gaussian_filter(weight, 10 * unit), 1e-3)
+    wide = ndimage.gaussian_filter(green * weight, 10 * unit) / np.maximum(
+        ndimage.gaussian_filter(weight, 10 * unit), 1e-3
+    )
     local = np.where(core, green, wide)
     fine, middle, broad = (ndimage.gaussian_filter(local, s * unit) for s in (0.7, 1.4, 4.0))
     dy, dx = np.gradient(fine)
     dy, dx = dy[core], dx[core]
-    low, high = np.linalg.eigvalsh([[(dx * dx).mean(), (dx * dy).mean()], [(dx * dy).mean(), (dy * dy).mean()]])
+    low, high = np.linalg.eigvalsh(
+        [[(dx * dx).mean(), (dx * dy).mean()], [(dx * dy).mean(), (dy * dy).mean()]]
+    )
 
     def mean(part: np.ndarray, otherwise: float) -> float:
         return float(light[core & part].mean()) if (core & part).sum() > 10 else otherwise
@@ -85,8 +104,9 @@ def statistics(crop: np.ndarray, mask: np.ndarray, *, off_centre: float = 0.0, c
 # ---------------------------------------------------------------- advice
 @dataclass(frozen=True)
 class Rule:
-    """One line of advice. For a bad detail (or, with detail "", for any picture that is not good) whose statistics meet every
-    condition (statistic, ">=" or "<=", limit) of `when`; `why` names what was measured; fits: the simulated defects it is for."""
+    """One line of advice. For a bad detail (or, with detail "", for any picture that is not good)
+    whose statistics meet every condition (statistic, ">=" or "<=", limit) of `when`; `why` names
+    what was measured; fits: the simulated defects it is for."""
 
     detail: str
     when: tuple[tuple[str, str, float], ...]
@@ -95,14 +115,20 @@ class Rule:
     fits: tuple[str, ...] = ()
 
     def meets(self, found: Mapping[str, float]) -> bool:
-        return all(found[s] >= limit if sign == ">=" else found[s] <= limit for s, sign, limit in self.when)
+        return all(
+            found[s] >= limit if sign == ">=" else found[s] <= limit for s, sign, limit in self.when
+        )
 
     def reason(self, found: Mapping[str, float]) -> str:
         """Why, with the numbers it rests on and their limits."""
-        return self.why + "".join(f"; {s} {found[s]:.2f} ({sign} {limit:g})" for s, sign, limit in self.when)
+        return self.why + "".join(
+            f"; {s} {found[s]:.2f} ({sign} {limit:g})" for s, sign, limit in self.when
+        )
 
 
-RULES = (  # of a bad detail the first that fits is said, the last of each fits always; of the others every one that fits
+# of a bad detail the first that fits is said, the last of each fits always; of the others every one
+# that fits
+RULES = (
     Rule("illumination", (("rim", ">=", 1.2), ("bright", ">=", 0.02)), "darken the room, shield the lens, re-align",
          "light leaks in at the rim", ("halo",)),
     Rule("illumination", (("bright", ">=", 0.05),), "lower the flash", "part of the field is over-exposed", ("bright",)),
@@ -121,7 +147,8 @@ RULES = (  # of a bad detail the first that fits is said, the last of each fits 
          "a veil lies over the field", ("veil",)),
     Rule("", (("direction", ">=", 0.4), ("texture", ">=", 0.058)), "ask to open the eyes wide, or hold the lid",
          "lashes in the field", ("lashes",)),
-    Rule("", (("glare", ">=", 0.2), ("bright", "<=", 0.005), ("rim", "<=", 1.0), ("level", ">=", 0.15)),  # else: noise
+    # else: noise
+    Rule("", (("glare", ">=", 0.2), ("bright", "<=", 0.005), ("rim", "<=", 1.0), ("level", ">=", 0.15)),
          "darken the room, tilt away from the reflection", "a bluish reflection", ("reflection",)),
     Rule("", (("cut", ">=", 0.12),), "re-centre, or step back", "the picture cuts the field of view"),
     Rule("", (("off_centre", ">=", 0.25),), "re-centre the field", "the field of view lies off centre"),
@@ -138,10 +165,18 @@ def rule(say: str) -> Rule:
 
 def listing() -> pd.DataFrame:
     """All rules to read: detail ("any": what is not good), when, say, why."""
-    return pd.DataFrame([
-        {"detail": r.detail or "any", "when": " and ".join(f"{s} {sign} {limit:g}" for s, sign, limit in r.when) or "otherwise",
-         "say": r.say, "why": r.why} for r in RULES
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "detail": r.detail or "any",
+                "when": " and ".join(f"{s} {sign} {limit:g}" for s, sign, limit in r.when)
+                or "otherwise",
+                "say": r.say,
+                "why": r.why,
+            }
+            for r in RULES
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -154,18 +189,25 @@ class Advice:
 
 
 def advise(
-    details: Mapping[str, float], found: Mapping[str, float], *, good: bool, sure: Mapping[str, float] | None = None
+    details: Mapping[str, float],
+    found: Mapping[str, float],
+    *,
+    good: bool,
+    sure: Mapping[str, float] | None = None,
 ) -> list[Advice]:
     """Instructions for one picture, in the order of RULES.
 
-    details: probability of good for each of DETAILS (one that is left out or nan is not judged). found: `statistics`. good:
-    whether the overall grade is the best: then nothing is said but what is bad for sure. sure: per detail the probability from
-    which it is called (SURE by default); between 1 - sure and sure nothing is said of it. Raises ValueError for probabilities
-    outside 0..1."""
+    details: probability of good for each of DETAILS (one that is left out or nan is not judged).
+    found: `statistics`. good: whether the overall grade is the best: then nothing is said but what
+    is bad for sure. sure: per detail the probability from which it is called (SURE by default);
+    between 1 - sure and sure nothing is said of it. Raises ValueError for probabilities outside
+    0..1."""
     out = []
     for detail, p in details.items():
         if detail not in DETAILS or not (np.isnan(p) or 0 <= p <= 1):
-            raise ValueError(f"{detail} = {p}: expected probabilities of {', '.join(DETAILS)} in 0..1")
+            raise ValueError(
+                f"{detail} = {p}: expected probabilities of {', '.join(DETAILS)} in 0..1"
+            )
     for detail in (*DETAILS, ""):
         mine = [r for r in RULES if r.detail == detail and r.meets(found)]
         if not detail:

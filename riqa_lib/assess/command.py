@@ -18,12 +18,23 @@ from .grading import RATE, STATES, assess, files, load
 
 # ---------------------------------------------------------------- the command
 COLUMNS = (
-    "file", "state", "grade", "confidence", *DETAILS, "advice", "why", "reason", "width", "height", "field_confidence",
-)  # fmt: skip
+    "file",
+    "state",
+    "grade",
+    "confidence",
+    *DETAILS,
+    "advice",
+    "why",
+    "reason",
+    "width",
+    "height",
+    "field_confidence",
+)
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of `assess` as one of COLUMNS and p_<grade>: details as probabilities of good, advice joined by " | "."""
+    """A row of `assess` as one of COLUMNS and p_<grade>: details as probabilities of good, advice
+    joined by " | "."""
     out = {c: row.get(c, "") for c in COLUMNS}
     out |= {d: row.get("details", {}).get(d, {}).get("good", "") for d in DETAILS}
     told = row.get("advice", [])
@@ -49,7 +60,9 @@ class _Json:
         out.write('{"about": ' + json.dumps(about, ensure_ascii=False) + ',\n"pictures": [')
 
     def add(self, row: dict[str, Any]) -> None:
-        self.out.write(("\n" if self.first else ",\n") + json.dumps(row, ensure_ascii=False, allow_nan=False))
+        self.out.write(
+            ("\n" if self.first else ",\n") + json.dumps(row, ensure_ascii=False, allow_nan=False)
+        )
         self.first = False
 
     def close(self) -> None:
@@ -57,10 +70,16 @@ class _Json:
 
 
 def command(
-    named: Sequence[str], run: str | None = None, rate: float = RATE, csv_file: Path | None = None, json_file: Path | None = None,
-    workers: int = 2, out: IO[str] | None = None,
-) -> int:  # fmt: skip
-    """Assess and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1 where no picture was a fundus."""
+    named: Sequence[str],
+    run: str | None = None,
+    rate: float = RATE,
+    csv_file: Path | None = None,
+    json_file: Path | None = None,
+    workers: int = 2,
+    out: IO[str] | None = None,
+) -> int:
+    """Assess and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1
+    where no picture was a fundus."""
     out = out or sys.stdout
     one = load(run, rate)
     total = sum(1 for _ in files(named))
@@ -70,14 +89,24 @@ def command(
         if csv_file:
             part = stack.enter_context(store.replacing(csv_file))
             text = stack.enter_context(open(part, "w", encoding="utf-8", newline=""))
-            table = csv.DictWriter(text, [*COLUMNS, *(f"p_{w}" for w in one.words)], lineterminator="\n")
+            table = csv.DictWriter(
+                text, [*COLUMNS, *(f"p_{w}" for w in one.words)], lineterminator="\n"
+            )
             table.writeheader()
         if json_file:
             part = stack.enter_context(store.replacing(json_file))
             book = _Json(stack.enter_context(open(part, "w", encoding="utf-8")), one.describe())
         heads = "".join(f"{d:<13}" for d in DETAILS) if one.about["details_learnt"] else ""
-        print(f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice", file=out)
-        for row in tqdm(assess(named, one, workers=workers), total=total, unit="picture", desc="assess", disable=None):
+        print(
+            f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice", file=out
+        )
+        for row in tqdm(
+            assess(named, one, workers=workers),
+            total=total,
+            unit="picture",
+            desc="assess",
+            disable=None,
+        ):
             counts[row["state"]] += 1
             with tqdm.external_write_mode(file=out):
                 print(line(row), file=out)

@@ -1,17 +1,20 @@
 """Where a network looks, as Grad-CAM maps, and whether that is where the defects are.
 
-Grad-CAM (Selvaraju et al., ICCV 2017), by captum's LayerGradCam: with A (K, h, w) a layer's activations and s the score explained,
+Grad-CAM (Selvaraju et al., ICCV 2017), by captum's LayerGradCam: with A (K, h, w) a layer's
+activations and s the score explained,
     map = relu(sum_k alpha_k A_k),  alpha_k = mean over h, w of ds/dA_k,
-resized (bilinear) to the picture. The scores are evidence for *bad*: for the overall grade the logit of the worst class less
-that of the best, for a detail (whose logit speaks for good) the logit's negative.
+resized (bilinear) to the picture. The scores are evidence for *bad*: for the overall grade the
+logit of the worst class less that of the best, for a detail (whose logit speaks for good) the
+logit's negative.
 
-Measured against true defect maps, inside the field of view, on the defect's region: where its map is above the middle between its
-least and its greatest value there.
+Measured against true defect maps, inside the field of view, on the defect's region: where its map
+is above the middle between its least and its greatest value there.
     pointing game (Zhang et al., IJCV 2018)  whether the map's maximum lies in the region
     energy inside (Wang et al., CVPRW 2020)  share of the map's sum that does
-Two kinds of chance: the region's share of the field (`chance`), and what the same network's maps of other pictures reach on this
-region (`shuffled`), which also catches maps that always point at the same place. A map that is 0 throughout counts as chance.
-Defects that are alike everywhere (SPREAD), or whose region fills most of the field (AREA), can't be pointed at: left out."""
+Two kinds of chance: the region's share of the field (`chance`), and what the same network's maps of
+other pictures reach on this region (`shuffled`), which also catches maps that always point at the
+same place. A map that is 0 throughout counts as chance. Defects that are alike everywhere (SPREAD),
+or whose region fills most of the field (AREA), can't be pointed at: left out."""
 
 from __future__ import annotations
 
@@ -46,12 +49,16 @@ CAUSE = (0.8, 0.3)  # severity from which a defect counts as the cause of advice
 
 # ---------------------------------------------------------------- measures
 def region(defect: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Where a defect is: its map (S, S) above the middle of its range in the field (S, S), bool. Empty where it varies by less than
-    SPREAD or fills more than AREA of the field."""
+    """Where a defect is: its map (S, S) above the middle of its range in the field (S, S), bool.
+    Empty where it varies by less than SPREAD or fills more than AREA of the field."""
     values = defect[inside]
     low, high = float(values.min()), float(values.max())
     where = inside & (defect > (low + high) / 2)
-    return where if high - low >= SPREAD and where.sum() <= AREA * inside.sum() else np.zeros_like(inside, dtype=bool)
+    return (
+        where
+        if high - low >= SPREAD and where.sum() <= AREA * inside.sum()
+        else np.zeros_like(inside, dtype=bool)
+    )
 
 
 def whole_defect(maps: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -61,9 +68,14 @@ def whole_defect(maps: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def measure(cam: np.ndarray, where: np.ndarray, inside: np.ndarray) -> dict[str, float]:
-    """pointing (0 or 1; the share of tied maxima that hit), energy and chance (the region's area), 0..1, of a map (S, S) >= 0 and
-    a region (S, S) within the field `inside` (S, S). Raises ValueError for unequal shapes, an empty region or a negative map."""
-    if not cam.shape == where.shape == inside.shape or not (where & inside).any() or (cam < 0).any():
+    """pointing (0 or 1; the share of tied maxima that hit), energy and chance (the region's area),
+    0..1, of a map (S, S) >= 0 and a region (S, S) within the field `inside` (S, S). Raises
+    ValueError for unequal shapes, an empty region or a negative map."""
+    if (
+        not cam.shape == where.shape == inside.shape
+        or not (where & inside).any()
+        or (cam < 0).any()
+    ):
         raise ValueError(
             f"map {cam.shape}, region {where.shape} of {int((where & inside).sum())} px, field {inside.shape}; "
             "expected equal shapes, a region, and no negative value"
@@ -73,7 +85,11 @@ def measure(cam: np.ndarray, where: np.ndarray, inside: np.ndarray) -> dict[str,
     total = values.sum()
     if total <= 0:
         return {"pointing": chance, "energy": chance, "chance": chance}
-    return {"pointing": float(hit[values == values.max()].mean()), "energy": float(values[hit].sum() / total), "chance": chance}
+    return {
+        "pointing": float(hit[values == values.max()].mean()),
+        "energy": float(values[hit].sum() / total),
+        "chance": chance,
+    }
 
 
 def localised(
@@ -81,8 +97,9 @@ def localised(
 ) -> dict[str, dict[int, np.ndarray]]:
     """Regions that can be pointed at: {head: {row: region}}.
 
-    maps: true defect maps of N pictures, insides: their fields; bad: bool (N rows), a column for each of HEADS: only pictures that
-    are truly bad there count, with a `region` that is not empty."""
+    maps: true defect maps of N pictures, insides: their fields; bad: bool (N rows), a column for
+    each of HEADS: only pictures that are truly bad there count, with a `region` that is not
+    empty."""
     out: dict[str, dict[int, np.ndarray]] = {head: {} for head in HEADS}
     for i, (each, inside) in enumerate(zip(maps, insides, strict=True)):
         for head in HEADS:
@@ -95,13 +112,20 @@ def localised(
 
 
 def scores(
-    net: nn.Module, layer: nn.Module, pixels: np.ndarray, frame: pd.DataFrame, regions: Mapping[str, Mapping[int, np.ndarray]],
-    insides: Sequence[np.ndarray], *, details: bool = True,
-) -> pd.DataFrame:  # fmt: skip
+    net: nn.Module,
+    layer: nn.Module,
+    pixels: np.ndarray,
+    frame: pd.DataFrame,
+    regions: Mapping[str, Mapping[int, np.ndarray]],
+    insides: Sequence[np.ndarray],
+    *,
+    details: bool = True,
+) -> pd.DataFrame:
     """Measures of every head's map on every picture with a region: COLUMNS.
 
-    pixels (N, S, S, 3) uint8; frame: id, group (N rows); regions, as `localised` gives them; insides: N fields (S, S), bool.
-    details: False for a single-task network, whose map of the overall grade, its only one, then answers for the details too."""
+    pixels (N, S, S, 3) uint8; frame: id, group (N rows); regions, as `localised` gives them;
+    insides: N fields (S, S), bool. details: False for a single-task network, whose map of the
+    overall grade, its only one, then answers for the details too."""
     rows = []
     for head, of in regions.items():
         chosen = sorted(of)
@@ -111,7 +135,10 @@ def scores(
         for k, i in enumerate(chosen):
             facts = {"head": head, "id": frame["id"].iloc[i], "group": frame["group"].iloc[i]}
             others = [measure(maps[(k + step) % n], of[i], insides[i]) for step in steps]
-            mixed = {f"shuffled_{m}": float(np.mean([o[m] for o in others])) if others else float("nan") for m in MEASURES}
+            mixed = {
+                f"shuffled_{m}": float(np.mean([o[m] for o in others])) if others else float("nan")
+                for m in MEASURES
+            }
             rows.append(facts | measure(maps[k], of[i], insides[i]) | mixed)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -119,8 +146,9 @@ def scores(
 # ---------------------------------------------------------------- a walk's Students
 @dataclass(frozen=True)
 class Cases:
-    """Pictures as the network sees them, with their truth: rows of the set, frame, pixels (N, S, S, 3) uint8, defects (N dicts of
-    true maps (S, S); empty ones for real pictures), insides (N fields), regions as `localised` gives them."""
+    """Pictures as the network sees them, with their truth: rows of the set, frame, pixels (N, S, S,
+    3) uint8, defects (N dicts of true maps (S, S); empty ones for real pictures), insides (N
+    fields), regions as `localised` gives them."""
 
     rows: np.ndarray
     frame: pd.DataFrame
@@ -131,8 +159,8 @@ class Cases:
 
 
 def cases(data: DataSet, count: int, crop: int, seed: int = 0) -> Cases:
-    """Up to `count` test pictures of a set, drawn by seed, their middle `crop` px. Real ones have no defect maps and no regions,
-    and their field is taken to fill the picture."""
+    """Up to `count` test pictures of a set, drawn by seed, their middle `crop` px. Real ones have
+    no defect maps and no regions, and their field is taken to fill the picture."""
     test = np.flatnonzero(data.frame["split"] == "test")
     rows = np.sort(rng("explain", seed).permutation(test)[:count])
     frame = data.frame.iloc[rows].reset_index(drop=True)
@@ -142,34 +170,44 @@ def cases(data: DataSet, count: int, crop: int, seed: int = 0) -> Cases:
     if not data.info["simulated"]:
         where = (np.arange(size) + 0.5) * 2 / size - 1
         field = (np.hypot(where[:, None], where) < 1)[middle, middle]
-        return Cases(rows, frame, pixels, [{}] * len(rows), [field] * len(rows), {head: {} for head in HEADS})
+        return Cases(
+            rows, frame, pixels, [{}] * len(rows), [field] * len(rows), {head: {} for head in HEADS}
+        )
     defects, insides = [], []
     for key in frame["id"]:
         one = shot_of(data, key)
         defects.append({cause: m[middle, middle] for cause, m in one.maps().items()})
         insides.append(one.mask()[middle, middle] > 0.5)
-    bad = pd.DataFrame({"overall": frame["true_grade"] < data.info["classes"] - 1} | {d: frame[f"true_{d}"] == 0 for d in DETAILS})
+    bad = pd.DataFrame(
+        {"overall": frame["true_grade"] < data.info["classes"] - 1}
+        | {d: frame[f"true_{d}"] == 0 for d in DETAILS}
+    )
     return Cases(rows, frame, pixels, defects, insides, localised(defects, insides, bad))
 
 
 def chosen(of: Cases, count: int, *, good: bool = False) -> list[int]:
-    """Rows of the cases to look at: those with most defects that can be pointed at, or, where none can, of the worst grade; good:
-    of the best grade."""
+    """Rows of the cases to look at: those with most defects that can be pointed at, or, where none
+    can, of the worst grade; good: of the best grade."""
     heads = pd.Series([i for rows in of.regions.values() for i in rows], dtype=int).value_counts()
     if good or heads.empty:
         grade = of.frame["true_grade" if "true_grade" in of.frame else "grade"]
         known = grade[grade >= 0]
-        return [int(i) for i in known.index[known == (known.max() if good else known.min())][:count]]
+        return [
+            int(i) for i in known.index[known == (known.max() if good else known.min())][:count]
+        ]
     return sorted(heads.index, key=lambda i: (-heads[i], i))[:count]
 
 
 def study(of: Cases, runs: pd.DataFrame) -> pd.DataFrame:
-    """`scores` of Students on the same pictures, for `localisation.table`: method and seed in front. runs: run, row, seed."""
+    """`scores` of Students on the same pictures, for `localisation.table`: method and seed in
+    front. runs: run, row, seed."""
     parts = [pd.DataFrame(columns=["method", "seed", *COLUMNS])]
     for run in runs.itertuples():
         net, about = load_student(paths.runs() / str(run.run))
         layer = last_layer(net, of.pixels.shape[1])
-        found = scores(net, layer, of.pixels, of.frame, of.regions, of.insides, details=about["details_learnt"])
+        found = scores(
+            net, layer, of.pixels, of.frame, of.regions, of.insides, details=about["details_learnt"]
+        )
         found.insert(0, "seed", run.seed)
         found.insert(0, "method", run.row)
         parts.append(found)
@@ -178,9 +216,9 @@ def study(of: Cases, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Pictures to look at, for figures.contact_sheet: per picture itself, all defects (simulated ones), the overall map of each
-    run, and of one that learnt details their maps. chosen: rows of the cases; runs: run, row (of one seed). Returns pixels and
-    frame (words)."""
+    """Pictures to look at, for figures.contact_sheet: per picture itself, all defects (simulated
+    ones), the overall map of each run, and of one that learnt details their maps. chosen: rows of
+    the cases; runs: run, row (of one seed). Returns pixels and frame (words)."""
     tiles: dict[tuple[int, int], np.ndarray] = {}
     words = ["picture", "true defects"] if any(of.defects) else ["picture"]
     for k, i in enumerate(chosen):
@@ -196,17 +234,26 @@ def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndar
                 tiles[k, len(words)] = overlay(of.pixels[chosen[k]], cam * of.insides[chosen[k]])
             words.append(f"{kind}: {head}")
     where = [(k, j) for k in range(len(chosen)) for j in range(len(words))]
-    return np.stack([tiles[w] for w in where]), pd.DataFrame({"words": [words[j] for _, j in where]})
+    return np.stack([tiles[w] for w in where]), pd.DataFrame(
+        {"words": [words[j] for _, j in where]}
+    )
 
 
 def advice_truth(
-    data: DataSet, count: int, details: pd.DataFrame, good: pd.Series, sure: Mapping[str, float], seed: int = 0
+    data: DataSet,
+    count: int,
+    details: pd.DataFrame,
+    good: pd.Series,
+    sure: Mapping[str, float],
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """How often advice names the true cause, on up to `count` test pictures of a simulated set: a row for each rule that was said:
-    say, detail, said (pictures), right (share of these with a strong defect of the rule's kinds: severity CAUSE or more), chance
-    (that share among all these pictures).
+    """How often advice names the true cause, on up to `count` test pictures of a simulated set: a
+    row for each rule that was said: say, detail, said (pictures), right (share of these with a
+    strong defect of the rule's kinds: severity CAUSE or more), chance (that share among all these
+    pictures).
 
-    details: index id, columns DETAILS, calibrated probabilities of good; good: index id, whether the overall grade is the best."""
+    details: index id, columns DETAILS, calibrated probabilities of good; good: index id, whether
+    the overall grade is the best."""
     settings = data.info["settings"]
     drawn = plan(settings["kind"], settings["n"], settings["seed"]).set_index("id", drop=False)
     test = data.frame["id"][data.frame["split"] == "test"].to_numpy()
@@ -215,7 +262,12 @@ def advice_truth(
     for key in rng("advice", seed).permutation(test)[:count]:
         one = shot(drawn.loc[key].to_dict(), settings["kind"], advice.SIDE, settings["seed"])
         strong = one.severity
-        kinds = {k for cause, d in one.defects.items() if strong[cause] >= CAUSE[cause == "artefact"] for k in d.kinds}
+        kinds = {
+            k
+            for cause, d in one.defects.items()
+            if strong[cause] >= CAUSE[cause == "artefact"]
+            for k in d.kinds
+        }
         found = advice.statistics(one.pixels, one.mask() > 0.5)
         all_kinds.append(kinds)
         told = advice.advise(details.loc[key].to_dict(), found, good=bool(good[key]), sure=sure)
@@ -226,14 +278,22 @@ def advice_truth(
         if right and rule.fits:
             base = float(np.mean([bool(kinds & {*rule.fits}) for kinds in all_kinds]))
             share = float(np.mean(right))
-            rows.append({"say": rule.say, "detail": rule.detail, "said": len(right), "right": share, "chance": base})
+            rows.append(
+                {
+                    "say": rule.say,
+                    "detail": rule.detail,
+                    "said": len(right),
+                    "right": share,
+                    "chance": base,
+                }
+            )
     return pd.DataFrame(rows, columns=["say", "detail", "said", "right", "chance"])
 
 
 def advice_findings(told: pd.DataFrame) -> str:
     """`advice_truth` in words."""
     lines = [
-        f"- \"{row.say}\": said of {row.said} pictures, a true cause in {row.right:.0%} (of all pictures {row.chance:.0%} have it)."
+        f'- "{row.say}": said of {row.said} pictures, a true cause in {row.right:.0%} (of all pictures {row.chance:.0%} have it).'
         for row in told.itertuples()
     ]
     return "\n".join(lines) or "- No advice was given."

@@ -2,9 +2,9 @@
 
 With A (K, h, w) a layer's activations and s the score explained,
     map = relu(sum_k alpha_k A_k),  alpha_k = mean over h, w of ds/dA_k,
-resized (bilinear) to the picture. The scores are evidence for *bad*: for the overall grade the logit of the worst class less
-that of the best, for a detail (whose logit speaks for good) the logit's negative.
-"""
+resized (bilinear) to the picture. The scores are evidence for *bad*: for the overall grade the
+logit of the worst class less that of the best, for a detail (whose logit speaks for good) the
+logit's negative."""
 
 from __future__ import annotations
 
@@ -24,24 +24,33 @@ HEADS = ("overall", *DETAILS)
 
 # ---------------------------------------------------------------- maps
 def evidence(net: nn.Module, head: str) -> Callable[[Tensor], Tensor]:
-    """The score (B,) that a head's map explains, of normalised pictures (B, 3, S, S): evidence for bad.
+    """The score (B,) that a head's map explains, of normalised pictures (B, 3, S, S): evidence for
+    bad.
 
-    net returns overall logits (B, C), worst class first, and detail logits (B, 3), positive for good. ValueError for other
-    heads."""
+    net returns overall logits (B, C), worst class first, and detail logits (B, 3), positive for
+    good. ValueError for other heads."""
     if head not in HEADS:
         raise ValueError(f"head {head!r}: expected {', '.join(HEADS)}")
 
     def score(x: Tensor) -> Tensor:
         overall, details = net(x)[:2]
-        return overall[:, 0] - overall[:, -1] if head == "overall" else -details[:, DETAILS.index(head)]
+        return (
+            overall[:, 0] - overall[:, -1]
+            if head == "overall"
+            else -details[:, DETAILS.index(head)]
+        )
 
     return score
 
 
-def grad_cam(net: nn.Module, layer: nn.Module, pixels: np.ndarray, head: str, *, batch: int = 64) -> np.ndarray:
-    """Grad-CAM maps (N, S, S) float32, 0 or more, of pictures (N, S, S, 3) uint8 for a head; the net is left as it was.
+def grad_cam(
+    net: nn.Module, layer: nn.Module, pixels: np.ndarray, head: str, *, batch: int = 64
+) -> np.ndarray:
+    """Grad-CAM maps (N, S, S) float32, 0 or more, of pictures (N, S, S, 3) uint8 for a head; the
+    net is left as it was.
 
-    layer: whose activations are weighted, a module of the net with an output (B, K, h, w). ValueError for other pictures."""
+    layer: whose activations are weighted, a module of the net with an output (B, K, h, w).
+    ValueError for other pictures."""
     if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"pixels: {pixels.dtype} {pixels.shape}, expected uint8 (N, S, S, 3)")
     mode, out = net.training, []
@@ -52,15 +61,18 @@ def grad_cam(net: nn.Module, layer: nn.Module, pixels: np.ndarray, head: str, *,
         part = torch.from_numpy(np.ascontiguousarray(pixels[start : start + batch])).to(where)
         x = normalise(part).requires_grad_()
         maps = cam.attribute(x, relu_attributions=True)
-        maps = F.interpolate(maps.detach().float(), size=pixels.shape[1:3], mode="bilinear", align_corners=False)
+        maps = F.interpolate(
+            maps.detach().float(), size=pixels.shape[1:3], mode="bilinear", align_corners=False
+        )
         out.append(maps[:, 0].cpu().numpy())
     net.train(mode)
     return np.concatenate(out) if out else np.zeros((0, *pixels.shape[1:3]), np.float32)
 
 
 def last_layer(net: nn.Module, size: int, least: int = 4) -> nn.Module:
-    """The last module of a net whose output for pictures of this size is a map of at least `least` x `least`, found by a trial
-    run: Grad-CAM on a map of 2 x 2 could not point at anything. ValueError if there is none."""
+    """The last module of a net whose output for pictures of this size is a map of at least `least`
+    x `least`, found by a trial run: Grad-CAM on a map of 2 x 2 could not point at anything.
+    ValueError if there is none."""
     found: list[tuple[nn.Module, int]] = []
 
     def note(module: nn.Module, _: object, y: object) -> None:
@@ -78,13 +90,16 @@ def last_layer(net: nn.Module, size: int, least: int = 4) -> nn.Module:
             hook.remove()
     fine = [m for m, side in found if side >= least]
     if not fine:
-        raise ValueError(f"no layer with a map of at least {least} x {least} for pictures of {size} px")
+        raise ValueError(
+            f"no layer with a map of at least {least} x {least} for pictures of {size} px"
+        )
     return fine[-1]
 
 
 # ---------------------------------------------------------------- to look at
 def overlay(pixels: np.ndarray, cam: np.ndarray, *, strength: float = 0.6) -> np.ndarray:
-    """A map (S, S) >= 0 over its picture (S, S, 3) uint8, as uint8: grey where it is 0, yellow to red towards its maximum."""
+    """A map (S, S) >= 0 over its picture (S, S, 3) uint8, as uint8: grey where it is 0, yellow to
+    red towards its maximum."""
     grey = pixels.astype(float).mean(axis=2, keepdims=True) * np.ones(3)
     m = (cam / cam.max() if cam.max() > 0 else cam)[..., None].astype(float)
     heat = np.concatenate([np.full_like(m, 255), 235 * (1 - m), np.zeros_like(m)], axis=2)

@@ -1,11 +1,12 @@
 """Grade fundus photographs: files, folders or globs; `python -m riqa_lib assess PATH...`.
 
-Every file gets a row, whatever it is: graded, abstained (too unsure: no grade), refused (no fundus, with the reason) or unreadable.
-A picture is brought to one working size (WORKING px; JPEG is decoded at reduced scale), so the grade doesn't depend on the size of
-the file; cropped to its field of view; graded by a trained Student. Probabilities of the overall grade are calibrated by
-temperature on the Student's validation pictures, and below the threshold of `advise.abstention` no grade is given. Those of
-the details are calibrated (Platt) on the training part of the small labelled set (mshf), from which the Student saw no label
-but its Teacher did.
+Every file gets a row, whatever it is: graded, abstained (too unsure: no grade), refused (no fundus,
+with the reason) or unreadable. A picture is brought to one working size (WORKING px; JPEG is
+decoded at reduced scale), so the grade doesn't depend on the size of the file; cropped to its field
+of view; graded by a trained Student. Probabilities of the overall grade are calibrated by
+temperature on the Student's validation pictures, and below the threshold of `advise.abstention` no
+grade is given. Those of the details are calibrated (Platt) on the training part of the small
+labelled set (mshf), from which the Student saw no label but its Teacher did.
 
 Pictures flow: some dozens are in memory, however many there are."""
 
@@ -39,7 +40,9 @@ from ..tables import stored
 from ..training.fundus import TUNING, load_student
 from . import advice
 
-WORKING = 480  # px, longer side that pictures are brought to, or twice the network's if that is more
+WORKING = (
+    480  # px, longer side that pictures are brought to, or twice the network's if that is more
+)
 
 
 BATCH = 32  # pictures a forward pass
@@ -57,7 +60,8 @@ STATES = ("graded", "abstained", "refused", "unreadable")
 # ---------------------------------------------------------------- the Student
 @dataclass(frozen=True)
 class Assessor:
-    """A trained Student, calibrated. sure: per detail the probability from which it is called; words: grades, worst first."""
+    """A trained Student, calibrated. sure: per detail the probability from which it is called;
+    words: grades, worst first."""
 
     net: MultiTaskResNet
     about: dict[str, Any]
@@ -76,20 +80,31 @@ class Assessor:
         """Which Student, trained on what, and what its answers promise; plain JSON."""
         simulated = bool(self.about["simulated"])
         return {
-            "run": self.about["run"], "trained_on": self.about["name"], "simulated": simulated, "grades": list(self.words),
-            "details": bool(self.about["details_learnt"]), "temperature": round(self.temperature, 4),
-            "abstention": asdict(self.abstention) | {"error": _number(self.abstention.error)}, "sure": self.sure,
-        }  # fmt: skip
+            "run": self.about["run"],
+            "trained_on": self.about["name"],
+            "simulated": simulated,
+            "grades": list(self.words),
+            "details": bool(self.about["details_learnt"]),
+            "temperature": round(self.temperature, 4),
+            "abstention": asdict(self.abstention) | {"error": _number(self.abstention.error)},
+            "sure": self.sure,
+        }
 
     def headline(self) -> str:
         """The same in words."""
         kind = "multi-task" if self.about["details_learnt"] else "single-task (no details)"
-        data = "SIMULATED photographs: not for real patients" if self.about["simulated"] else "real photographs"
+        data = (
+            "SIMULATED photographs: not for real patients"
+            if self.about["simulated"]
+            else "real photographs"
+        )
         a = self.abstention
         rule = f"abstains always: {a.n} validation pictures don't show an error of at most {a.rate:.0%}; see --rate"
         if a.met:
-            rule = (f"answers from probability {a.threshold:.2f}: {a.coverage:.0%} of {a.n} validation pictures, {a.error:.0%} of "
-                    f"these wrong (promised: at most {a.rate:.0%}, confidence {a.confidence:.0%})")  # fmt: skip
+            rule = (
+                f"answers from probability {a.threshold:.2f}: {a.coverage:.0%} of {a.n} validation pictures, {a.error:.0%} of "
+                f"these wrong (promised: at most {a.rate:.0%}, confidence {a.confidence:.0%})"
+            )
         return f"Student {self.about['run']}, {kind}, trained on {self.about['name']}, {data}.\nIt {rule}."
 
 
@@ -101,19 +116,27 @@ def newest() -> Path:
     for folder in paths.runs().glob("student-*"):
         if not store.done(folder):
             continue
-        about, config = store.read_json(folder / "about.json"), store.read_json(folder / "config.json")
+        about, config = (
+            store.read_json(folder / "about.json"),
+            store.read_json(folder / "config.json"),
+        )
         if about.get("details_learnt") and config.get("seed") != TUNING:
-            found.append((about["classes"] == 3, (folder / "provenance.json").stat().st_mtime_ns, folder))
+            found.append(
+                (about["classes"] == 3, (folder / "provenance.json").stat().st_mtime_ns, folder)
+            )
     if not found:
-        raise FileNotFoundError(f"{paths.shown(paths.runs())}: no trained multi-task Student; run notebook 15_student first "
-                                "(python run_all.py --only 15_student), or name a run")  # fmt: skip
+        raise FileNotFoundError(
+            f"{paths.shown(paths.runs())}: no trained multi-task Student; run notebook 15_student first "
+            "(python run_all.py --only 15_student), or name a run"
+        )
     return max(found)[2]
 
 
 def load(run: str | Path | None = None, rate: float = RATE) -> Assessor:
     """A Student ready to grade: the newest, or a run by folder or by its name in results/runs.
 
-    Raises FileNotFoundError or ValueError for what is no finished Student, ValueError for a rate outside 0..1."""
+    Raises FileNotFoundError or ValueError for what is no finished Student, ValueError for a rate
+    outside 0..1."""
     folder = newest() if run is None else Path(run) if Path(run).is_dir() else paths.runs() / run
     net, about = load_student(folder)
     said = stored.read_fundus_predictions(folder)
@@ -127,9 +150,17 @@ def load(run: str | Path | None = None, rate: float = RATE) -> Assessor:
     for d in DETAILS:
         mine = known[known[d] >= 0]
         labels = mine[d].to_numpy(int)
-        maps.append(platt(mine[f"d_{d}"].to_numpy(float), labels) if len(mine) >= calibration.FEW else (1.0, 0.0))
+        maps.append(
+            platt(mine[f"d_{d}"].to_numpy(float), labels)
+            if len(mine) >= calibration.FEW
+            else (1.0, 0.0)
+        )
         good = calibrated(mine[[f"d_{d}"]].to_numpy(float), maps[-1:])[:, 0]
-        called = calibration.abstention(np.stack([1 - good, good], axis=1), labels, rate=DETAIL_RATE) if len(mine) else None
+        called = (
+            calibration.abstention(np.stack([1 - good, good], axis=1), labels, rate=DETAIL_RATE)
+            if len(mine)
+            else None
+        )
         sure[d] = round(called.threshold, 4) if called and called.met else advice.SURE
     return Assessor(net, about, scales.FUNDUS_GRADES[classes], t, rule, tuple(maps), sure, said)
 
@@ -137,7 +168,8 @@ def load(run: str | Path | None = None, rate: float = RATE) -> Assessor:
 # ---------------------------------------------------------------- one picture
 @dataclass(frozen=True)
 class Prepared:
-    """A file on its way: crop for the network (S, S, 3) uint8 or None, and what its row says already."""
+    """A file on its way: crop for the network (S, S, 3) uint8 or None, and what its row says
+    already."""
 
     row: dict[str, Any]
     crop: np.ndarray | None = None
@@ -145,10 +177,11 @@ class Prepared:
 
 
 def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, tuple[int, int]]:
-    """A picture as upright uint8 (H, W, 3) of longer side at most `working` px, and the file's own (width, height).
+    """A picture as upright uint8 (H, W, 3) of longer side at most `working` px, and the file's own
+    (width, height).
 
-    JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at `working` px or more; None: as it is.
-    Raises ValueError that says what is wrong with the file."""
+    JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at `working` px or
+    more; None: as it is. Raises ValueError that says what is wrong with the file."""
     try:
         with Image.open(file) as opened:
             size = opened.size
@@ -170,7 +203,8 @@ def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, t
 
 
 def prepare(file: Path | str, size: int, working: int | None = WORKING) -> Prepared:
-    """Read, find the field of view, refuse what is no fundus, crop to size x size. Never raises for what a file holds."""
+    """Read, find the field of view, refuse what is no fundus, crop to size x size. Never raises for
+    what a file holds."""
     row: dict[str, Any] = {"file": str(file), "state": "unreadable", "reason": ""}
     try:
         rgb, (row["width"], row["height"]) = read(file, working)
@@ -187,9 +221,14 @@ def prepare(file: Path | str, size: int, working: int | None = WORKING) -> Prepa
     wide, mask = crop_field(rgb, advice.SIDE, found)
     off = cut = 0.0
     if not found.whole and found.confidence >= 0.2:
-        off = float(np.hypot(found.x - (rgb.shape[1] - 1) / 2, found.y - (rgb.shape[0] - 1) / 2) / found.radius)
+        off = float(
+            np.hypot(found.x - (rgb.shape[1] - 1) / 2, found.y - (rgb.shape[0] - 1) / 2)
+            / found.radius
+        )
         cut = float(max(0.0, 1 - mask.sum() / (np.pi / 4 * mask.size)))
-    return Prepared(row | {"reason": found.reason}, crop, advice.statistics(wide, mask, off_centre=off, cut=cut))
+    return Prepared(
+        row | {"reason": found.reason}, crop, advice.statistics(wide, mask, off_centre=off, cut=cut)
+    )
 
 
 def _number(x: float | None, digits: int = 4) -> float | None:
@@ -201,31 +240,50 @@ def _graded(one: Assessor, batch: list[Prepared]) -> list[dict[str, Any]]:
     asked = [b for b in batch if b.crop is not None]
     rows = {}
     if asked:
-        pixels = torch.from_numpy(np.stack([b.crop for b in asked])).to(next(one.net.parameters()).device)  # type: ignore[misc]
-        raw, d = two_heads(one.net, pixels, np.arange(len(asked)), int(one.about["crop"]), int(one.about["grid"]))
+        pixels = torch.from_numpy(np.stack([b.crop for b in asked])).to(
+            next(one.net.parameters()).device
+        )  # type: ignore[misc]
+        raw, d = two_heads(
+            one.net, pixels, np.arange(len(asked)), int(one.about["crop"]), int(one.about["grid"])
+        )
         p = calibration.tempered(raw.numpy(), one.temperature)
-        said = calibrated(d.numpy(), list(one.maps)) if one.about["details_learnt"] else np.full((len(asked), 3), np.nan)
+        said = (
+            calibrated(d.numpy(), list(one.maps))
+            if one.about["details_learnt"]
+            else np.full((len(asked), 3), np.nan)
+        )
         for b, probability, good in zip(asked, p, said, strict=True):
-            rows[id(b)] = b.row | _answer(one, probability, dict(zip(DETAILS, good.tolist(), strict=True)), b.statistics or {})
+            rows[id(b)] = b.row | _answer(
+                one, probability, dict(zip(DETAILS, good.tolist(), strict=True)), b.statistics or {}
+            )
     return [rows.get(id(b), b.row) for b in batch]
 
 
-def _answer(one: Assessor, p: np.ndarray, details: dict[str, float], found: dict[str, float]) -> dict[str, Any]:
+def _answer(
+    one: Assessor, p: np.ndarray, details: dict[str, float], found: dict[str, float]
+) -> dict[str, Any]:
     k = int(p.argmax())
     sure = bool(p[k] >= one.abstention.threshold)
     told = advice.advise(details, found, good=k == len(p) - 1, sure=one.sure)
     return {
-        "state": "graded" if sure else "abstained", "grade": one.words[k] if sure else "", "confidence": _number(p[k]),
+        "state": "graded" if sure else "abstained",
+        "grade": one.words[k] if sure else "",
+        "confidence": _number(p[k]),
         "probabilities": {w: _number(x) for w, x in zip(one.words, p, strict=True)},
-        "details": {d: {"good": _number(x), "call": advice.call(x, one.sure[d])} for d, x in details.items() if np.isfinite(x)},
-        "advice": [asdict(a) for a in told], "statistics": found,
-    }  # fmt: skip
+        "details": {
+            d: {"good": _number(x), "call": advice.call(x, one.sure[d])}
+            for d, x in details.items()
+            if np.isfinite(x)
+        },
+        "advice": [asdict(a) for a in told],
+        "statistics": found,
+    }
 
 
 # ---------------------------------------------------------------- many
 def files(named: Iterable[str | Path]) -> Iterator[Path]:
-    """The files that paths, folders (all below, hidden ones aside) and globs name, sorted within each; what names nothing is
-    yielded as it is, so that it gets its row."""
+    """The files that paths, folders (all below, hidden ones aside) and globs name, sorted within
+    each; what names nothing is yielded as it is, so that it gets its row."""
     for name in map(str, named):
         pattern = glob.has_magic(name) and not os.path.exists(name)
         for path in (sorted(glob.glob(name, recursive=True)) or [name]) if pattern else [name]:
@@ -237,10 +295,13 @@ def files(named: Iterable[str | Path]) -> Iterator[Path]:
                 yield Path(path)
 
 
-def assess(named: Iterable[str | Path], one: Assessor, *, workers: int = 2, working: int | None = None) -> Iterator[dict[str, Any]]:
-    """A row for every file of `files`, in order: file, state (one of STATES), reason, width, height; of fundus photographs also
-    field_confidence, grade ("" where it abstains), confidence, probabilities, details (good: probability; call), advice (say, why,
-    detail), statistics. workers: threads that decode and crop; at most BATCH x (workers + 1) pictures are in memory.
+def assess(
+    named: Iterable[str | Path], one: Assessor, *, workers: int = 2, working: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """A row for every file of `files`, in order: file, state (one of STATES), reason, width,
+    height; of fundus photographs also field_confidence, grade ("" where it abstains), confidence,
+    probabilities, details (good: probability; call), advice (say, why, detail), statistics.
+    workers: threads that decode and crop; at most BATCH x (workers + 1) pictures are in memory.
     working: px that pictures are brought to, the Student's by default."""
     size, least = int(one.about["size"]), working or one.working
     waiting: deque[Future[Prepared]] = deque()
@@ -251,7 +312,9 @@ def assess(named: Iterable[str | Path], one: Assessor, *, workers: int = 2, work
                 waiting.append(pool.submit(prepare, file, size, least))
             if not waiting:
                 return
-            yield from _graded(one, [waiting.popleft().result() for _ in range(min(BATCH, len(waiting)))])
+            yield from _graded(
+                one, [waiting.popleft().result() for _ in range(min(BATCH, len(waiting)))]
+            )
 
 
 # ---------------------------------------------------------------- for the notebook
@@ -264,7 +327,8 @@ def _own(one: Assessor, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def curves(one: Assessor) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """`advise.risk_coverage` of validation and test; and what the threshold does on each: pictures, answered, error, error_all."""
+    """`advise.risk_coverage` of validation and test; and what the threshold does on each: pictures,
+    answered, error, error_all."""
     out, rows = {}, []
     for split, name in (("val", "validation"), ("test", "test")):
         p, truth = _own(one, split)
@@ -272,26 +336,40 @@ def curves(one: Assessor) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
         told = p.max(axis=1) >= one.abstention.threshold
         wrong = p.argmax(axis=1) != truth
         error = float(wrong[told].mean()) if told.any() else float("nan")
-        row = {"split": name, "pictures": len(truth), "answered": float(told.mean()), "error": error}
+        row = {
+            "split": name,
+            "pictures": len(truth),
+            "answered": float(told.mean()),
+            "error": error,
+        }
         rows.append(row | {"error_all": float(wrong.mean())})
     return out, pd.DataFrame(rows)
 
 
 def calls(one: Assessor, which: str) -> tuple[pd.DataFrame, pd.Series]:
-    """Of a set's predictions, by id: calibrated probabilities of good of DETAILS, and whether the overall grade is the best."""
+    """Of a set's predictions, by id: calibrated probabilities of good of DETAILS, and whether the
+    overall grade is the best."""
     mine = one.predictions[one.predictions["set"] == which].set_index("id")
     said = calibrated(mine[[f"d_{d}" for d in DETAILS]].to_numpy(float), list(one.maps))
-    best = mine[[f"p{k}" for k in range(len(one.words))]].to_numpy(float).argmax(axis=1) == len(one.words) - 1
-    return pd.DataFrame(said, index=mine.index, columns=list(DETAILS)), pd.Series(best, index=mine.index)
+    best = (
+        mine[[f"p{k}" for k in range(len(one.words))]].to_numpy(float).argmax(axis=1)
+        == len(one.words) - 1
+    )
+    return pd.DataFrame(said, index=mine.index, columns=list(DETAILS)), pd.Series(
+        best, index=mine.index
+    )
 
 
 def examples(one: Assessor, count: int, seed: int = 0, size: int = 512) -> list[dict[str, Any]]:
-    """Rows of `assess` for simulated photographs of growing defects, size x size px (PNG files, deleted after)."""
+    """Rows of `assess` for simulated photographs of growing defects, size x size px (PNG files,
+    deleted after)."""
     with tempfile.TemporaryDirectory() as folder:
         for k in range(count):
             severity = dict.fromkeys(DETAILS, 0.3 * (k > 0))
             severity[DETAILS[k % 3]] = (0.9 + 0.4 * k) * (k > 0)
-            Image.fromarray(fundus(("example", seed, k), size, severity).pixels).save(Path(folder) / f"example-{k}.png")
+            Image.fromarray(fundus(("example", seed, k), size, severity).pixels).save(
+                Path(folder) / f"example-{k}.png"
+            )
         return [row | {"file": Path(row["file"]).name} for row in assess([folder], one)]
 
 
@@ -300,6 +378,12 @@ def findings(one: Assessor, held: pd.DataFrame) -> str:
     test, rule = held.set_index("split").loc["test"], one.abstention
     if not rule.met:
         return f"- {rule.n} validation pictures don't show an error of at most {rule.rate:.0%}: it abstains always."
-    word = "kept" if test["error"] <= rule.rate else "broken" if np.isfinite(test["error"]) else "not tried (nothing is answered)"
+    word = (
+        "kept"
+        if test["error"] <= rule.rate
+        else "broken"
+        if np.isfinite(test["error"])
+        else "not tried (nothing is answered)"
+    )
     told = f"- At {rule.threshold:.2f} it answers {test['answered']:.0%} of the test pictures, {test['error']:.1%} of these wrong"
     return f"{told} ({test['error_all']:.1%} of all would be); promised: at most {rule.rate:.0%}. Here the promise is {word}."

@@ -1,1 +1,2 @@
-"""Data sets: files on disk become one validated frame (riqa_lib.datasets.folder) with splits that do not leak."""
+"""Data sets: files on disk become one validated frame (riqa_lib.datasets.folder) with splits that
+do not leak."""

@@ -1,7 +1,7 @@
 """What is known of a published data set (licence, page, layout, sizes), and what its loaders share.
 
-Files are found by one listing of their folder, without a look at each: 140,000 names take a moment. Whether a picture can
-be decoded is found later, by riqa_lib.pixels."""
+Files are found by one listing of their folder, without a look at each: 140,000 names take a moment.
+Whether a picture can be decoded is found later, by riqa_lib.pixels."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from .problems import FolderError, Problem, read_text
 
 @dataclass(frozen=True)
 class About:
-    """A published data set. key: its folder below RIQA_DATA; where: its page; layout: one line a file or folder;
-    counts: the published sizes, under the names that the set's `counts(frame)` uses."""
+    """A published data set. key: its folder below RIQA_DATA; where: its page; layout: one line a
+    file or folder; counts: the published sizes, under the names that the set's `counts(frame)`
+    uses."""
 
     key: str
     title: str
@@ -32,17 +33,26 @@ class About:
     counts: dict[str, int]
 
     def compare(self, found: dict[str, int]) -> list[Problem]:
-        """Where the counts found differ from the published ones: no error, since people have parts of a set."""
-        return [Problem("other count than published", 0, name, f"{found.get(name, 0)} found, {n} published")
-                for name, n in self.counts.items() if found.get(name, 0) != n]  # fmt: skip
+        """Where the counts found differ from the published ones: no error, since people have parts
+        of a set."""
+        return [
+            Problem(
+                "other count than published", 0, name, f"{found.get(name, 0)} found, {n} published"
+            )
+            for name, n in self.counts.items()
+            if found.get(name, 0) != n
+        ]
 
 
 def need_folder(root: Path | str, about: About) -> Path:
-    """root as a path. Raises FileNotFoundError that says where to get the set and what goes where."""
+    """root as a path. Raises FileNotFoundError that says where to get the set and what goes
+    where."""
     folder = Path(root).expanduser()
     if not folder.is_dir():
-        raise FileNotFoundError(f"{paths.shown(folder)}: no such folder. {about.title}: get it from {about.where}, "
-                                f"put there:\n{about.layout.strip()}")  # fmt: skip
+        raise FileNotFoundError(
+            f"{paths.shown(folder)}: no such folder. {about.title}: get it from {about.where}, "
+            f"put there:\n{about.layout.strip()}"
+        )
     return folder
 
 
@@ -55,7 +65,8 @@ def need_file(root: Path, name: str) -> Path:
 
 
 def listing(folder: Path) -> dict[str, str]:
-    """Names in a folder: lower case -> as on disk. {} where there is no folder. Hidden files do not count."""
+    """Names in a folder: lower case -> as on disk. {} where there is no folder. Hidden files do not
+    count."""
     if not folder.is_dir():
         return {}
     with os.scandir(folder) as entries:
@@ -73,14 +84,23 @@ def read_table(file: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list[P
 
 
 def number(
-    text: pd.DataFrame, column: str, names: Iterable[str], low: float, high: float, whole: bool = False
+    text: pd.DataFrame,
+    column: str,
+    names: Iterable[str],
+    low: float,
+    high: float,
+    whole: bool = False,
 ) -> tuple[np.ndarray, list[Problem]]:
-    """A column (N,) as numbers, and its cells that are none, out of [low, high], or not whole where they must be."""
+    """A column (N,) as numbers, and its cells that are none, out of [low, high], or not whole where
+    they must be."""
     values = pd.to_numeric(text[column], errors="coerce").to_numpy(float)
     bad = ~((values >= low) & (values <= high)) | (whole & (values % 1 != 0))
     cells, rows, name = text[column].to_numpy(), text.index.to_numpy(), list(names)
     expected = f"expected {'a whole number ' if whole else ''}{low:g} to {high:g}"
-    return values, [Problem(f"bad {column}", int(rows[i]), name[i], f"{cells[i]!r}, {expected}") for i in np.flatnonzero(bad)]
+    return values, [
+        Problem(f"bad {column}", int(rows[i]), name[i], f"{cells[i]!r}, {expected}")
+        for i in np.flatnonzero(bad)
+    ]
 
 
 def doubled(names: Iterable[str], rows: Iterable[int]) -> list[Problem]:
@@ -96,9 +116,15 @@ def doubled(names: Iterable[str], rows: Iterable[int]) -> list[Problem]:
 
 
 def find(
-    root: Path, folder: str, names: Sequence[str], rows: Sequence[int], pictures: bool, known: Iterable[str] = ()
+    root: Path,
+    folder: str,
+    names: Sequence[str],
+    rows: Sequence[int],
+    pictures: bool,
+    known: Iterable[str] = (),
 ) -> tuple[list[str], list[Problem], list[Problem]]:
-    """Paths of pictures relative to root, as on disk; problems (missing ones); notes (how many others are in the folder).
+    """Paths of pictures relative to root, as on disk; problems (missing ones); notes (how many
+    others are in the folder).
 
     names: expected file names, found in upper or lower case. known: other names that
     belong there. pictures=False: nothing is looked up."""
@@ -108,19 +134,33 @@ def find(
     if kept is None:
         return [f"{folder}/{name}" for name in names], [Problem("missing folder", 0, folder)], []
     there = listing(root / kept)
-    missing = [Problem("missing picture", int(row), f"{folder}/{name}")
-               for name, row in zip(names, rows, strict=True) if name.lower() not in there]  # fmt: skip
+    missing = [
+        Problem("missing picture", int(row), f"{folder}/{name}")
+        for name, row in zip(names, rows, strict=True)
+        if name.lower() not in there
+    ]
     extra = len(there.keys() - {name.lower() for name in (*names, *known)})
     notes = [Problem("files not in the table", 0, f"{kept}/", str(extra))] if extra else []
     return [f"{kept}/{there.get(name.lower(), name)}" for name in names], missing, notes
 
 
 def finished(
-    table: Path, frame: pd.DataFrame, about: About, problems: Sequence[Problem], notes: Sequence[Problem], **attrs: Any
+    table: Path,
+    frame: pd.DataFrame,
+    about: About,
+    problems: Sequence[Problem],
+    notes: Sequence[Problem],
+    **attrs: Any,
 ) -> pd.DataFrame:
-    """The frame with its attrs (name, low, high, higher_is_better, notes). Raises FolderError if there are problems."""
+    """The frame with its attrs (name, low, high, higher_is_better, notes). Raises FolderError if
+    there are problems."""
     if problems:
         raise FolderError(paths.shown(table), problems)
-    frame.attrs |= {"name": about.title, "low": None, "high": None, "higher_is_better": None} | attrs
+    frame.attrs |= {
+        "name": about.title,
+        "low": None,
+        "high": None,
+        "higher_is_better": None,
+    } | attrs
     frame.attrs["notes"] = [list(n) for n in notes]
     return frame

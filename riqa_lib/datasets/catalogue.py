@@ -1,4 +1,5 @@
-"""Every real data set that the two papers, or tests of their models, use: where it is, and what is wrong with it."""
+"""Every real data set that the two papers, or tests of their models, use: where it is, and what is
+wrong with it."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from .problems import listed
 
 
 class Set(NamedTuple):
-    """A data set: its About, load(root) -> frame, and counts(frame) -> sizes under the names of about.counts."""
+    """A data set: its About, load(root) -> frame, and counts(frame) -> sizes under the names of
+    about.counts."""
 
     about: About
     load: Callable[..., pd.DataFrame]
@@ -42,10 +44,12 @@ MISSING, BROKEN, OTHER, COMPLETE = "not found", "broken", "found, other counts",
 
 
 def status(root: Path | None) -> pd.DataFrame:
-    """One row a set: key, title, state (MISSING, BROKEN, OTHER than the published counts, or COMPLETE), pictures (found;
-    0 where missing or broken), published, used_for, licence, where, layout, counts, wrong and notes (text).
+    """One row a set: key, title, state (MISSING, BROKEN, OTHER than the published counts, or
+    COMPLETE), pictures (found; 0 where missing or broken), published, used_for, licence, where,
+    layout, counts, wrong and notes (text).
 
-    root: the folder of all sets (None: none is there). A set is missing if root/key is no folder, or an empty one."""
+    root: the folder of all sets (None: none is there). A set is missing if root/key is no folder,
+    or an empty one."""
     rows = []
     for key, one in SETS.items():
         about, state, found, wrong, notes = one.about, MISSING, {}, "", ""
@@ -58,12 +62,26 @@ def status(root: Path | None) -> pd.DataFrame:
                 state = OTHER if wrong else COMPLETE
             except (ValueError, OSError) as e:
                 state, wrong = BROKEN, str(e)
-        counts = ", ".join(f"{name}: {found.get(name, 0)} of {n}" for name, n in about.counts.items())
+        counts = ", ".join(
+            f"{name}: {found.get(name, 0)} of {n}" for name, n in about.counts.items()
+        )
         first = next(iter(about.counts))
-        rows.append({"key": key, "title": about.title, "state": state, "pictures": found.get(first, 0),
-                     "published": about.counts[first], "used_for": about.used_for, "licence": about.licence,
-                     "where": about.where, "layout": about.layout.strip(), "counts": counts, "wrong": wrong,
-                     "notes": notes})  # fmt: skip
+        rows.append(
+            {
+                "key": key,
+                "title": about.title,
+                "state": state,
+                "pictures": found.get(first, 0),
+                "published": about.counts[first],
+                "used_for": about.used_for,
+                "licence": about.licence,
+                "where": about.where,
+                "layout": about.layout.strip(),
+                "counts": counts,
+                "wrong": wrong,
+                "notes": notes,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -72,11 +90,22 @@ def report(table: pd.DataFrame, root: Path | None) -> str:
     head = "RIQA_DATA is not set: no real data" if root is None else f"Real data sets below {root}"
     lines = [head]
     for row in table.to_dict("records"):
-        counts = row["counts"] if row["state"] in (COMPLETE, OTHER) else f"{row['published']} pictures published"
-        lines += ["", f"{row['title']} ({row['key']}): {row['state']}", f"  used for  {row['used_for']}",
-                  f"  licence   {row['licence']}", f"  get it    {row['where']}",
-                  f"  counts    {counts}"]  # fmt: skip
-        lines += [f"  goes to   RIQA_DATA/{row['key']}/"] + [f"            {line}" for line in row["layout"].splitlines()]
+        counts = (
+            row["counts"]
+            if row["state"] in (COMPLETE, OTHER)
+            else f"{row['published']} pictures published"
+        )
+        lines += [
+            "",
+            f"{row['title']} ({row['key']}): {row['state']}",
+            f"  used for  {row['used_for']}",
+            f"  licence   {row['licence']}",
+            f"  get it    {row['where']}",
+            f"  counts    {counts}",
+        ]
+        lines += [f"  goes to   RIQA_DATA/{row['key']}/"] + [
+            f"            {line}" for line in row["layout"].splitlines()
+        ]
         for name in ("wrong", "notes"):
             if row[name]:
                 lines += [f"  {name}"] + [f"    {line}" for line in row[name].splitlines()]
@@ -86,4 +115,6 @@ def report(table: pd.DataFrame, root: Path | None) -> str:
 
 def _text(frame: pd.DataFrame) -> str:
     """Notes of a loader as lines."""
-    return "\n".join(": ".join(str(part) for part in note if part) for note in frame.attrs.get("notes", []))
+    return "\n".join(
+        ": ".join(str(part) for part in note if part) for note in frame.attrs.get("notes", [])
+    )

@@ -28,7 +28,8 @@ from .splits import check_splits
 
 
 def data_key(data: DataSet) -> str:
-    """Names what a run learns from: the pictures, by their key, and what the table says of them, by its content."""
+    """Names what a run learns from: the pictures, by their key, and what the table says of them, by
+    its content."""
     table = hashlib.sha256(data.frame.to_csv(index=False).encode()).hexdigest()[:12]
     return f"{data.info['key']}-{table}"
 
@@ -42,7 +43,8 @@ TEXT = ("id", "path", "group", "source", "split")
 # ---------------------------------------------------------------- reading
 @dataclass(frozen=True)
 class DataSet:
-    """A data folder, opened: frame (one row a picture), pixels (uint8, N x size x size x 3, on disk), info."""
+    """A data folder, opened: frame (one row a picture), pixels (uint8, N x size x size x 3, on
+    disk), info."""
 
     folder: Path
     frame: pd.DataFrame
@@ -56,11 +58,13 @@ class DataSet:
 def open_dataset(folder: Path | str) -> DataSet:
     """Open a data folder; the pixels stay on disk until used.
 
-    Raises FileNotFoundError, naming the notebook to run, when it is not there, and ValueError, naming the file, when
-    its parts don't fit together."""
+    Raises FileNotFoundError, naming the notebook to run, when it is not there, and ValueError,
+    naming the file, when its parts don't fit together."""
     folder = Path(folder)
     info = store.read_json(store.need(folder / "dataset.json", "01_koka10k"))
-    frame_file, pixel_file = (store.need(folder / name, "01_koka10k") for name in ("frame.csv", "pixels.npy"))
+    frame_file, pixel_file = (
+        store.need(folder / name, "01_koka10k") for name in ("frame.csv", "pixels.npy")
+    )
     missing = [key for key in ("name", "simulated", "size", "classes") if key not in info]
     if missing:
         raise ValueError(f"{paths.shown(folder / 'dataset.json')}: {', '.join(missing)} missing")
@@ -70,7 +74,9 @@ def open_dataset(folder: Path | str) -> DataSet:
     try:
         pixels = np.load(pixel_file, mmap_mode="r")
     except (ValueError, EOFError, OSError) as e:
-        raise ValueError(f"{paths.shown(pixel_file)}: damaged ({e}); delete the folder and make it again") from e
+        raise ValueError(
+            f"{paths.shown(pixel_file)}: damaged ({e}); delete the folder and make it again"
+        ) from e
     expected = (len(frame), info["size"], info["size"], 3)
     if pixels.shape != expected or pixels.dtype != np.uint8:
         raise ValueError(
@@ -84,16 +90,24 @@ def _check_frame(frame: pd.DataFrame, name: str, classes: int) -> None:
     """Raise ValueError, naming column or row, unless this is a frame of the agreed form."""
     missing = [c for c in COLUMNS if c not in frame]
     if missing:
-        raise ValueError(f"{name}: no column {', '.join(missing)}; found {', '.join(map(str, frame))}")
+        raise ValueError(
+            f"{name}: no column {', '.join(missing)}; found {', '.join(map(str, frame))}"
+        )
     if not len(frame):
         raise ValueError(f"{name}: no pictures")
     for wrong, column, expected in (
         (frame["id"].duplicated().to_numpy(), "id", "each id once"),
-        (~frame["grade"].isin(range(-1, classes)).to_numpy(), "grade", f"-1 (none) to {classes - 1}"),
+        (
+            ~frame["grade"].isin(range(-1, classes)).to_numpy(),
+            "grade",
+            f"-1 (none) to {classes - 1}",
+        ),
     ):
         if wrong.any():
             i = int(np.argmax(wrong))
-            raise ValueError(f"{name}: row {i + 2}: {column} {frame[column].iloc[i]}, expected {expected}")
+            raise ValueError(
+                f"{name}: row {i + 2}: {column} {frame[column].iloc[i]}, expected {expected}"
+            )
     try:
         check_splits(frame)
     except ValueError as e:
@@ -113,10 +127,11 @@ def write_dataset(
 ) -> Path:
     """Write a data folder, resumably; returns it. A reader sees all of it or none.
 
-    blocks(start): yields uint8 arrays (n, size, size, 3) for the frame's rows start, start + 1, ... in order.
-    key: names what the pixels are made from; pixels of the same key, size and length are kept. info: name, simulated,
-    classes, settings (plain JSON). Raises OSError when the disk is too small, what blocks raises, ValueError for a
-    frame not of the agreed form. An OSError or a kill leaves a .part file to resume from, any other error nothing."""
+    blocks(start): yields uint8 arrays (n, size, size, 3) for the frame's rows start, start + 1, ...
+    in order. key: names what the pixels are made from; pixels of the same key, size and length are
+    kept. info: name, simulated, classes, settings (plain JSON). Raises OSError when the disk is too
+    small, what blocks raises, ValueError for a frame not of the agreed form. An OSError or a kill
+    leaves a .part file to resume from, any other error nothing."""
     folder = Path(folder)
     if size < 1:
         raise ValueError(f"size = {size}: expected a side in pixels, at least 1")
@@ -146,11 +161,18 @@ def write_dataset(
 
 
 def _fill(
-    folder: Path, shape: tuple[int, ...], key: str, blocks: Callable[[int], Iterable[np.ndarray]], name: str, bar: bool
+    folder: Path,
+    shape: tuple[int, ...],
+    key: str,
+    blocks: Callable[[int], Iterable[np.ndarray]],
+    name: str,
+    bar: bool,
 ) -> None:
     """Complete the .part file of this key: a .npy whose length says how many pictures are done."""
     buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
     header, each = buffer.getvalue(), int(np.prod(shape[1:]))
     part = folder / f".pixels-{key}.part"
     for other in folder.glob(".pixels-*.part"):
@@ -160,15 +182,20 @@ def _fill(
     start = max(0, (length - len(header)) // each)
     store.free_space(folder, (shape[0] - start) * each)
     try:
-        with open(part, "r+b" if length else "wb") as f, tqdm(
-            total=shape[0], initial=start, desc=name, unit="picture", disable=not bar
-        ) as progress:  # fmt: skip
+        with (
+            open(part, "r+b" if length else "wb") as f,
+            tqdm(
+                total=shape[0], initial=start, desc=name, unit="picture", disable=not bar
+            ) as progress,
+        ):
             f.write(header)
             f.truncate(len(header) + start * each)
             f.seek(0, os.SEEK_END)
             for block in blocks(start) if start < shape[0] else ():
                 if block.dtype != np.uint8 or block.shape[1:] != shape[1:]:
-                    raise ValueError(f"{name}: {block.dtype} {block.shape[1:]}, expected uint8 {shape[1:]}")
+                    raise ValueError(
+                        f"{name}: {block.dtype} {block.shape[1:]}, expected uint8 {shape[1:]}"
+                    )
                 f.write(np.ascontiguousarray(block).data)
                 f.flush()
                 progress.update(len(block))
@@ -185,7 +212,8 @@ def _fill(
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time writes a data folder; another waits. A killed process lets go by itself."""
+    """One process at a time writes a data folder; another waits. A killed process lets go by
+    itself."""
     with open(folder / ".lock", "w", encoding="utf-8") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         yield

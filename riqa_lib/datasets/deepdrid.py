@@ -1,12 +1,15 @@
-"""DeepDRiD (Liu et al., Patterns 3:100512, 2022), regular fundus: 2,000 photographs of 500 patients, two of each eye.
+"""DeepDRiD (Liu et al., Patterns 3:100512, 2022), regular fundus: 2,000 photographs of 500
+patients, two of each eye.
 
-Overall quality (0 not good enough for diagnosis, 1 good enough) belongs to the EYE: both its photographs have the same. So
-the number of independent labels is that of eyes. Clarity and field definition count up (1 to 10), artifact counts DOWN (0 none
-to 10): here it is turned round, so that higher is better.
+Overall quality (0 not good enough for diagnosis, 1 good enough) belongs to the EYE: both its
+photographs have the same. So the number of independent labels is that of eyes. Clarity and field
+definition count up (1 to 10), artifact counts DOWN (0 none to 10): here it is turned round, so that
+higher is better.
 
-The tables' image_path uses backslashes and leaves out the folder Images; the test labels are two workbooks without paths, so
-paths are made of patient and image_id. Patients 56, 77, 164 and 167 have mis-numbered photographs (56_r3): there the eye is
-told by which of left_eye_DR_Level and right_eye_DR_Level is filled. By it every eye has one overall label; by the names not."""
+The tables' image_path uses backslashes and leaves out the folder Images; the test labels are two
+workbooks without paths, so paths are made of patient and image_id. Patients 56, 77, 164 and 167
+have mis-numbered photographs (56_r3): there the eye is told by which of left_eye_DR_Level and
+right_eye_DR_Level is filled. By it every eye has one overall label; by the names not."""
 
 from __future__ import annotations
 
@@ -73,53 +76,94 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
     for split in FOLDERS:
         part = frame[frame["split"] == split]
         sizes |= {split: len(part), f"{split} patients": part["group"].nunique()}
-        sizes |= {f"{split} {name}": int((part["grade"] == g).sum()) for g, name in enumerate(("bad", "good"))}
+        sizes |= {
+            f"{split} {name}": int((part["grade"] == g).sum())
+            for g, name in enumerate(("bad", "good"))
+        }
     return sizes
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a photograph: id ("56_r3"), path, group (patient), source (Nicheng, Shanghai or Nation where a table says so,
-    else deepdrid), split (train, val, test: the official one, by patient), grade (0 bad, 1 good), score (nan), illumination,
-    clarity, contrast (-1: unknown; the set's own Clarity is something else), artifact (0 to 10, higher is better: 10 -
-    artifact_native), artifact_native (as published, 0 is best), clarity_level and field_definition (1 to 10, higher is better),
-    eye (left or right: the one that the labels belong to), view (1 or 2; 0 where names are mis-numbered), dr_grade (of the eye,
-    0 to 4; -1: unknown, or published as 5, not gradable).
+    """One row a photograph: id ("56_r3"), path, group (patient), source (Nicheng, Shanghai or
+    Nation where a table says so, else deepdrid), split (train, val, test: the official one, by
+    patient), grade (0 bad, 1 good), score (nan), illumination, clarity, contrast (-1: unknown; the
+    set's own Clarity is something else), artifact (0 to 10, higher is better: 10 -
+    artifact_native), artifact_native (as published, 0 is best), clarity_level and field_definition
+    (1 to 10, higher is better), eye (left or right: the one that the labels belong to), view (1 or
+    2; 0 where names are mis-numbered), dr_grade (of the eye, 0 to 4; -1: unknown, or published as
+    5, not gradable).
 
-    A part of the set will do: those of the three folders (FOLDERS) that are there. pictures=False reads the tables alone.
-    Raises FileNotFoundError without folder, without any of the three, or without the table of one; FolderError with everything
-    wrong."""
+    A part of the set will do: those of the three folders (FOLDERS) that are there. pictures=False
+    reads the tables alone. Raises FileNotFoundError without folder, without any of the three, or
+    without the table of one; FolderError with everything wrong."""
     root = need_folder(root, ABOUT)
     top = listing(root).get("regular_fundus_images", "")
     there = listing(root / top)
-    folders = {split: (f"{top}/" if top else "") + there[f.lower()] for split, f in FOLDERS.items() if f.lower() in there}
+    folders = {
+        split: (f"{top}/" if top else "") + there[f.lower()]
+        for split, f in FOLDERS.items()
+        if f.lower() in there
+    }
     if not folders:
-        raise FileNotFoundError(f"{ABOUT.title}: none of {', '.join(FOLDERS.values())} in {root.name}/ or "
-                                f"{root.name}/regular_fundus_images/")  # fmt: skip
+        raise FileNotFoundError(
+            f"{ABOUT.title}: none of {', '.join(FOLDERS.values())} in {root.name}/ or "
+            f"{root.name}/regular_fundus_images/"
+        )
     frames, problems, notes = [], [], []
     for split, folder in folders.items():
         one, wrong, said = _read(root, folder, split)
         found = _images(root, folder) if pictures else {}
         made = [f"{folder}/Images/{i.partition('_')[0]}/{i}.jpg" for i in one["id"]]
-        one.insert(1, "path", np.array([found.get(i.lower(), "") for i in one["id"]] if pictures else made, dtype=object))
-        wrong += [Problem("missing picture", row, i, f"expected {p}")
-                  for row, i, p, got in zip(one["row"], one["id"], made, one["path"], strict=True) if not got]  # fmt: skip
+        one.insert(
+            1,
+            "path",
+            np.array(
+                [found.get(i.lower(), "") for i in one["id"]] if pictures else made, dtype=object
+            ),
+        )
+        wrong += [
+            Problem("missing picture", row, i, f"expected {p}")
+            for row, i, p, got in zip(one["row"], one["id"], made, one["path"], strict=True)
+            if not got
+        ]
         extra = found.keys() - {i.lower() for i in one["id"]}
-        said += [Problem("files not in the table", 0, f"{folder}/Images/", str(len(extra)))] if extra else []
+        said += (
+            [Problem("files not in the table", 0, f"{folder}/Images/", str(len(extra)))]
+            if extra
+            else []
+        )
         frames.append(one)
         problems += [p._replace(name=f"{FOLDERS[split]}: {p.name}") for p in wrong]
         notes += said
     frame = pd.concat(frames, ignore_index=True)
-    problems += [Problem("patient in more than one split", 0, g, ", ".join(s)) for g, s in shared_groups(frame).items() if g]
+    problems += [
+        Problem("patient in more than one split", 0, g, ", ".join(s))
+        for g, s in shared_groups(frame).items()
+        if g
+    ]
     frame, said = _eyes(frame)
-    notes += said + [Problem("folder not there", 0, f) for split, f in FOLDERS.items() if split not in folders]
-    return finished(root / top, frame.drop(columns="row"), ABOUT, problems, notes, low=0.0, high=1.0, higher_is_better=True,
-                    classes=2)  # fmt: skip
+    notes += said + [
+        Problem("folder not there", 0, f) for split, f in FOLDERS.items() if split not in folders
+    ]
+    return finished(
+        root / top,
+        frame.drop(columns="row"),
+        ABOUT,
+        problems,
+        notes,
+        low=0.0,
+        high=1.0,
+        higher_is_better=True,
+        classes=2,
+    )
 
 
 def _read(root: Path, folder: str, split: str) -> tuple[pd.DataFrame, list[Problem], list[Problem]]:
     """One part's frame without paths (row: line of its table), what is wrong, and notes."""
     if split == "test":
-        text, problems = read_sheet(need_file(root / folder, "Challenge2_labels.xlsx"), ["image_id", *QUALITY])
+        text, problems = read_sheet(
+            need_file(root / folder, "Challenge2_labels.xlsx"), ["image_id", *QUALITY]
+        )
         text, wrong = _with_dr(text, root / folder)
         problems += wrong
     else:
@@ -128,72 +172,122 @@ def _read(root: Path, folder: str, split: str) -> tuple[pd.DataFrame, list[Probl
     names, rows = text["image_id"], text.index
     problems += doubled(names, rows)
     match = [re.fullmatch(r"(\d+)_([lr])(\d)", name) for name in names]
-    problems += [Problem("unexpected image_id", int(row), name, "expected <patient>_l<view> or <patient>_r<view>")
-                 for row, name, m in zip(rows, names, match, strict=True) if name and not m]  # fmt: skip
+    problems += [
+        Problem(
+            "unexpected image_id", int(row), name, "expected <patient>_l<view> or <patient>_r<view>"
+        )
+        for row, name, m in zip(rows, names, match, strict=True)
+        if name and not m
+    ]
     patient = [m[1] if m else "" for m in match]
     notes = []
     if split != "test":
-        problems += [Problem("other patient", int(row), name, f"patient_id {p!r}")
-                     for row, name, p, mine in zip(rows, names, text["patient_id"], patient, strict=True)
-                     if mine and p != mine]  # fmt: skip
-        other = [n for n, p in zip(names, text["image_path"], strict=True) if PureWindowsPath(p).stem.lower() != n.lower()]
+        problems += [
+            Problem("other patient", int(row), name, f"patient_id {p!r}")
+            for row, name, p, mine in zip(rows, names, text["patient_id"], patient, strict=True)
+            if mine and p != mine
+        ]
+        other = [
+            n
+            for n, p in zip(names, text["image_path"], strict=True)
+            if PureWindowsPath(p).stem.lower() != n.lower()
+        ]
         if other:
-            notes.append(Problem("image_path names another picture (ignored)", 0, ", ".join(other[:10]), f"{len(other)} rows"))
+            notes.append(
+                Problem(
+                    "image_path names another picture (ignored)",
+                    0,
+                    ", ".join(other[:10]),
+                    f"{len(other)} rows",
+                )
+            )
     values = {}
     for column, levels in LEVELS.items():
         values[column], bad = _level(text, column, levels)
         problems += bad
     dr, eye, bad = _dr(text, ["left" if m and m[2] == "l" else "right" if m else "" for m in match])
-    frame = pd.DataFrame({
-        "id": names.to_numpy(), "group": [f"patient-{p}" if p else "" for p in patient],
-        "source": _sources(root / folder, split, names), "split": split, "grade": values["Overall quality"], "score": np.nan,
-        **dict.fromkeys(DETAILS, -1), "artifact": 10 - values["Artifact"], "artifact_native": values["Artifact"],
-        "clarity_level": values["Clarity"], "field_definition": values["Field definition"], "eye": eye,
-        "view": [int(m[3]) if m else 0 for m in match], "dr_grade": dr, "row": [*rows],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": names.to_numpy(),
+            "group": [f"patient-{p}" if p else "" for p in patient],
+            "source": _sources(root / folder, split, names),
+            "split": split,
+            "grade": values["Overall quality"],
+            "score": np.nan,
+            **dict.fromkeys(DETAILS, -1),
+            "artifact": 10 - values["Artifact"],
+            "artifact_native": values["Artifact"],
+            "clarity_level": values["Clarity"],
+            "field_definition": values["Field definition"],
+            "eye": eye,
+            "view": [int(m[3]) if m else 0 for m in match],
+            "dr_grade": dr,
+            "row": [*rows],
+        }
+    )
     return frame, problems + bad, notes
 
 
-def _level(text: pd.DataFrame, column: str, levels: tuple[int, ...]) -> tuple[np.ndarray, list[Problem]]:
+def _level(
+    text: pd.DataFrame, column: str, levels: tuple[int, ...]
+) -> tuple[np.ndarray, list[Problem]]:
     """A column (N,) of whole numbers, and its cells that are none of the levels."""
     known = {str(n): n for n in levels}
-    bad = [Problem(f"bad {column}", int(row), name, f"{cell!r}, expected one of {', '.join(known)}")
-           for row, name, cell in zip(text.index, text["image_id"], text[column], strict=True) if cell not in known]  # fmt: skip
+    bad = [
+        Problem(f"bad {column}", int(row), name, f"{cell!r}, expected one of {', '.join(known)}")
+        for row, name, cell in zip(text.index, text["image_id"], text[column], strict=True)
+        if cell not in known
+    ]
     return np.array([known.get(cell, 0) for cell in text[column]], int), bad
 
 
 def _with_dr(text: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """The test labels with a column DR_Levels of the other workbook ("" where it is not there, or does not have a picture)."""
+    """The test labels with a column DR_Levels of the other workbook ("" where it is not there, or
+    does not have a picture)."""
     name = listing(folder).get("challenge1_labels.xlsx")
     if name is None:
         return text.assign(DR_Levels=""), []
     other, problems = read_sheet(folder / name, ["image_id", "DR_Levels"])
     problems += doubled(other["image_id"], other.index)
     levels = dict(zip(other["image_id"], other["DR_Levels"], strict=True))
-    return text.assign(DR_Levels=text["image_id"].map(levels).fillna("")), [p._replace(name=f"{name}: {p.name}") for p in problems]
+    return text.assign(DR_Levels=text["image_id"].map(levels).fillna("")), [
+        p._replace(name=f"{name}: {p.name}") for p in problems
+    ]
 
 
 def _dr(text: pd.DataFrame, named: list[str]) -> tuple[np.ndarray, list[str], list[Problem]]:
-    """DR level of each photograph's eye (-1: unknown), the eye that its labels belong to, and bad cells.
+    """DR level of each photograph's eye (-1: unknown), the eye that its labels belong to, and bad
+    cells.
 
-    The eye is the one whose DR column is filled; as its name says where none is, or there is one column for both."""
+    The eye is the one whose DR column is filled; as its name says where none is, or there is one
+    column for both."""
     problems, dr, eye = [], np.full(len(text), -1), list(named)
     columns = {e: c for e, c in EYES.items() if c in text} or {"": "DR_Levels"}
     for i, (row, name) in enumerate(zip(text.index, text["image_id"], strict=True)):
         cells = {e: text[c].iloc[i] for e, c in columns.items() if text[c].iloc[i]}
         if len(cells) > 1:
-            problems.append(Problem("DR level of both eyes", int(row), name, f"expected one of {', '.join(EYES.values())}"))
+            problems.append(
+                Problem(
+                    "DR level of both eyes",
+                    int(row),
+                    name,
+                    f"expected one of {', '.join(EYES.values())}",
+                )
+            )
         for e, cell in cells.items():
             eye[i] = e or eye[i]
             if cell in set("012345"):
                 dr[i] = int(cell) if cell != "5" else -1
             else:
-                problems.append(Problem("bad DR level", int(row), name, f"{cell!r}, expected 0 to 5"))
+                problems.append(
+                    Problem("bad DR level", int(row), name, f"{cell!r}, expected 0 to 5")
+                )
     return dr, eye, problems
 
 
 def _sources(folder: Path, split: str, names: pd.Series) -> list[str]:
-    """The project that each picture comes from, by the optional table of it; the set's key where it is not there."""
+    """The project that each picture comes from, by the optional table of it; the set's key where it
+    is not there."""
     file = folder / FOLDERS[split].replace("fundus-", "fundus-source-")
     name = listing(folder).get(f"{file.name.lower()}.csv")
     if split == "test" or name is None:
@@ -206,12 +300,17 @@ def _sources(folder: Path, split: str, names: pd.Series) -> list[str]:
 def _images(root: Path, folder: str) -> dict[str, str]:
     """Lower-case stem -> path relative to root of the pictures in <folder>/Images/<patient>/."""
     images = f"{folder}/{listing(root / folder).get('images', 'Images')}"
-    return {name.rpartition(".")[0]: f"{images}/{patient}/{kept}" for patient in listing(root / images).values()
-            for name, kept in listing(root / images / patient).items() if name.endswith((".jpg", ".jpeg", ".png"))}  # fmt: skip
+    return {
+        name.rpartition(".")[0]: f"{images}/{patient}/{kept}"
+        for patient in listing(root / images).values()
+        for name, kept in listing(root / images / patient).items()
+        if name.endswith((".jpg", ".jpeg", ".png"))
+    }
 
 
 def _eyes(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
-    """The frame with view 0 for patients whose names are mis-numbered; notes on them, and on eyes with two overall labels."""
+    """The frame with view 0 for patients whose names are mis-numbered; notes on them, and on eyes
+    with two overall labels."""
     letter = np.where(frame["eye"] == "left", "l", "r")
     named = frame["id"].str.extract(r"_([lr])\d$")[0]
     odd = frame["group"].isin(frame["group"][~frame["view"].isin([1, 2]) | (named != letter)])
@@ -221,7 +320,14 @@ def _eyes(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
     patients = list(dict.fromkeys(frame["group"][odd]))
     notes = []
     if patients:
-        notes.append(Problem("mis-numbered photographs", 0, ", ".join(patients[:10]), "eye by the DR columns, view unknown"))
+        notes.append(
+            Problem(
+                "mis-numbered photographs",
+                0,
+                ", ".join(patients[:10]),
+                "eye by the DR columns, view unknown",
+            )
+        )
     if two:
         notes.append(Problem("eyes with two overall labels", 0, ", ".join(two[:10]), str(len(two))))
     return frame, notes

@@ -1,8 +1,10 @@
-"""EyeQ (Fu et al., MICCAI 2019): 28,792 fundus photographs of EyePACS, each graded Good, Usable or Reject.
+"""EyeQ (Fu et al., MICCAI 2019): 28,792 fundus photographs of EyePACS, each graded Good, Usable or
+Reject.
 
-The tables say 0 = Good, 1 = Usable, 2 = Reject, so LOWER IS BETTER THERE. Here, as everywhere inside, it is turned round:
-grade 0 = Reject, 1 = Usable, 2 = Good. The tables name <patient>_<eye>.jpeg; the set's own preprocessing writes .png.
-There is no official validation split. Usable is 15 % of train and 28 % of test."""
+The tables say 0 = Good, 1 = Usable, 2 = Reject, so LOWER IS BETTER THERE. Here, as everywhere
+inside, it is turned round: grade 0 = Reject, 1 = Usable, 2 = Good. The tables name
+<patient>_<eye>.jpeg; the set's own preprocessing writes .png. There is no official validation
+split. Usable is 15 % of train and 28 % of test."""
 
 from __future__ import annotations
 
@@ -26,8 +28,6 @@ SUFFIXES = (".png", ".jpeg", ".jpg")  # in this order, where there are several
 
 # HzFu/EyeQ, issue 2, names five; the tables as published now have the first two of them
 FAILING = {"15337_left", "13227_left", "40764_right", "26250_left", "5371_left"}
-
-
 
 
 ABOUT = About(
@@ -54,18 +54,21 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
     for split in ("train", "test"):
         part = frame[frame["split"] == split]
         sizes |= {split: len(part), f"{split} patients": part["group"].nunique()}
-        sizes |= {f"{split} {name}": int((part["grade"] == g).sum()) for g, name in enumerate(GRADES)}
+        sizes |= {
+            f"{split} {name}": int((part["grade"] == g).sum()) for g, name in enumerate(GRADES)
+        }
     return sizes
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a photograph: id ("10009_left"), path, group (patient), source, split (train or test), grade (0 reject, 1 usable,
-    2 good), score (nan), illumination, clarity, contrast (-1: unknown), quality (as in the table: 0 good, 2 reject), dr_grade
-    (0 to 4), eye (left or right).
+    """One row a photograph: id ("10009_left"), path, group (patient), source, split (train or
+    test), grade (0 reject, 1 usable, 2 good), score (nan), illumination, clarity, contrast (-1:
+    unknown), quality (as in the table: 0 good, 2 reject), dr_grade (0 to 4), eye (left or right).
 
-    pictures=False reads the tables alone. Photographs that the set's own preprocessing fails on (FAILING) are left out where
-    their files are missing, which attrs["notes"] says. Where a photograph has several files, the first of SUFFIXES is taken.
-    Raises FileNotFoundError without folder or table; FolderError with everything wrong."""
+    pictures=False reads the tables alone. Photographs that the set's own preprocessing fails on
+    (FAILING) are left out where their files are missing, which attrs["notes"] says. Where a
+    photograph has several files, the first of SUFFIXES is taken. Raises FileNotFoundError without
+    folder or table; FolderError with everything wrong."""
     root = need_folder(root, ABOUT)
     parts, problems = [], []
     for split in ("train", "test"):
@@ -74,8 +77,11 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
         problems += found
     frame = pd.concat(parts, ignore_index=True)
     first = frame[frame["split"] == "train"].set_index("group")["row"]
-    problems += [Problem("patient in both splits", int(first.loc[[group]].iloc[0]), group)
-                 for group in shared_groups(frame) if group]  # fmt: skip
+    problems += [
+        Problem("patient in both splits", int(first.loc[[group]].iloc[0]), group)
+        for group in shared_groups(frame)
+        if group
+    ]
     path, notes = find_stems(root, frame["id"].tolist(), frame["split"].tolist(), pictures)
     frame.insert(1, "path", np.array(path, dtype=object))
     gone = frame[frame["path"] == ""]
@@ -84,10 +90,21 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
             notes.append(Problem("left out, the set's own preprocessing fails on it", row, name))
         else:
             expected = f"expected {split}/{name}.png (or .jpeg, .jpg), or in images/"
-            problems.append(Problem("missing picture", row, f"Label_EyeQ_{split}.csv: {name}", expected))
+            problems.append(
+                Problem("missing picture", row, f"Label_EyeQ_{split}.csv: {name}", expected)
+            )
     frame = frame[frame["path"] != ""].reset_index(drop=True)
-    return finished(root, frame.drop(columns="row"), ABOUT, problems, notes, low=0.0, high=2.0, higher_is_better=True,
-                    classes=3)  # fmt: skip
+    return finished(
+        root,
+        frame.drop(columns="row"),
+        ABOUT,
+        problems,
+        notes,
+        low=0.0,
+        high=2.0,
+        higher_is_better=True,
+        classes=3,
+    )
 
 
 def label_file(root: Path, name: str) -> Path:
@@ -96,9 +113,12 @@ def label_file(root: Path, name: str) -> Path:
     return need_file(inside if name.lower() in listing(inside) else root, name)
 
 
-def find_stems(root: Path, stems: Sequence[str], splits: Sequence[str], pictures: bool = True) -> tuple[list[str], list[Problem]]:
-    """Paths relative to root of pictures known by their names without suffix, "" where there is none; notes (files of other
-    names). Looked for in the folder named as the picture's split, then in images/; upper or lower case, first of SUFFIXES.
+def find_stems(
+    root: Path, stems: Sequence[str], splits: Sequence[str], pictures: bool = True
+) -> tuple[list[str], list[Problem]]:
+    """Paths relative to root of pictures known by their names without suffix, "" where there is
+    none; notes (files of other names). Looked for in the folder named as the picture's split, then
+    in images/; upper or lower case, first of SUFFIXES.
 
     pictures=False: nothing is looked up, the name is <split>/<stem>.jpeg."""
     if not pictures:
@@ -107,28 +127,57 @@ def find_stems(root: Path, stems: Sequence[str], splits: Sequence[str], pictures
     there = {name: listing(root / top[name]) for name in {*splits, "images"} if name in top}
     path, used = [], set()
     for stem, split in zip(stems, splits, strict=True):
-        tried = [(folder, f"{stem.lower()}{suffix}") for folder in (split, "images") for suffix in SUFFIXES]
+        tried = [
+            (folder, f"{stem.lower()}{suffix}")
+            for folder in (split, "images")
+            for suffix in SUFFIXES
+        ]
         found = [(folder, name) for folder, name in tried if name in there.get(folder, {})]
         used |= {*found}
         path.append(f"{top[found[0][0]]}/{there[found[0][0]][found[0][1]]}" if found else "")
-    extra = {folder: sum((folder, name) not in used for name in names) for folder, names in sorted(there.items())}
-    return path, [Problem("files not in the table", 0, f"{top[folder]}/", str(n)) for folder, n in extra.items() if n]
+    extra = {
+        folder: sum((folder, name) not in used for name in names)
+        for folder, names in sorted(there.items())
+    }
+    return path, [
+        Problem("files not in the table", 0, f"{top[folder]}/", str(n))
+        for folder, n in extra.items()
+        if n
+    ]
 
 
 def _read(file: Path, split: str) -> tuple[pd.DataFrame, list[Problem]]:
-    """One label table, without paths; row: its line. (Its first column, without a name, is a running number.)"""
+    """One label table, without paths; row: its line. (Its first column, without a name, is a
+    running number.)"""
     text, problems = read_table(file, ["image", "quality", "DR_grade"])
     image = text["image"]
     problems += doubled(image, text.index)
     quality, bad = number(text, "quality", image, 0, 2, whole=True)
     dr, worse = number(text, "DR_grade", image, 0, 4, whole=True)
     match = [re.fullmatch(r"(\d+)_(left|right)\.jpeg", name) for name in image]
-    problems += [Problem("unexpected name", int(row), name, "expected <patient>_left.jpeg or <patient>_right.jpeg")
-                 for row, name, m in zip(text.index, image, match, strict=True) if name and not m]  # fmt: skip
-    frame = pd.DataFrame({
-        "id": [name.rpartition(".")[0] for name in image], "group": [f"patient-{m[1]}" if m else "" for m in match],
-        "source": ABOUT.key, "split": split, "grade": 2 - np.nan_to_num(quality).astype(int), "score": np.nan,
-        **dict.fromkeys(DETAILS, -1), "quality": np.nan_to_num(quality).astype(int),
-        "dr_grade": np.nan_to_num(dr).astype(int), "eye": [m[2] if m else "" for m in match], "row": [*text.index],
-    })  # fmt: skip
+    problems += [
+        Problem(
+            "unexpected name",
+            int(row),
+            name,
+            "expected <patient>_left.jpeg or <patient>_right.jpeg",
+        )
+        for row, name, m in zip(text.index, image, match, strict=True)
+        if name and not m
+    ]
+    frame = pd.DataFrame(
+        {
+            "id": [name.rpartition(".")[0] for name in image],
+            "group": [f"patient-{m[1]}" if m else "" for m in match],
+            "source": ABOUT.key,
+            "split": split,
+            "grade": 2 - np.nan_to_num(quality).astype(int),
+            "score": np.nan,
+            **dict.fromkeys(DETAILS, -1),
+            "quality": np.nan_to_num(quality).astype(int),
+            "dr_grade": np.nan_to_num(dr).astype(int),
+            "eye": [m[2] if m else "" for m in match],
+            "row": [*text.index],
+        }
+    )
     return frame, [p._replace(name=f"{file.name}: {p.name}") for p in (*problems, *bad, *worse)]

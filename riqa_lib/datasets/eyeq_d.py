@@ -1,8 +1,10 @@
-"""EyeQ-D (Telesco et al., arXiv 2511.13353): 160 photographs of EyeQ's test split with illumination, clarity and contrast.
+"""EyeQ-D (Telesco et al., arXiv 2511.13353): 160 photographs of EyeQ's test split with
+illumination, clarity and contrast.
 
-Here 0 = Reject and 2 = Good, the opposite of EyeQ's tables, and details are 0 bad, 1 good: nothing is turned round.
-Its overall grade is EyeQ's own label, re-coded, for every photograph (`join` checks it), so agreement with it is no new
-evidence. One label a photograph: votes of single experts are not published."""
+Here 0 = Reject and 2 = Good, the opposite of EyeQ's tables, and details are 0 bad, 1 good: nothing
+is turned round. Its overall grade is EyeQ's own label, re-coded, for every photograph (`join`
+checks it), so agreement with it is no new evidence. One label a photograph: votes of single experts
+are not published."""
 
 from __future__ import annotations
 
@@ -32,10 +34,16 @@ ABOUT = About(
 images/<patient>_<eye>.png, .jpeg or .jpg   or no folder images/: the photographs are then EyeQ's (key eyeq)
 """,
     counts={
-        "pictures": 160, "patients": 159, "reject": 33, "usable": 49, "good": 78,
-        "illumination good": 54, "clarity good": 121, "contrast good": 105,
+        "pictures": 160,
+        "patients": 159,
+        "reject": 33,
+        "usable": 49,
+        "good": 78,
+        "illumination good": 54,
+        "clarity good": 121,
+        "contrast good": 105,
     },
-)  # fmt: skip
+)
 
 
 def counts(frame: pd.DataFrame) -> dict[str, int]:
@@ -46,56 +54,95 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a photograph: id ("871_right"), path, group (patient), source, split (all test), grade (0 reject, 1 usable,
-    2 good), score (nan), illumination, clarity, contrast (0 bad, 1 good), eye (left or right).
+    """One row a photograph: id ("871_right"), path, group (patient), source, split (all test),
+    grade (0 reject, 1 usable, 2 good), score (nan), illumination, clarity, contrast (0 bad, 1
+    good), eye (left or right).
 
-    pictures=False reads the table alone. Without a folder images/ every path is "": `join` takes EyeQ's.
-    Raises FileNotFoundError without folder or table; FolderError with everything wrong."""
+    pictures=False reads the table alone. Without a folder images/ every path is "": `join` takes
+    EyeQ's. Raises FileNotFoundError without folder or table; FolderError with everything wrong."""
     root = need_folder(root, ABOUT)
     file = label_file(root, TABLE)
     text, problems = read_table(file, ["file_name", "overall_quality", *DETAILS])
     names, rows = text["file_name"], text.index
     problems += doubled(names, rows)
     match = [re.fullmatch(r"(\d+)_(left|right)", name) for name in names]
-    problems += [Problem("unexpected name", int(row), name, "expected <patient>_left or <patient>_right")
-                 for row, name, m in zip(rows, names, match, strict=True) if name and not m]  # fmt: skip
+    problems += [
+        Problem("unexpected name", int(row), name, "expected <patient>_left or <patient>_right")
+        for row, name, m in zip(rows, names, match, strict=True)
+        if name and not m
+    ]
     values = {}
     for column, high in {"overall_quality": 2, **dict.fromkeys(DETAILS, 1)}.items():
         values[column], bad = number(text, column, names, 0, high, whole=True)
         problems += bad
-    path, notes = [""] * len(text), [Problem("no folder images/", 0, "", "the photographs are EyeQ's: join them")]
+    path, notes = (
+        [""] * len(text),
+        [Problem("no folder images/", 0, "", "the photographs are EyeQ's: join them")],
+    )
     if "images" in listing(root):
         path, notes = find_stems(root, names.tolist(), ["test"] * len(names), pictures)
-        problems += [Problem("missing picture", int(row), name, f"expected images/{name}.png (or .jpeg, .jpg)")
-                     for row, name, p in zip(rows, names, path, strict=True) if not p]  # fmt: skip
+        problems += [
+            Problem(
+                "missing picture", int(row), name, f"expected images/{name}.png (or .jpeg, .jpg)"
+            )
+            for row, name, p in zip(rows, names, path, strict=True)
+            if not p
+        ]
     whole = {column: np.nan_to_num(v).astype(int) for column, v in values.items()}
-    frame = pd.DataFrame({
-        "id": names.to_numpy(), "path": np.array(path, dtype=object),
-        "group": [f"patient-{m[1]}" if m else "" for m in match], "source": ABOUT.key, "split": "test",
-        "grade": whole["overall_quality"], "score": np.nan, **{d: whole[d] for d in DETAILS},
-        "eye": [m[2] if m else "" for m in match],
-    })  # fmt: skip
-    return finished(file, frame, ABOUT, problems, notes, low=0.0, high=2.0, higher_is_better=True, classes=3)
+    frame = pd.DataFrame(
+        {
+            "id": names.to_numpy(),
+            "path": np.array(path, dtype=object),
+            "group": [f"patient-{m[1]}" if m else "" for m in match],
+            "source": ABOUT.key,
+            "split": "test",
+            "grade": whole["overall_quality"],
+            "score": np.nan,
+            **{d: whole[d] for d in DETAILS},
+            "eye": [m[2] if m else "" for m in match],
+        }
+    )
+    return finished(
+        file, frame, ABOUT, problems, notes, low=0.0, high=2.0, higher_is_better=True, classes=3
+    )
 
 
 def join(eyeq_d: pd.DataFrame, eyeq: pd.DataFrame) -> pd.DataFrame:
-    """EyeQ-D's rows with EyeQ's path (relative to EyeQ's folder), eyeq_grade (0 reject to 2 good) and dr_grade.
+    """EyeQ-D's rows with EyeQ's path (relative to EyeQ's folder), eyeq_grade (0 reject to 2 good)
+    and dr_grade.
 
-    attrs["same_grade"]: for how many rows the overall grade is EyeQ's own label; attrs["notes"] says it in words.
-    Raises FolderError for photographs that are not in EyeQ's test split (in another one, they may have been trained on)."""
+    attrs["same_grade"]: for how many rows the overall grade is EyeQ's own label; attrs["notes"]
+    says it in words. Raises FolderError for photographs that are not in EyeQ's test split (in
+    another one, they may have been trained on)."""
     test = eyeq[eyeq["split"] == "test"].set_index("id")
     elsewhere = eyeq.set_index("id")["split"].to_dict()
     away = [i for i in eyeq_d["id"] if i not in test.index]
     if away:
-        problems = [Problem("not in EyeQ's test split", 0, i, f"found in {elsewhere[i]}" if i in elsewhere else "found nowhere")
-                    for i in away]  # fmt: skip
+        problems = [
+            Problem(
+                "not in EyeQ's test split",
+                0,
+                i,
+                f"found in {elsewhere[i]}" if i in elsewhere else "found nowhere",
+            )
+            for i in away
+        ]
         raise FolderError(paths.shown(TABLE), problems)
     there = test.loc[eyeq_d["id"]]
-    frame = eyeq_d.assign(path=there["path"].to_numpy(), eyeq_grade=there["grade"].to_numpy(),
-                          dr_grade=there["dr_grade"].to_numpy())  # fmt: skip
+    frame = eyeq_d.assign(
+        path=there["path"].to_numpy(),
+        eyeq_grade=there["grade"].to_numpy(),
+        dr_grade=there["dr_grade"].to_numpy(),
+    )
     same, n = int((frame["grade"] == frame["eyeq_grade"]).sum()), len(frame)
-    what = "so it is no independent opinion" if same == n else "in the published set for all: one of the tables was changed"
-    said = Problem("overall grade", 0, "", f"equals EyeQ's own label for {same} of {n} photographs, {what}")
+    what = (
+        "so it is no independent opinion"
+        if same == n
+        else "in the published set for all: one of the tables was changed"
+    )
+    said = Problem(
+        "overall grade", 0, "", f"equals EyeQ's own label for {same} of {n} photographs, {what}"
+    )
     kept = [note for note in eyeq_d.attrs.get("notes", []) if note[0] != "no folder images/"]
     frame.attrs = {**eyeq_d.attrs, "same_grade": same, "notes": [*kept, list(said)]}
     return frame

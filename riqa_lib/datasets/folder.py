@@ -2,8 +2,9 @@
 
     frame = read_folder("photos", "scores.csv", id="image_name", score="MOS", low=0, high=1)
 
-The table's column names, its range and its direction are declared, never guessed. Everything wrong with the table and
-its files is reported at once, in one FolderError. Whether a file can be decoded is found later, by riqa_lib.pixels."""
+The table's column names, its range and its direction are declared, never guessed. Everything wrong
+with the table and its files is reported at once, in one FolderError. Whether a file can be decoded
+is found later, by riqa_lib.pixels."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def read_folder(
     encoding: str = "utf-8",
     separator: str = ",",
 ) -> pd.DataFrame:
-    """Read a table and check it against the files in `root`; one row a picture, in the table's order.
+    """Read a table and check it against the files in `root`; one row a picture, in the table's
+    order.
 
     Columns of the table, by name:
         id      unique name of a picture; also its file below root, unless another column `path` has that
@@ -65,15 +67,17 @@ def read_folder(
         group   content or patient: never shared between splits; each picture its own where there is none
         source  where the picture comes from (for results per source)
         split   train, val, test or pool; where there is none: floor_split by class with `fractions` and `seed`
-    higher_is_better: direction of score and grade; False turns them round, so that in the result higher is better.
-    rule: how grades are made: "mode" or "round_mean" of the votes, "equal_width" bins of the score, "given" as they
-    are. By default the first that the table allows of mode, given, equal_width.
+    higher_is_better: direction of score and grade; False turns them round, so that in the result
+    higher is better. rule: how grades are made: "mode" or "round_mean" of the votes, "equal_width"
+    bins of the score, "given" as they are. By default the first that the table allows of mode,
+    given, equal_width.
 
-    Returns columns id, path, group, source, split, grade (0..classes-1), score (NaN where the table has none; with
-    votes only, their mean, 1..classes), row (line of the table's file; 1 is the header). Files not in the table and
-    duplicate pictures (same bytes, kept in one group) are warned about and listed in frame.attrs["notes"].
-    Raises FolderError (a ValueError) with every problem; FileNotFoundError without table or root; ValueError for a
-    declaration that makes no sense."""
+    Returns columns id, path, group, source, split, grade (0..classes-1), score (NaN where the table
+    has none; with votes only, their mean, 1..classes), row (line of the table's file; 1 is the
+    header). Files not in the table and duplicate pictures (same bytes, kept in one group) are
+    warned about and listed in frame.attrs["notes"]. Raises FolderError (a ValueError) with every
+    problem; FileNotFoundError without table or root; ValueError for a declaration that makes no
+    sense."""
     root, table = Path(root), Path(table)
     rule = _rule(rule, score, grade, votes, classes)
     bounds = _bounds(low, high, score, grade, classes)
@@ -81,8 +85,16 @@ def read_folder(
         raise FileNotFoundError(f"{paths.shown(root)}: no such folder of pictures")
     if not table.is_file():
         raise FileNotFoundError(f"{paths.shown(table)}: no such table")
-    named = {"id": id, "path": path or id, "group": group, "source": source, "split": split, "score": score,
-             "grade": grade, "total": total} | {f"vote {v}": v for v in votes}  # fmt: skip
+    named = {
+        "id": id,
+        "path": path or id,
+        "group": group,
+        "source": source,
+        "split": split,
+        "score": score,
+        "grade": grade,
+        "total": total,
+    } | {f"vote {v}": v for v in votes}
     wanted = {key: name for key, name in named.items() if name is not None}
     text, problems = read_text(table, encoding, separator, list(wanted.values()))
     if not {wanted["id"], wanted["path"]} <= set(text):
@@ -93,27 +105,42 @@ def read_folder(
     problems += found + _doubled(frame) + _unusable_files(frame, root)
     numbers = {}
     for key in [k for k in raw if k in ("score", "grade", "total") or k.startswith("vote ")]:
-        numbers[key], found = _numbers(frame, raw[key], wanted[key], bounds.get(key, (0, math.inf)), key == "grade")
+        numbers[key], found = _numbers(
+            frame, raw[key], wanted[key], bounds.get(key, (0, math.inf)), key == "grade"
+        )
         problems += found
     counts = np.array([])
     if votes and not problems:
         counts = np.column_stack([numbers[f"vote {v}"] for v in votes])
         counts = counts * numbers["total"][:, None] if total is not None else counts
-        problems += [Problem("no votes", row, name) for row, name, n in _rows(frame, counts.sum(axis=1)) if n == 0]
+        problems += [
+            Problem("no votes", row, name)
+            for row, name, n in _rows(frame, counts.sum(axis=1))
+            if n == 0
+        ]
     if problems:
-        there = [bool(_safe(p)) and os.path.isfile(root / p) and os.path.getsize(root / p) > 0 for p in frame["path"]]
+        there = [
+            bool(_safe(p)) and os.path.isfile(root / p) and os.path.getsize(root / p) > 0
+            for p in frame["path"]
+        ]
         raise FolderError(paths.shown(table), problems, frame[there].reset_index(drop=True))
 
     if not higher_is_better:
-        numbers |= {key: sum(bounds[key]) - numbers[key] for key in ("score", "grade") if key in numbers}
+        numbers |= {
+            key: sum(bounds[key]) - numbers[key] for key in ("score", "grade") if key in numbers
+        }
     if "score" in numbers:
         frame["score"] = numbers["score"]
     else:
-        frame["score"] = counts @ np.arange(1, classes + 1) / counts.sum(axis=1) if votes else np.nan
+        frame["score"] = (
+            counts @ np.arange(1, classes + 1) / counts.sum(axis=1) if votes else np.nan
+        )
     if rule == "given":
         frame["grade"] = (numbers["grade"] - bounds["grade"][0]).astype(int)
     elif rule == "equal_width":
-        frame["grade"] = equal_width(frame["score"], bounds["score"][0], bounds["score"][1], classes)
+        frame["grade"] = equal_width(
+            frame["score"], bounds["score"][0], bounds["score"][1], classes
+        )
     else:
         frame["grade"] = mode_grade(counts) if rule == "mode" else round_mean_grade(counts)
 
@@ -123,24 +150,38 @@ def read_folder(
     leaks = shared_groups(frame)
     if leaks:
         first = frame.drop_duplicates("group").set_index("group")["row"]
-        found = [Problem("group in more than one split", int(first[g]), g, ", ".join(s)) for g, s in leaks.items()]
+        found = [
+            Problem("group in more than one split", int(first[g]), g, ", ".join(s))
+            for g, s in leaks.items()
+        ]
         raise FolderError(paths.shown(table), found + notes, frame)
     if notes:
-        warnings.warn(f"{paths.shown(table)}: worth knowing\n{listed(notes)}", UserWarning, stacklevel=2)
+        warnings.warn(
+            f"{paths.shown(table)}: worth knowing\n{listed(notes)}", UserWarning, stacklevel=2
+        )
     frame.attrs["notes"] = [list(n) for n in notes]
     return frame[["id", "path", "group", "source", "split", "grade", "score", "row"]]
 
 
-def _rule(rule: str | None, score: str | None, grade: str | None, votes: Sequence[str], classes: int) -> str:
+def _rule(
+    rule: str | None, score: str | None, grade: str | None, votes: Sequence[str], classes: int
+) -> str:
     """The rule for grades that the declared columns allow."""
-    allowed = [*(["mode", "round_mean"] if votes else []), *(["given"] if grade else []),
-               *(["equal_width"] if score else [])]  # fmt: skip
+    allowed = [
+        *(["mode", "round_mean"] if votes else []),
+        *(["given"] if grade else []),
+        *(["equal_width"] if score else []),
+    ]
     if not allowed:
-        raise ValueError("declare at least one of score=, grade=, votes=: the columns that say how good a picture is")
+        raise ValueError(
+            "declare at least one of score=, grade=, votes=: the columns that say how good a picture is"
+        )
     if rule is not None and rule not in allowed:
         raise ValueError(f"rule {rule!r}: the declared columns allow {', '.join(allowed)}")
     if votes and len(votes) != classes:
-        raise ValueError(f"votes names {len(votes)} columns, expected one for each of {classes} classes")
+        raise ValueError(
+            f"votes names {len(votes)} columns, expected one for each of {classes} classes"
+        )
     if classes < 2:
         raise ValueError(f"classes = {classes}: expected at least 2")
     return rule or allowed[0]
@@ -152,18 +193,23 @@ def _bounds(
     """The declared range of the score and of the grade."""
     scores = grades = (0.0, classes - 1.0)
     if score and (low is None or high is None):
-        raise ValueError(f"declare the range of {score}: low= and high= (of the scale, not of the scores seen)")
+        raise ValueError(
+            f"declare the range of {score}: low= and high= (of the scale, not of the scores seen)"
+        )
     if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
         raise ValueError(f"low = {low}, high = {high}: expected two numbers, low < high")
     if low is not None and high is not None:
         scores, grades = (low, high), grades if score else (low, high)
     if grade and grades[1] - grades[0] != classes - 1:
-        raise ValueError(f"grades from {grades[0]} to {grades[1]} are not {classes} classes; declare classes=")
+        raise ValueError(
+            f"grades from {grades[0]} to {grades[1]} are not {classes} classes; declare classes="
+        )
     return {"score": scores, "grade": grades}
 
 
 def _pictures(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
-    """id, path, group, source, split and row of every picture, and the cells among them that make no sense."""
+    """id, path, group, source, split and row of every picture, and the cells among them that make
+    no sense."""
     frame = pd.DataFrame({"id": raw["id"], "path": [_tidy(p) for p in raw["path"]]})
     frame["group"] = raw.get("group", raw["id"])
     frame["source"] = raw.get("source", "")
@@ -171,10 +217,18 @@ def _pictures(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
     frame["split"] = given.str.lower().map(SPLIT_NAMES).fillna("")
     frame["row"] = raw.index
     frame = frame.reset_index(drop=True)
-    problems = [Problem(f"empty {key}", row, name) for key in ("id", "group", "split") if key in raw
-                for row, name, value in _rows(frame, raw[key]) if not value]  # fmt: skip
-    problems += [Problem("unknown split", row, name, f"{value!r}, expected {', '.join(SPLITS)}")
-                 for row, name, value in _rows(frame, given) if value and value.lower() not in SPLIT_NAMES]  # fmt: skip
+    problems = [
+        Problem(f"empty {key}", row, name)
+        for key in ("id", "group", "split")
+        if key in raw
+        for row, name, value in _rows(frame, raw[key])
+        if not value
+    ]
+    problems += [
+        Problem("unknown split", row, name, f"{value!r}, expected {', '.join(SPLITS)}")
+        for row, name, value in _rows(frame, given)
+        if value and value.lower() not in SPLIT_NAMES
+    ]
     return frame, problems
 
 
@@ -188,9 +242,15 @@ def _tidy(path: str) -> str:
 
 
 def _safe(path: str) -> bool:
-    """Whether a path stays below the folder it is relative to. (Links inside the folder are its owner's choice.)"""
+    """Whether a path stays below the folder it is relative to. (Links inside the folder are its
+    owner's choice.)"""
     parts = PurePosixPath(path)
-    return not parts.is_absolute() and ".." not in parts.parts and path[1:2] != ":" and "\0" not in path
+    return (
+        not parts.is_absolute()
+        and ".." not in parts.parts
+        and path[1:2] != ":"
+        and "\0" not in path
+    )
 
 
 def _doubled(frame: pd.DataFrame) -> list[Problem]:
@@ -200,7 +260,9 @@ def _doubled(frame: pd.DataFrame) -> list[Problem]:
         if ids.setdefault(name, row) != row:
             problems.append(Problem("doubled id", row, name, f"also in row {ids[name]}"))
         elif files.setdefault(path, row) != row:
-            problems.append(Problem("doubled file", row, name, f"{path} is also in row {files[path]}"))
+            problems.append(
+                Problem("doubled file", row, name, f"{path} is also in row {files[path]}")
+            )
     return problems
 
 
@@ -209,7 +271,9 @@ def _unusable_files(frame: pd.DataFrame, root: Path) -> list[Problem]:
     problems = []
     for row, name, path in _rows(frame, frame["path"]):
         if not _safe(path):
-            problems.append(Problem("path outside the folder", row, name, path if path != name else ""))
+            problems.append(
+                Problem("path outside the folder", row, name, path if path != name else "")
+            )
         elif not path and not name:
             continue  # an empty id is a problem of its own
         elif not os.path.isfile(root / path):
@@ -222,7 +286,8 @@ def _unusable_files(frame: pd.DataFrame, root: Path) -> list[Problem]:
 def _numbers(
     frame: pd.DataFrame, text: pd.Series, name: str, bounds: tuple[float, float], whole: bool
 ) -> tuple[np.ndarray, list[Problem]]:
-    """A column as numbers, and its cells that are none, or out of range, or not whole where they must be."""
+    """A column as numbers, and its cells that are none, or out of range, or not whole where they
+    must be."""
     values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
     problems = []
     for row, picture, (cell, value) in _rows(frame, zip(text, values, strict=True)):
@@ -237,9 +302,12 @@ def _numbers(
 
 
 def _merge_duplicates(frame: pd.DataFrame, root: Path) -> list[Problem]:
-    """Give pictures with the same bytes one group (in place), so that no two splits share a picture; list them."""
+    """Give pictures with the same bytes one group (in place), so that no two splits share a
+    picture; list them."""
     sizes = np.array([os.path.getsize(root / p) for p in frame["path"]])
-    candidates = np.flatnonzero(pd.Series(sizes).duplicated(keep=False))  # only files of one size can be the same
+    candidates = np.flatnonzero(
+        pd.Series(sizes).duplicated(keep=False)
+    )  # only files of one size can be the same
     first: dict[bytes, int] = {}
     notes = []
     for i in candidates:
@@ -254,7 +322,8 @@ def _merge_duplicates(frame: pd.DataFrame, root: Path) -> list[Problem]:
 
 
 def _extra_files(frame: pd.DataFrame, root: Path, table: Path) -> list[Problem]:
-    """Files below root that the table doesn't name; hidden ones and the table itself don't count."""
+    """Files below root that the table doesn't name; hidden ones and the table itself don't
+    count."""
     known, extra = set(frame["path"]), []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(d for d in folders if not d.startswith("."))

@@ -1,7 +1,9 @@
-"""Grades given by hand, one line each, in a CSV that only ever grows: id,grade,labeller,seconds,when.
+"""Grades given by hand, one line each, in a CSV that only ever grows:
+id,grade,labeller,seconds,when.
 
-The last line of a picture and labeller counts. A line with an empty grade takes the grade back, so nothing is deleted. A line is
-on disk before the next picture is shown; a kill in the middle of a line costs that line only."""
+The last line of a picture and labeller counts. A line with an empty grade takes the grade back, so
+nothing is deleted. A line is on disk before the next picture is shown; a kill in the middle of a
+line costs that line only."""
 
 from __future__ import annotations
 
@@ -21,7 +23,13 @@ from .problems import FolderError, Problem, table_of
 COLUMNS = ("id", "grade", "labeller", "seconds", "when")
 
 
-GRADES = ("bad", "poor", "fair", "good", "excellent")  # 0 to 4, as on the ITU's five-point scale (BT.500)
+GRADES = (
+    "bad",
+    "poor",
+    "fair",
+    "good",
+    "excellent",
+)  # 0 to 4, as on the ITU's five-point scale (BT.500)
 
 
 def _line(values: list[object]) -> bytes:
@@ -31,18 +39,26 @@ def _line(values: list[object]) -> bytes:
 
 
 def append(file: Path | str, row: dict[str, object]) -> None:
-    """Add one line (keys COLUMNS) and have it on disk; the header comes first. Several processes may add at once.
+    """Add one line (keys COLUMNS) and have it on disk; the header comes first. Several processes
+    may add at once.
 
-    A last line without its end (torn by a kill) is moved to FILE.torn, with a warning. Raises OSError (disk full) with every
-    whole line as it was; ValueError for what `read` would refuse, a line break, or a file with another header."""
+    A last line without its end (torn by a kill) is moved to FILE.torn, with a warning. Raises
+    OSError (disk full) with every whole line as it was; ValueError for what `read` would refuse, a
+    line break, or a file with another header."""
     file = Path(file)
     if any("\n" in str(row[c]) or "\r" in str(row[c]) for c in COLUMNS):
         raise ValueError(f"{paths.shown(file)}: a value has a line break: {row}")
-    if row["grade"] != "" and (isinstance(row["grade"], bool) or row["grade"] not in range(len(GRADES))):
-        raise ValueError(f"{paths.shown(file)}: grade {row['grade']!r}: expected 0 to {len(GRADES) - 1}, or nothing")
+    if row["grade"] != "" and (
+        isinstance(row["grade"], bool) or row["grade"] not in range(len(GRADES))
+    ):
+        raise ValueError(
+            f"{paths.shown(file)}: grade {row['grade']!r}: expected 0 to {len(GRADES) - 1}, or nothing"
+        )
     seconds = pd.to_numeric(str(row["seconds"]), errors="coerce")
     if not (str(row["id"]).strip() and str(row["labeller"]).strip() and 0 <= seconds < np.inf):
-        raise ValueError(f"{paths.shown(file)}: expected an id, a labeller and seconds from 0 on: {row}")
+        raise ValueError(
+            f"{paths.shown(file)}: expected an id, a labeller and seconds from 0 on: {row}"
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = _locked(file)
     try:
@@ -50,7 +66,9 @@ def append(file: Path | str, row: dict[str, object]) -> None:
         kept = old.rfind(b"\n") + 1
         head = _line(list(COLUMNS))
         if kept and old[: old.find(b"\n") + 1].replace(b"\r\n", b"\n") != head:
-            raise ValueError(f"{paths.shown(file)}: row 1: expected {head.decode().strip()}; it is left as it was")
+            raise ValueError(
+                f"{paths.shown(file)}: row 1: expected {head.decode().strip()}; it is left as it was"
+            )
         if old[kept:]:
             _set_aside(file, old[kept:])
             os.ftruncate(handle, kept)
@@ -70,7 +88,8 @@ def append(file: Path | str, row: dict[str, object]) -> None:
 
 
 def _locked(file: Path) -> int:
-    """The file, open and locked: the one that bears the name now, not one that a failed first line took away meanwhile."""
+    """The file, open and locked: the one that bears the name now, not one that a failed first line
+    took away meanwhile."""
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -94,28 +113,36 @@ def _set_aside(file: Path, torn: bytes) -> None:
 
 
 def resolved(text: pd.DataFrame) -> pd.DataFrame:
-    """The lines that count: the last of each id and labeller, without those taken back, in their order."""
+    """The lines that count: the last of each id and labeller, without those taken back, in their
+    order."""
     last = text.drop_duplicates(["id", "labeller"], keep="last")
     return last[last["grade"] != ""]
 
 
 def lines(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """All whole lines as text, indexed by row, and what is wrong with their form; a torn last line is left out, with a warning."""
+    """All whole lines as text, indexed by row, and what is wrong with their form; a torn last line
+    is left out, with a warning."""
     data = file.read_bytes()
     whole = data[: data.rfind(b"\n") + 1]
     if whole != data:
-        warnings.warn(f"{paths.shown(file)}: its last line was cut off and is left out", UserWarning, stacklevel=3)
+        warnings.warn(
+            f"{paths.shown(file)}: its last line was cut off and is left out",
+            UserWarning,
+            stacklevel=3,
+        )
     text, problems = table_of(whole, "utf-8", ",", list(COLUMNS))
     return text, [p for p in problems if p.kind not in ("no rows", "empty table")]
 
 
 def read(file: Path | str) -> pd.DataFrame:
-    """The grades that count: id, grade (0..4), labeller, seconds, when; one row per picture and labeller; none where there is no
-    file. A torn last line is left out, with a warning.
+    """The grades that count: id, grade (0..4), labeller, seconds, when; one row per picture and
+    labeller; none where there is no file. A torn last line is left out, with a warning.
 
     Raises FolderError with every line that is wrong, by its row."""
     file = Path(file)
-    none = pd.DataFrame({c: pd.Series(dtype=t) for c, t in zip(COLUMNS, (str, int, str, float, str), strict=True)})
+    none = pd.DataFrame(
+        {c: pd.Series(dtype=t) for c, t in zip(COLUMNS, (str, int, str, float, str), strict=True)}
+    )
     if not file.exists() or not file.stat().st_size:
         return none
     text, problems = lines(file)
@@ -126,12 +153,30 @@ def read(file: Path | str) -> pd.DataFrame:
     grade, seconds = (pd.to_numeric(text[c], errors="coerce") for c in ("grade", "seconds"))
     for row in text.index:
         if text["grade"][row] != "" and grade[row] not in range(len(GRADES)):
-            problems.append(Problem("not a grade", row, text["id"][row], f"{text['grade'][row]!r}, expected 0 to 4 or nothing"))
+            problems.append(
+                Problem(
+                    "not a grade",
+                    row,
+                    text["id"][row],
+                    f"{text['grade'][row]!r}, expected 0 to 4 or nothing",
+                )
+            )
         if not (np.isfinite(seconds[row]) and seconds[row] >= 0):
-            problems.append(Problem("not a time", row, text["id"][row], f"{text['seconds'][row]!r}, expected seconds"))
+            problems.append(
+                Problem(
+                    "not a time",
+                    row,
+                    text["id"][row],
+                    f"{text['seconds'][row]!r}, expected seconds",
+                )
+            )
         if not text["id"][row] or not text["labeller"][row]:
-            problems.append(Problem("nameless", row, text["id"][row], "expected an id and a labeller"))
+            problems.append(
+                Problem("nameless", row, text["id"][row], "expected an id and a labeller")
+            )
     if problems:
         raise FolderError(paths.shown(file), problems)
     found = resolved(text)
-    return found.assign(grade=grade[found.index].astype(int), seconds=seconds[found.index])[list(COLUMNS)].reset_index(drop=True)
+    return found.assign(grade=grade[found.index].astype(int), seconds=seconds[found.index])[
+        list(COLUMNS)
+    ].reset_index(drop=True)

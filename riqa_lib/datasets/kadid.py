@@ -1,4 +1,5 @@
-"""KADID-10k (Lin, Hosu and Saupe, QoMEX 2019): 81 pristine photographs, 25 distortions at 5 levels, rated 1 to 5.
+"""KADID-10k (Lin, Hosu and Saupe, QoMEX 2019): 81 pristine photographs, 25 distortions at 5 levels,
+rated 1 to 5.
 
 The scores are called dmos, but HIGHER IS BETTER."""
 
@@ -33,8 +34,8 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a distorted picture: id, path, group (the reference), score (1 to 5, higher is better), var, type (1 to 25),
-    level (1 to 5). pictures=False reads the table alone.
+    """One row a distorted picture: id, path, group (the reference), score (1 to 5, higher is
+    better), var, type (1 to 25), level (1 to 5). pictures=False reads the table alone.
 
     Raises FileNotFoundError without folder or table; FolderError with everything wrong."""
     root = need_folder(root, ABOUT)
@@ -46,13 +47,45 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     var, worse = number(text, "var", names, 0, np.inf)
     parts = names.str.extract(r"(?i)^(I\d+)_(\d\d)_(\d\d)\.png$")
     reference = text["ref_img"].str.replace(r"(?i)\.png$", "", regex=True).str.upper()
-    odd = parts[0].isna() | ~parts[1].fillna("0").astype(int).between(1, 25) | ~parts[2].fillna("0").astype(int).between(1, 5)
-    problems += [Problem("unexpected name", int(r), names[r], "expected I<reference>_<type 01-25>_<level 01-05>.png")
-                 for r in text.index[odd]]  # fmt: skip
+    odd = (
+        parts[0].isna()
+        | ~parts[1].fillna("0").astype(int).between(1, 25)
+        | ~parts[2].fillna("0").astype(int).between(1, 5)
+    )
+    problems += [
+        Problem(
+            "unexpected name",
+            int(r),
+            names[r],
+            "expected I<reference>_<type 01-25>_<level 01-05>.png",
+        )
+        for r in text.index[odd]
+    ]
     other = ~odd & (parts[0].str.upper() != reference)
-    problems += [Problem("other reference", int(r), names[r], text["ref_img"][r]) for r in text.index[other]]
-    path, missing, notes = find(root, "images", names.tolist(), text.index.tolist(), pictures, text["ref_img"])
-    frame = pd.DataFrame({"id": names.to_numpy(), "path": path, "group": reference.to_numpy(), "score": score, "var": var,
-                          "type": parts[1].fillna("0").astype(int).to_numpy(),
-                          "level": parts[2].fillna("0").astype(int).to_numpy()})  # fmt: skip
-    return finished(file, frame, ABOUT, [*problems, *bad, *worse, *missing], notes, low=1.0, high=5.0, higher_is_better=True)
+    problems += [
+        Problem("other reference", int(r), names[r], text["ref_img"][r]) for r in text.index[other]
+    ]
+    path, missing, notes = find(
+        root, "images", names.tolist(), text.index.tolist(), pictures, text["ref_img"]
+    )
+    frame = pd.DataFrame(
+        {
+            "id": names.to_numpy(),
+            "path": path,
+            "group": reference.to_numpy(),
+            "score": score,
+            "var": var,
+            "type": parts[1].fillna("0").astype(int).to_numpy(),
+            "level": parts[2].fillna("0").astype(int).to_numpy(),
+        }
+    )
+    return finished(
+        file,
+        frame,
+        ABOUT,
+        [*problems, *bad, *worse, *missing],
+        notes,
+        low=1.0,
+        high=5.0,
+        higher_is_better=True,
+    )

@@ -1,12 +1,15 @@
-"""KOKA10K (Dang et al., IJCA 186(9), 2024): KonIQ-10k graded by its votes, hand-labelled pictures from KADIS-700k, a pool.
+"""KOKA10K (Dang et al., IJCA 186(9), 2024): KonIQ-10k graded by its votes, hand-labelled pictures
+from KADIS-700k, a pool.
 
-The authors' list of hand labels is not public, so they are an input: a table with the columns id and grade. A KADIS name
-gets that grade and leaves the pool; a KonIQ name has its grade changed. Sources, in the words of the simulation:
+The authors' list of hand labels is not public, so they are an input: a table with the columns id
+and grade. A KADIS name gets that grade and leaves the pool; a KonIQ name has its grade changed.
+Sources, in the words of the simulation:
     koniq-like   all of KonIQ-10k            extra   KADIS, graded by hand            pool   the rest of KADIS, no grade
-Grades 0 and 4 come mostly from `extra`, so a source detector can pass for a quality model there: see riqa_lib.leak.
+Grades 0 and 4 come mostly from `extra`, so a source detector can pass for a quality model there:
+see riqa_lib.leak.
 
-Inferred, since the paper does not say it: grades are the mode of the votes, and the split takes floors (splits.floor_split).
-"""
+Inferred, since the paper does not say it: grades are the mode of the votes, and the split takes
+floors (splits.floor_split)."""
 
 from __future__ import annotations
 
@@ -42,8 +45,9 @@ HAND = (159, 200)  # pictures of grade 0 and of grade 4 that Dang et al. say the
 
 # ---------------------------------------------------------------- grades
 def grades(koniq: pd.DataFrame, rule: str = "mode") -> np.ndarray:
-    """Grades 0..4 (N,) of KonIQ-10k's pictures: the mode of c1..c5 (ties to the lower), `round_mean` (half up), or
-    `equal_width` bins of mos_z, 0 to 100. Raises ValueError for another rule, or scores missing or out of range."""
+    """Grades 0..4 (N,) of KonIQ-10k's pictures: the mode of c1..c5 (ties to the lower),
+    `round_mean` (half up), or `equal_width` bins of mos_z, 0 to 100. Raises ValueError for another
+    rule, or scores missing or out of range."""
     if rule not in RULES:
         raise ValueError(f"rule {rule!r}: expected one of {', '.join(RULES)}")
     if rule != "equal_width":
@@ -51,48 +55,71 @@ def grades(koniq: pd.DataFrame, rule: str = "mode") -> np.ndarray:
     score = koniq["mos_z"].to_numpy(float) if "mos_z" in koniq else np.full(len(koniq), np.nan)
     bad = np.flatnonzero(~((score >= 0) & (score <= 100)))
     if len(bad):
-        raise ValueError(f"rule equal_width: mos_z of {koniq['id'].iloc[bad[0]]} is {score[bad[0]]}, expected 0 to 100")
+        raise ValueError(
+            f"rule equal_width: mos_z of {koniq['id'].iloc[bad[0]]} is {score[bad[0]]}, expected 0 to 100"
+        )
     return equal_width(score, 0, 100)
 
 
-def hand_labels(extra: Path | str | pd.DataFrame, known: set[str]) -> tuple[pd.Series, list[Problem]]:
-    """Hand labels: the grade of each id, and notes. extra: CSV or frame, columns id, grade and, where several people
-    graded one picture, labeller: the majority counts, ties go to the lower grade. Other columns are ignored, but in the
-    labelling tool's own files (`datasets.hand_labels`) a person's last line on a picture counts, and may take a grade back.
+def hand_labels(
+    extra: Path | str | pd.DataFrame, known: set[str]
+) -> tuple[pd.Series, list[Problem]]:
+    """Hand labels: the grade of each id, and notes. extra: CSV or frame, columns id, grade and,
+    where several people graded one picture, labeller: the majority counts, ties go to the lower
+    grade. Other columns are ignored, but in the labelling tool's own files (`datasets.hand_labels`)
+    a person's last line on a picture counts, and may take a grade back.
 
-    Raises FolderError with every row that names no known picture, a picture twice (per labeller), or no grade 0..4."""
+    Raises FolderError with every row that names no known picture, a picture twice (per labeller),
+    or no grade 0..4."""
     if isinstance(extra, pd.DataFrame):
         name, problems = "extra", list[Problem]()
         text = extra.astype(str).set_axis(range(2, len(extra) + 2))
     else:
         file = Path(extra).expanduser()
         if not file.is_file():
-            raise FileNotFoundError(f"{paths.shown(file)}: no such table of hand labels (columns id, grade)")
+            raise FileNotFoundError(
+                f"{paths.shown(file)}: no such table of hand labels (columns id, grade)"
+            )
         name = paths.shown(file)
         log = file.read_bytes().removeprefix(b"\xef\xbb\xbf").startswith(",".join(COLUMNS).encode())
         text, problems = lines(file) if log else read_text(file, "utf-8", ",", ["id", "grade"])
-    problems += [Problem("missing column", 1, c) for c in ("id", "grade") if c not in text and not problems]
+    problems += [
+        Problem("missing column", 1, c) for c in ("id", "grade") if c not in text and not problems
+    ]
     if not {"id", "grade"} <= {*text}:
         raise FolderError(name, problems)
-    if {*COLUMNS} <= {*text}:  # as notebooks/tools/label_pictures writes it: the last line of a person counts
+    if {*COLUMNS} <= {
+        *text
+    }:  # as notebooks/tools/label_pictures writes it: the last line of a person counts
         text = resolved(text)
     grade = pd.to_numeric(text["grade"], errors="coerce")
     labeller = text["labeller"] if "labeller" in text else pd.Series("", text.index)
     first: dict[tuple[str, str], int] = {}
-    for row, (picture, who, value) in zip(text.index, zip(text["id"], labeller, grade, strict=True), strict=True):
+    for row, (picture, who, value) in zip(
+        text.index, zip(text["id"], labeller, grade, strict=True), strict=True
+    ):
         if picture not in known:
-            problems.append(Problem("unknown picture", row, picture, "in neither KonIQ-10k nor KADIS-700k"))
+            problems.append(
+                Problem("unknown picture", row, picture, "in neither KonIQ-10k nor KADIS-700k")
+            )
         if first.setdefault((picture, who), row) != row:
             by = f" by {who}" if who else ""
-            problems.append(Problem("doubled id", row, picture, f"also graded{by} in row {first[picture, who]}"))
+            problems.append(
+                Problem("doubled id", row, picture, f"also graded{by} in row {first[picture, who]}")
+            )
         if value not in range(5):
-            problems.append(Problem("not a grade", row, picture, f"{text['grade'][row]!r}, expected 0 to 4"))
+            problems.append(
+                Problem("not a grade", row, picture, f"{text['grade'][row]!r}, expected 0 to 4")
+            )
     if problems:
         raise FolderError(name, problems)
     found = grade.astype(int).groupby(text["id"], sort=False).agg(list)
     majority = found.map(lambda given: int(np.bincount(given).argmax()))
-    notes = [Problem("graded by several", 0, str(picture), f"{given}, taken as {majority[picture]}")
-             for picture, given in found.items() if len(given) > 1]  # fmt: skip
+    notes = [
+        Problem("graded by several", 0, str(picture), f"{given}, taken as {majority[picture]}")
+        for picture, given in found.items()
+        if len(given) > 1
+    ]
     return majority, notes
 
 
@@ -105,24 +132,39 @@ def build(
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One frame from the frames of datasets.koniq and datasets.kadis and the hand labels (see `hand_labels`).
+    """One frame from the frames of datasets.koniq and datasets.kadis and the hand labels (see
+    `hand_labels`).
 
-    Columns: id, path (relative to the folder of all data sets), group, source, split (floor_split of what has a grade;
-    the rest is the pool), grade (0..4; -1 in the pool), score (mean vote, 1 to 5; NaN where nobody voted), c1..c5 (votes; 0
-    where nobody voted), mos_z (0 to 100), by_hand (whether the grade is a hand label). frame.attrs["notes"]: worth knowing.
-    Raises FolderError for hand labels that can't be used; ValueError for an unknown rule or ids that both sets have."""
+    Columns: id, path (relative to the folder of all data sets), group, source, split (floor_split
+    of what has a grade; the rest is the pool), grade (0..4; -1 in the pool), score (mean vote, 1 to
+    5; NaN where nobody voted), c1..c5 (votes; 0 where nobody voted), mos_z (0 to 100), by_hand
+    (whether the grade is a hand label). frame.attrs["notes"]: worth knowing. Raises FolderError for
+    hand labels that can't be used; ValueError for an unknown rule or ids that both sets have."""
     parts: list[pd.DataFrame] = []
-    for one, source, key in ((koniq, KONIQ, koniq_set.ABOUT.key), (kadis, POOL, kadis_set.ABOUT.key)):
+    for one, source, key in (
+        (koniq, KONIQ, koniq_set.ABOUT.key),
+        (kadis, POOL, kadis_set.ABOUT.key),
+    ):
         folder = f"{key}/"
         group = folder + one["group"].astype(str)
         parts.append(one[["id"]].assign(path=folder + one["path"], group=group, source=source))
-    parts[0] = parts[0].assign(grade=grades(koniq, rule), score=koniq["score"], mos_z=koniq.get("mos_z", np.nan),
-                               **{c: koniq[c] for c in VOTES})  # fmt: skip
+    parts[0] = parts[0].assign(
+        grade=grades(koniq, rule),
+        score=koniq["score"],
+        mos_z=koniq.get("mos_z", np.nan),
+        **{c: koniq[c] for c in VOTES},
+    )
     frame = pd.concat(parts, ignore_index=True)
     if frame["id"].duplicated().any():
-        raise ValueError(f"{frame['id'][frame['id'].duplicated()].iloc[0]}: an id that KonIQ-10k and KADIS-700k both have")
-    frame = frame.fillna({"grade": -1} | dict.fromkeys(VOTES, 0)).astype(dict.fromkeys(["grade", *VOTES], int))
-    labels, notes = (pd.Series(dtype=int), []) if extra is None else hand_labels(extra, {*frame["id"]})
+        raise ValueError(
+            f"{frame['id'][frame['id'].duplicated()].iloc[0]}: an id that KonIQ-10k and KADIS-700k both have"
+        )
+    frame = frame.fillna({"grade": -1} | dict.fromkeys(VOTES, 0)).astype(
+        dict.fromkeys(["grade", *VOTES], int)
+    )
+    labels, notes = (
+        (pd.Series(dtype=int), []) if extra is None else hand_labels(extra, {*frame["id"]})
+    )
     given = frame["id"].map(labels)
     frame["by_hand"] = given.notna()
     frame["grade"] = given.fillna(frame["grade"]).astype(int)
@@ -131,14 +173,27 @@ def build(
     frame = frame.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
     labelled = (frame["grade"] >= 0).to_numpy()
     frame["split"] = "pool"
-    frame.loc[labelled, "split"] = floor_split(frame["grade"][labelled], frame["group"][labelled], fractions, seed)
+    frame.loc[labelled, "split"] = floor_split(
+        frame["grade"][labelled], frame["group"][labelled], fractions, seed
+    )
     counts = np.bincount(frame["grade"][labelled], minlength=5)
     if extra is None:
         empty = ", ".join(str(k) for k in np.flatnonzero(counts == 0))
         found = f"all grades come from KonIQ-10k's votes{f'; none is {empty}' if empty else ''}"
         notes = [Problem("no hand labels", 0, "", found)]
     told = [list(n) for one in (koniq, kadis) for n in one.attrs.get("notes", [])]
-    columns = ["id", "path", "group", "source", "split", "grade", "score", *VOTES, "mos_z", "by_hand"]
+    columns = [
+        "id",
+        "path",
+        "group",
+        "source",
+        "split",
+        "grade",
+        "score",
+        *VOTES,
+        "mos_z",
+        "by_hand",
+    ]
     frame = frame[columns].copy()
     frame.attrs["notes"] = told + [list(n) for n in notes]
     return frame
@@ -147,10 +202,12 @@ def build(
 def load(
     extra: str = "", rule: str = "mode", fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
 ) -> tuple[pd.DataFrame, Path]:
-    """`build` from the files below RIQA_DATA; returns the frame and the folder its paths are relative to.
+    """`build` from the files below RIQA_DATA; returns the frame and the folder its paths are
+    relative to.
 
-    extra: table of hand labels; "" takes RIQA_DATA/koka10k/extra.csv if it is there. Raises FileNotFoundError that says
-    which set is missing, where to get it and where it goes; FolderError with everything wrong with those there are."""
+    extra: table of hand labels; "" takes RIQA_DATA/koka10k/extra.csv if it is there. Raises
+    FileNotFoundError that says which set is missing, where to get it and where it goes; FolderError
+    with everything wrong with those there are."""
     root, sets = paths.data(), (koniq_set, kadis_set)
     missing = [s.ABOUT for s in sets if root is None or not listing(root / s.ABOUT.key)]
     if root is None or missing:
@@ -158,9 +215,15 @@ def load(
         where = unset if root is None else f"Missing in RIQA_DATA ({paths.shown(root)}):"
         lines = [f"KOKA10K is made from KonIQ-10k and KADIS-700k. {where}"]
         for about in missing:
-            lines += [f"- {about.title}: get it from {about.where}, put it into RIQA_DATA/{about.key} as"]
+            lines += [
+                f"- {about.title}: get it from {about.where}, put it into RIQA_DATA/{about.key} as"
+            ]
             lines += [f"    {line}" for line in about.layout.strip().splitlines()]
-        raise FileNotFoundError("\n".join([*lines, "`python -m riqa_lib data` lists what is found and what is wrong with it."]))
+        raise FileNotFoundError(
+            "\n".join(
+                [*lines, "`python -m riqa_lib data` lists what is found and what is wrong with it."]
+            )
+        )
     frames, problems = [], []
     for one in sets:
         try:

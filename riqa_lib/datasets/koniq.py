@@ -1,9 +1,11 @@
-"""KonIQ-10k (Hosu et al., IEEE TIP 29, 2020): 10,073 photographs with the votes of about 107 people each, 1 (bad) to 5.
+"""KonIQ-10k (Hosu et al., IEEE TIP 29, 2020): 10,073 photographs with the votes of about 107 people
+each, 1 (bad) to 5.
 
 Two files carry the scores, and the name MOS means something else in each:
     koniq10k_scores_and_distributions.csv   c1..c5 counts, MOS on 1 to 5, MOS_zscore on 0 to 100
     koniq10k_distributions_sets.csv         c1..c5 shares of c_total, MOS on 0 to 100, set (the official split)
-Which it is, is told by content: whether c1..c5 sum to 1 or to c_total, and whether MOS is the mean vote."""
+Which it is, is told by content: whether c1..c5 sum to 1 or to c_total, and whether MOS is the mean
+vote."""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ COLUMNS = ("image_name", *VOTES, "c_total", "MOS")
 RAW = 0.01  # MOS is the mean vote (1 to 5) if it is as near as this
 
 
-ROUGH = 15.0  # MOS is on 0 to 100 if it is as near as this to 25 (mean vote - 1); real ones come within 12
+# MOS is on 0 to 100 if it is as near as this to 25 (mean vote - 1); real ones come within 12
+ROUGH = 15.0
 
 
 ABOUT = About(
@@ -52,12 +55,14 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True, size: str | None = None) -> pd.DataFrame:
-    """One row a picture of the score file: id, path, group (= id), score (mean vote, 1 to 5), c1..c5 (whole votes), mos_z
-    (0 to 100, where a file has it) and split (train/val/test, where a file has it).
+    """One row a picture of the score file: id, path, group (= id), score (mean vote, 1 to 5),
+    c1..c5 (whole votes), mos_z (0 to 100, where a file has it) and split (train/val/test, where a
+    file has it).
 
-    size: which folder of pictures (SIZES); by default the largest that is there. pictures=False reads the tables alone.
-    With both score files the split and mos_z come from the one that has them, and their votes must agree.
-    Raises FileNotFoundError without folder or score file; FolderError with everything wrong; ValueError for another size."""
+    size: which folder of pictures (SIZES); by default the largest that is there. pictures=False
+    reads the tables alone. With both score files the split and mos_z come from the one that has
+    them, and their votes must agree. Raises FileNotFoundError without folder or score file;
+    FolderError with everything wrong; ValueError for another size."""
     if size is not None and size not in SIZES:
         raise ValueError(f"size {size!r}: expected one of {', '.join(SIZES)}")
     root = need_folder(root, ABOUT)
@@ -66,7 +71,9 @@ def load(root: Path | str, pictures: bool = True, size: str | None = None) -> pd
     for file in files:
         one, found = _read(file)
         frames.append(one)
-        problems += [p._replace(name=f"{file.name}: {p.name}") if len(files) > 1 else p for p in found]
+        problems += [
+            p._replace(name=f"{file.name}: {p.name}") if len(files) > 1 else p for p in found
+        ]
     frame = frames[0]
     if len(frames) > 1 and not problems:
         frame, problems = _joined(frame, frames[1])
@@ -74,12 +81,21 @@ def load(root: Path | str, pictures: bool = True, size: str | None = None) -> pd
     folder = size or next((s for s in SIZES if s in there), SIZES[0])
     path, missing, notes = find(root, folder, frame["id"].tolist(), frame["row"].tolist(), pictures)
     frame.insert(1, "path", path)
-    return finished(root, frame.drop(columns="row"), ABOUT, [*problems, *missing], notes, low=1.0, high=5.0,
-                    higher_is_better=True)  # fmt: skip
+    return finished(
+        root,
+        frame.drop(columns="row"),
+        ABOUT,
+        [*problems, *missing],
+        notes,
+        low=1.0,
+        high=5.0,
+        higher_is_better=True,
+    )
 
 
 def _score_files(root: Path) -> list[Path]:
-    """The score files in root, known by their columns, at most one of counts and one of shares; others are ignored."""
+    """The score files in root, known by their columns, at most one of counts and one of shares;
+    others are ignored."""
     found = []
     tables = [root / name for key, name in sorted(listing(root).items()) if key.endswith(".csv")]
     for file in tables:
@@ -88,9 +104,13 @@ def _score_files(root: Path) -> list[Path]:
         if {"image_name", *VOTES} <= {*header}:
             found.append(file)
     if not found:
-        raise FileNotFoundError(f"{paths.shown(root)}: no score file; expected a CSV with the columns {', '.join(COLUMNS)}")
+        raise FileNotFoundError(
+            f"{paths.shown(root)}: no score file; expected a CSV with the columns {', '.join(COLUMNS)}"
+        )
     if len(found) > 2:
-        raise FolderError(paths.shown(root), [Problem("too many score files", 0, f.name) for f in found])
+        raise FolderError(
+            paths.shown(root), [Problem("too many score files", 0, f.name) for f in found]
+        )
     return found
 
 
@@ -101,7 +121,9 @@ def _read(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     problems += doubled(names, rows)
     values = {}
     for column in [*VOTES, "c_total", "MOS", *(["MOS_zscore"] if "MOS_zscore" in text else [])]:
-        low, high = (1, np.inf) if column == "c_total" else (0, np.inf) if column in VOTES else (0, 100)
+        low, high = (
+            (1, np.inf) if column == "c_total" else (0, np.inf) if column in VOTES else (0, 100)
+        )
         values[column], found = number(text, column, names, low, high, whole=column == "c_total")
         problems += found
     votes = np.column_stack([values[c] for c in VOTES])
@@ -113,9 +135,15 @@ def _read(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
         fits, kind = whole, "c_total (counts)"
     n = np.rint(votes)
     off = np.isfinite(sums) & np.isfinite(total) & ~(fits & (np.abs(votes - n) < 1e-3).all(axis=1))
-    problems += [Problem("votes that are no whole numbers, or a wrong sum", int(rows[i]), names.iloc[i],
-                         f"c1..c5 sum to {sums[i]:g}, expected {kind}, c_total {total[i]:g}")
-                 for i in np.flatnonzero(off)]  # fmt: skip
+    problems += [
+        Problem(
+            "votes that are no whole numbers, or a wrong sum",
+            int(rows[i]),
+            names.iloc[i],
+            f"c1..c5 sum to {sums[i]:g}, expected {kind}, c_total {total[i]:g}",
+        )
+        for i in np.flatnonzero(off)
+    ]
     mean = n @ np.arange(1, 6) / np.maximum(n.sum(axis=1), 1)
     frame = pd.DataFrame({"id": names.to_numpy(), "group": names.to_numpy(), "score": mean})
     for k, c in enumerate(VOTES):
@@ -125,43 +153,81 @@ def _read(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     if "MOS_zscore" in values:
         frame["mos_z"] = values["MOS_zscore"]
         far = ~off & (np.abs(values["MOS_zscore"] - 25 * (mean - 1)) > ROUGH)
-        problems += _misfits("MOS_zscore that does not fit the votes", values["MOS_zscore"], mean, far, names, rows, "0 to 100")
+        problems += _misfits(
+            "MOS_zscore that does not fit the votes",
+            values["MOS_zscore"],
+            mean,
+            far,
+            names,
+            rows,
+            "0 to 100",
+        )
     elif scale == "0 to 100":
         frame["mos_z"] = values["MOS"]
     if "set" in text:
         split = text["set"].str.lower().map(SPLIT_NAMES)
         bad = split.isna() | (split == "pool")
-        problems += [Problem("unknown set", int(row), names[row], f"{text['set'][row]!r}, expected training, validation or test")
-                     for row in rows[bad]]  # fmt: skip
+        problems += [
+            Problem(
+                "unknown set",
+                int(row),
+                names[row],
+                f"{text['set'][row]!r}, expected training, validation or test",
+            )
+            for row in rows[bad]
+        ]
         frame["split"] = split.to_numpy()
     frame["row"] = rows.to_numpy()
     return frame, problems
 
 
-def _scale(mos: np.ndarray, mean: np.ndarray, usable: np.ndarray, names: pd.Series, rows: pd.Index) -> tuple[str, list[Problem]]:
-    """On which scale most of MOS is, checked against the votes' mean, and the rows that do not fit it."""
+def _scale(
+    mos: np.ndarray, mean: np.ndarray, usable: np.ndarray, names: pd.Series, rows: pd.Index
+) -> tuple[str, list[Problem]]:
+    """On which scale most of MOS is, checked against the votes' mean, and the rows that do not fit
+    it."""
     near = {"1 to 5": np.abs(mos - mean) <= RAW, "0 to 100": np.abs(mos - 25 * (mean - 1)) <= ROUGH}
     usable = usable & np.isfinite(mos)
     raw = near["1 to 5"][usable].sum() >= near["0 to 100"][usable].sum()
     scale = "1 to 5" if raw else "0 to 100"
-    return scale, _misfits("MOS that does not fit the votes", mos, mean, usable & ~near[scale], names, rows, scale)
+    return scale, _misfits(
+        "MOS that does not fit the votes", mos, mean, usable & ~near[scale], names, rows, scale
+    )
 
 
 def _misfits(
-    kind: str, mos: np.ndarray, mean: np.ndarray, bad: np.ndarray, names: pd.Series, rows: pd.Index, scale: str
+    kind: str,
+    mos: np.ndarray,
+    mean: np.ndarray,
+    bad: np.ndarray,
+    names: pd.Series,
+    rows: pd.Index,
+    scale: str,
 ) -> list[Problem]:
     expected = mean if scale == "1 to 5" else 25 * (mean - 1)
-    return [Problem(kind, int(rows[i]), names.iloc[i], f"{mos[i]:g}, the votes say about {expected[i]:.4g} on {scale}")
-            for i in np.flatnonzero(bad)]  # fmt: skip
+    return [
+        Problem(
+            kind,
+            int(rows[i]),
+            names.iloc[i],
+            f"{mos[i]:g}, the votes say about {expected[i]:.4g} on {scale}",
+        )
+        for i in np.flatnonzero(bad)
+    ]
 
 
 def _joined(one: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
     """Two score files as one frame; problems where they name different pictures or votes."""
     second = other.set_index("id").reindex(one["id"])
     differs = (second[VOTES].to_numpy() != one[VOTES].to_numpy()).any(axis=1)
-    problems = [Problem("score files disagree", int(row), name, "not in both, or with other votes")
-                for row, name in zip(one["row"][differs], one["id"][differs], strict=True)]  # fmt: skip
-    problems += [Problem("score files disagree", 0, name, "in one file only") for name in sorted({*other["id"]} - {*one["id"]})]
+    problems = [
+        Problem("score files disagree", int(row), name, "not in both, or with other votes")
+        for row, name in zip(one["row"][differs], one["id"][differs], strict=True)
+    ]
+    problems += [
+        Problem("score files disagree", 0, name, "in one file only")
+        for name in sorted({*other["id"]} - {*one["id"]})
+    ]
     for column in {"mos_z", "split"} & {*other} - {*one}:
         one[column] = second[column].to_numpy()
     return one, problems

@@ -1,7 +1,9 @@
-"""LIVE image quality, release 2 (Sheikh, Sabir and Bovik, IEEE TIP 15, 2006): 779 distorted pictures of 29 references.
+"""LIVE image quality, release 2 (Sheikh, Sabir and Bovik, IEEE TIP 15, 2006): 779 distorted
+pictures of 29 references.
 
-dmos.mat and dmos_realigned.mat list 982 pictures, folder by folder (FOLDERS, img1.bmp, img2.bmp ...); those with orgs = 1 are
-copies of references and are dropped. Scores are differences to the reference: LOWER IS BETTER, and they stay so here."""
+dmos.mat and dmos_realigned.mat list 982 pictures, folder by folder (FOLDERS, img1.bmp, img2.bmp
+...); those with orgs = 1 are copies of references and are dropped. Scores are differences to the
+reference: LOWER IS BETTER, and they stay so here."""
 
 from __future__ import annotations
 
@@ -43,12 +45,13 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True, realigned: bool | None = None) -> pd.DataFrame:
-    """One row a distorted picture: id (folder/file), path, group (name of the reference), score (DMOS, lower is better),
-    type (folder).
+    """One row a distorted picture: id (folder/file), path, group (name of the reference), score
+    (DMOS, lower is better), type (folder).
 
-    realigned: take dmos_realigned.mat (True), dmos.mat (False), or the first of them that is there (None).
-    pictures=False reads the .mat files alone. Raises FileNotFoundError without folder or table; FolderError with everything
-    wrong: among it another length than 982, since the pictures' order is known for that one only."""
+    realigned: take dmos_realigned.mat (True), dmos.mat (False), or the first of them that is there
+    (None). pictures=False reads the .mat files alone. Raises FileNotFoundError without folder or
+    table; FolderError with everything wrong: among it another length than 982, since the pictures'
+    order is known for that one only."""
     root = need_folder(root, ABOUT)
     if realigned is None:
         realigned = "dmos_realigned.mat" in listing(root)
@@ -66,19 +69,36 @@ def load(root: Path | str, pictures: bool = True, realigned: bool | None = None)
         raise FolderError(paths.shown(file), [Problem("not numbers", 0, file.name, str(e))]) from e
     where = [(folder, f"img{k}.bmp") for folder, n in FOLDERS.items() for k in range(1, n + 1)]
     group = [str(np.ravel(c)[0]) if np.size(c) else "" for c in cells]
-    frame = pd.DataFrame({"id": [f"{f}/{n}" for f, n in where], "group": group, "score": score, "type": [f for f, _ in where]})
-    problems += [Problem("bad orgs", int(i) + 1, frame["id"][i], f"{orgs[i]:g}, expected 0 or 1")
-                 for i in np.flatnonzero((orgs != 0) & (orgs != 1))]  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": [f"{f}/{n}" for f, n in where],
+            "group": group,
+            "score": score,
+            "type": [f for f, _ in where],
+        }
+    )
+    problems += [
+        Problem("bad orgs", int(i) + 1, frame["id"][i], f"{orgs[i]:g}, expected 0 or 1")
+        for i in np.flatnonzero((orgs != 0) & (orgs != 1))
+    ]
     kept = orgs != 1
     bad = kept & ~((score > -20) & (score < 130))
-    problems += [Problem("bad dmos", int(i) + 1, frame["id"][i], f"{score[i]:g}, expected about 0 to 100")
-                 for i in np.flatnonzero(bad)]  # fmt: skip
-    problems += [Problem("no reference name", i + 1, frame["id"][i]) for i in range(N) if kept[i] and not group[i]]
+    problems += [
+        Problem("bad dmos", int(i) + 1, frame["id"][i], f"{score[i]:g}, expected about 0 to 100")
+        for i in np.flatnonzero(bad)
+    ]
+    problems += [
+        Problem("no reference name", i + 1, frame["id"][i])
+        for i in range(N)
+        if kept[i] and not group[i]
+    ]
     path, notes = [], []
     for folder, n in FOLDERS.items():
         mine = np.flatnonzero(kept & (frame["type"] == folder).to_numpy())
         first = int((frame["type"] == folder).to_numpy().argmax())
-        some, missing, _ = find(root, folder, [f"img{i - first + 1}.bmp" for i in mine], (mine + 1).tolist(), pictures)
+        some, missing, _ = find(
+            root, folder, [f"img{i - first + 1}.bmp" for i in mine], (mine + 1).tolist(), pictures
+        )
         path += some
         problems += missing
         known = {f"img{k}.bmp" for k in range(1, n + 1)} | {"info.txt"}
@@ -87,7 +107,9 @@ def load(root: Path | str, pictures: bool = True, realigned: bool | None = None)
             notes.append(Problem("files not in the table", 0, f"{folder}/", str(extra)))
     frame = frame[kept].reset_index(drop=True)
     frame.insert(1, "path", path)
-    notes.append(Problem("scores", 0, file.name, "realigned" if realigned else "as first published"))
+    notes.append(
+        Problem("scores", 0, file.name, "realigned" if realigned else "as first published")
+    )
     low, high = (-2.64, 111.77) if realigned else (0.0, 100.0)
     return finished(root, frame, ABOUT, problems, notes, low=low, high=high, higher_is_better=False)
 
@@ -102,6 +124,8 @@ def _vector(file: Path, key: str, problems: list[Problem]) -> np.ndarray:
         return np.array([])
     if key not in found or np.size(found[key]) != N:
         what = f"{np.size(found[key])} values" if key in found else "not there"
-        problems.append(Problem("wrong variable", 0, f"{file.name}: {key}", f"{what}, expected {N} values"))
+        problems.append(
+            Problem("wrong variable", 0, f"{file.name}: {key}", f"{what}, expected {N} values")
+        )
         return np.array([])
     return np.ravel(found[key])

@@ -1,12 +1,14 @@
-"""MSHF (Jin et al., Scientific Data 10:286, 2023): fundus photographs of several cameras, graded by three readers.
+"""MSHF (Jin et al., Scientific Data 10:286, 2023): fundus photographs of several cameras, graded by
+three readers.
 
-1,302 pictures, each with illumination, clarity, contrast and overall quality by three readers, 1 good and 0 bad. The 500
-ultra-wide-field mosaics (200 degrees) are left out, which leaves 802. Labels are the majority of the three readers, from
-Individual_scores.xlsx.xlsx (two header rows). MSHF_quality_scores.xlsx has the agreed scores and serves as a check only: its
-tab DR-ZJU holds zeros for all 1,302 pictures, so a tab of zeros, or of pictures of other groups, is refused.
+1,302 pictures, each with illumination, clarity, contrast and overall quality by three readers, 1
+good and 0 bad. The 500 ultra-wide-field mosaics (200 degrees) are left out, which leaves 802.
+Labels are the majority of the three readers, from Individual_scores.xlsx.xlsx (two header rows).
+MSHF_quality_scores.xlsx has the agreed scores and serves as a check only: its tab DR-ZJU holds
+zeros for all 1,302 pictures, so a tab of zeros, or of pictures of other groups, is refused.
 
-No patients are known: groups are sources. The authors' split (AI-use) shares sources between train and test; `hold_out`
-makes one that does not."""
+No patients are known: groups are sources. The authors' split (AI-use) shares sources between train
+and test; `hold_out` makes one that does not."""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ SCORES = (*DETAILS, "overall")
 READERS = (1, 6, 11)  # where a reader's four columns begin: B-E, G-J, L-O
 
 
-DEVICES = dict.fromkeys(("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy"), "colour") | dict.fromkeys(("Local1", "Local2"), "portable")
+DEVICES = dict.fromkeys(("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy"), "colour") | dict.fromkeys(
+    ("Local1", "Local2"), "portable"
+)
 
 
 WIDE = "UWF-mosaic"
@@ -67,19 +71,24 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a photograph: id ("DR-XJU-30"), path, group (= source), source, split (the authors': train or test; pool where
-    AI-use does not have it), grade (0 bad, 2 good: the ends of the three grades), score (nan), illumination, clarity, contrast,
-    overall (majority of the readers, 0 bad, 1 good), the readers' own votes illumination_1 to overall_3, device (colour or
-    portable).
+    """One row a photograph: id ("DR-XJU-30"), path, group (= source), source, split (the authors':
+    train or test; pool where AI-use does not have it), grade (0 bad, 2 good: the ends of the three
+    grades), score (nan), illumination, clarity, contrast, overall (majority of the readers, 0 bad,
+    1 good), the readers' own votes illumination_1 to overall_3, device (colour or portable).
 
-    path is the original, or the copy in AI-use where there is no original; copies are known by their names without suffix
-    (two are .png there and .jpg among the originals). pictures=False reads the tables, and names of files only for the split.
-    Raises FileNotFoundError without folder or table; FolderError with everything wrong."""
+    path is the original, or the copy in AI-use where there is no original; copies are known by
+    their names without suffix (two are .png there and .jpg among the originals). pictures=False
+    reads the tables, and names of files only for the split. Raises FileNotFoundError without folder
+    or table; FolderError with everything wrong."""
     root = need_folder(root, ABOUT)
     file = need_file(root, "Individual_scores.xlsx.xlsx")
     frame, problems = _individual(file)
     wide = frame["source"] == WIDE
-    notes = [Problem("ultra-wide-field pictures, left out", 0, "", str(int(wide.sum())))] if wide.any() else []
+    notes = (
+        [Problem("ultra-wide-field pictures, left out", 0, "", str(int(wide.sum())))]
+        if wide.any()
+        else []
+    )
     frame = frame[~wide].reset_index(drop=True)
     if frame.empty:
         problems.append(Problem("no rows", 0, "", f"expected pictures of {', '.join(DEVICES)}"))
@@ -87,30 +96,52 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     problems += found
     frame["split"] = [split.get(i.lower(), "pool") for i in frame["id"]]
     unsplit = int((frame["split"] == "pool").sum())
-    notes += [Problem("in neither AI-use/train nor AI-use/test", 0, "", f"{unsplit} of {len(frame)}")] if unsplit else []
+    notes += (
+        [Problem("in neither AI-use/train nor AI-use/test", 0, "", f"{unsplit} of {len(frame)}")]
+        if unsplit
+        else []
+    )
     originals = _originals(root) if pictures else {}
     path = [f"Original/{s}/{i}.jpg" for i, s in zip(frame["id"], frame["source"], strict=True)]
     if pictures:
         expected = [f"{p} or a copy in AI-use/" for p in path]
         path = [originals.get(i.lower()) or copies.get(i.lower(), "") for i in frame["id"]]
-        problems += [Problem("missing picture", row, i, f"expected {e}")
-                     for row, i, e, p in zip(frame["row"], frame["id"], expected, path, strict=True) if not p]  # fmt: skip
+        problems += [
+            Problem("missing picture", row, i, f"expected {e}")
+            for row, i, e, p in zip(frame["row"], frame["id"], expected, path, strict=True)
+            if not p
+        ]
         extra = originals.keys() - {i.lower() for i in frame["id"]}
-        notes += [Problem("files not in the table", 0, "Original/", str(len(extra)))] if extra else []
+        notes += (
+            [Problem("files not in the table", 0, "Original/", str(len(extra)))] if extra else []
+        )
     frame.insert(1, "path", np.array(path, dtype=object))
     notes += _checked(root, frame)
-    return finished(file, frame.drop(columns="row"), ABOUT, problems, notes, low=0.0, high=2.0, higher_is_better=True,
-                    classes=3)  # fmt: skip
+    return finished(
+        file,
+        frame.drop(columns="row"),
+        ABOUT,
+        problems,
+        notes,
+        low=0.0,
+        high=2.0,
+        higher_is_better=True,
+        classes=3,
+    )
 
 
 def hold_out(frame: pd.DataFrame, sources: Iterable[str]) -> pd.DataFrame:
-    """The frame with these sources as test and all others as train; author_split keeps the split that it had.
+    """The frame with these sources as test and all others as train; author_split keeps the split
+    that it had.
 
-    The only split that no source (and so no patient) shares, and the only one that a data folder takes, since groups are
-    sources. Raises ValueError unless the sources are in the frame, and leave some for train."""
+    The only split that no source (and so no patient) shares, and the only one that a data folder
+    takes, since groups are sources. Raises ValueError unless the sources are in the frame, and
+    leave some for train."""
     chosen, there = {*sources}, {*frame["source"]}
     if not chosen or not chosen < there:
-        raise ValueError(f"sources to hold out {sorted(chosen)}: expected some, not all, of {', '.join(sorted(there))}")
+        raise ValueError(
+            f"sources to hold out {sorted(chosen)}: expected some, not all, of {', '.join(sorted(there))}"
+        )
     split = np.where(frame["source"].isin(chosen), "test", "train")
     return frame.assign(split=split, author_split=frame["split"])
 
@@ -123,9 +154,11 @@ def source_of(stem: str) -> str:
 
 
 def agreed(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """Agreed scores of MSHF_quality_scores.xlsx: index id, columns illumination, clarity, contrast, overall; notes.
+    """Agreed scores of MSHF_quality_scores.xlsx: index id, columns illumination, clarity, contrast,
+    overall; notes.
 
-    Refused, and noted: a tab of zeros only, and a tab with pictures of another group than its name says."""
+    Refused, and noted: a tab of zeros only, and a tab with pictures of another group than its name
+    says."""
     kept: dict[str, list[int]] = {}
     notes = []
     for tab, rows in read_book(file).items():
@@ -136,11 +169,29 @@ def agreed(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
         others = sources - {tab} if len(sources) > 1 or source_of(f"{tab}-1") else set()
         if all(cell in ("", "0") for cells in scores.values() for cell in cells):
             what = f" of {', '.join(sorted(others))} too" if others else ""
-            notes.append(Problem("tab refused", 0, f"{file.name}: {tab}", f"{len(scores)} pictures{what}, all zero"))
+            notes.append(
+                Problem(
+                    "tab refused",
+                    0,
+                    f"{file.name}: {tab}",
+                    f"{len(scores)} pictures{what}, all zero",
+                )
+            )
         elif others:
-            notes.append(Problem("tab refused", 0, f"{file.name}: {tab}", f"has pictures of {', '.join(sorted(others))}"))
+            notes.append(
+                Problem(
+                    "tab refused",
+                    0,
+                    f"{file.name}: {tab}",
+                    f"has pictures of {', '.join(sorted(others))}",
+                )
+            )
         else:
-            kept |= {stem: [int(c) for c in cells] for stem, cells in scores.items() if {*cells} <= {"0", "1"} and len(cells) == 4}
+            kept |= {
+                stem: [int(c) for c in cells]
+                for stem, cells in scores.items()
+                if {*cells} <= {"0", "1"} and len(cells) == 4
+            }
     return pd.DataFrame.from_dict(kept, orient="index", columns=list(SCORES)), notes
 
 
@@ -153,8 +204,16 @@ def _individual(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     stems = [Path(cells[0]).stem for cells in data.values()]
     problems += doubled(stems, data)
     sources = [source_of(stem) for stem in stems]
-    problems += [Problem("unknown source", row, cells[0], f"expected <group>-<number> of {', '.join((*DEVICES, WIDE))}")
-                 for (row, cells), s in zip(data.items(), sources, strict=True) if not s]  # fmt: skip
+    problems += [
+        Problem(
+            "unknown source",
+            row,
+            cells[0],
+            f"expected <group>-<number> of {', '.join((*DEVICES, WIDE))}",
+        )
+        for (row, cells), s in zip(data.items(), sources, strict=True)
+        if not s
+    ]
     votes = np.zeros((len(data), len(READERS), len(SCORES)), int)
     for i, (row, cells) in enumerate(data.items()):
         for k, first in enumerate(READERS):
@@ -163,14 +222,33 @@ def _individual(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
                 if cell in ("0", "1"):
                     votes[i, k, j] = int(cell)
                 else:
-                    problems.append(Problem("bad vote", row, cells[0], f"reader {k + 1}, {name}: {cell!r}, expected 0 or 1"))
+                    problems.append(
+                        Problem(
+                            "bad vote",
+                            row,
+                            cells[0],
+                            f"reader {k + 1}, {name}: {cell!r}, expected 0 or 1",
+                        )
+                    )
     majority = (votes.sum(axis=1) >= 2).astype(int)
-    frame = pd.DataFrame({
-        "id": stems, "group": sources, "source": sources, "split": "", "grade": 2 * majority[:, 3], "score": np.nan,
-        **{name: majority[:, j] for j, name in enumerate(SCORES)},
-        **{f"{name}_{k + 1}": votes[:, k, j] for j, name in enumerate(SCORES) for k in range(len(READERS))},
-        "device": [DEVICES.get(s, "") for s in sources], "row": list(data),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": stems,
+            "group": sources,
+            "source": sources,
+            "split": "",
+            "grade": 2 * majority[:, 3],
+            "score": np.nan,
+            **{name: majority[:, j] for j, name in enumerate(SCORES)},
+            **{
+                f"{name}_{k + 1}": votes[:, k, j]
+                for j, name in enumerate(SCORES)
+                for k in range(len(READERS))
+            },
+            "device": [DEVICES.get(s, "") for s in sources],
+            "row": list(data),
+        }
+    )
     return frame, problems
 
 
@@ -179,27 +257,46 @@ def _check_header(file: Path, rows: Rows) -> None:
     two = [cells for _, cells in list(rows.items())[:2]]
     problems = []
     if len(two) < 2 or two[0][0].lower() != "image name":
-        problems.append(Problem("unexpected header", 1, "A", f"{two[0][0] if two else ''!r}, expected 'image name'"))
+        problems.append(
+            Problem(
+                "unexpected header", 1, "A", f"{two[0][0] if two else ''!r}, expected 'image name'"
+            )
+        )
     for k, first in enumerate(READERS):
         found = [c.lower() for c in two[1][first : first + 4]] if len(two) == 2 else []
         if found != list(SCORES):
             columns = f"{chr(65 + first)}-{chr(68 + first)}"
-            problems.append(Problem("unexpected header", 2, f"reader {k + 1}, columns {columns}",
-                                    f"{', '.join(found) or 'nothing'}, expected {', '.join(SCORES)}"))  # fmt: skip
+            problems.append(
+                Problem(
+                    "unexpected header",
+                    2,
+                    f"reader {k + 1}, columns {columns}",
+                    f"{', '.join(found) or 'nothing'}, expected {', '.join(SCORES)}",
+                )
+            )
     if problems:
         raise FolderError(paths.shown(file), problems)
 
 
 def _stems(names: Iterable[str]) -> dict[str, str]:
     """Pictures among file names: lower-case stem -> name."""
-    return {Path(name).stem.lower(): name for name in names if Path(name).suffix.lower() in SUFFIXES}
+    return {
+        Path(name).stem.lower(): name for name in names if Path(name).suffix.lower() in SUFFIXES
+    }
 
 
 def _originals(root: Path) -> dict[str, str]:
-    """Lower-case stem -> path of the pictures in Original/<group>/, without the ultra-wide-field group."""
+    """Lower-case stem -> path of the pictures in Original/<group>/, without the ultra-wide-field
+    group."""
     top = listing(root).get("original", "Original")
-    folders = [name for key, name in listing(root / top).items() if key in {s.lower() for s in DEVICES}]
-    return {stem: f"{top}/{f}/{name}" for f in folders for stem, name in _stems(listing(root / top / f).values()).items()}
+    folders = [
+        name for key, name in listing(root / top).items() if key in {s.lower() for s in DEVICES}
+    ]
+    return {
+        stem: f"{top}/{f}/{name}"
+        for f in folders
+        for stem, name in _stems(listing(root / top / f).values()).items()
+    }
 
 
 def _splits(root: Path) -> tuple[dict[str, str], dict[str, str], list[Problem]]:
@@ -226,4 +323,7 @@ def _checked(root: Path, frame: pd.DataFrame) -> list[Problem]:
     both = frame.set_index("id").join(scores.add_suffix("_agreed"), how="inner")
     same = {s: int((both[s] == both[f"{s}_agreed"]).sum()) for s in SCORES}
     text = ", ".join(f"{s} {n}" for s, n in same.items())
-    return [*notes, Problem("agreed scores equal to the majority", 0, name, f"of {len(both)} pictures: {text}")]
+    return [
+        *notes,
+        Problem("agreed scores equal to the majority", 0, name, f"of {len(both)} pictures: {text}"),
+    ]

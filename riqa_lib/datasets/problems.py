@@ -1,4 +1,5 @@
-"""What is wrong with a table or a folder of pictures: every problem, with its row and what was expected."""
+"""What is wrong with a table or a folder of pictures: every problem, with its row and what was
+expected."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ SHOWN = 10  # problems of one kind that a message lists in full
 
 
 class Problem(NamedTuple):
-    """One thing wrong: its kind, the table's row (1 is the header; 0: no row), the file or id, and what was found."""
+    """One thing wrong: its kind, the table's row (1 is the header; 0: no row), the file or id, and
+    what was found."""
 
     kind: str
     row: int
@@ -24,15 +26,19 @@ class Problem(NamedTuple):
 
 
 class FolderError(ValueError):
-    """Everything wrong with a table and its files. problems: the list; good: the rows whose files are there."""
+    """Everything wrong with a table and its files. problems: the list; good: the rows whose files
+    are there."""
 
-    def __init__(self, table: str, problems: Sequence[Problem], good: pd.DataFrame | None = None) -> None:
+    def __init__(
+        self, table: str, problems: Sequence[Problem], good: pd.DataFrame | None = None
+    ) -> None:
         super().__init__(f"{table}: {len(problems)} problem(s)\n{listed(problems)}")
         self.table, self.problems, self.good = table, list(problems), good
 
 
 def listed(problems: Sequence[Problem]) -> str:
-    """Problems as text: one line a kind, at most SHOWN of each with row and name, then how many more."""
+    """Problems as text: one line a kind, at most SHOWN of each with row and name, then how many
+    more."""
     kinds: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
         kinds[problem.kind].append(problem)
@@ -40,19 +46,29 @@ def listed(problems: Sequence[Problem]) -> str:
     for kind, found in kinds.items():
         texts = []
         for p in found[:SHOWN]:
-            name = f"row {p.row}: {p.name}" if p.row and p.name else f"row {p.row}" if p.row else p.name
+            name = (
+                f"row {p.row}: {p.name}"
+                if p.row and p.name
+                else f"row {p.row}"
+                if p.row
+                else p.name
+            )
             texts.append(": ".join(t for t in (name, p.found) if t))
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         lines.append(f"  {kind} ({len(found)}): {'; '.join(texts)}{more}")
     return "\n".join(lines)
 
 
-def read_text(table: Path, encoding: str, separator: str, wanted: list[str]) -> tuple[pd.DataFrame, list[Problem]]:
+def read_text(
+    table: Path, encoding: str, separator: str, wanted: list[str]
+) -> tuple[pd.DataFrame, list[Problem]]:
     """The table as stripped text, indexed by line number, and what is wrong with its form."""
     return table_of(table.read_bytes(), encoding, separator, wanted)
 
 
-def table_of(data: bytes, encoding: str, separator: str, wanted: list[str]) -> tuple[pd.DataFrame, list[Problem]]:
+def table_of(
+    data: bytes, encoding: str, separator: str, wanted: list[str]
+) -> tuple[pd.DataFrame, list[Problem]]:
     if not data.strip():
         return pd.DataFrame(), [Problem("empty table", 0, "")]
     try:
@@ -76,13 +92,25 @@ def table_of(data: bytes, encoding: str, separator: str, wanted: list[str]) -> t
     doubled = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
     problems = [Problem("doubled column", top, name) for name in doubled]
     columns = ", ".join(header)[:200]
-    hint = "; is the separator another one? declare separator=" if len(header) == 1 and len(set(wanted)) > 1 else ""
-    problems += [Problem("missing column", top, name, f"found {columns}{hint}")
-                 for name in dict.fromkeys(wanted) if name not in header]  # fmt: skip
+    hint = (
+        "; is the separator another one? declare separator="
+        if len(header) == 1 and len(set(wanted)) > 1
+        else ""
+    )
+    problems += [
+        Problem("missing column", top, name, f"found {columns}{hint}")
+        for name in dict.fromkeys(wanted)
+        if name not in header
+    ]
     whole = [(row, cells) for row, cells in lines[1:] if len(cells) == len(header)]
-    problems += [Problem("wrong number of cells", row, cells[0], f"{len(cells)}, expected {len(header)}")
-                 for row, cells in lines[1:] if len(cells) != len(header)]  # fmt: skip
+    problems += [
+        Problem("wrong number of cells", row, cells[0], f"{len(cells)}, expected {len(header)}")
+        for row, cells in lines[1:]
+        if len(cells) != len(header)
+    ]
     if len(lines) == 1:
         problems.append(Problem("no rows", 0, ""))
     index = [row for row, _ in whole]
-    return pd.DataFrame({name: [cells[header.index(name)] for _, cells in whole] for name in header}, index), problems
+    return pd.DataFrame(
+        {name: [cells[header.index(name)] for _, cells in whole] for name in header}, index
+    ), problems

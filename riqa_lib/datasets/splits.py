@@ -1,7 +1,9 @@
-"""Splits that do not leak: the per-class floor split of Dang et al.'s Table 1, and drawing few labels.
+"""Splits that do not leak: the per-class floor split of Dang et al.'s Table 1, and drawing few
+labels.
 
-Table 1 is, per class, int(.8 n) pictures for training, int(.1 n) for validation and the rest for test: the arithmetic
-of split-folders (github.com/jfilter/split-folders), which no stratified split of scikit-learn gives."""
+Table 1 is, per class, int(.8 n) pictures for training, int(.1 n) for validation and the rest for
+test: the arithmetic of split-folders (github.com/jfilter/split-folders), which no stratified split
+of scikit-learn gives."""
 
 from __future__ import annotations
 
@@ -21,8 +23,14 @@ SPLITS = ("train", "val", "test", "pool")
 def _exact(fractions: Sequence[float]) -> list[Fraction]:
     """Fractions as people write them (.29 is 29/100, although as a float it is a little less)."""
     exact = [Fraction(str(f)) for f in fractions]
-    if len(exact) != 3 or any(f < 0 for f in exact) or abs(sum(exact, Fraction(-1))) > Fraction(1, 10**9):
-        raise ValueError(f"fractions {tuple(fractions)}: expected three for train, val, test, none negative, sum 1")
+    if (
+        len(exact) != 3
+        or any(f < 0 for f in exact)
+        or abs(sum(exact, Fraction(-1))) > Fraction(1, 10**9)
+    ):
+        raise ValueError(
+            f"fractions {tuple(fractions)}: expected three for train, val, test, none negative, sum 1"
+        )
     return exact
 
 
@@ -33,9 +41,11 @@ def _counts(n: int, exact: list[Fraction]) -> tuple[int, int, int]:
 
 
 def floor_counts(n: int, fractions: Sequence[float] = (0.8, 0.1, 0.1)) -> tuple[int, int, int]:
-    """How many of a class's n pictures go to train, val and test: floor, floor, the rest (to val if test is 0).
+    """How many of a class's n pictures go to train, val and test: floor, floor, the rest (to val if
+    test is 0).
 
-    Raises ValueError for a negative n, or fractions that are not three, or negative, or don't sum to 1."""
+    Raises ValueError for a negative n, or fractions that are not three, or negative, or don't sum
+    to 1."""
     if n < 0:
         raise ValueError(f"n = {n}: expected a count")
     return _counts(n, _exact(fractions))
@@ -49,15 +59,18 @@ def floor_split(
 ) -> np.ndarray:
     """A split name, "train", "val" or "test", for each picture.
 
-    grades: (N,) integers >= 0. groups: (N,) contents or patients; all pictures of a group get the same split.
-    Without groups, or when each has one picture, every class gets exactly floor_counts(n). With larger groups they go,
-    largest first, where the counts per class are most behind, so these are met as nearly as whole groups allow.
-    The same rows in the same order with the same seed give the same split.
-    Raises ValueError for unlabelled (negative) or non-integer grades, other lengths, or bad fractions."""
+    grades: (N,) integers >= 0. groups: (N,) contents or patients; all pictures of a group get the
+    same split. Without groups, or when each has one picture, every class gets exactly
+    floor_counts(n). With larger groups they go, largest first, where the counts per class are most
+    behind, so these are met as nearly as whole groups allow. The same rows in the same order with
+    the same seed give the same split. Raises ValueError for unlabelled (negative) or non-integer
+    grades, other lengths, or bad fractions."""
     grade = _grades(grades)
     exact = _exact(fractions)
     if len(grade) and grade.min() < 0:
-        raise ValueError(f"row {int(np.argmax(grade < 0))} has no grade ({grade.min()}): split labelled pictures only")
+        raise ValueError(
+            f"row {int(np.argmax(grade < 0))} has no grade ({grade.min()}): split labelled pictures only"
+        )
     group = _groups(groups, len(grade))
     if group is not None and len(group) and np.bincount(group).max() > 1:
         return _split_groups(grade, group, exact, seed)
@@ -69,12 +82,17 @@ def floor_split(
     return split
 
 
-def _split_groups(grade: np.ndarray, group: np.ndarray, exact: list[Fraction], seed: int) -> np.ndarray:
-    """Greedy: each group goes where it lowers sum over classes and splits of (have - wanted)^2 / wanted the most."""
+def _split_groups(
+    grade: np.ndarray, group: np.ndarray, exact: list[Fraction], seed: int
+) -> np.ndarray:
+    """Greedy: each group goes where it lowers sum over classes and splits of (have - wanted)^2 /
+    wanted the most."""
     classes, grade = np.unique(grade, return_inverse=True)
     counts = np.zeros((group.max() + 1, len(classes)))  # (groups, classes)
     np.add.at(counts, (group, grade), 1)
-    wanted = np.array([_counts(int(n), exact) for n in counts.sum(axis=0)], dtype=float).T  # (3, classes)
+    wanted = np.array(
+        [_counts(int(n), exact) for n in counts.sum(axis=0)], dtype=float
+    ).T  # (3, classes)
     missing, weight = wanted.copy(), 1 / np.maximum(wanted, 0.1)
     allowed = np.array([f > 0 for f in exact])
     order = rng("floor_split", seed, "groups").permutation(len(counts))
@@ -87,17 +105,23 @@ def _split_groups(grade: np.ndarray, group: np.ndarray, exact: list[Fraction], s
     return np.array(SPLITS[:3], dtype=object)[chosen[group]]
 
 
-def draw_labelled(grades: ArrayLike, n: int, seed: int = 0, groups: ArrayLike | None = None) -> np.ndarray:
-    """A boolean mask (N,) of the n pictures that keep their label; the rest becomes the unlabelled pool.
+def draw_labelled(
+    grades: ArrayLike, n: int, seed: int = 0, groups: ArrayLike | None = None
+) -> np.ndarray:
+    """A boolean mask (N,) of the n pictures that keep their label; the rest becomes the unlabelled
+    pool.
 
-    Stratified in proportion to the classes (Sainte-Lague: counts are rounded quotas), and each class that exists gets
-    at least one where n allows, larger classes first. Nested: with the same seed a larger n contains a smaller one.
-    With groups, different groups of a class come before a second picture of the same one.
-    Pictures without a grade (negative) are never drawn. Raises ValueError where n is not in 1..labelled pictures."""
+    Stratified in proportion to the classes (Sainte-Lague: counts are rounded quotas), and each
+    class that exists gets at least one where n allows, larger classes first. Nested: with the same
+    seed a larger n contains a smaller one. With groups, different groups of a class come before a
+    second picture of the same one. Pictures without a grade (negative) are never drawn. Raises
+    ValueError where n is not in 1..labelled pictures."""
     grade = _grades(grades)
     labelled = np.flatnonzero(grade >= 0)
     if not 1 <= n <= len(labelled):
-        raise ValueError(f"n = {n}: expected 1 to {len(labelled)}, the number of pictures with a grade")
+        raise ValueError(
+            f"n = {n}: expected 1 to {len(labelled)}, the number of pictures with a grade"
+        )
     group = _groups(groups, len(grade))
     place = np.full(len(grade), np.inf)  # the n smallest are drawn
     for value, size in zip(*np.unique(grade[labelled], return_counts=True), strict=True):
@@ -113,15 +137,20 @@ def draw_labelled(grades: ArrayLike, n: int, seed: int = 0, groups: ArrayLike | 
 
 
 def check_splits(frame: pd.DataFrame) -> None:
-    """Raise ValueError, naming the groups, if a group has pictures in two splits, or for an unknown split name.
+    """Raise ValueError, naming the groups, if a group has pictures in two splits, or for an unknown
+    split name.
 
     frame: columns group and split ("train", "val", "test" or "pool")."""
     unknown = sorted(set(frame["split"]) - set(SPLITS), key=str)
     if unknown:
-        raise ValueError(f"unknown split {', '.join(map(repr, unknown))}: expected {', '.join(SPLITS)}")
+        raise ValueError(
+            f"unknown split {', '.join(map(repr, unknown))}: expected {', '.join(SPLITS)}"
+        )
     leaks = shared_groups(frame)
     if leaks:
-        shown = "; ".join(f"{group} in {', '.join(splits)}" for group, splits in list(leaks.items())[:10])
+        shown = "; ".join(
+            f"{group} in {', '.join(splits)}" for group, splits in list(leaks.items())[:10]
+        )
         more = f"; and {len(leaks) - 10} more" if len(leaks) > 10 else ""
         raise ValueError(f"{len(leaks)} group(s) in more than one split: {shown}{more}")
 
@@ -130,13 +159,18 @@ def shared_groups(frame: pd.DataFrame) -> dict[str, list[str]]:
     """The groups that have pictures in more than one split, and in which: {} is what you want."""
     pairs = frame[["group", "split"]].drop_duplicates()
     pairs = pairs[pairs.duplicated("group", keep=False)]
-    return {group: sorted(splits, key=SPLITS.index) for group, splits in pairs.groupby("group", sort=True)["split"]}
+    return {
+        group: sorted(splits, key=SPLITS.index)
+        for group, splits in pairs.groupby("group", sort=True)["split"]
+    }
 
 
 def _grades(grades: ArrayLike) -> np.ndarray:
     grade = np.asarray(grades)
     if grade.ndim != 1 or not (np.issubdtype(grade.dtype, np.integer) or not len(grade)):
-        raise ValueError(f"grades: expected one column of integers, got {grade.dtype} with shape {grade.shape}")
+        raise ValueError(
+            f"grades: expected one column of integers, got {grade.dtype} with shape {grade.shape}"
+        )
     return grade.astype(int)
 
 
@@ -146,5 +180,7 @@ def _groups(groups: ArrayLike | None, n: int) -> np.ndarray | None:
         return None
     codes = pd.factorize(np.asarray(groups))[0]
     if len(codes) != n or (n and codes.min() < 0):
-        raise ValueError(f"groups: expected {n} names, got {len(codes)}, {int((codes < 0).sum())} of them empty")
+        raise ValueError(
+            f"groups: expected {n} names, got {len(codes)}, {int((codes < 0).sum())} of them empty"
+        )
     return codes

@@ -1,6 +1,8 @@
-"""TID2008 and TID2013 (Ponomarenko et al., 2009 and 2015): 25 references, 17 or 24 distortions at 4 or 5 levels.
+"""TID2008 and TID2013 (Ponomarenko et al., 2009 and 2015): 25 references, 17 or 24 distortions at 4
+or 5 levels.
 
-mos_with_names.txt has a line a picture, "<mos> <name>". Names there and on disk differ in upper and lower case."""
+mos_with_names.txt has a line a picture, "<mos> <name>". Names there and on disk differ in upper and
+lower case."""
 
 from __future__ import annotations
 
@@ -52,10 +54,12 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True, about: About = ABOUT_2013) -> pd.DataFrame:
-    """One row a distorted picture: id (the name in lower case), path (as on disk), group (the reference, I01), score (mean
-    opinion, 0 to 9, higher is better), type, level (1 is the mildest). pictures=False reads the table alone.
+    """One row a distorted picture: id (the name in lower case), path (as on disk), group (the
+    reference, I01), score (mean opinion, 0 to 9, higher is better), type, level (1 is the mildest).
+    pictures=False reads the table alone.
 
-    about: ABOUT_2008 or ABOUT_2013. Raises FileNotFoundError without folder or table; FolderError with everything wrong."""
+    about: ABOUT_2008 or ABOUT_2013. Raises FileNotFoundError without folder or table; FolderError
+    with everything wrong."""
     root = need_folder(root, about)
     file = need_file(root, "mos_with_names.txt")
     types, levels = TYPES_LEVELS[about.key]
@@ -65,7 +69,11 @@ def load(root: Path | str, pictures: bool = True, about: About = ABOUT_2013) -> 
         if not cells:
             continue
         match = re.fullmatch(r"(?i)(i\d\d)_(\d\d)_(\d)\.bmp", cells[-1])
-        if len(cells) != 2 or not match or not (1 <= int(match[2]) <= types and 1 <= int(match[3]) <= levels):
+        if (
+            len(cells) != 2
+            or not match
+            or not (1 <= int(match[2]) <= types and 1 <= int(match[3]) <= levels)
+        ):
             expected = f"<mos> I<reference>_<type 01-{types:02d}>_<level 1-{levels}>.bmp"
             problems.append(Problem("unexpected line", row, "", f"{line!r}, expected {expected}"))
             continue
@@ -77,11 +85,21 @@ def load(root: Path | str, pictures: bool = True, about: About = ABOUT_2013) -> 
     if frame.empty:
         problems.append(Problem("no rows", 0, ""))
     problems += doubled(frame["name"], frame["row"])
-    path, missing, notes = find(root, "distorted_images", frame["name"].tolist(), frame["row"].tolist(), pictures)
+    path, missing, notes = find(
+        root, "distorted_images", frame["name"].tolist(), frame["row"].tolist(), pictures
+    )
     frame.insert(0, "id", frame["name"].str.lower())
     frame.insert(1, "path", np.array(path, dtype=object))
-    return finished(file, frame.drop(columns=["name", "row"]), about, [*problems, *missing], notes, low=0.0, high=9.0,
-                    higher_is_better=True)  # fmt: skip
+    return finished(
+        file,
+        frame.drop(columns=["name", "row"]),
+        about,
+        [*problems, *missing],
+        notes,
+        low=0.0,
+        high=9.0,
+        higher_is_better=True,
+    )
 
 
 load_2008 = partial(load, about=ABOUT_2008)

@@ -1,4 +1,5 @@
-"""Curves over training steps: losses, validation metrics, pseudo-labels; of photographs and of fundus photographs."""
+"""Curves over training steps: losses, validation metrics, pseudo-labels; of photographs and of
+fundus photographs."""
 
 from __future__ import annotations
 
@@ -40,9 +41,9 @@ def _curves(ax: Axes, history: pd.DataFrame, column: str, method: str) -> None:
 
 
 def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
-    """Validation MAE (and macro-MAE, if there) over steps; thin lines are seeds, thick ones their means. More than MANY methods
-    get a panel each, of the MAE alone, with the mean of "supervised" (or the first) dashed in each.
-    history: method, seed, step, val_mae, perhaps val_macro_mae."""
+    """Validation MAE (and macro-MAE, if there) over steps; thin lines are seeds, thick ones their
+    means. More than MANY methods get a panel each, of the MAE alone, with the mean of "supervised"
+    (or the first) dashed in each. history: method, seed, step, val_mae, perhaps val_macro_mae."""
     columns(history, ["method", "seed", "step", "val_mae"], "history")
     methods = order(history["method"])
     if len(methods) > MANY:
@@ -86,9 +87,10 @@ def _curves_apart(history: pd.DataFrame, methods: Sequence[str], simulated: bool
 
 
 def pseudo_labels(history: pd.DataFrame, *, simulated: bool, kept: str = "val_kept", accuracy: str = "val_kept_accuracy") -> Figure:
-    """Which share of pictures gets a pseudo-label over training, and how many of these are right, on held-out labels.
-    history: method, seed, step and the two columns named (shares 0..1). Methods that keep none, or all without choice
-    (share 1 throughout), are left out; ValueError if that leaves none."""
+    """Which share of pictures gets a pseudo-label over training, and how many of these are right,
+    on held-out labels. history: method, seed, step and the two columns named (shares 0..1). Methods
+    that keep none, or all without choice (share 1 throughout), are left out; ValueError if that
+    leaves none."""
     columns(history, ["method", "seed", "step", kept, accuracy], "history")
     share = history.groupby("method")[kept].agg(["min", "max"])
     methods = [m for m in order(history["method"]) if share.loc[m, "max"] > 0 and share.loc[m, "min"] < 1]
@@ -102,7 +104,7 @@ def pseudo_labels(history: pd.DataFrame, *, simulated: bool, kept: str = "val_ke
             _curves(right, history, accuracy, method)
         right.axhline(0.8, color=style.GREY, linewidth=1, linestyle=(0, (4, 3)))
         right.text(1, 0.8, "80 %", transform=right.get_yaxis_transform(), ha="right", va="bottom", fontsize=8,
-                   color=style.GREY)  # fmt: skip
+                   color=style.GREY)
         for ax, title in ((left, "share of pictures kept"), (right, "share of the kept that are right")):
             ax.set(ylim=(0, 1.02), title=title, xlabel="step")
             ax.yaxis.set_major_formatter(PercentFormatter(1))
@@ -112,13 +114,15 @@ def pseudo_labels(history: pd.DataFrame, *, simulated: bool, kept: str = "val_ke
 
 
 WORDS = {"val_macro_f1": "validation macro F1", "val_accuracy": "validation accuracy", "val_auc": "AUC on the source left out",
-         "details_loss": "loss of details", "overall_loss": "loss of overall grade"}  # fmt: skip
+         "details_loss": "loss of details", "overall_loss": "loss of overall grade"}
 
 
 def curves(history: pd.DataFrame, columns: tuple[str, ...] = ("val_macro_f1", "overall_loss"), *, simulated: bool) -> Figure:
-    """Columns of a history over steps, a line for each method and seed; of a Teacher for each source left out.
+    """Columns of a history over steps, a line for each method and seed; of a Teacher for each
+    source left out.
 
-    history: method, seed, step, the columns (higher validation metrics and lower losses are better), perhaps fold."""
+    history: method, seed, step, the columns (higher validation metrics and lower losses are
+    better), perhaps fold."""
     checks.columns(history, ["method", "seed", "step", *columns], "history")
     with style.sheet():
         figure = style.canvas(0.4 + 3.5 * len(columns), 3.0, simulated=simulated)

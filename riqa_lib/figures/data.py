@@ -29,8 +29,9 @@ HIDDEN: dict[str, Any] = {"hatch": "////", "edgecolor": "white", "linewidth": 0}
 
 # ---------------------------------------------------------------- data
 def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
-    """Share of each grade per split and source, as stacked bars. counts: split, source, grade, count, known
-    (`report.class_counts`); known "truth" marks grades that only the simulation knows, "none" unlabelled pictures."""
+    """Share of each grade per split and source, as stacked bars. counts: split, source, grade,
+    count, known (`report.class_counts`); known "truth" marks grades that only the simulation knows,
+    "none" unlabelled pictures."""
     columns(counts, ["source", "split", "grade", "count", "known"], "counts")
     rank = {s: i for i, s in enumerate(SPLITS)}
     bars = sorted(counts.groupby(["split", "source"]).groups, key=lambda b: (rank.get(str(b[0]), 9), b[1]))
@@ -50,7 +51,7 @@ def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
                     text = "no label" if known == "none" else f"{share:.0%}"
                     box = {"facecolor": "white", "alpha": 0.8, "pad": 0.8, "linewidth": 0} if known == "truth" else None
                     ax.text(left + share / 2, y, text, ha="center", va="center", fontsize=7.5, bbox=box,
-                            color="white" if dark else style.INK)  # fmt: skip
+                            color="white" if dark else style.INK)
                 left += share
             ax.text(1.01, y, f"{total:,}", va="center", fontsize=8, color=style.GREY)
         names = [split if str(source) in ("", "nan", str(split)) else f"{split} · {source}" for split, source in bars]
@@ -70,8 +71,9 @@ def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def contact_sheet(pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, captions: str = "grade") -> Figure:
-    """Pictures in a grid with a caption each. pixels: uint8 (N, H, W, 3) RGB, row i of frame; frame: the column named
-    by `captions`. Show some dozens, chosen by the caller. Raises ValueError for other shapes or types."""
+    """Pictures in a grid with a caption each. pixels: uint8 (N, H, W, 3) RGB, row i of frame;
+    frame: the column named by `captions`. Show some dozens, chosen by the caller. Raises ValueError
+    for other shapes or types."""
     checks.columns(frame, [captions], "frame")
     if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or len(pixels) != len(frame):
         raise ValueError(

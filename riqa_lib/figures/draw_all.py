@@ -26,9 +26,11 @@ from ..tables.stored import is_simulated
 
 # ---------------------------------------------------------------- all of a walk
 def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
-    """Draw every figure that the tables of `report.load_walk` allow, into figures/<walk>; returns the files.
+    """Draw every figure that the tables of `report.load_walk` allow, into figures/<walk>; returns
+    the files.
 
-    A figure whose table has no rows, or lacks the columns of its optional part (pseudo-labels), is left out."""
+    A figure whose table has no rows, or lacks the columns of its optional part (pseudo-labels), is
+    left out."""
     simulated = is_simulated(frames)
     command = f"python -m riqa_lib figures ({walk})"
     drawn = {}
@@ -50,7 +52,8 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
 
 
 def draw(name: str) -> list[Path]:
-    """Every figure that the fundus tables of a walk allow, into figures/<name>; returns the files."""
+    """Every figure that the fundus tables of a walk allow, into figures/<name>; returns the
+    files."""
     found = tables(name)
     if not found:
         return []

@@ -1,4 +1,5 @@
-"""Figures of explanations and advice: error against coverage, and how often maps lie on the defects. Each takes a table."""
+"""Figures of explanations and advice: error against coverage, and how often maps lie on the
+defects. Each takes a table."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from ..tables.localisation import ITSELF
 from ..tables.names import row_name
 
 def abstention(curves: dict[str, pd.DataFrame], rule: Abstention, *, simulated: bool) -> Figure:
-    """Error among the answered at every coverage (tables of `advise.risk_coverage`, by name), the promised rate, and where the
-    rule's threshold puts each."""
+    """Error among the answered at every coverage (tables of `advise.risk_coverage`, by name), the
+    promised rate, and where the rule's threshold puts each."""
     with style.sheet():
         figure = style.canvas(4.8, 3.2, simulated=simulated)
         ax = figure.subplots()
@@ -31,7 +32,8 @@ def abstention(curves: dict[str, pd.DataFrame], rule: Abstention, *, simulated: 
 
 
 def localisation(table: pd.DataFrame, *, simulated: bool) -> Figure:
-    """Pointing game and energy inside, a panel each: a dot with its interval for each head and method, and chance as a bar.
+    """Pointing game and energy inside, a panel each: a dot with its interval for each head and
+    method, and chance as a bar.
 
     table: of `explain.table` (head, measure, method, against, value, low, high, chance)."""
     columns(table, ["head", "measure", "method", "against", "value", "low", "high", "chance"], "table")

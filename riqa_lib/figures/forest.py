@@ -1,4 +1,5 @@
-"""Figures of the comparisons, from the tables of `verdicts` and `nullworlds`. Conventions: see `figures`."""
+"""Figures of the comparisons, from the tables of `verdicts` and `nullworlds`. Conventions: see
+`figures`."""
 
 from __future__ import annotations
 
@@ -14,11 +15,12 @@ from ..tables.comparisons import SHOWN
 from ..tables.names import name_of, row_name
 
 def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
-    """Differences with their 95 % (thin) and 90 % (thick) intervals, the margin as a band where one was set, and the verdict.
-    table: `verdicts.one_table`, perhaps of several sets (column set) but of one pair of networks on each; rows that could not be
-    compared are left out. ValueError where none is left, or where pairs of several kinds are mixed."""
+    """Differences with their 95 % (thin) and 90 % (thick) intervals, the margin as a band where one
+    was set, and the verdict. table: `verdicts.one_table`, perhaps of several sets (column set) but
+    of one pair of networks on each; rows that could not be compared are left out. ValueError where
+    none is left, or where pairs of several kinds are mixed."""
     columns(table, ["quantity", "metric", "primary", "a", "b", "difference", "low", "high", "low_90", "high_90", "margin", "verdict"],
-          "table")  # fmt: skip
+          "table")
     rows = table[table["low"].notna()].reset_index(drop=True)
     if rows.empty:
         raise ValueError("table: no row has an interval to draw")
@@ -38,13 +40,14 @@ def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
             ax.plot(row["difference"], y, "o", color=tint, markersize=5)
             words = row["verdict"] if row["margin"] > 0 else ""
             ax.annotate(words, (1, y), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="center",
-                        fontsize=8, color=tint)  # fmt: skip
+                        fontsize=8, color=tint)
         ax.axvline(0, color=style.INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         names = [f"{r.quantity}, {SHOWN.get(r.metric, r.metric)}" for r in rows.itertuples()]
         several = len({*on}) > 1
         ax.set_yticks(np.arange(len(rows)), [f"{which}: {n}" if several else n for which, n in zip(on, names, strict=True)])
         ax.set_ylim(len(rows) - 0.4, -0.6)
-        of = name_of if len({(first, second) for _, first, second in pairs}) == 1 else row_name  # else the sets stand at the rows
+        # else the sets stand at the rows
+        of = name_of if len({(first, second) for _, first, second in pairs}) == 1 else row_name
         ax.set_xlabel(f"{of(rows['a'][0])} − {of(rows['b'][0])}; above 0 the first is better")
         ax.set_title("95 % (thin) and 90 % (thick) intervals; blue: primary; band: margin of equivalence", fontsize=9)
         ax.grid(visible=False, axis="y")
@@ -53,8 +56,9 @@ def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def nullworld_rates(table: pd.DataFrame, *, simulated: bool = True) -> Figure:
-    """How often each test rejects in worlds where both classifiers are equally good, with 95 % Monte Carlo intervals, the 5 %
-    line and the 4-6 % band; hollow: the test ignores the clusters. One panel a world. table: `nullworlds.run`."""
+    """How often each test rejects in worlds where both classifiers are equally good, with 95 %
+    Monte Carlo intervals, the 5 % line and the 4-6 % band; hollow: the test ignores the clusters.
+    One panel a world. table: `nullworlds.run`."""
     columns(table, ["world", "test", "metric", "clusters", "rejected", "low", "high", "true_difference"], "table")
     null = table[table["true_difference"] == 0]
     if null.empty:

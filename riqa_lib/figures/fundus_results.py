@@ -1,4 +1,5 @@
-"""Figures of Teacher and Student: curves, points with intervals, calibration. Each takes a table of `fundus_report`."""
+"""Figures of Teacher and Student: curves, points with intervals, calibration. Each takes a table of
+`fundus_report`."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from ..scales import DETAILS
 from ..tables.names import TITLES
 
 def points(table: pd.DataFrame, measures: tuple[str, ...] = ("macro_f1", "f1", "matched", "auc"), *, simulated: bool) -> Figure:
-    """Each row's value of some measures with its 95 % interval, a panel a measure. table: fundus_report.overall."""
+    """Each row's value of some measures with its 95 % interval, a panel a measure. table:
+    fundus_report.overall."""
     columns(table, ["method", "row", *measures], "table")
     rows = table.iloc[::-1].reset_index(drop=True)
     with style.sheet():
@@ -33,7 +35,8 @@ def points(table: pd.DataFrame, measures: tuple[str, ...] = ("macro_f1", "f1", "
 
 
 def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
-    """F1 and AUC of bad for each detail and method, with 95 % intervals. table: fundus_report.details."""
+    """F1 and AUC of bad for each detail and method, with 95 % intervals. table:
+    fundus_report.details."""
     columns(table, ["method", "row", "detail", "f1", "auc"], "table")
     methods = list(dict.fromkeys(table["method"]))
     with style.sheet():
@@ -55,7 +58,8 @@ def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def calibration(table: pd.DataFrame, *, simulated: bool) -> Figure:
-    """Found against said share of good, for each detail; the diagonal is perfect. table: fundus_report.calibration."""
+    """Found against said share of good, for each detail; the diagonal is perfect. table:
+    fundus_report.calibration."""
     columns(table, ["detail", "said", "found"], "table")
     with style.sheet():
         figure = style.canvas(3.6, 3.4, simulated=simulated)

@@ -1,4 +1,5 @@
-"""Figures of fundus photographs: the space of illumination, clarity and contrast, and how well fields of view are found.
+"""Figures of fundus photographs: the space of illumination, clarity and contrast, and how well
+fields of view are found.
 
 Each takes a table or pictures and returns a Figure; see `figures`."""
 
@@ -26,11 +27,13 @@ TINTS = {2: (style.GRADES[0], style.GRADES[4]), 3: (style.GRADES[0], style.ORANG
 
 
 def detail_space(frame: pd.DataFrame, *, simulated: bool, classes: int = 3) -> Figure:
-    """Where pictures lie in the space of illumination, clarity and contrast: a panel for each pair of severities, a dot a
-    picture, coloured by its overall grade; lines where graders begin to call a detail bad.
+    """Where pictures lie in the space of illumination, clarity and contrast: a panel for each pair
+    of severities, a dot a picture, coloured by its overall grade; lines where graders begin to call
+    a detail bad.
 
-    frame: severity_illumination, severity_clarity, severity_contrast (>= 0; 1 is the graders' threshold), grade (0..classes-1).
-    classes: 2 or 3. ValueError for missing columns or other grades."""
+    frame: severity_illumination, severity_clarity, severity_contrast (>= 0; 1 is the graders'
+    threshold), grade (0..classes-1). classes: 2 or 3. ValueError for missing columns or other
+    grades."""
     columns(frame, [*(f"severity_{d}" for d in DETAILS), "grade"], "frame")
     if classes not in GRADES or not frame["grade"].isin(range(classes)).all():
         raise ValueError(f"frame: grades {sorted(frame['grade'].unique())} in {classes} classes; expected 2 or 3 classes, from 0")
@@ -42,7 +45,7 @@ def detail_space(frame: pd.DataFrame, *, simulated: bool, classes: int = 3) -> F
             for grade in range(classes):
                 rows = shuffled[shuffled["grade"] == grade]
                 ax.plot(rows[f"severity_{across}"], rows[f"severity_{up}"], "o", markersize=2.4, alpha=0.45, markeredgewidth=0,
-                        color=TINTS[classes][grade], label=f"{GRADES[classes][grade]} ({len(rows):,})")  # fmt: skip
+                        color=TINTS[classes][grade], label=f"{GRADES[classes][grade]} ({len(rows):,})")
             ax.axvline(1, color=style.INK, linewidth=0.8, linestyle="--")
             ax.axhline(1, color=style.INK, linewidth=0.8, linestyle="--")
             ax.set(xlabel=f"severity: {across}", ylabel=f"severity: {up}", xlim=(0, None), ylim=(0, None))
@@ -54,10 +57,11 @@ def detail_space(frame: pd.DataFrame, *, simulated: bool, classes: int = 3) -> F
 
 
 def picture_space(pixels: np.ndarray, levels: Sequence[float], *, simulated: bool) -> Figure:
-    """One eye at every combination of severities: illumination across, clarity down, a block for each contrast.
+    """One eye at every combination of severities: illumination across, clarity down, a block for
+    each contrast.
 
-    pixels: uint8 (K, K, K, S, S, 3), indexed by contrast, clarity, illumination, as sim.fundus.space makes; levels: the K
-    severities. ValueError for other shapes."""
+    pixels: uint8 (K, K, K, S, S, 3), indexed by contrast, clarity, illumination, as
+    sim.fundus.space makes; levels: the K severities. ValueError for other shapes."""
     k = len(levels)
     if pixels.ndim != 6 or pixels.shape[:3] != (k, k, k) or pixels.shape[5] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"pixels: {pixels.dtype} {pixels.shape}, expected uint8 ({k}, {k}, {k}, S, S, 3) for {k} levels")
@@ -78,7 +82,8 @@ def picture_space(pixels: np.ndarray, levels: Sequence[float], *, simulated: boo
 
 
 def circle_errors(errors: pd.DataFrame, *, simulated: bool) -> Figure:
-    """How far found fields of view are from the true ones: share of pictures with an error up to x, for centre and radius.
+    """How far found fields of view are from the true ones: share of pictures with an error up to x,
+    for centre and radius.
 
     errors: centre, radius (shares of the true radius), as fundus.field_errors returns."""
     columns(errors, ["centre", "radius"], "errors")
@@ -96,7 +101,8 @@ def circle_errors(errors: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def contact(pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, classes: int = 3) -> Figure:
-    """Pictures in a grid, each with its overall grade, as `figures.contact_sheet`. frame: grade (-1 for none)."""
+    """Pictures in a grid, each with its overall grade, as `figures.contact_sheet`. frame: grade (-1
+    for none)."""
     checks.columns(frame, ["grade"], "frame")
     words = np.array([*GRADES[classes], "no grade"])[frame["grade"].to_numpy()]
     return contact_sheet(pixels, frame.assign(words=words), simulated=simulated, columns=columns, captions="words")

@@ -1,9 +1,10 @@
-"""Each method's own mechanism, drawn from what its runs store: one function a figure, from a table to a Figure.
+"""Each method's own mechanism, drawn from what its runs store: one function a figure, from a table
+to a Figure.
 
-history: one method's rows of `report.load_runs`' history; every diagnostic there is the mean over the steps since the
-evaluation before. Several seeds are averaged. predictions: rows of `store.read_predictions`, as a rule those of the pool.
-Every function takes `simulated` and says so at the figure's foot; ValueError names missing columns, or ones without values.
-"""
+history: one method's rows of `report.load_runs`' history; every diagnostic there is the mean over
+the steps since the evaluation before. Several seeds are averaged. predictions: rows of
+`store.read_predictions`, as a rule those of the pool. Every function takes `simulated` and says so
+at the figure's foot; ValueError names missing columns, or ones without values. """
 
 from __future__ import annotations
 
@@ -61,9 +62,9 @@ def _nothing(ax: Axes, words: str) -> None:
 
 # ---------------------------------------------------------------- SimMatch
 def memory(history: pd.DataFrame, *, simulated: bool) -> Figure:
-    """SimMatch: how often the memory agrees with the network and changes the label, the similarity loss, and what both say
-    per grade at the last evaluation. All from the steps at which the memory was full.
-    history: step, full, agrees, changed, in_loss, memory_0.., network_0.."""
+    """SimMatch: how often the memory agrees with the network and changes the label, the similarity
+    loss, and what both say per grade at the last evaluation. All from the steps at which the memory
+    was full. history: step, full, agrees, changed, in_loss, memory_0.., network_0.."""
     table = over_steps(history, ["full", "agrees", "changed", "in_loss"])
     says = {name: when_full(per_class(history, name), table["full"]) for name in ("memory", "network")}
     seen = when_full(table, table["full"])
@@ -82,14 +83,15 @@ def memory(history: pd.DataFrame, *, simulated: bool) -> Figure:
         left.legend()
         _line(middle, seen["in_loss"], tint, "similarity loss")
         both = {"network, aligned": (says["network"].iloc[-1].to_numpy(), style.PALE),
-                "memory": (says["memory"].iloc[-1].to_numpy(), tint)}  # fmt: skip
+                "memory": (says["memory"].iloc[-1].to_numpy(), tint)}
         _bars(right, both, "mean prediction, last steps")
     return figure
 
 
 # ---------------------------------------------------------------- AdaMatch
 def relative_cut(history: pd.DataFrame, *, simulated: bool) -> Figure:
-    """AdaMatch: the relative cut over the steps, and which share of the pool reaches it. history: step, cut, kept."""
+    """AdaMatch: the relative cut over the steps, and which share of the pool reaches it. history:
+    step, cut, kept."""
     table = over_steps(history, ["cut", "kept"])
     with style.sheet():
         figure = style.canvas(7.0, 2.9, simulated=simulated)
@@ -102,8 +104,9 @@ def relative_cut(history: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def marginals(history: pd.DataFrame, labelled: Sequence[float] | np.ndarray, *, simulated: bool) -> Figure:
-    """AdaMatch: mean predictions per grade on labelled pictures (P_t, solid) and on the pool (P_u, dashed) over the steps,
-    and both at the last evaluation beside the labelled grades' shares (C,). history: step, P_t_0.., P_u_0.."""
+    """AdaMatch: mean predictions per grade on labelled pictures (P_t, solid) and on the pool (P_u,
+    dashed) over the steps, and both at the last evaluation beside the labelled grades' shares (C,).
+    history: step, P_t_0.., P_u_0.."""
     target, pool = per_class(history, "P_t"), per_class(history, "P_u")
     shares = np.asarray(labelled, float)
     if shares.shape != (target.shape[1],):
@@ -118,15 +121,16 @@ def marginals(history: pd.DataFrame, labelled: Sequence[float] | np.ndarray, *, 
         left.set_ylim(0, None)
         left.legend(ncols=2, handlelength=1.4)
         bars = {"labels": (shares, style.PALE), "P_t": (target.iloc[-1].to_numpy(), style.colour("adamatch")),
-                "P_u": (pool.iloc[-1].to_numpy(), style.INK)}  # fmt: skip
+                "P_u": (pool.iloc[-1].to_numpy(), style.INK)}
         _bars(right, bars, "at the last evaluation")
     return figure
 
 
 # ---------------------------------------------------------------- CoMatch
 def graph_over_steps(history: pd.DataFrame, *, simulated: bool) -> Figure:
-    """CoMatch: neighbours of a picture in the batch's graph, the graph's loss, and which share of the labels the memory
-    changed, from the steps at which it was full. history: step, edges, con_loss, changed, full."""
+    """CoMatch: neighbours of a picture in the batch's graph, the graph's loss, and which share of
+    the labels the memory changed, from the steps at which it was full. history: step, edges,
+    con_loss, changed, full."""
     table = over_steps(history, ["edges", "con_loss", "changed", "full"])
     seen, tint = when_full(table, table["full"])["changed"], style.colour("comatch")
     with style.sheet():
@@ -147,8 +151,9 @@ def graph_over_steps(history: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def label_graph(predictions: pd.DataFrame, edge: float, *, simulated: bool, count: int = 150, seed: int = 0) -> Figure:
-    """CoMatch: the graph (`edges`) of `count` pictures drawn at random, sorted by predicted grade, with strips for the
-    predicted grade and, where known, the true one. predictions: truth (-1: unknown), p0..; not aligned, not smoothed."""
+    """CoMatch: the graph (`edges`) of `count` pictures drawn at random, sorted by predicted grade,
+    with strips for the predicted grade and, where known, the true one. predictions: truth (-1:
+    unknown), p0..; not aligned, not smoothed."""
     columns(predictions, ["truth"], "predictions")
     sample = predictions.sample(min(count, len(predictions)), random_state=seed)
     graph, rows = edges(sample, edge)
@@ -162,7 +167,7 @@ def label_graph(predictions: pd.DataFrame, edge: float, *, simulated: bool, coun
         figure = style.canvas(6.2, 5.4, simulated=simulated)
         strips, ax = figure.subplots(1, 2, width_ratios=[0.09, 1], sharey=True)
         shown = ax.imshow(np.where(graph > 0, graph, np.nan), cmap="viridis_r", vmin=edge, vmax=1, aspect="auto",
-                          interpolation="nearest")  # fmt: skip
+                          interpolation="nearest")
         both = np.stack([np.where(truth >= 0, truth, np.nan), rows["said"].to_numpy(float)], axis=1)
         strips.imshow(both, cmap=ListedColormap(style.GRADES), vmin=-0.5, vmax=4.5, aspect="auto", interpolation="nearest")
         strips.set_xticks([0, 1], ["true", "said"], rotation=90)
@@ -190,7 +195,8 @@ def thresholds(history: pd.DataFrame, *, simulated: bool) -> Figure:
         left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])
         for k, column in enumerate(each):
             _line(left, each[column], LINES[k % 5], f"grade {k}")
-        _line(left, table["tau"], style.INK, "global", linestyle=DASHED)  # the most frequent grade's is the same
+        # the most frequent grade's is the same
+        _line(left, table["tau"], style.INK, "global", linestyle=DASHED)
         _panel(left, "threshold on the confidence", share=True)
         left.legend(ncols=3, handlelength=1.4)
         _line(right, table["fair_loss"], style.colour("freematch"), "fairness")
@@ -199,8 +205,9 @@ def thresholds(history: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def kept_per_class(predictions: pd.DataFrame, limits: Sequence[float] | np.ndarray, *, simulated: bool) -> Figure:
-    """FreeMatch: which share of the pictures predicted as each grade reaches its threshold, and, as dots, how many of these
-    are right (`kept_shares`). predictions: truth (-1: unknown), p0..; limits (C,): the thresholds."""
+    """FreeMatch: which share of the pictures predicted as each grade reaches its threshold, and, as
+    dots, how many of these are right (`kept_shares`). predictions: truth (-1: unknown), p0..;
+    limits (C,): the thresholds."""
     table = kept_shares(predictions, limits)
     with style.sheet():
         figure = style.canvas(5.6, 3.2, simulated=simulated)
@@ -220,8 +227,9 @@ def kept_per_class(predictions: pd.DataFrame, limits: Sequence[float] | np.ndarr
 
 # ---------------------------------------------------------------- CRMatch
 def views_apart(history: pd.DataFrame, *, simulated: bool) -> Figure:
-    """CRMatch: the cosine of the two views' distance features, the distance loss, and how many turns are told right, with
-    chance marked. history: step, cosine, dist_loss, rot_loss, rot_right; rot_loss 0 throughout: there was no such head."""
+    """CRMatch: the cosine of the two views' distance features, the distance loss, and how many
+    turns are told right, with chance marked. history: step, cosine, dist_loss, rot_loss, rot_right;
+    rot_loss 0 throughout: there was no such head."""
     table, tint = over_steps(history, ["cosine", "dist_loss", "rot_loss", "rot_right"]), style.colour("crmatch")
     with style.sheet():
         figure = style.canvas(9.2, 2.9, simulated=simulated)
@@ -235,7 +243,7 @@ def views_apart(history: pd.DataFrame, *, simulated: bool) -> Figure:
         _panel(right, "turns that are told right", share=True)
         right.axhline(CHANCE, color=style.GREY, linewidth=1, linestyle=DASHED)
         right.text(1, CHANCE, f"chance, {CHANCE:.0%}", transform=right.get_yaxis_transform(), ha="right", va="bottom",
-                   fontsize=8, color=style.GREY)  # fmt: skip
+                   fontsize=8, color=style.GREY)
         if (table["rot_loss"] == 0).all():
             _nothing(right, "no rotation head:\nlambda_rot is 0")
         else:

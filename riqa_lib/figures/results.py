@@ -1,7 +1,8 @@
-"""Figures: each a function from a table to a Figure. Nothing is computed here that a table does not hold, but means.
+"""Figures: each a function from a table to a Figure. Nothing is computed here that a table does not
+hold, but means.
 
-Every function takes `simulated` and says so at the figure's foot, and raises ValueError that lists missing columns.
-"""
+Every function takes `simulated` and says so at the figure's foot, and raises ValueError that lists
+missing columns. """
 
 from __future__ import annotations
 
@@ -39,10 +40,11 @@ def _per_seed(rows: pd.DataFrame, metric: str) -> list[float]:
 
 
 def table2_points(table: pd.DataFrame, predictions: pd.DataFrame | None = None, *, simulated: bool) -> Figure:
-    """Table 2 as points (second stages: squares) with 95 % intervals, the seeds as small dots, the published MAE as a diamond.
-    The rows "always 2" and "always 3" are left to the table: they are far from all others.
-    table: `report.table2` (row, method, labels, published_mae, and mae, macro_mae, srcc with _low and _high);
-    predictions: the long predictions it was made from, for the seeds (split "test" where there is one)."""
+    """Table 2 as points (second stages: squares) with 95 % intervals, the seeds as small dots, the
+    published MAE as a diamond. The rows "always 2" and "always 3" are left to the table: they are
+    far from all others. table: `report.table2` (row, method, labels, published_mae, and mae,
+    macro_mae, srcc with _low and _high); predictions: the long predictions it was made from, for
+    the seeds (split "test" where there is one)."""
     panels = {"mae": "MAE ↓", "macro_mae": "macro-MAE ↓", "srcc": "SRCC ↑"}
     numbers = [f"{metric}{end}" for metric in panels for end in ("", "_low", "_high")]
     columns(table, ["row", "method", "labels", "published_mae", *numbers], "table")
@@ -111,7 +113,8 @@ def _methods(predictions: pd.DataFrame, name: str, more: Sequence[str] = ()) -> 
 
 
 def by_stage(draw: Callable[..., Figure], name: str, table: pd.DataFrame, *, simulated: bool) -> dict[str, Figure]:
-    """A figure of the first stages and one of the second, where there are any: {name: ..., name_second: ...}.
+    """A figure of the first stages and one of the second, where there are any: {name: ...,
+    name_second: ...}.
 
     draw: a function of this module that takes a table with a column method, such as `confusion`."""
     columns(table, ["method"], name)
@@ -121,8 +124,9 @@ def by_stage(draw: Callable[..., Figure], name: str, table: pd.DataFrame, *, sim
 
 
 def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated: bool) -> Figure:
-    """Confusion matrices, one a method (or only `method`): shares of each true grade, with counts (summed over seeds).
-    predictions: method, seed, truth, p0.. (split "test" where there is one). ValueError for an unknown method."""
+    """Confusion matrices, one a method (or only `method`): shares of each true grade, with counts
+    (summed over seeds). predictions: method, seed, truth, p0.. (split "test" where there is one).
+    ValueError for an unknown method."""
     predictions, methods = _methods(predictions, "predictions")
     if method is not None and method not in methods:
         raise ValueError(f"predictions: no method {method}; found {', '.join(methods)}")
@@ -155,15 +159,17 @@ def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated
             ax.spines[:].set_visible(False)
         for ax in grid[:, 0]:
             ax.set_ylabel("true grade")
-        for ax in grid.flat[max(0, len(methods) - columns) : len(methods)]:  # the lowest of each column
+        # the lowest of each column
+        for ax in grid.flat[max(0, len(methods) - columns) : len(methods)]:
             ax.set_xlabel("predicted grade")
     return figure
 
 
 def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -> Figure:
-    """How often a prediction of confidence x is right (calibrated: on the diagonal), and how often x is given.
-    Bins hold equal numbers of pictures, seeds pooled; the legend has the expected calibration error over these bins.
-    predictions: method, seed, truth, p0.. (split "test" where there is one)."""
+    """How often a prediction of confidence x is right (calibrated: on the diagonal), and how often
+    x is given. Bins hold equal numbers of pictures, seeds pooled; the legend has the expected
+    calibration error over these bins. predictions: method, seed, truth, p0.. (split "test" where
+    there is one)."""
     predictions, methods = _methods(predictions, "predictions")
     names = columns_p(predictions)
     with style.sheet():
@@ -178,9 +184,9 @@ def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -
             x, y = (np.array([v[b].mean() for b in parts]) for v in (sure, right))
             error = float(np.average(np.abs(x - y), weights=[len(b) for b in parts]))
             ax.plot(x, y, "o-", color=style.colour(method), markersize=3.5, linewidth=1.4,
-                    label=f"{name_of(method)} (ECE {error:.2f})")  # fmt: skip
+                    label=f"{name_of(method)} (ECE {error:.2f})")
             beside.hist(sure, bins=np.linspace(0, 1, 26), weights=np.full(len(sure), 1 / len(sure)), histtype="step",
-                        color=style.colour(method), linewidth=1.4)  # fmt: skip
+                        color=style.colour(method), linewidth=1.4)
         ax.set(xlim=(0.15, 1.01), ylim=(0, 1.02), xlabel="confidence", title="share that is right")
         beside.set(xlim=(0.15, 1.01), xlabel="confidence", title="how often it is given")
         for each in (ax.xaxis, ax.yaxis, beside.xaxis, beside.yaxis):

@@ -13,8 +13,9 @@ from .style import legend_below
 from ..tables.names import name_of, order
 
 def precision_per_class(table: pd.DataFrame, *, simulated: bool) -> Figure:
-    """Precision and recall of the pseudo-labels of each grade, one dot a method (mean of seeds), and how often each grade is
-    given, beside how often it is true (grey bars). table: `second_stage.per_class`."""
+    """Precision and recall of the pseudo-labels of each grade, one dot a method (mean of seeds),
+    and how often each grade is given, beside how often it is true (grey bars). table:
+    `second_stage.per_class`."""
     columns(table, ["method", "grade", "share", "true_share", "precision", "recall"], "table")
     means = table.groupby(["method", "grade"])[["share", "true_share", "precision", "recall"]].mean().reset_index()
     methods, grades = order(means["method"]), sorted(means["grade"].unique())
@@ -37,8 +38,8 @@ def precision_per_class(table: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def stages(table: pd.DataFrame, *, simulated: bool) -> Figure:
-    """MAE of each method's two stages (hollow: first, full: second), and the paired change with its 95 % interval.
-    table: `second_stage.changes`."""
+    """MAE of each method's two stages (hollow: first, full: second), and the paired change with its
+    95 % interval. table: `second_stage.changes`."""
     ends = ("", "_low", "_high")
     columns(table, ["method", "mae_first", "mae_second", *(f"mae_change{e}" for e in ends)], "table")
     with style.sheet():

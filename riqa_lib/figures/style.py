@@ -1,8 +1,8 @@
 """One look for all figures, and how they are saved.
 
-Colours are Okabe and Ito's (2008), told apart with any colour vision; a method keeps its colour in every figure.
-Figures are plain `matplotlib.figure.Figure`, never pyplot's: no global state, nothing to close.
-"""
+Colours are Okabe and Ito's (2008), told apart with any colour vision; a method keeps its colour in
+every figure. Figures are plain `matplotlib.figure.Figure`, never pyplot's: no global state, nothing
+to close. """
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INK, GREY, PALE = "#222222", "#7f7f7f", "#d9d9d9"
 
 BLUE, ORANGE, GREEN, RED, PINK, SKY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
-)  # fmt: skip
+)
 
 
 METHOD = {
@@ -83,7 +83,8 @@ SHEET: dict[Any, Any] = {
 
 @contextlib.contextmanager
 def sheet() -> Iterator[None]:
-    """Draw and save inside this: the style sheet on matplotlib's own defaults, whatever the user's settings."""
+    """Draw and save inside this: the style sheet on matplotlib's own defaults, whatever the user's
+    settings."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(SHEET)
@@ -116,7 +117,8 @@ def canvas(width: float, height: float, *, simulated: bool) -> Figure:
 
 
 def data_label(figure: Figure) -> str:
-    """The label at a figure's foot; ValueError for a figure that has none (make figures with `canvas`)."""
+    """The label at a figure's foot; ValueError for a figure that has none (make figures with
+    `canvas`)."""
     for text in figure.texts:
         if text.get_gid() == "data":
             return text.get_text()
@@ -124,10 +126,11 @@ def data_label(figure: Figure) -> str:
 
 
 def save(figure: Figure, name: str, walk: str, command: str = "python -m riqa_lib figures") -> list[Path]:
-    """Write figures/<walk>/<name>.png and .pdf, whole or not at all, the same bytes for the same figure; returns both.
+    """Write figures/<walk>/<name>.png and .pdf, whole or not at all, the same bytes for the same
+    figure; returns both.
 
-    The command that drew it and the kind of data go into each file's metadata; no date does. Raises ValueError for a
-    figure that does not say whether its data are simulated."""
+    The command that drew it and the kind of data go into each file's metadata; no date does. Raises
+    ValueError for a figure that does not say whether its data are simulated."""
     note = f"{name}; {data_label(figure)}; {command}"
     facts = {
         "png": {"Software": None, "Title": name, "Description": note},
@@ -154,7 +157,7 @@ def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
 
 
 TINTS = {"teacher": GREEN, "single": BLUE, "multi": RED, "multi_hard": ORANGE, "multi_filtered": PINK,
-         LABEL: GREY}  # fmt: skip
+         LABEL: GREY}
 
 
 def tint(method: str) -> str:

@@ -1,4 +1,5 @@
-"""The figure of the audit: what each operation does to true quality, to a model's grade, and how often grades change."""
+"""The figure of the audit: what each operation does to true quality, to a model's grade, and how
+often grades change."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ LOOKS = {"true": ("the truth", style.GREEN, "o", -0.17), "model": ("the model", 
 
 
 def operations(table: pd.DataFrame, disagreement: Mapping[str, float], *, simulated: bool) -> Figure:
-    """Dots with 95 % intervals per operation: change of the expected grade (band: the limit), and share of grades that change
-    (lines: graders' disagreement). table: `audit.summary`; hollow: aligned roughly. ValueError for missing columns or no rows."""
+    """Dots with 95 % intervals per operation: change of the expected grade (band: the limit), and
+    share of grades that change (lines: graders' disagreement). table: `audit.summary`; hollow:
+    aligned roughly. ValueError for missing columns or no rows."""
     needed = ["operation", "rough", *(f"{a}_{b}{end}" for a in ("d", "flip") for b in LOOKS for end in ("", "_low", "_high"))]
     if missing := [c for c in needed if c not in table]:
         raise ValueError(f"table: no column {', '.join(missing)}; found {', '.join(map(str, table.columns))}")

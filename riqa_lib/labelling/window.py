@@ -1,4 +1,5 @@
-"""The labelling window of notebooks/tools/label_pictures: a picture, five buttons, keys, progress. ipywidgets only."""
+"""The labelling window of notebooks/tools/label_pictures: a picture, five buttons, keys, progress.
+ipywidgets only."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from .session import Session
 
 
 class Reader:
-    """Pictures by id. source: the pixels (N, H, W, 3) of a data set, or a folder; place: {id: row, or path below the folder}."""
+    """Pictures by id. source: the pixels (N, H, W, 3) of a data set, or a folder; place: {id: row,
+    or path below the folder}."""
 
     def __init__(self, source: np.ndarray | Path, place: dict[str, Any]) -> None:
         self.source, self.place = source, place
@@ -37,28 +39,38 @@ class LabelApp:
     """Show `app.box` in a notebook. read(id) gives a picture: uint8 (H, W, 3). Small ones are shown
     enlarged in whole steps, up to `side` px; none is reduced.
 
-    Keys, typed into the small field below the buttons: 0 to 4 grade, s skips, u takes the last grade back."""
+    Keys, typed into the small field below the buttons: 0 to 4 grade, s skips, u takes the last
+    grade back."""
 
-    def __init__(self, session: Session, read: Callable[[str], np.ndarray], side: int = 480) -> None:
+    def __init__(
+        self, session: Session, read: Callable[[str], np.ndarray], side: int = 480
+    ) -> None:
         self.session, self.read, self.side = session, read, side
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(align_self="flex-start", max_width="none"))
+        self.picture = widgets.Image(
+            format="png", layout=widgets.Layout(align_self="flex-start", max_width="none")
+        )
         self.words = widgets.HTML()
         self.buttons = [widgets.Button(description=f"{k} {word}") for k, word in enumerate(GRADES)]
         self.skip = widgets.Button(description="s skip")
         self.undo = widgets.Button(description="u undo")
         self.bar = widgets.IntProgress(min=0, max=max(1, session.progress[1]))
-        self.keys = widgets.Text(placeholder="click here, then type 0-4, s or u", continuous_update=True)
+        self.keys = widgets.Text(
+            placeholder="click here, then type 0-4, s or u", continuous_update=True
+        )
         for k, button in enumerate(self.buttons):
             button.on_click(lambda _, k=k: self.do(str(k)))
         self.skip.on_click(lambda _: self.do("s"))
         self.undo.on_click(lambda _: self.do("u"))
         self.keys.observe(self._typed, "value")
         row = widgets.HBox([*self.buttons, self.skip, self.undo])
-        self.box = widgets.VBox([self.words, self.picture, row, widgets.HBox([self.keys, self.bar])])
+        self.box = widgets.VBox(
+            [self.words, self.picture, row, widgets.HBox([self.keys, self.bar])]
+        )
         self.show()
 
     def do(self, key: str) -> None:
-        """One of 0 to 4, s, u; other keys do nothing. What goes wrong (a full disk) is shown, and the picture stays."""
+        """One of 0 to 4, s, u; other keys do nothing. What goes wrong (a full disk) is shown, and
+        the picture stays."""
         trouble = ""
         try:
             if key in "01234" and self.session.current() is not None:
@@ -98,5 +110,7 @@ class LabelApp:
             self.picture.value = b""
             return
         scale = max(1, self.side // max(shown.size))  # whole steps: enlarging must not blur
-        shown.resize((shown.width * scale, shown.height * scale), Image.Resampling.NEAREST).save(out, "PNG")
+        shown.resize((shown.width * scale, shown.height * scale), Image.Resampling.NEAREST).save(
+            out, "PNG"
+        )
         self.picture.value = out.getvalue()

@@ -22,8 +22,11 @@ def has_bf16(where: torch.device) -> bool:
 
 
 def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:
-    """The pixel store as a tensor: on the GPU when it takes less than half of the free memory, else in (mapped) memory."""
-    if isinstance(pixels, np.memmap) and not pixels.flags.writeable:  # torch wants a writeable array: copy-on-write
+    """The pixel store as a tensor: on the GPU when it takes less than half of the free memory, else
+    in (mapped) memory."""
+    if (
+        isinstance(pixels, np.memmap) and not pixels.flags.writeable
+    ):  # torch wants a writeable array: copy-on-write
         pixels = np.load(str(pixels.filename), mmap_mode="c")
     tensor = torch.from_numpy(np.asarray(pixels))
     if where.type == "cuda" and tensor.numel() < torch.cuda.mem_get_info()[0] // 2:
@@ -32,7 +35,8 @@ def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:
 
 
 def threads() -> int:
-    """Number of CPU threads that torch uses, set by RIQA_THREADS where given (the plan gives every step the same)."""
+    """Number of CPU threads that torch uses, set by RIQA_THREADS where given (the plan gives every
+    step the same)."""
     if os.environ.get("RIQA_THREADS"):
         torch.set_num_threads(int(os.environ["RIQA_THREADS"]))
     return torch.get_num_threads()

@@ -1,4 +1,5 @@
-"""Probabilities per picture, and the table of predictions that every metric, interval and figure derives from."""
+"""Probabilities per picture, and the table of predictions that every metric, interval and figure
+derives from."""
 
 from __future__ import annotations
 
@@ -13,9 +14,17 @@ from .views import centre_crops, normalise
 
 
 @torch.no_grad()
-def over_crops(net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int, batch: int, read: Callable) -> list[Tensor]:
-    """Means over a grid of crops, in evaluation mode, of every tensor (B, ...) that `read` takes from the network's output; on the
-    CPU, in the order of `rows`."""
+def over_crops(
+    net: nn.Module,
+    pixels: Tensor,
+    rows: np.ndarray,
+    crop: int,
+    grid: int,
+    batch: int,
+    read: Callable,
+) -> list[Tensor]:
+    """Means over a grid of crops, in evaluation mode, of every tensor (B, ...) that `read` takes
+    from the network's output; on the CPU, in the order of `rows`."""
     mode = net.training
     net.eval()
     out: list[list[Tensor]] = []
@@ -27,25 +36,37 @@ def over_crops(net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid
     return [torch.cat(part) for part in zip(*out, strict=True)]
 
 
-def probabilities(net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256) -> Tensor:
-    """Mean probabilities over a grid of crops, in evaluation mode: (len(rows), C) on the CPU, in the order of `rows`."""
-    return over_crops(net, pixels, rows, crop, grid, batch, lambda out: (out[0].float().softmax(dim=1),))[0]
+def probabilities(
+    net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256
+) -> Tensor:
+    """Mean probabilities over a grid of crops, in evaluation mode: (len(rows), C) on the CPU, in
+    the order of `rows`."""
+    return over_crops(
+        net, pixels, rows, crop, grid, batch, lambda out: (out[0].float().softmax(dim=1),)
+    )[0]
 
 
 def two_heads(
     net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256
 ) -> tuple[Tensor, Tensor]:
-    """As `probabilities`, of a network with two heads: of the overall grade (N, C), and of good for each detail (N, 3)."""
-    read = lambda out: (out[0].float().softmax(dim=1), out[1].float().sigmoid())  # noqa: E731
+    """As `probabilities`, of a network with two heads: of the overall grade (N, C), and of good for
+    each detail (N, 3)."""
+    read = lambda out: (out[0].float().softmax(dim=1), out[1].float().sigmoid())
     overall, details = over_crops(net, pixels, rows, crop, grid, batch, read)
     return overall, details
 
 
 def predictions(frame: pd.DataFrame, p: Tensor) -> pd.DataFrame:
-    """Rows of a data set's frame with their probabilities (N, C): id, group, source, split, truth, [score], p0, p1, ...
+    """Rows of a data set's frame with their probabilities (N, C): id, group, source, split, truth,
+    [score], p0, p1, ...
 
-    truth is the grade, or, where pictures of the pool have a known true grade (simulation, or hidden labels), that."""
+    truth is the grade, or, where pictures of the pool have a known true grade (simulation, or
+    hidden labels), that."""
     truth = frame["grade"].where(frame["grade"] >= 0, frame.get("true_grade", -1))
-    table = frame[["id", "group", "source", "split"]].assign(truth=truth.astype(int), score=frame["score"].round(5))
+    table = frame[["id", "group", "source", "split"]].assign(
+        truth=truth.astype(int), score=frame["score"].round(5)
+    )
     values = np.round(p.numpy().astype(np.float64), 5)
-    return table.assign(**{f"p{k}": values[:, k] for k in range(values.shape[1])}).reset_index(drop=True)
+    return table.assign(**{f"p{k}": values[:, k] for k in range(values.shape[1])}).reset_index(
+        drop=True
+    )

@@ -1,9 +1,9 @@
-"""ResNet with two heads on one trunk: the overall grade, and three details (Telesco et al., arXiv 2511.13353).
+"""ResNet with two heads on one trunk: the overall grade, and three details (Telesco et al., arXiv
+2511.13353).
 
-He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, by timm. The full ResNet-18 is for a GPU; the small one has
-its 18 layers at a fraction of the width, and three 3x3 convolutions of that width for the 7x7 stem of 64 channels, which alone
-would take most of the time.
-"""
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, by timm. The full ResNet-18 is
+for a GPU; the small one has its 18 layers at a fraction of the width, and three 3x3 convolutions of
+that width for the 7x7 stem of 64 channels, which alone would take most of the time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from ..scales import DETAILS
 
 @dataclass(frozen=True)
 class ResNetConfig:
-    """arch: a timm ResNet ("resnet18"), or "" for our own 18 layers of `width`, 2, 4 and 8 times `width` channels."""
+    """arch: a timm ResNet ("resnet18"), or "" for our own 18 layers of `width`, 2, 4 and 8 times
+    `width` channels."""
 
     arch: str = ""
     width: int = 16
@@ -30,9 +31,13 @@ class ResNetConfig:
         if self.weights not in ("none", "imagenet"):
             raise ValueError(f"model.weights is {self.weights!r}; allowed: none, imagenet")
         if self.weights == "imagenet" and not self.arch:
-            raise ValueError("model.weights = imagenet needs model.arch, a timm name such as resnet18")
+            raise ValueError(
+                "model.weights = imagenet needs model.arch, a timm name such as resnet18"
+            )
         if self.arch and not (self.arch.startswith("resnet") and timm.is_model(self.arch)):
-            raise ValueError(f"model.arch {self.arch!r} is not a timm ResNet; see timm.list_models('resnet*')")
+            raise ValueError(
+                f"model.arch {self.arch!r} is not a timm ResNet; see timm.list_models('resnet*')"
+            )
         if self.width < 2 or self.width % 2:
             raise ValueError(f"model.width is {self.width}; expected an even number, 2 or more")
         if not 0 <= self.drop < 1:
@@ -40,8 +45,8 @@ class ResNetConfig:
 
 
 class MultiTaskResNet(nn.Module):
-    """x (N, 3, S, S) normalised pixels -> logits of the overall grade (N, classes), worst first; of details (N, 3), positive for
-    good."""
+    """x (N, 3, S, S) normalised pixels -> logits of the overall grade (N, classes), worst first; of
+    details (N, 3), positive for good."""
 
     width: int  # of the pooled feature
     tokens = 0  # no patches that views could blank
@@ -50,12 +55,20 @@ class MultiTaskResNet(nn.Module):
         super().__init__()
         self.trunk: Any
         if config.arch:
-            self.trunk = timm.create_model(config.arch, pretrained=config.weights == "imagenet", num_classes=0)
+            self.trunk = timm.create_model(
+                config.arch, pretrained=config.weights == "imagenet", num_classes=0
+            )
         else:
             w = config.width
             block: Any = BasicBlock  # timm asks for an instance and wants the class
-            self.trunk = ResNet(block, (2, 2, 2, 2), num_classes=0, channels=(w, 2 * w, 4 * w, 8 * w), stem_type="deep",
-                                stem_width=w // 2)  # fmt: skip
+            self.trunk = ResNet(
+                block,
+                (2, 2, 2, 2),
+                num_classes=0,
+                channels=(w, 2 * w, 4 * w, 8 * w),
+                stem_type="deep",
+                stem_width=w // 2,
+            )
         self.width = self.trunk.num_features
         self.drop = nn.Dropout(config.drop)
         self.overall = nn.Linear(self.width, classes)

@@ -1,10 +1,10 @@
 """Views of pictures: batched, on the device, a parameter per picture, no loop over pictures.
 
-Quality is a label that most augmentations change: blur, contrast, JPEG and noise *are* the defects that graders grade. So
-the default strong view keeps quality (crops at the same scale, flips, quarter turns, jitter below what is just noticeable)
-and perturbs the network instead: a share of its tokens is blanked. The algorithms' usual RandAugment (three random
-operations, then a grey cutout; Cubuk et al., 2020, with the ranges of the USB code base) is the control.
-"""
+Quality is a label that most augmentations change: blur, contrast, JPEG and noise *are* the defects
+that graders grade. So the default strong view keeps quality (crops at the same scale, flips,
+quarter turns, jitter below what is just noticeable) and perturbs the network instead: a share of
+its tokens is blanked. The algorithms' usual RandAugment (three random operations, then a grey
+cutout; Cubuk et al., 2020, with the ranges of the USB code base) is the control."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 class View(NamedTuple):
-    """images (N, 3, S, S) normalised; keep (N, tokens) with 0 for tokens to blank, or None for all."""
+    """images (N, 3, S, S) normalised; keep (N, tokens) with 0 for tokens to blank, or None for
+    all."""
 
     images: Tensor
     keep: Tensor | None = None
@@ -49,16 +50,32 @@ WEAK = Policy()
 
 
 STRONG = {
-    "quality": Policy(turns=True, gain=0.03, contrast=0.03, saturation=0.03, offset=0.01, noise=1.0, token_drop=0.3),
+    "quality": Policy(
+        turns=True,
+        gain=0.03,
+        contrast=0.03,
+        saturation=0.03,
+        offset=0.01,
+        noise=1.0,
+        token_drop=0.3,
+    ),
     "randaugment": Policy(randaugment=3),
     "weak": WEAK,
 }
 
 
-def crop(pixels: Tensor, rows: Tensor, size: int, g: torch.Generator, flip: float = 0.5, turns: bool = False) -> Tensor:
+def crop(
+    pixels: Tensor,
+    rows: Tensor,
+    size: int,
+    g: torch.Generator,
+    flip: float = 0.5,
+    turns: bool = False,
+) -> Tensor:
     """Random crops of `size` px, flipped and turned, straight from the store: one gather.
 
-    pixels (P, H, W, 3) uint8; rows (N,) which pictures; returns (N, size, size, 3) uint8. No resampling."""
+    pixels (P, H, W, 3) uint8; rows (N,) which pictures; returns (N, size, size, 3) uint8. No
+    resampling."""
     n, height, width = len(rows), pixels.shape[1], pixels.shape[2]
     if size > min(height, width):
         raise ValueError(f"a crop of {size} px does not fit into pictures of {height} x {width} px")
@@ -66,17 +83,35 @@ def crop(pixels: Tensor, rows: Tensor, size: int, g: torch.Generator, flip: floa
     left = torch.randint(width - size + 1, (n, 1, 1), generator=g)
     turn = torch.randint(4, (n,), generator=g) if turns else torch.zeros(n, dtype=torch.long)
     mirror = (torch.rand(n, generator=g) < flip).long()
-    place = torch.arange(size)[:, None] * width + torch.arange(size)  # (size, size) offsets in the store, row by row
+    place = torch.arange(size)[:, None] * width + torch.arange(
+        size
+    )  # (size, size) offsets in the store, row by row
     table = torch.stack([torch.rot90(m, k) for k in range(4) for m in (place, place.flip(1))])
-    flat = table[2 * turn + mirror] + (rows * height * width + (top * width + left).view(n))[:, None, None]
-    return pixels.reshape(-1, 3).index_select(0, flat.view(-1).to(pixels.device)).view(n, size, size, 3)
+    flat = (
+        table[2 * turn + mirror]
+        + (rows * height * width + (top * width + left).view(n))[:, None, None]
+    )
+    return (
+        pixels.reshape(-1, 3)
+        .index_select(0, flat.view(-1).to(pixels.device))
+        .view(n, size, size, 3)
+    )
 
 
 def centre_crops(pixels: Tensor, size: int, grid: int = 1) -> Tensor:
-    """(N, H, W, 3) uint8 -> (grid^2, N, size, size, 3): the centre (grid 1), or a grid x grid lattice of crops."""
+    """(N, H, W, 3) uint8 -> (grid^2, N, size, size, 3): the centre (grid 1), or a grid x grid
+    lattice of crops."""
     height, width = pixels.shape[1:3]
-    places = lambda room: [room // 2] if grid == 1 else [round(room * k / (grid - 1)) for k in range(grid)]  # noqa: E731
-    return torch.stack([pixels[:, a : a + size, b : b + size] for a in places(height - size) for b in places(width - size)])
+    places = lambda room: (
+        [room // 2] if grid == 1 else [round(room * k / (grid - 1)) for k in range(grid)]
+    )
+    return torch.stack(
+        [
+            pixels[:, a : a + size, b : b + size]
+            for a in places(height - size)
+            for b in places(width - size)
+        ]
+    )
 
 
 def normalise(x: Tensor) -> Tensor:
@@ -84,19 +119,29 @@ def normalise(x: Tensor) -> Tensor:
     return x.permute(0, 3, 1, 2).float().sub_(255 * MEAN).mul_(1 / (255 * SD))
 
 
-def make(pixels: Tensor, rows: Tensor, size: int, policy: Policy, tokens: int, g: torch.Generator) -> View:
-    """One view of pixels[rows] under a policy. g: a CPU generator; the same state gives the same view."""
+def make(
+    pixels: Tensor, rows: Tensor, size: int, policy: Policy, tokens: int, g: torch.Generator
+) -> View:
+    """One view of pixels[rows] under a policy. g: a CPU generator; the same state gives the same
+    view."""
     raw = crop(pixels, rows, size, g, policy.flip, policy.turns)
     n, device = len(rows), pixels.device
 
     if policy.randaugment:
-        raw = randaugment(raw.permute(0, 3, 1, 2).float() / 255, policy.randaugment, g).permute(0, 2, 3, 1) * 255
+        raw = (
+            randaugment(raw.permute(0, 3, 1, 2).float() / 255, policy.randaugment, g).permute(
+                0, 2, 3, 1
+            )
+            * 255
+        )
     x = normalise(raw)
     if policy.gain or policy.contrast or policy.saturation or policy.offset:
         x = jitter(x, policy, g)
     if policy.noise:
         on_device = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=g)))
-        width = policy.noise * math.sqrt(3) / (255 * SD)  # uniform, since Gaussian draws cost eight times as much
+        width = (
+            policy.noise * math.sqrt(3) / (255 * SD)
+        )  # uniform, since Gaussian draws cost eight times as much
         x = x.add_(torch.empty_like(x).uniform_(-width, width, generator=on_device))
     keep = None
     if policy.token_drop:
@@ -105,16 +150,23 @@ def make(pixels: Tensor, rows: Tensor, size: int, policy: Policy, tokens: int, g
 
 
 def jitter(x: Tensor, policy: Policy, g: torch.Generator) -> Tensor:
-    """Brightness, contrast about the picture's mean, saturation: one affine map of colours per picture.
+    """Brightness, contrast about the picture's mean, saturation: one affine map of colours per
+    picture.
 
-    x (N, 3, H, W) normalised. With y = gain x + offset, m = mean(y), c and s the contrast and saturation factors:
-    out = (1 - s) luma(m + c (y - m)) + s (m + c (y - m)), clipped to the range of pixels."""
+    x (N, 3, H, W) normalised. With y = gain x + offset, m = mean(y), c and s the contrast and
+    saturation factors: out = (1 - s) luma(m + c (y - m)) + s (m + c (y - m)), clipped to the range
+    of pixels."""
     n = len(x)
 
     def factor(width: float) -> Tensor:
         return (1 + width * (2 * torch.rand(n, 1, 1, generator=g) - 1)).to(x.device)
 
-    gain, shift, c, s = factor(policy.gain), factor(policy.offset) - 1, factor(policy.contrast), factor(policy.saturation)
+    gain, shift, c, s = (
+        factor(policy.gain),
+        factor(policy.offset) - 1,
+        factor(policy.contrast),
+        factor(policy.saturation),
+    )
     low, high = -MEAN / SD, (1 - MEAN) / SD
     luma = x.new_tensor(LUMA).expand(3, 3)
     colour = gain * c * ((1 - s) * luma + s * torch.eye(3, device=x.device))  # (N, 3, 3)
@@ -171,7 +223,9 @@ def _geometry(kind: str) -> Callable[[Tensor, Tensor], Tensor]:
         if kind == "rotate":
             a = s / 0.3 * math.radians(30)
             return _affine(x, [[a.cos(), -a.sin(), nil], [a.sin(), a.cos(), nil]])
-        shear_x, shear_y, move_x, move_y = (s if kind == k else nil for k in ("shear_x", "shear_y", "move_x", "move_y"))
+        shear_x, shear_y, move_x, move_y = (
+            s if kind == k else nil for k in ("shear_x", "shear_y", "move_x", "move_y")
+        )
         return _affine(x, [[one, shear_x, 2 * move_x], [shear_y, one, 2 * move_y]])
 
     return op
@@ -197,14 +251,21 @@ def _posterise(x: Tensor, u: Tensor) -> Tensor:
 
 
 def randaugment(
-    x: Tensor, count: int, g: torch.Generator,
-    table: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = OPERATIONS, hole: bool = True,
-) -> Tensor:  # fmt: skip
-    """`count` operations of `table`, drawn with replacement per picture, then (`hole`) a grey square. x (N, 3, S, S) in 0..1."""
+    x: Tensor,
+    count: int,
+    g: torch.Generator,
+    table: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = OPERATIONS,
+    hole: bool = True,
+) -> Tensor:
+    """`count` operations of `table`, drawn with replacement per picture, then (`hole`) a grey
+    square. x (N, 3, S, S) in 0..1."""
     operations = list(table.values())
     x = x.clone()
     for _ in range(count):
-        which, u = torch.randint(len(operations), (len(x),), generator=g), torch.rand(len(x), generator=g)
+        which, u = (
+            torch.randint(len(operations), (len(x),), generator=g),
+            torch.rand(len(x), generator=g),
+        )
         for k, operation in enumerate(operations):
             rows = (which == k).nonzero().flatten().to(x.device)
             if len(rows):
@@ -213,7 +274,8 @@ def randaugment(
 
 
 def cutout(x: Tensor, g: torch.Generator) -> Tensor:
-    """A grey (125, 123, 114) square of side U(0, 0.5) of the width, centred anywhere, per picture."""
+    """A grey (125, 123, 114) square of side U(0, 0.5) of the width, centred anywhere, per
+    picture."""
     n, size = len(x), x.shape[-1]
     half = torch.rand(n, 1, generator=g) * size / 4
     centre = torch.rand(2, n, 1, generator=g) * size

@@ -1,9 +1,10 @@
-"""Vision Transformer that returns logits and its pooled feature, with patch embedding or a convolutional stem.
+"""Vision Transformer that returns logits and its pooled feature, with patch embedding or a
+convolutional stem.
 
-Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021 (the network of Dang et al.); the stem is that of Xiao et
-al., "Early Convolutions Help Transformers See Better", NeurIPS 2021: from scratch and on few pictures, small ViTs need it
-(measured: SRCC .585 against .455 on real photographs at equal time). timm builds everything else.
-"""
+Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021 (the network of Dang et al.); the
+stem is that of Xiao et al., "Early Convolutions Help Transformers See Better", NeurIPS 2021: from
+scratch and on few pictures, small ViTs need it (measured: SRCC .585 against .455 on real
+photographs at equal time). timm builds everything else."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ViTConfig:
-    """arch: a timm ViT name ("vit_small_patch16_224"), or "" for one of our own with the sizes that follow."""
+    """arch: a timm ViT name ("vit_small_patch16_224"), or "" for one of our own with the sizes that
+    follow."""
 
     arch: str = ""
     patch: int = 16  # px; a power of two for the convolutional stem
@@ -36,29 +38,45 @@ class ViTConfig:
         if self.stem not in ("conv", "patch"):
             raise ValueError(f"model.stem is {self.stem!r}; allowed: conv, patch")
         if self.weights not in ("imagenet", "distortion", "none"):
-            raise ValueError(f"model.weights is {self.weights!r}; allowed: imagenet, distortion, none")
+            raise ValueError(
+                f"model.weights is {self.weights!r}; allowed: imagenet, distortion, none"
+            )
         if self.weights == "imagenet" and not self.arch:
-            raise ValueError("model.weights = imagenet needs model.arch, a timm name such as vit_small_patch16_224")
+            raise ValueError(
+                "model.weights = imagenet needs model.arch, a timm name such as vit_small_patch16_224"
+            )
         if self.arch and not timm.is_model(self.arch):
-            raise ValueError(f"model.arch {self.arch!r} is not a timm model; see timm.list_models('vit*')")
+            raise ValueError(
+                f"model.arch {self.arch!r} is not a timm model; see timm.list_models('vit*')"
+            )
         if self.stem == "conv" and self.patch & (self.patch - 1):
-            raise ValueError(f"model.patch is {self.patch}; the convolutional stem needs a power of two")
+            raise ValueError(
+                f"model.patch is {self.patch}; the convolutional stem needs a power of two"
+            )
 
 
 class ConvStem(nn.Module):
-    """log2(patch) 3x3 convolutions of stride 2, widths doubling, BN and ReLU, then 1x1: (N, 3, H, W) -> (N, tokens, width).
+    """log2(patch) 3x3 convolutions of stride 2, widths doubling, BN and ReLU, then 1x1: (N, 3, H,
+    W) -> (N, tokens, width).
 
-    A drop-in for timm's PatchEmbed. `bf16` runs the convolutions alone in bfloat16, which is what pays on a CPU with
-    matrix units (measured: 924 against 533 pictures a second; the whole network in bfloat16: 567)."""
+    A drop-in for timm's PatchEmbed. `bf16` runs the convolutions alone in bfloat16, which is what
+    pays on a CPU with matrix units (measured: 924 against 533 pictures a second; the whole network
+    in bfloat16: 567)."""
 
-    def __init__(self, img_size: int, patch_size: int, in_chans: int, embed_dim: int, **_: object) -> None:
+    def __init__(
+        self, img_size: int, patch_size: int, in_chans: int, embed_dim: int, **_: object
+    ) -> None:
         super().__init__()
         stages = patch_size.bit_length() - 1
         first = max(16, embed_dim >> (stages - 1))
         widths = [in_chans, *(first << i for i in range(stages))]
         layers: list[nn.Module] = []
         for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 3, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv2d(a, b, 3, 2, 1, bias=False),
+                nn.BatchNorm2d(b),
+                nn.ReLU(inplace=True),
+            ]
         self.convs = nn.Sequential(*layers, nn.Conv2d(widths[-1], embed_dim, 1))
         self.grid_size = (img_size // patch_size, img_size // patch_size)
         self.num_patches = self.grid_size[0] * self.grid_size[1]
@@ -81,22 +99,38 @@ class ViT(nn.Module):
     def __init__(self, config: ViTConfig, size: int, classes: int) -> None:
         super().__init__()
         if size % (config.patch if not config.arch else 1):
-            raise ValueError(f"pictures of {size} px cannot be cut into patches of {config.patch} px")
+            raise ValueError(
+                f"pictures of {size} px cannot be cut into patches of {config.patch} px"
+            )
         self.vit: Any
         if config.arch:
-            self.vit = timm.create_model(config.arch, pretrained=config.weights == "imagenet", img_size=size,
-                                         num_classes=classes, drop_path_rate=config.drop_path)  # fmt: skip
+            self.vit = timm.create_model(
+                config.arch,
+                pretrained=config.weights == "imagenet",
+                img_size=size,
+                num_classes=classes,
+                drop_path_rate=config.drop_path,
+            )
         else:
             self.vit = VisionTransformer(
-                img_size=size, patch_size=config.patch, num_classes=classes, embed_dim=config.width, depth=config.depth,
-                num_heads=config.heads, mlp_ratio=config.mlp_ratio, drop_path_rate=config.drop_path,
-                embed_layer=ConvStem if config.stem == "conv" else PatchEmbed, class_token=False, global_pool="avg",
-            )  # fmt: skip
+                img_size=size,
+                patch_size=config.patch,
+                num_classes=classes,
+                embed_dim=config.width,
+                depth=config.depth,
+                num_heads=config.heads,
+                mlp_ratio=config.mlp_ratio,
+                drop_path_rate=config.drop_path,
+                embed_layer=ConvStem if config.stem == "conv" else PatchEmbed,
+                class_token=False,
+                global_pool="avg",
+            )
         self.width = self.vit.num_features
         self.tokens = self.vit.patch_embed.num_patches
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """keep (N, tokens), 0 or 1: tokens to blank after embedding (pixels stay true, unlike a grey cutout)."""
+        """keep (N, tokens), 0 or 1: tokens to blank after embedding (pixels stay true, unlike a
+        grey cutout)."""
         v = self.vit
         t = v._pos_embed(v.patch_embed(x))  # (N, prefix + tokens, width)
         if keep is not None:

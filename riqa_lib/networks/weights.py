@@ -14,17 +14,22 @@ from .. import paths, store
 def save_weights(file: Path, net: nn.Module) -> None:
     """Weights as safetensors, atomically."""
     with store.replacing(file) as part:
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}, part)
+        save_file(
+            {k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}, part
+        )
 
 
 def load_weights(file: Path, net: nn.Module, skip: tuple[str, ...] = ()) -> None:
-    """Weights from safetensors into `net`; `skip`: prefixes left as they are (heads). ValueError if they don't fit."""
+    """Weights from safetensors into `net`; `skip`: prefixes left as they are (heads). ValueError if
+    they don't fit."""
     try:
         with safe_open(file, "pt") as f:
-            found = {k: f.get_tensor(k) for k in f.keys() if not k.startswith(skip or ("\0",))}  # noqa: SIM118
+            found = {k: f.get_tensor(k) for k in f.keys() if not k.startswith(skip or ("\0",))}
         missing, unexpected = net.load_state_dict(found, strict=False)
     except (SafetensorError, RuntimeError) as e:
         raise ValueError(f"{paths.shown(file)}: these weights don't fit this network ({e})") from e
     wrong = [k for k in missing if not k.startswith(skip or ("\0",))] + list(unexpected)
     if wrong:
-        raise ValueError(f"{paths.shown(file)}: these weights don't fit this network: {', '.join(wrong[:5])}")
+        raise ValueError(
+            f"{paths.shown(file)}: these weights don't fit this network: {', '.join(wrong[:5])}"
+        )

@@ -33,9 +33,11 @@ DECODING = 1  # raise it when the same files would give other pixels
 
 # ---------------------------------------------------------------- one picture
 def read_picture(file: Path | str) -> Image.Image:
-    """A picture file as an upright RGB image: EXIF orientation applied, see-through parts on white, 16 bits made 8.
+    """A picture file as an upright RGB image: EXIF orientation applied, see-through parts on white,
+    16 bits made 8.
 
-    Raises ValueError that says what is wrong with it: not a picture, truncated, too large, of unknown range."""
+    Raises ValueError that says what is wrong with it: not a picture, truncated, too large, of
+    unknown range."""
     try:
         with Image.open(file) as opened:
             return rgb(ImageOps.exif_transpose(opened))
@@ -64,7 +66,8 @@ def rgb(image: Image.Image) -> Image.Image:
 
 
 def fit(image: Image.Image, size: int) -> np.ndarray:
-    """An RGB image as uint8 (size, size, 3): shorter side scaled to `size`, centre cut out, in one resampling.
+    """An RGB image as uint8 (size, size, 3): shorter side scaled to `size`, centre cut out, in one
+    resampling.
 
     Bicubic with antialiasing; a shorter side of just `size` is not resampled at all."""
     width, height = image.size
@@ -86,7 +89,8 @@ def _fit_or_problem(row: int, name: str, file: Path, size: int) -> np.ndarray | 
 def _decoded(
     frame: pd.DataFrame, root: Path, size: int, processes: int, start: int = 0
 ) -> Iterator[list[np.ndarray | Problem]]:
-    """Blocks of decoded pictures, in order. Threads: Pillow lets go of Python's lock while it decodes and resamples."""
+    """Blocks of decoded pictures, in order. Threads: Pillow lets go of Python's lock while it
+    decodes and resamples."""
     rows = frame["row"] if "row" in frame else range(2, len(frame) + 2)
     jobs = list(zip(rows, frame["id"], (root / p for p in frame["path"]), strict=True))[start:]
     with ThreadPoolExecutor(processes) as pool:
@@ -99,7 +103,8 @@ def _decoded(
 def check_pictures(
     frame: pd.DataFrame, root: Path | str, *, processes: int = 1, progress: bool = True
 ) -> list[Problem]:
-    """Decode every picture of a frame (columns id, path, perhaps row) and return those that can't be: [] is good."""
+    """Decode every picture of a frame (columns id, path, perhaps row) and return those that can't
+    be: [] is good."""
     problems: list[Problem] = []
     with tqdm(total=len(frame), desc="check pictures", unit="picture", disable=not progress) as bar:
         for block in _decoded(frame, Path(root), 8, processes):
@@ -124,12 +129,12 @@ def decode(
 ) -> Path:
     """Decode the pictures of a frame, once, into a data folder; returns the folder.
 
-    frame: as read_folder returns it, `path` relative to root. size: side in pixels. name, simulated, classes, settings:
-    noted in dataset.json. processes: how many pictures are decoded side by side (the result is the same).
-    The same files and size again return at once, with another frame (splits, grades) only that is written anew;
-    interrupted, it goes on where it was.
-    Raises FolderError with every picture that can't be decoded (nothing is written then); OSError when the disk is
-    too small; ValueError for a frame that is not of the agreed form."""
+    frame: as read_folder returns it, `path` relative to root. size: side in pixels. name,
+    simulated, classes, settings: noted in dataset.json. processes: how many pictures are decoded
+    side by side (the result is the same). The same files and size again return at once, with
+    another frame (splits, grades) only that is written anew; interrupted, it goes on where it was.
+    Raises FolderError with every picture that can't be decoded (nothing is written then); OSError
+    when the disk is too small; ValueError for a frame that is not of the agreed form."""
     root = Path(root)
     problems: list[Problem] = []
 
@@ -141,9 +146,16 @@ def decode(
         if problems:
             raise FolderError(name, problems)
 
-    info = {"name": name, "simulated": simulated, "classes": classes, "settings": settings or {},
-            "notes": frame.attrs.get("notes", [])}  # fmt: skip
-    return write_dataset(folder, frame, size, blocks, key=_key(frame, root), info=info, progress=progress)
+    info = {
+        "name": name,
+        "simulated": simulated,
+        "classes": classes,
+        "settings": settings or {},
+        "notes": frame.attrs.get("notes", []),
+    }
+    return write_dataset(
+        folder, frame, size, blocks, key=_key(frame, root), info=info, progress=progress
+    )
 
 
 def _key(frame: pd.DataFrame, root: Path) -> str:
@@ -172,10 +184,12 @@ def import_folder(
     progress: bool = True,
     **declared: Any,
 ) -> Path:
-    """Your own pictures, in one call: read_folder, then decode, into a data folder; returns the folder.
+    """Your own pictures, in one call: read_folder, then decode, into a data folder; returns the
+    folder.
 
-    declared: what the table's columns mean, the keywords of riqa_lib.datasets.folder.read_folder (id=, score=, low=,
-    high=, ...). Raises FolderError with every problem of the table, its files and its pictures together."""
+    declared: what the table's columns mean, the keywords of riqa_lib.datasets.folder.read_folder
+    (id=, score=, low=, high=, ...). Raises FolderError with every problem of the table, its files
+    and its pictures together."""
     try:
         frame = read_folder(root, table, **declared)
     except FolderError as e:
@@ -183,8 +197,17 @@ def import_folder(
             raise
         unreadable = check_pictures(e.good, root, processes=processes, progress=progress)
         raise FolderError(e.table, e.problems + unreadable) from None
-    return import_frame(frame, root, folder, size, name=name, classes=declared.get("classes", 5), processes=processes,
-                        progress=progress, settings=declared)  # fmt: skip
+    return import_frame(
+        frame,
+        root,
+        folder,
+        size,
+        name=name,
+        classes=declared.get("classes", 5),
+        processes=processes,
+        progress=progress,
+        settings=declared,
+    )
 
 
 def import_frame(
@@ -199,16 +222,30 @@ def import_frame(
     progress: bool = True,
     settings: dict | None = None,
 ) -> Path:
-    """A loader's frame (columns COLUMNS; `path` relative to root) into a data folder, in one call; returns the folder.
+    """A loader's frame (columns COLUMNS; `path` relative to root) into a data folder, in one call;
+    returns the folder.
 
-    As decode, but missing files and pictures that can't be decoded are reported together, in one FolderError."""
+    As decode, but missing files and pictures that can't be decoded are reported together, in one
+    FolderError."""
     root = Path(root)
     there = np.array([os.path.isfile(root / path) for path in frame["path"]], dtype=bool)
     if not there.all():
         rows = frame["row"] if "row" in frame else pd.Series(range(2, len(frame) + 2), frame.index)
         lines = frame.assign(row=rows)
-        problems = [Problem("missing file", int(line.row), str(line.id), str(line.path)) for line in lines[~there].itertuples()]
+        problems = [
+            Problem("missing file", int(line.row), str(line.id), str(line.path))
+            for line in lines[~there].itertuples()
+        ]
         problems += check_pictures(lines[there], root, processes=processes, progress=progress)
         raise FolderError(name, problems)
-    return decode(frame, root, folder, size, name=name, classes=classes, processes=processes, progress=progress,
-                  settings=settings)  # fmt: skip
+    return decode(
+        frame,
+        root,
+        folder,
+        size,
+        name=name,
+        classes=classes,
+        processes=processes,
+        progress=progress,
+        settings=settings,
+    )

@@ -1,10 +1,13 @@
-"""Fundus photographs: where the field of view is, how sure that is, the crop to it, and whether it is a fundus at all.
+"""Fundus photographs: where the field of view is, how sure that is, the crop to it, and whether it
+is a fundus at all.
 
-The field is a bright circle on a dark surround, often cut off by the frame or by straight edges above and below, sometimes with
-a notch; in bad pictures, the ones that are graded, part of its rim is too dark to see. So: rim points at several thresholds,
-a circle by RANSAC (Fischler and Bolles, Comm. ACM 24, 1981) that must leave next to nothing bright outside, then a fit to the
-half-height points of radial profiles. All on a copy whose longer side is at most WORK pixels. Nothing is skipped silently:
-whatever comes in, a Field says how sure it is (0 to 1) and, below SURE, why not more."""
+The field is a bright circle on a dark surround, often cut off by the frame or by straight edges
+above and below, sometimes with a notch; in bad pictures, the ones that are graded, part of its rim
+is too dark to see. So: rim points at several thresholds, a circle by RANSAC (Fischler and Bolles,
+Comm. ACM 24, 1981) that must leave next to nothing bright outside, then a fit to the half-height
+points of radial profiles. All on a copy whose longer side is at most WORK pixels. Nothing is
+skipped silently: whatever comes in, a Field says how sure it is (0 to 1) and, below SURE, why not
+more."""
 
 from __future__ import annotations
 
@@ -32,8 +35,9 @@ TRIES = 300  # circles drawn by RANSAC for each threshold
 
 @dataclass(frozen=True)
 class Field:
-    """The circle of the field of view in px of the picture (pixel centres at whole numbers), how sure it is (0..1), and
-    why not more ("" when sure). whole: the picture has no visible rim; the circle is then the one around the picture."""
+    """The circle of the field of view in px of the picture (pixel centres at whole numbers), how
+    sure it is (0..1), and why not more ("" when sure). whole: the picture has no visible rim; the
+    circle is then the one around the picture."""
 
     x: float
     y: float
@@ -44,14 +48,18 @@ class Field:
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Any picture as uint8 (H, W, 3): grey (H, W) or (H, W, 1), RGB or RGBA (alpha dropped), uint8, bool, or float in 0..1.
+    """Any picture as uint8 (H, W, 3): grey (H, W) or (H, W, 1), RGB or RGBA (alpha dropped), uint8,
+    bool, or float in 0..1.
 
-    Raises ValueError for other shapes or types, non-finite values, or a shorter side below SMALLEST."""
+    Raises ValueError for other shapes or types, non-finite values, or a shorter side below
+    SMALLEST."""
     a = np.asarray(image)
     if a.ndim == 2:
         a = a[..., None]
     if a.ndim != 3 or a.shape[2] not in (1, 3, 4) or min(a.shape[:2]) < SMALLEST:
-        raise ValueError(f"picture of shape {np.shape(image)}; expected (H, W), (H, W, 3) or (H, W, 4), {SMALLEST} px or more")
+        raise ValueError(
+            f"picture of shape {np.shape(image)}; expected (H, W), (H, W, 3) or (H, W, 4), {SMALLEST} px or more"
+        )
     a = np.repeat(a, 3, axis=2) if a.shape[2] == 1 else a[..., :3]
     if a.dtype == bool:
         return a.astype(np.uint8) * 255
@@ -66,13 +74,16 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 # ---------------------------------------------------------------- the field
 def find_field(image: np.ndarray) -> Field:
-    """The field of view of a picture (see `as_rgb` for what is taken, and what raises ValueError)."""
+    """The field of view of a picture (see `as_rgb` for what is taken, and what raises
+    ValueError)."""
     rgb = as_rgb(image)
     height, width = rgb.shape[:2]
     small = _reduced(rgb, WORK)
     scale = max(rgb.shape[:2]) / max(small.shape[:2])
     light = ndimage.gaussian_filter(small.max(axis=2).astype(np.float32), 0.7)
-    around = Field((width - 1) / 2, (height - 1) / 2, float(np.hypot(width, height) / 2), 0.0, whole=True)
+    around = Field(
+        (width - 1) / 2, (height - 1) / 2, float(np.hypot(width, height) / 2), 0.0, whole=True
+    )
     dark, noise = _surround(light)
     bright = float(np.percentile(light, 98))
     if bright - dark < max(6.0, 6 * noise):
@@ -82,13 +93,27 @@ def find_field(image: np.ndarray) -> Field:
         found = _circle(light > dark + max(share * (bright - dark), 3 * noise, 1.5))
         if found is not None:
             circle, seen, fits = _refined(light, found, dark, noise)
-            tried.append((min(seen, 0.6) * fits * (circle[2] / max(light.shape)) ** 2, seen, fits, circle.tolist()))
+            tried.append(
+                (
+                    min(seen, 0.6) * fits * (circle[2] / max(light.shape)) ** 2,
+                    seen,
+                    fits,
+                    circle.tolist(),
+                )
+            )
             if seen > 0.45 and fits > 0.85:
                 break
     if not tried:
-        return replace(around, confidence=0.1, reason="no rim: cut inside the field of view, or not a fundus photograph")
+        return replace(
+            around,
+            confidence=0.1,
+            reason="no rim: cut inside the field of view, or not a fundus photograph",
+        )
     _, seen, fits, best = max(tried)  # a shadow's edge can be a circle too, but lies further in
-    x, y, r = (float(c) for c in ((best[0] + 0.5) * scale - 0.5, (best[1] + 0.5) * scale - 0.5, best[2] * scale))
+    x, y, r = (
+        float(c)
+        for c in ((best[0] + 0.5) * scale - 0.5, (best[1] + 0.5) * scale - 0.5, best[2] * scale)
+    )
     confidence = float(np.clip(seen / 0.45, 0, 1) * np.clip(fits / 0.6, 0, 1))
     reason = ""
     if confidence < SURE:
@@ -119,7 +144,8 @@ def _surround(light: np.ndarray) -> tuple[float, float]:
 
 
 def _circle(mask: np.ndarray) -> np.ndarray | None:
-    """(x, y, radius) of the circle on which most of a mask's outer rim lies while next to none lies outside."""
+    """(x, y, radius) of the circle on which most of a mask's outer rim lies while next to none lies
+    outside."""
     mask = ndimage.binary_opening(mask, iterations=1) if min(mask.shape) > 60 else mask
     labels, n = ndimage.label(mask)
     if n == 0:
@@ -145,12 +171,17 @@ def _circle(mask: np.ndarray) -> np.ndarray | None:
     circles = _through(rim[rng.integers(0, len(rim), (TRIES, 3))])
     side = min(height, width)
     good = (circles[:, 2] > 0.2 * side) & (circles[:, 2] < 0.9 * max(height, width))
-    good &= (np.abs(circles[:, 0] - width / 2) < width / 2) & (np.abs(circles[:, 1] - height / 2) < height / 2)
+    good &= (np.abs(circles[:, 0] - width / 2) < width / 2) & (
+        np.abs(circles[:, 1] - height / 2) < height / 2
+    )
     circles = circles[good]
     if not len(circles):
         return None
     tolerance = max(0.8, 0.008 * side)
-    off = np.hypot(rim[None, :, 0] - circles[:, :1], rim[None, :, 1] - circles[:, 1:2]) - circles[:, 2:]
+    off = (
+        np.hypot(rim[None, :, 0] - circles[:, :1], rim[None, :, 1] - circles[:, 1:2])
+        - circles[:, 2:]
+    )
     on = (np.abs(off) < tolerance).mean(axis=1)
     outside = (off > 2.5 * tolerance).mean(axis=1)
     score = on - 1.5 * outside
@@ -159,7 +190,8 @@ def _circle(mask: np.ndarray) -> np.ndarray | None:
 
 
 def _through(triples: np.ndarray) -> np.ndarray:
-    """Circles (n, 3) of x, y, radius through triples (n, 3, 2) of points; nan where they lie on a line."""
+    """Circles (n, 3) of x, y, radius through triples (n, 3, 2) of points; nan where they lie on a
+    line."""
     a, b, c = triples.transpose(1, 0, 2)
     b, c = b - a, c - a
     d = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])
@@ -169,9 +201,12 @@ def _through(triples: np.ndarray) -> np.ndarray:
     return np.stack([x + a[:, 0], y + a[:, 1], np.hypot(x, y)], axis=1)
 
 
-def _refined(light: np.ndarray, circle: np.ndarray, dark: float, noise: float) -> tuple[np.ndarray, float, float]:
-    """The circle fitted to the half-height points of radial profiles where these drop at once (a shadow fades slowly); the
-    share of its rim that is seen, and of the seen points that lie on it."""
+def _refined(
+    light: np.ndarray, circle: np.ndarray, dark: float, noise: float
+) -> tuple[np.ndarray, float, float]:
+    """The circle fitted to the half-height points of radial profiles where these drop at once (a
+    shadow fades slowly); the share of its rim that is seen, and of the seen points that lie on
+    it."""
     height, width = light.shape
     turn = np.linspace(0, 2 * np.pi, RAYS, endpoint=False)
     seen = fits = 0.0
@@ -184,19 +219,30 @@ def _refined(light: np.ndarray, circle: np.ndarray, dark: float, noise: float) -
         inner = np.median(profile[:, :22], axis=1)
         visible = inner - dark > max(3 * noise, 2.0)
         above = (profile > (0.5 * (inner + dark))[:, None]) & inside
-        last = len(steps) - 1 - above[:, ::-1].argmax(axis=1)  # the outermost step that is still bright
+        last = (
+            len(steps) - 1 - above[:, ::-1].argmax(axis=1)
+        )  # the outermost step that is still bright
         rim = visible & above.any(axis=1) & (last < len(steps) - 1)
-        wide = int(np.ceil(max(1.6 / circle[2], 0.008) / (steps[1] - steps[0])))  # the drop takes 1.6 px on either side
+        wide = int(
+            np.ceil(max(1.6 / circle[2], 0.008) / (steps[1] - steps[0]))
+        )  # the drop takes 1.6 px on either side
         every = np.arange(RAYS)
-        drop = profile[every, np.maximum(last - wide, 0)] - profile[every, np.minimum(last + wide, len(steps) - 1)]
+        drop = (
+            profile[every, np.maximum(last - wide, 0)]
+            - profile[every, np.minimum(last + wide, len(steps) - 1)]
+        )
         rows = np.flatnonzero(rim & (drop > 0.55 * (inner - dark)))
         rows = rows[inside[rows, last[rows] + 1]]  # the frame is no rim
         if len(rows) < 12:
             return circle, len(rows) / RAYS, fits
         k = last[rows]
         one, two, half = profile[rows, k], profile[rows, k + 1], 0.5 * (inner[rows] + dark)
-        at = steps[k] + (steps[1] - steps[0]) * np.clip((one - half) / np.maximum(one - two, 1e-6), 0, 1)
-        points = circle[:2] + circle[2] * at[:, None] * np.stack([np.cos(turn[rows]), np.sin(turn[rows])], axis=1)
+        at = steps[k] + (steps[1] - steps[0]) * np.clip(
+            (one - half) / np.maximum(one - two, 1e-6), 0, 1
+        )
+        points = circle[:2] + circle[2] * at[:, None] * np.stack(
+            [np.cos(turn[rows]), np.sin(turn[rows])], axis=1
+        )
         circle = _fit(points, circle)
         off = np.abs(np.hypot(*(points - circle[:2]).T) - circle[2])
         on = off < max(0.7, 0.012 * circle[2])
@@ -205,7 +251,8 @@ def _refined(light: np.ndarray, circle: np.ndarray, dark: float, noise: float) -
 
 
 def _fit(points: np.ndarray, circle: np.ndarray) -> np.ndarray:
-    """Circle of least squares by Gauss-Newton, with Tukey's weights (Beaton and Tukey, Technometrics 16, 1974)."""
+    """Circle of least squares by Gauss-Newton, with Tukey's weights (Beaton and Tukey,
+    Technometrics 16, 1974)."""
     x, y, r = circle
     for _ in range(12):
         dx, dy = points[:, 0] - x, points[:, 1] - y
@@ -221,12 +268,16 @@ def _fit(points: np.ndarray, circle: np.ndarray) -> np.ndarray:
 
 
 # ---------------------------------------------------------------- the crop
-def crop_field(image: np.ndarray, size: int, field: Field | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The square around the field of view: (size, size, 3) uint8, black outside the circle, and its mask (size, size), bool.
+def crop_field(
+    image: np.ndarray, size: int, field: Field | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The square around the field of view: (size, size, 3) uint8, black outside the circle, and its
+    mask (size, size), bool.
 
-    field: found when None. A part of the circle that the picture doesn't hold is black and not in the mask. A field without a
-    rim, or with confidence below 0.2, is not trusted: the whole picture is kept, padded to a square, the mask says where it is.
-    Raises ValueError as find_field does, or for a size below SMALLEST."""
+    field: found when None. A part of the circle that the picture doesn't hold is black and not in
+    the mask. A field without a rim, or with confidence below 0.2, is not trusted: the whole picture
+    is kept, padded to a square, the mask says where it is. Raises ValueError as find_field does, or
+    for a size below SMALLEST."""
     if size < SMALLEST:
         raise ValueError(f"size = {size}: expected at least {SMALLEST} px")
     rgb = as_rgb(image)
@@ -242,34 +293,46 @@ def crop_field(image: np.ndarray, size: int, field: Field | None = None) -> tupl
     right, bottom = int(np.ceil(box[2])) + 1, int(np.ceil(box[3])) + 1
     canvas = Image.fromarray(rgb).crop((left, top, right, bottom))  # black where the picture ends
     inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-    pixels = np.array(canvas.resize((size, size), Image.Resampling.BICUBIC, box=inner, reducing_gap=3.0))
+    pixels = np.array(
+        canvas.resize((size, size), Image.Resampling.BICUBIC, box=inner, reducing_gap=3.0)
+    )
     where = (np.arange(size) + 0.5) * 2 * half / size - half
-    mask = ((where + x > 0) & (where + x < width))[None, :] & ((where + y > 0) & (where + y < height))[:, None]
+    mask = ((where + x > 0) & (where + x < width))[None, :] & (
+        (where + y > 0) & (where + y < height)
+    )[:, None]
     if trusted:
         mask &= where[None, :] ** 2 + where[:, None] ** 2 <= half**2
     pixels[~mask] = 0
     return pixels, mask
 
 
-def field_errors(found: list[Field], x: np.ndarray, y: np.ndarray, radius: np.ndarray) -> pd.DataFrame:
-    """How far found fields are from true circles (n,): columns centre and radius, errors as shares of the true radius, and
-    confidence. Raises ValueError for unequal lengths."""
+def field_errors(
+    found: list[Field], x: np.ndarray, y: np.ndarray, radius: np.ndarray
+) -> pd.DataFrame:
+    """How far found fields are from true circles (n,): columns centre and radius, errors as shares
+    of the true radius, and confidence. Raises ValueError for unequal lengths."""
     x, y, radius = (np.asarray(a, float) for a in (x, y, radius))
     if not len(found) == len(x) == len(y) == len(radius):
-        raise ValueError(f"{len(found)} fields for {len(x)}, {len(y)}, {len(radius)} true circles; expected equal numbers")
+        raise ValueError(
+            f"{len(found)} fields for {len(x)}, {len(y)}, {len(radius)} true circles; expected equal numbers"
+        )
     table = np.array([(f.x, f.y, f.radius, f.confidence) for f in found]).reshape(-1, 4)
-    return pd.DataFrame({
-        "centre": np.hypot(table[:, 0] - x, table[:, 1] - y) / radius, "radius": np.abs(table[:, 2] - radius) / radius,
-        "confidence": table[:, 3],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "centre": np.hypot(table[:, 0] - x, table[:, 1] - y) / radius,
+            "radius": np.abs(table[:, 2] - radius) / radius,
+            "confidence": table[:, 3],
+        }
+    )
 
 
 # ---------------------------------------------------------------- is it one?
 def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]:
     """Whether a picture is a fundus photograph, however bad, and if not, why.
 
-    Its field must be a bright circle on a dark surround with the colours of a fundus (red before green before blue on the
-    whole; grey pictures pass on their circle). A picture cut inside the field passes on colours and smoothness alone."""
+    Its field must be a bright circle on a dark surround with the colours of a fundus (red before
+    green before blue on the whole; grey pictures pass on their circle). A picture cut inside the
+    field passes on colours and smoothness alone."""
     rgb = as_rgb(image)
     found = find_field(rgb) if field is None else field
     small = _reduced(rgb, 128).astype(np.float32)
@@ -278,21 +341,31 @@ def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]
     if float(np.percentile(light, 99)) - float(np.percentile(light, 1)) < 6:
         return False, "uniform: there is nothing in the picture"
     y, x = np.mgrid[: small.shape[0], : small.shape[1]].astype(np.float32)
-    distance = np.hypot(x - (found.x + 0.5) * scale + 0.5, y - (found.y + 0.5) * scale + 0.5) / (found.radius * scale)
+    distance = np.hypot(x - (found.x + 0.5) * scale + 0.5, y - (found.y + 0.5) * scale + 0.5) / (
+        found.radius * scale
+    )
     inside, outside = distance < 0.94, distance > 1.08
     red, green, blue = (small[..., i] for i in range(3))
     if found.whole:
         order = float(((red > green + 4) & (green >= blue - 6)).mean())
-        rough = float(np.abs(green - ndimage.gaussian_filter(green, 2)).mean() / max(float(green.mean()), 1.0))
+        rough = float(
+            np.abs(green - ndimage.gaussian_filter(green, 2)).mean() / max(float(green.mean()), 1.0)
+        )
         if order < 0.95:
-            return False, f"no rim, and only {order:.0%} of it has the colours of a fundus (expected 95 %)"
+            return (
+                False,
+                f"no rim, and only {order:.0%} of it has the colours of a fundus (expected 95 %)",
+            )
         if rough > 0.06:
             return False, "no rim, and too rough for a fundus"
         return True, ""
     if found.confidence < 0.12:
         return _glow(small) or (False, f"no field of view: {found.reason}")
     if outside.mean() > 0.01:
-        surround, level = float(np.percentile(light[outside], 80)), float(np.percentile(light[inside], 90))
+        surround, level = (
+            float(np.percentile(light[outside], 80)),
+            float(np.percentile(light[inside], 90)),
+        )
         if surround > 0.35 * level + 4 or surround > 70:
             return False, "no dark surround around the circle"
     elif found.confidence < SURE:
@@ -307,15 +380,26 @@ def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]
 
 
 def _glow(small: np.ndarray) -> tuple[bool, str] | None:
-    """A fundus so dark at its rim that no circle shows: a smooth reddish glow, all four corners dark."""
+    """A fundus so dark at its rim that no circle shows: a smooth reddish glow, all four corners
+    dark."""
     light = ndimage.gaussian_filter(small.max(axis=2), 2)
     height, width = light.shape
     a, b = height // 10, width // 10
-    corners = max(float(np.median(c)) for c in (light[:a, :b], light[:a, -b:], light[-a:, :b], light[-a:, -b:]))
+    corners = max(
+        float(np.median(c))
+        for c in (light[:a, :b], light[:a, -b:], light[-a:, :b], light[-a:, -b:])
+    )
     top = float(np.percentile(light, 98))
     lit = light > 0.4 * top
     red, green, blue = (small[..., i][lit].mean() for i in range(3))
     smooth = float(np.abs(small[..., 0] - light)[lit].mean()) < 0.12 * top
-    if corners < 0.15 * top and top > 12 and smooth and red > 1.1 * green and green > 0.9 * blue and lit.mean() < 0.7:
+    if (
+        corners < 0.15 * top
+        and top > 12
+        and smooth
+        and red > 1.1 * green
+        and green > 0.9 * blue
+        and lit.mean() < 0.7
+    ):
         return True, ""
     return None

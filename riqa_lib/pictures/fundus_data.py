@@ -1,4 +1,5 @@
-"""The four sets of fundus photographs of a walk: simulated, or real ones cropped to their field of view, as data folders."""
+"""The four sets of fundus photographs of a walk: simulated, or real ones cropped to their field of
+view, as data folders."""
 
 from __future__ import annotations
 
@@ -40,21 +41,32 @@ class FundusData:
     source: str = "simulation"  # or "real": EyeQ, MSHF, DeepDRiD and EyeQ-D below RIQA_DATA
     pictures: tuple[int, int, int, int] = tuple(SIZES["demo"].values())  # type: ignore[assignment]  # simulation: of SETS
     size: int = 80  # px, side of the stored pictures
-    crop: int = 76  # px, side of what the network sees: at least 95 % of size, since the field must stay in the picture
+    # px, side of what the network sees: at least 95 % of size, since the field must stay in the
+    # picture
+    crop: int = 76
     grid: int = 1  # evaluation: mean over grid x grid crops
     world: int = 0  # seed of the simulation; of the validation split of EyeQ
     validation: float = 0.15  # real EyeQ: share of its training patients that validate
-    held_out: tuple[str, ...] = ("Local1", "Local2")  # real MSHF: sources for testing (the portable cameras)
+    held_out: tuple[str, ...] = (
+        "Local1",
+        "Local2",
+    )  # real MSHF: sources for testing (the portable cameras)
 
     def __post_init__(self) -> None:
         if self.source not in ("simulation", "real"):
             raise ValueError(f"fundus.data.source is {self.source!r}; allowed: simulation, real")
         if not 0.95 * self.size <= self.crop <= self.size:
-            raise ValueError(f"fundus.data.crop is {self.crop} px; expected 95 to 100 % of fundus.data.size, {self.size} px")
+            raise ValueError(
+                f"fundus.data.crop is {self.crop} px; expected 95 to 100 % of fundus.data.size, {self.size} px"
+            )
         if not 0 < self.validation < 1:
-            raise ValueError(f"fundus.data.validation is {self.validation}; expected a share between 0 and 1")
+            raise ValueError(
+                f"fundus.data.validation is {self.validation}; expected a share between 0 and 1"
+            )
         if len(self.pictures) != len(SETS) or min(self.pictures) < 1:
-            raise ValueError(f"fundus.data.pictures is {self.pictures}; expected {len(SETS)} numbers, of {', '.join(SETS)}")
+            raise ValueError(
+                f"fundus.data.pictures is {self.pictures}; expected {len(SETS)} numbers, of {', '.join(SETS)}"
+            )
 
 
 def folder_of(name: str, which: str) -> Path:
@@ -69,19 +81,31 @@ def open_set(name: str, which: str) -> DataSet:
 
 
 def make(name: str, d: FundusData, progress: bool = True) -> dict[str, DataSet]:
-    """The four sets of a walk in results/<name>/fundus/<set>: simulated, or real ones below RIQA_DATA. See open_set.
+    """The four sets of a walk in results/<name>/fundus/<set>: simulated, or real ones below
+    RIQA_DATA. See open_set.
 
-    Raises FileNotFoundError, one for all real sets that are missing; FolderError for what is wrong with those that are there."""
+    Raises FileNotFoundError, one for all real sets that are missing; FolderError for what is wrong
+    with those that are there."""
     processes = min(2, os.cpu_count() or 1)
     if d.source == "real":
         for which, (frame, root) in _real(d).items():
             _decode(frame, root, folder_of(name, which), d.size, ABOUT[which], processes, progress)
     else:
         processes = processes if sum(d.pictures) > FEW else 1
-        with one_thread(), ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
+        with (
+            one_thread(),
+            ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers,
+        ):
             for which, n in zip(SETS, d.pictures, strict=True):
-                make_fundus(folder_of(name, which), f"{which}-like", n, d.size, d.world, progress=progress,
-                            workers=workers if processes > 1 else None)  # fmt: skip
+                make_fundus(
+                    folder_of(name, which),
+                    f"{which}-like",
+                    n,
+                    d.size,
+                    d.world,
+                    progress=progress,
+                    workers=workers if processes > 1 else None,
+                )
     return {which: open_set(name, which) for which in SETS}
 
 
@@ -91,14 +115,20 @@ def _real(d: FundusData) -> dict[str, tuple[pd.DataFrame, Path]]:
     gone = [which for which in SETS if base is None or not (base / which).is_dir()]
     if gone:
         where = "RIQA_DATA is not set" if base is None else f"below RIQA_DATA, {base},"
-        told = "\n".join(f"  {a.title}: to RIQA_DATA/{a.key}/, from {a.where}" for a in (ABOUT[w] for w in gone))
-        raise FileNotFoundError(f"profile paper needs real fundus photographs; {where} and these are missing:\n{told}\n"
-                                "python -m riqa_lib data says what goes where, and checks it")  # fmt: skip
+        told = "\n".join(
+            f"  {a.title}: to RIQA_DATA/{a.key}/, from {a.where}" for a in (ABOUT[w] for w in gone)
+        )
+        raise FileNotFoundError(
+            f"profile paper needs real fundus photographs; {where} and these are missing:\n{told}\n"
+            "python -m riqa_lib data says what goes where, and checks it"
+        )
     assert base is not None
     one = eyeq.load(base / "eyeq")
     group = one["group"].where(one["split"] == "train", "")
     patients = np.array(sorted({*group} - {""}))
-    chosen = rng("fundus validation", d.world).permutation(patients)[: max(1, round(d.validation * len(patients)))]
+    chosen = rng("fundus validation", d.world).permutation(patients)[
+        : max(1, round(d.validation * len(patients)))
+    ]
     val = {*chosen.tolist()}
     details = eyeq_d.load(base / "eyeq_d")
     joined = eyeq_d.join(details, one) if (details["path"] == "").all() else details
@@ -115,16 +145,31 @@ def _real(d: FundusData) -> dict[str, tuple[pd.DataFrame, Path]]:
 
 
 def _decode(
-    frame: pd.DataFrame, root: Path, folder: Path, size: int, about: About, processes: int, progress: bool
+    frame: pd.DataFrame,
+    root: Path,
+    folder: Path,
+    size: int,
+    about: About,
+    processes: int,
+    progress: bool,
 ) -> Path:
-    """Photographs, cropped to their field of view, as a data folder. FolderError with all that cannot be decoded."""
+    """Photographs, cropped to their field of view, as a data folder. FolderError with all that
+    cannot be decoded."""
     problems: list[Problem] = []
     missing = [i for i, p in enumerate(frame["path"]) if not (root / p).is_file()]
     if missing:
-        raise FolderError(paths.shown(root), [Problem("missing file", i + 2, frame["id"].iloc[i], frame["path"].iloc[i])
-                                              for i in missing])  # fmt: skip
+        raise FolderError(
+            paths.shown(root),
+            [
+                Problem("missing file", i + 2, frame["id"].iloc[i], frame["path"].iloc[i])
+                for i in missing
+            ],
+        )
     facts = [(p, os.stat(root / p).st_size, os.stat(root / p).st_mtime_ns) for p in frame["path"]]
-    jobs = [(i + 2, name, str(root / p), size) for i, (name, p) in enumerate(zip(frame["id"], frame["path"], strict=True))]
+    jobs = [
+        (i + 2, name, str(root / p), size)
+        for i, (name, p) in enumerate(zip(frame["id"], frame["path"], strict=True))
+    ]
 
     def blocks(start: int) -> Iterator[np.ndarray]:
         with one_thread(), ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
@@ -137,8 +182,13 @@ def _decode(
         if problems:
             raise FolderError(about.title, problems)
 
-    info = {"name": about.title, "simulated": False, "classes": int(frame.attrs.get("classes", 3)), "settings": {"size": size},
-            "notes": frame.attrs.get("notes", [])}  # fmt: skip
+    info = {
+        "name": about.title,
+        "simulated": False,
+        "classes": int(frame.attrs.get("classes", 3)),
+        "settings": {"size": size},
+        "notes": frame.attrs.get("notes", []),
+    }
     key = store.settings_hash({"fundus": 1, "files": facts})
     return write_dataset(folder, frame, size, blocks, key=key, info=info, progress=progress)
 
@@ -152,16 +202,29 @@ def _field_or_problem(job: tuple[int, str, str, int]) -> np.ndarray | Problem:
 
 
 def field_check(n: int = 48, size: int = 160, seed: int = 0) -> pd.DataFrame:
-    """How well fundus.find_field does on n simulated frames of `size` px with defects of up to 2.5 times what graders call bad:
-    fundus.field_errors, with camera and severity (the largest)."""
+    """How well fundus.find_field does on n simulated frames of `size` px with defects of up to 2.5
+    times what graders call bad: fundus.field_errors, with camera and severity (the largest)."""
     fields, rows = [], []
     for i in range(n):
         draw = rng("field check", seed, i)
-        severity = dict(zip(CAUSES, np.round(draw.uniform(0, 2.5, len(CAUSES)) * (draw.random(len(CAUSES)) < 0.5), 3), strict=True))
+        severity = dict(
+            zip(
+                CAUSES,
+                np.round(draw.uniform(0, 2.5, len(CAUSES)) * (draw.random(len(CAUSES)) < 0.5), 3),
+                strict=True,
+            )
+        )
         one = fundus(("field check", seed, i), size, severity)
         fields.append(find_field(one.pixels))
-        rows.append({"x": one.x, "y": one.y, "radius": one.radius, "degrees": one.style.degrees,
-                     "severity": max(severity.values())})  # fmt: skip
+        rows.append(
+            {
+                "x": one.x,
+                "y": one.y,
+                "radius": one.radius,
+                "degrees": one.style.degrees,
+                "severity": max(severity.values()),
+            }
+        )
     told = pd.DataFrame(rows)
     errors = field_errors(fields, *told[["x", "y", "radius"]].to_numpy().T)
     return errors.assign(degrees=told["degrees"], severity=told["severity"])

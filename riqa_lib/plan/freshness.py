@@ -1,12 +1,13 @@
 """What a step depends on, what of it changed, and what that means for the runs it has stored.
 
-A step is up to date when what it depends on (see `components`) is what its manifest says, and so are its outputs.
-The needs' figures (png, pdf, svg) are no inputs: a new palette must not train anything again.
+A step is up to date when what it depends on (see `components`) is what its manifest says, and so
+are its outputs. The needs' figures (png, pdf, svg) are no inputs: a new palette must not train
+anything again.
 
-Stored runs and data are reused by their settings. A change in what makes data or trains makes them anew; a change in the
-notebook's own code, in a parameter, in a table of a step before or in a module that only reads keeps them. What only reads:
-every module that neither makes data nor trains (`steps.MAKES`) nor is imported by one that does.
-"""
+Stored runs and data are reused by their settings. A change in what makes data or trains makes them
+anew; a change in the notebook's own code, in a parameter, in a table of a step before or in a
+module that only reads keeps them. What only reads: every module that neither makes data nor trains
+(`steps.MAKES`) nor is imported by one that does."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
 def _notebook(file: Path, _changed: int) -> tuple[list[ast.AST | str], set[str] | None]:
     try:
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        sources = [(c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])) for c in cells]
+        sources = [
+            (c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])) for c in cells
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise PlanError(f"{file.name}: not a notebook ({type(e).__name__}: {e})") from e
     trees: list[ast.AST | str] = []
@@ -60,12 +63,18 @@ def _notebook(file: Path, _changed: int) -> tuple[list[ast.AST | str], set[str] 
     for number, (kind, source, tags) in enumerate(sources, 1):
         if kind != "code":
             continue
-        plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!", "?")))
+        plain = "\n".join(
+            line for line in source.splitlines() if not line.lstrip().startswith(("%", "!", "?"))
+        )
         try:
-            tree = compile(plain, file.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            tree = compile(
+                plain, file.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            )
         except SyntaxError as e:
             if not source.lstrip().startswith("%%"):
-                raise PlanError(f"{file.name}: cell {number} is not Python: {e.msg} (line {e.lineno})") from e
+                raise PlanError(
+                    f"{file.name}: cell {number} is not Python: {e.msg} (line {e.lineno})"
+                ) from e
             trees.append(source)
             continue
         trees.append(tree)
@@ -77,8 +86,9 @@ def _notebook(file: Path, _changed: int) -> tuple[list[ast.AST | str], set[str] 
 
 
 def notebook_code(file: Path) -> tuple[list[ast.AST | str], set[str] | None]:
-    """Syntax trees of a notebook's code cells (magics dropped; a cell in another language as text) and the names that
-    its parameters cell sets (None without such a cell). Raises PlanError naming the file and the cell."""
+    """Syntax trees of a notebook's code cells (magics dropped; a cell in another language as text)
+    and the names that its parameters cell sets (None without such a cell). Raises PlanError naming
+    the file and the cell."""
     try:
         return _notebook(file, file.stat().st_mtime_ns)
     except OSError as e:
@@ -91,7 +101,8 @@ def _module(file: Path, _changed: int) -> ast.AST:
 
 
 def _imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
-    """Dotted names that may be modules, from every import in the tree; `package` resolves the relative ones."""
+    """Dotted names that may be modules, from every import in the tree; `package` resolves the
+    relative ones."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (a.name for a in node.names)
@@ -102,19 +113,30 @@ def _imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
 
 
 def library_code(library: Path, trees: Sequence[ast.AST]) -> dict[str, str]:
-    """{"library riqa_lib.x": hash} of the modules of `library` that this code imports, directly or through others.
+    """{"library riqa_lib.x": hash} of the modules of `library` that this code imports, directly or
+    through others.
 
-    Comments, docstrings and layout don't count. A data file of the library counts where its name is in such code."""
+    Comments, docstrings and layout don't count. A data file of the library counts where its name is
+    in such code."""
     found: dict[str, str] = {}
     queue = [(tree, [library.name]) for tree in trees]
-    data = {p.name: p for p in library.rglob("*.*")
-            if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")}  # fmt: skip
+    data = {
+        p.name: p
+        for p in library.rglob("*.*")
+        if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")
+    }
     while queue:
         tree, package = queue.pop()
-        texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        texts = [
+            n.value
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
         for name, path in data.items():
             if any(name in text for text in texts):
-                found[f"library file {path.relative_to(library).as_posix()}"] = file_digest(path)[:16]
+                found[f"library file {path.relative_to(library).as_posix()}"] = file_digest(path)[
+                    :16
+                ]
         for dotted in _imported(tree, package):
             parts = dotted.split(".")
             if parts[0] != library.name:
@@ -139,12 +161,16 @@ def _versions() -> dict[str, str]:
 def components(walk: Walk, step: Step) -> dict[str, str]:
     """Everything this step's outputs depend on, each part under a name that --why can show."""
     trees, _ = notebook_code(walk.notebooks / step.notebook)
-    parts = {"notebook code": _digest("\n".join(t if isinstance(t, str) else ast.dump(t) for t in trees))}
+    parts = {
+        "notebook code": _digest("\n".join(t if isinstance(t, str) else ast.dump(t) for t in trees))
+    }
     parts |= library_code(walk.library, [t for t in trees if not isinstance(t, str)])
     parts |= {f"parameter {k}": json.dumps(v, sort_keys=True) for k, v in step.parameters.items()}
     for need in step.needs:
         outputs = walk.manifest(need).get("outputs", {})
-        parts |= {f"input {k}": v for k, v in outputs.items() if v and Path(k).suffix not in PICTURES}
+        parts |= {
+            f"input {k}": v for k, v in outputs.items() if v and Path(k).suffix not in PICTURES
+        }
     return parts | _versions()
 
 
@@ -163,11 +189,20 @@ def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
 
 
 def makers(walk: Walk) -> set[str]:
-    """Components of every module that makes data or trains: walk.makes and all that they import, however indirectly.
+    """Components of every module that makes data or trains: walk.makes and all that they import,
+    however indirectly.
 
-    The top package itself isn't one: it imports nothing, and a new version number must not train anything again."""
-    files = [f for name in walk.makes for f in (*walk.library.glob(f"{name}.py"), *walk.library.glob(f"{name}/**/*.py"))]
-    dotted = [".".join([walk.library.name, *f.relative_to(walk.library).with_suffix("").parts]) for f in files]
+    The top package itself isn't one: it imports nothing, and a new version number must not train
+    anything again."""
+    files = [
+        f
+        for name in walk.makes
+        for f in (*walk.library.glob(f"{name}.py"), *walk.library.glob(f"{name}/**/*.py"))
+    ]
+    dotted = [
+        ".".join([walk.library.name, *f.relative_to(walk.library).with_suffix("").parts])
+        for f in files
+    ]
     code = ast.parse("\n".join(f"import {name.removesuffix('.__init__')}" for name in dotted))
     return library_code(walk.library, [code]).keys() - {f"library {walk.library.name}"}
 
@@ -177,12 +212,15 @@ def settings_only(key: str) -> bool:
 
 
 def reads_only(key: str, made_by: set[str]) -> bool:
-    """Whether a change in this component cannot change a stored run or data set, only what is said of it."""
+    """Whether a change in this component cannot change a stored run or data set, only what is said
+    of it."""
     if key.startswith("library file "):
         return True
     if key.startswith("library "):
         return key not in made_by
-    if key.startswith("input "):  # which runs there are is a setting of the runs that learn from them
+    if key.startswith(
+        "input "
+    ):  # which runs there are is a setting of the runs that learn from them
         return re.fullmatch(r"input results/[^/]+/tables/.*", key) is not None
     return key == "notebook code"
 
@@ -201,7 +239,9 @@ def damaged(walk: Walk, manifest: dict[str, Any]) -> dict[str, str]:
         path = walk.home / name
         if not path.is_file():
             wrong[name] = "is gone"
-        elif sha and stamp(path) != manifest.get("stamps", {}).get(name) and file_digest(path) != sha:
+        elif (
+            sha and stamp(path) != manifest.get("stamps", {}).get(name) and file_digest(path) != sha
+        ):
             wrong[name] = "was altered"
     return wrong
 
@@ -210,16 +250,23 @@ def why(walk: Walk, step: Step) -> list[str]:
     """Why this step has to run, given that its needs are up to date; empty when it hasn't to."""
     manifest = walk.manifest(step.name)
     if not manifest:
-        return ["did not finish last time" if walk.file(step.name, "journal").exists() else "never ran here"]
+        return [
+            "did not finish last time"
+            if walk.file(step.name, "journal").exists()
+            else "never ran here"
+        ]
     differs = changed(manifest["components"], components(walk, step))
     made_by = makers(walk) if any(k.startswith("library ") for k in differs) else set()
-    notes = {k: " (makes data or trains: stored runs are made anew)" for k in differs if k in made_by}
+    notes = {
+        k: " (makes data or trains: stored runs are made anew)" for k in differs if k in made_by
+    }
     words = [text + notes.get(key, "") for key, text in differs.items()]
     return words + [f"{name} {what}" for name, what in damaged(walk, manifest).items()]
 
 
 def why_all(walk: Walk, steps: Sequence[Step], force: Sequence[str] = ()) -> dict[str, list[str]]:
-    """`why` for steps in order; a step below one that runs says so (it stays if its inputs come out the same)."""
+    """`why` for steps in order; a step below one that runs says so (it stays if its inputs come out
+    the same)."""
     reasons: dict[str, list[str]] = {}
     for step in steps:
         waits = [n for n in step.needs if reasons.get(n)]
@@ -230,8 +277,8 @@ def why_all(walk: Walk, steps: Sequence[Step], force: Sequence[str] = ()) -> dic
 
 
 def check(walk: Walk, steps: Sequence[Step]) -> None:
-    """Raise PlanError, with every problem of every step, for absent notebooks, cells that are no Python, and parameters
-    that the notebook doesn't have (papermill itself would only warn)."""
+    """Raise PlanError, with every problem of every step, for absent notebooks, cells that are no
+    Python, and parameters that the notebook doesn't have (papermill itself would only warn)."""
     problems = []
     for step in steps:
         try:

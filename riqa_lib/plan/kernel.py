@@ -1,4 +1,5 @@
-"""A notebook executed by papermill in a kernel of our own: one process group, one IPC socket, one lock a step."""
+"""A notebook executed by papermill in a kernel of our own: one process group, one IPC socket, one
+lock a step."""
 
 from __future__ import annotations
 
@@ -18,8 +19,14 @@ from typing import IO, Any
 from .. import paths
 from .steps import PlanError, Step, Walk
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-           "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")  # fmt: skip
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
 
 
 Event = Callable[[int, int, str], None]  # cell number, number of cells, first line of the cell
@@ -27,7 +34,8 @@ Event = Callable[[int, int, str], None]  # cell number, number of cells, first l
 
 # ---------------------------------------------------------------- one step
 def threads() -> int:
-    """Threads of every step, RIQA_THREADS (default 1): never a matter of how many steps run side by side."""
+    """Threads of every step, RIQA_THREADS (default 1): never a matter of how many steps run side by
+    side."""
     value = os.environ.get("RIQA_THREADS") or "1"
     if not value.isdigit() or int(value) < 1:
         raise PlanError(f"RIQA_THREADS is {value!r}, expected a whole number from 1 on")
@@ -35,7 +43,8 @@ def threads() -> int:
 
 
 def _environment(walk: Walk, step: Step, scratch: Path) -> dict[str, str]:
-    # MALLOC_TRIM_THRESHOLD_ is what dask gives its workers: memory would go back to the system after every training step
+    # MALLOC_TRIM_THRESHOLD_ is what dask gives its workers: memory would go back to the system
+    # after every training step
     env = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "MALLOC_TRIM_THRESHOLD_")}
     env |= dict.fromkeys(THREADS, str(threads()))
     search = [str(walk.library.parent), str(paths.ROOT), *filter(None, [env.get("PYTHONPATH")])]
@@ -49,11 +58,14 @@ def _environment(walk: Walk, step: Step, scratch: Path) -> dict[str, str]:
 
 
 def kernel() -> None:
-    """A Jupyter kernel that dies at once with the process that started it, and says in its lock who it is."""
+    """A Jupyter kernel that dies at once with the process that started it, and says in its lock who
+    it is."""
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG; Linux only, ipykernel polls elsewhere
+        ctypes.CDLL(None).prctl(
+            1, signal.SIGKILL
+        )  # PR_SET_PDEATHSIG; Linux only, ipykernel polls elsewhere
     if os.name == "posix" and os.getppid() != int(os.environ.get("JPY_PARENT_PID", os.getppid())):
         sys.exit("the process that started this kernel is gone")
     lock = os.environ.pop("RIQA_LOCK", "")
@@ -68,8 +80,9 @@ def kernel() -> None:
 def _engine() -> str:
     """Register our papermill engine and return its name.
 
-    Kernels over TCP choose their ports before they bind them: in parallel, notebooks fail or hang (papermill #511,
-    jupyter_client #487). Here every kernel has an IPC socket of its own, and the interpreter that runs this."""
+    Kernels over TCP choose their ports before they bind them: in parallel, notebooks fail or hang
+    (papermill #511, jupyter_client #487). Here every kernel has an IPC socket of its own, and the
+    interpreter that runs this."""
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
     from papermill.clientwrap import PapermillNotebookClient
@@ -86,14 +99,24 @@ def _engine() -> str:
 
     class StepEngine(NBClientEngine):
         @classmethod
-        def execute_managed_notebook(cls, nb_man, kernel_name, *, scratch, event, start, start_timeout=120, **_):
+        def execute_managed_notebook(
+            cls, nb_man, kernel_name, *, scratch, event, start, start_timeout=120, **_
+        ):
             began = nb_man.cell_start
 
             def cell_start(cell, cell_index=None, **kwargs):
-                own = [c for c in nb_man.nb.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+                own = [
+                    c
+                    for c in nb_man.nb.cells
+                    if "injected-parameters" not in c.metadata.get("tags", [])
+                ]
                 if cell.cell_type == "code" and any(cell is c for c in own):
                     number = next(i for i, c in enumerate(own, 1) if c is cell)
-                    event(number, len(own), next((x.strip() for x in cell.source.splitlines() if x.strip()), ""))
+                    event(
+                        number,
+                        len(own),
+                        next((x.strip() for x in cell.source.splitlines() if x.strip()), ""),
+                    )
                 return began(cell, cell_index, **kwargs)
 
             nb_man.cell_start = cell_start
@@ -106,9 +129,13 @@ def _engine() -> str:
             else:
                 config.KernelManager.ip = "127.0.0.1"
             client = PapermillNotebookClient(
-                nb_man, timeout=None, startup_timeout=start_timeout, kernel_name=kernel_name,
-                kernel_manager_class=OwnInterpreter, config=config,
-            )  # fmt: skip
+                nb_man,
+                timeout=None,
+                startup_timeout=start_timeout,
+                kernel_name=kernel_name,
+                kernel_manager_class=OwnInterpreter,
+                config=config,
+            )
             return client.execute(**start)
 
     papermill_engines.register("riqa", StepEngine)
@@ -116,7 +143,8 @@ def _engine() -> str:
 
 
 def _ipc(address: Path) -> bool:
-    """Whether a Unix socket can have this address (about 107 bytes; ZeroMQ appends '-' and a number)."""
+    """Whether a Unix socket can have this address (about 107 bytes; ZeroMQ appends '-' and a
+    number)."""
     return os.name == "posix" and len(os.fsencode(address)) < 95
 
 
@@ -134,8 +162,9 @@ def _kill_group(pid: int) -> None:
 
 @contextlib.contextmanager
 def only_one(file: Path, patience: float = 60) -> Iterator[IO[str]]:
-    """Hold a step's lock. Its kernel and what the kernel forks inherit it, so a step never starts while something of a
-    killed run still writes: those get two seconds to die, then their process group is killed."""
+    """Hold a step's lock. Its kernel and what the kernel forks inherit it, so a step never starts
+    while something of a killed run still writes: those get two seconds to die, then their process
+    group is killed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a+", encoding="utf-8") as lock:
         start = time.monotonic()
@@ -147,7 +176,9 @@ def only_one(file: Path, patience: float = 60) -> Iterator[IO[str]]:
                 waited = time.monotonic() - start
                 owner = _owner(lock)
                 if waited > patience:
-                    raise TimeoutError(f"another process (group {owner}) still runs this step: {file.name}") from None
+                    raise TimeoutError(
+                        f"another process (group {owner}) still runs this step: {file.name}"
+                    ) from None
                 if waited > 2:
                     _kill_group(owner)
                 time.sleep(0.1)
@@ -178,7 +209,9 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
 
     copy = walk.executed(step.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="riqa-", dir=_scratch(), ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="riqa-", dir=_scratch(), ignore_cleanup_errors=True
+    ) as folder:
         scratch = Path(folder)
         with open(scratch / "stderr", "w+b") as stderr:
             env = _environment(walk, step, scratch)
@@ -187,10 +220,18 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
             start["pass_fds"] = (lock.fileno(),)
             try:
                 papermill.execute_notebook(
-                    walk.notebooks / step.notebook, copy, dict(step.parameters), engine_name=_engine(),
-                    kernel_name="python3", language="python", progress_bar=False, cwd=walk.folder,
-                    scratch=scratch, event=note, start=start,
-                )  # fmt: skip
+                    walk.notebooks / step.notebook,
+                    copy,
+                    dict(step.parameters),
+                    engine_name=_engine(),
+                    kernel_name="python3",
+                    language="python",
+                    progress_bar=False,
+                    cwd=walk.folder,
+                    scratch=scratch,
+                    event=note,
+                    start=start,
+                )
             except papermill.PapermillExecutionError as e:
                 text = f"cell {at[-1][0]} (In [{e.exec_count}]) {e.ename}: {e.evalue.strip()}"
                 raise RuntimeError(f"{text}; see {walk.shown(copy)}") from e
@@ -199,4 +240,6 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
                 said = stderr.read().decode(errors="replace").strip().splitlines()
                 text = f"cell {at[-1][0]}: the kernel died" if at else "the kernel did not start"
                 text += " (killed, out of memory?)" if isinstance(e, DeadKernelError) else f" ({e})"
-                raise RuntimeError(f"{text}{': ' + said[-1] if said else ''}; see {walk.shown(copy)}") from e
+                raise RuntimeError(
+                    f"{text}{': ' + said[-1] if said else ''}; see {walk.shown(copy)}"
+                ) from e

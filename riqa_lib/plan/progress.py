@@ -1,4 +1,5 @@
-"""What a run of the plan shows: one live line in a terminal, plain lines elsewhere and in log.txt."""
+"""What a run of the plan shows: one live line in a terminal, plain lines elsewhere and in
+log.txt."""
 
 from __future__ import annotations
 
@@ -37,7 +38,10 @@ class Progress:
     def cell(self, step: str, number: int, total: int, text: str) -> None:
         """A cell of a step begins."""
         self.live[step] = f"{step} {number}/{total}"
-        self.say(f"  {step:{self.width}}  cell {number} of {total}  {text[:60]}".rstrip(), show=not self.tty)
+        self.say(
+            f"  {step:{self.width}}  cell {number} of {total}  {text[:60]}".rstrip(),
+            show=not self.tty,
+        )
 
     def record(self, record: Record) -> None:
         """A step has ended."""

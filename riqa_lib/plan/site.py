@@ -1,8 +1,8 @@
-"""The browsable site of a walk: its figures and tables on the first page, then one page per executed notebook.
+"""The browsable site of a walk: its figures and tables on the first page, then one page per
+executed notebook.
 
-Sphinx, myst-nb and sphinx-book-theme with the settings in docs/; equations become MathML. It reads nothing from the
-network, neither while it is built nor while it is read.
-"""
+Sphinx, myst-nb and sphinx-book-theme with the settings in docs/; equations become MathML. It reads
+nothing from the network, neither while it is built nor while it is read."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _main(stem: str) -> bool:
 
 
 def _figures(walk: Walk, source: Path) -> str:
-    pictures = sorted((walk.home / "figures" / walk.name).glob("*.png"), key=lambda f: (not _main(f.stem), f.stem))
+    pictures = sorted(
+        (walk.home / "figures" / walk.name).glob("*.png"), key=lambda f: (not _main(f.stem), f.stem)
+    )
     (source / "figures").mkdir()
     blocks = []
     for picture in pictures:
@@ -59,7 +61,9 @@ def _figures(walk: Walk, source: Path) -> str:
 
 def _tables(walk: Walk) -> str:
     blocks, long = [], []
-    for file in sorted((walk.folder / "tables").glob("*.csv"), key=lambda f: (not _main(f.stem), f.stem)):
+    for file in sorted(
+        (walk.folder / "tables").glob("*.csv"), key=lambda f: (not _main(f.stem), f.stem)
+    ):
         if file.stem.startswith("runs-"):  # lists of run folders, for the code
             continue
         frame = store.read_table(file)
@@ -87,19 +91,30 @@ def _pages(walk: Walk, source: Path) -> str:
     names = []
     for step in walk.steps:
         copy = walk.executed(step.name)
-        if not walk.manifest(step.name) or walk.file(step.name, "journal").exists() or not copy.exists():
+        if (
+            not walk.manifest(step.name)
+            or walk.file(step.name, "journal").exists()
+            or not copy.exists()
+        ):
             continue  # failed, cut off or not run yet
         shutil.copy(copy, source / copy.name)
         names.append(step.name if _title(copy) else f"{step.name} <{step.name}>")
-    return "\n".join(["```{toctree}", ":maxdepth: 1", ":caption: Notebooks", "", *names, "```"]) if names else ""
+    return (
+        "\n".join(["```{toctree}", ":maxdepth: 1", ":caption: Notebooks", "", *names, "```"])
+        if names
+        else ""
+    )
 
 
 def build(walk: Walk, docs: Path = paths.ROOT / "docs") -> Path:
     """Make results/<name>/site from what the walk has finished; returns its index.html.
 
-    The old site is replaced at once when the new one is whole. Raises RuntimeError with Sphinx's words if it fails."""
+    The old site is replaced at once when the new one is whole. Raises RuntimeError with Sphinx's
+    words if it fails."""
     walk.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".site-", dir=walk.folder, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix=".site-", dir=walk.folder, ignore_cleanup_errors=True
+    ) as folder:
         source, made = Path(folder, "source"), Path(folder, "site")
         shutil.copytree(docs, source, ignore=shutil.ignore_patterns("_build"))
         page = (source / "index.md").read_text(encoding="utf-8")
@@ -107,7 +122,16 @@ def build(walk: Walk, docs: Path = paths.ROOT / "docs") -> Path:
         for name, text in (parts | {"pages": _pages(walk, source), "name": walk.name}).items():
             page = page.replace(f"<!-- {name} -->", text)
         (source / "index.md").write_text(page, encoding="utf-8")
-        command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-d", str(Path(folder, "doctrees"))]
+        command = [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-q",
+            "-b",
+            "html",
+            "-d",
+            str(Path(folder, "doctrees")),
+        ]
         said = subprocess.run([*command, str(source), str(made)], capture_output=True, text=True)
         if said.returncode:
             raise RuntimeError(f"the site was not built: {said.stderr.strip()[-2000:]}")

@@ -6,8 +6,8 @@ A walk leaves, under home/results/<name>/,
     steps/<step>.journal    while a step runs or after it was cut off: what it wrote so far
     log.txt                 everything the terminal showed, with times
 
-An output is every file under home that the notebook wrote through riqa_lib.store (see store.journal).
-"""
+An output is every file under home that the notebook wrote through riqa_lib.store (see
+store.journal)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from typing import Any
 
 from .. import paths
 
-# What makes data and trains. A change in the import closure of these makes stored data and runs anew; all else only reads.
+# What makes data and trains. A change in the import closure of these makes stored data and runs
+# anew; all else only reads.
 MAKES = ("sim", "pictures", "networks", "ssl", "training")
 
 
@@ -36,9 +37,9 @@ class PlanError(ValueError):
 class Step:
     """One execution of a notebook.
 
-    notebook: file name in the notebooks folder; parameters: builtins for its parameters cell; needs: names of steps
-    that run before; seconds: declared time in the demo profile on two cores; gpu: takes a GPU for itself where there
-    is one."""
+    notebook: file name in the notebooks folder; parameters: builtins for its parameters cell;
+    needs: names of steps that run before; seconds: declared time in the demo profile on two cores;
+    gpu: takes a GPU for itself where there is one."""
 
     name: str
     notebook: str
@@ -65,7 +66,8 @@ class Record:
 
 @dataclass(frozen=True)
 class Walk:
-    """A plan with its places. Raises PlanError, listing every problem, for a plan that cannot run."""
+    """A plan with its places. Raises PlanError, listing every problem, for a plan that cannot
+    run."""
 
     steps: tuple[Step, ...]
     name: str
@@ -81,8 +83,15 @@ class Walk:
                 f"{self.name!r} cannot name a walk: letters, digits, '.', '_' and '-', and not {' or '.join(TAKEN)}"
             )
         names = [s.name for s in self.steps]
-        problems = [f"two steps are called {n}" for n in sorted({n for n in names if names.count(n) > 1})]
-        problems += [f"{s.name} needs {n}, which is no step" for s in self.steps for n in s.needs if n not in names]
+        problems = [
+            f"two steps are called {n}" for n in sorted({n for n in names if names.count(n) > 1})
+        ]
+        problems += [
+            f"{s.name} needs {n}, which is no step"
+            for s in self.steps
+            for n in s.needs
+            if n not in names
+        ]
         if not problems:
             try:
                 TopologicalSorter({s.name: s.needs for s in self.steps}).prepare()
@@ -95,7 +104,8 @@ class Walk:
         return next(s for s in self.steps if s.name == name)
 
     def pick(self, names: Sequence[str]) -> list[str]:
-        """Steps by name; a name without "-seedN" means all its seeds. PlanError lists what there is."""
+        """Steps by name; a name without "-seedN" means all its seeds. PlanError lists what there
+        is."""
         picked, unknown = [], []
         for name in names:
             name = name.removesuffix(".ipynb")
@@ -125,7 +135,12 @@ class Walk:
         """A step's manifest; empty where it never finished or the file is damaged."""
         try:
             found = json.loads(self.file(step, "json").read_text(encoding="utf-8"))
-            return found if isinstance(found.get("components"), dict) and isinstance(found.get("outputs"), dict) else {}
+            return (
+                found
+                if isinstance(found.get("components"), dict)
+                and isinstance(found.get("outputs"), dict)
+                else {}
+            )
         except (OSError, ValueError, AttributeError):
             return {}
 

@@ -1,1 +1,2 @@
-"""Simulated pictures: scenes, distortions, raters and the sets made of them. Everything here is simulated."""
+"""Simulated pictures: scenes, distortions, raters and the sets made of them. Everything here is
+simulated."""

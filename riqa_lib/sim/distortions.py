@@ -1,15 +1,18 @@
 """The 25 distortions of KADID-10k and KADIS-700k, five levels each, from their formulas.
 
-Lin, Hosu and Saupe, "KADID-10k: a large-scale artificially distorted IQA database", QoMEX 2019 (and its public
-MATLAB code). Order of types and levels is the authors', so not every type gets worse with its level: see MONOTONE.
+Lin, Hosu and Saupe, "KADID-10k: a large-scale artificially distorted IQA database", QoMEX 2019 (and
+its public MATLAB code). Order of types and levels is the authors', so not every type gets worse
+with its level: see MONOTONE.
 
 Known differences from the MATLAB code, each deliberate:
 - The min-max stretch before and after is an option (`stretch`, off). It undoes what several defects do: "mean shift"
-  becomes a contrast stretch, a strong blur regains its contrast. Where defects are chained or their strength is the
-  truth to be learned, that is wrong; for one defect a picture as in KADID, pass stretch=True.
+  becomes a contrast stretch, a strong blur regains its contrast. Where defects are chained or their
+  strength is the truth to be learned, that is wrong; for one defect a picture as in KADID, pass
+  stretch=True.
 - 15 "denoise": non-local means instead of a network whose weights are not at hand. 22: the exact optimum by dynamic
-  programming, where MATLAB's search is local. 19: cubic splines instead of cubic convolution. 9: the ratio does not
-  count the file's fixed header, which in a picture of 80 px would be more than the whole budget.
+  programming, where MATLAB's search is local. 19: cubic splines instead of cubic convolution. 9:
+  the ratio does not count the file's fixed header, which in a picture of 80 px would be more than
+  the whole budget.
 - Bodies never published or not seen (1, 2, 3, 7, 10, 11, 14, 17, 18) follow MATLAB's function of that name. Borders
   are replicated everywhere.
 """
@@ -28,37 +31,102 @@ from scipy.signal import fftconvolve
 from skimage.color import lab2rgb, rgb2lab, rgb2ycbcr, ycbcr2rgb
 from skimage.restoration import denoise_nl_means
 
-# Picture (float32, (H, W, 3), in [0,1]), level's value, random numbers, scale -> picture, not yet clipped.
+# Picture (float32, (H, W, 3), in [0,1]), level's value, random numbers, scale -> picture, not yet
+# clipped.
 Distortion = Callable[[np.ndarray, float, np.random.Generator, float], np.ndarray]
 
 
 # Name, the levels' values a (what they are: behind), function.
 _KINDS: dict[int, tuple[str, tuple[float, ...], Distortion]] = {
-    1: ("Gaussian blur", (0.1, 0.5, 1, 2, 5), lambda x, a, rng, s: gaussian_blur(x, s * a)),  # sigma, px
+    1: (
+        "Gaussian blur",
+        (0.1, 0.5, 1, 2, 5),
+        lambda x, a, rng, s: gaussian_blur(x, s * a),
+    ),  # sigma, px
     2: ("lens blur", (1, 2, 4, 6, 8), lambda x, a, rng, s: lens_blur(x, s * a)),  # radius, px
-    3: ("motion blur", (1, 2, 4, 6, 10), lambda x, a, rng, s: motion_blur(x, s * (a - 1), rng)),  # length, px
+    3: (
+        "motion blur",
+        (1, 2, 4, 6, 10),
+        lambda x, a, rng, s: motion_blur(x, s * (a - 1), rng),
+    ),  # length, px
     4: ("colour diffusion", (1, 3, 6, 8, 12), lambda x, a, rng, s: colour_diffusion(x, a, s)),  # k
     5: ("colour shift", (1, 3, 6, 8, 12), lambda x, a, rng, s: colour_shift(x, a, rng, s)),  # px
-    6: ("colour quantisation", (64, 48, 32, 16, 8), lambda x, a, rng, s: colour_quantisation(x, int(a))),  # colours
-    7: ("colour saturation 1", (0.4, 0.2, 0.1, 0, -0.4), lambda x, a, rng, s: saturate_hsv(x, a)),  # factor
+    6: (
+        "colour quantisation",
+        (64, 48, 32, 16, 8),
+        lambda x, a, rng, s: colour_quantisation(x, int(a)),
+    ),  # colours
+    7: (
+        "colour saturation 1",
+        (0.4, 0.2, 0.1, 0, -0.4),
+        lambda x, a, rng, s: saturate_hsv(x, a),
+    ),  # factor
     8: ("colour saturation 2", (1, 2, 3, 6, 9), lambda x, a, rng, s: saturate_lab(x, a)),  # factor
     9: ("JPEG2000", (16, 32, 45, 120, 400), lambda x, a, rng, s: jpeg2000(x, a)),  # ratio
     10: ("JPEG", (43, 36, 24, 7, 4), lambda x, a, rng, s: jpeg(x, int(a))),  # quality
-    11: ("white noise", (0.001, 0.002, 0.003, 0.005, 0.01), lambda x, a, rng, s: white_noise(x, a, rng)),  # variance
-    12: ("white noise in YCbCr", (0.0001, 0.0005, 0.001, 0.002, 0.003), lambda x, a, rng, s: ycbcr_noise(x, a, rng)),
-    13: ("impulse noise", (0.001, 0.005, 0.01, 0.02, 0.03), lambda x, a, rng, s: impulse_noise(x, a, rng)),  # density
-    14: ("multiplicative noise", (0.001, 0.005, 0.01, 0.02, 0.05), lambda x, a, rng, s: speckle(x, a, rng)),
-    15: ("denoise", (0.01, 0.03, 0.05, 0.1, 0.15), lambda x, a, rng, s: denoise(x, a, rng)),  # variance
-    16: ("brighten", (0.1, 0.2, 0.4, 0.7, 1.1), lambda x, a, rng, s: brighten(x, a)),  # lift of 0.5 by a/2
-    17: ("darken", (0.05, 0.1, 0.2, 0.4, 0.8), lambda x, a, rng, s: bend(x, -a)),  # drop of 0.5 by a/2
-    18: ("mean shift", (0.15, 0.08, 0, -0.08, -0.15), lambda x, a, rng, s: mean_shift(x, a)),  # added
+    11: (
+        "white noise",
+        (0.001, 0.002, 0.003, 0.005, 0.01),
+        lambda x, a, rng, s: white_noise(x, a, rng),
+    ),  # variance
+    12: (
+        "white noise in YCbCr",
+        (0.0001, 0.0005, 0.001, 0.002, 0.003),
+        lambda x, a, rng, s: ycbcr_noise(x, a, rng),
+    ),
+    13: (
+        "impulse noise",
+        (0.001, 0.005, 0.01, 0.02, 0.03),
+        lambda x, a, rng, s: impulse_noise(x, a, rng),
+    ),  # density
+    14: (
+        "multiplicative noise",
+        (0.001, 0.005, 0.01, 0.02, 0.05),
+        lambda x, a, rng, s: speckle(x, a, rng),
+    ),
+    15: (
+        "denoise",
+        (0.01, 0.03, 0.05, 0.1, 0.15),
+        lambda x, a, rng, s: denoise(x, a, rng),
+    ),  # variance
+    16: (
+        "brighten",
+        (0.1, 0.2, 0.4, 0.7, 1.1),
+        lambda x, a, rng, s: brighten(x, a),
+    ),  # lift of 0.5 by a/2
+    17: (
+        "darken",
+        (0.05, 0.1, 0.2, 0.4, 0.8),
+        lambda x, a, rng, s: bend(x, -a),
+    ),  # drop of 0.5 by a/2
+    18: (
+        "mean shift",
+        (0.15, 0.08, 0, -0.08, -0.15),
+        lambda x, a, rng, s: mean_shift(x, a),
+    ),  # added
     19: ("jitter", (0.05, 0.1, 0.2, 0.5, 1), lambda x, a, rng, s: jitter(x, s * a, rng)),  # sd, px
-    20: ("non-eccentricity patch", (20, 40, 60, 80, 100), lambda x, a, rng, s: copy_patches(x, int(a), rng, s)),
+    20: (
+        "non-eccentricity patch",
+        (20, 40, 60, 80, 100),
+        lambda x, a, rng, s: copy_patches(x, int(a), rng, s),
+    ),
     21: ("pixelate", (0.01, 0.05, 0.1, 0.2, 0.5), lambda x, a, rng, s: pixelate(x, 0.95 - a**0.6)),
-    22: ("quantisation", (20, 16, 13, 10, 7), lambda x, a, rng, s: quantise(x, int(a))),  # thresholds
-    23: ("colour block", (2, 4, 6, 8, 10), lambda x, a, rng, s: colour_blocks(x, int(a), rng, s)),  # squares
+    22: (
+        "quantisation",
+        (20, 16, 13, 10, 7),
+        lambda x, a, rng, s: quantise(x, int(a)),
+    ),  # thresholds
+    23: (
+        "colour block",
+        (2, 4, 6, 8, 10),
+        lambda x, a, rng, s: colour_blocks(x, int(a), rng, s),
+    ),  # squares
     24: ("high sharpen", (1, 2, 3, 6, 12), lambda x, a, rng, s: sharpen(x, a, 3 * s)),  # amount
-    25: ("contrast change", (0.3, 0.15, 0, -0.4, -0.6), lambda x, a, rng, s: contrast(x, a)),  # a/4 moves a knot
+    25: (
+        "contrast change",
+        (0.3, 0.15, 0, -0.4, -0.6),
+        lambda x, a, rng, s: contrast(x, a),
+    ),  # a/4 moves a knot
 }
 
 
@@ -68,8 +136,8 @@ TYPES: dict[int, str] = {kind: name for kind, (name, _, _) in _KINDS.items()}
 LEVELS: dict[int, tuple[float, ...]] = {kind: levels for kind, (_, levels, _) in _KINDS.items()}
 
 
-# Types whose mean damage must rise with the level. 18 and 25 are mildest in the middle; of 7's last levels, no colour
-# and false colour, none is the worse for everybody.
+# Types whose mean damage must rise with the level. 18 and 25 are mildest in the middle; of 7's last
+# levels, no colour and false colour, none is the worse for everybody.
 MONOTONE: frozenset[int] = frozenset(TYPES) - {7, 18, 25}
 
 
@@ -77,21 +145,32 @@ MIN_SIDE = 16  # px
 
 
 def distort(
-    image: np.ndarray, kind: int, level: int, rng: np.random.Generator, *, stretch: bool = False, scale: float = 1.0
+    image: np.ndarray,
+    kind: int,
+    level: int,
+    rng: np.random.Generator,
+    *,
+    stretch: bool = False,
+    scale: float = 1.0,
 ) -> np.ndarray:
     """One of the 25 distortions (TYPES) at one of five levels (LEVELS).
 
-    image: (H, W, 3) RGB, uint8 or float in [0,1], sides of at least 16 px; never changed.
-    kind: 1..25; level: 1..5, in the authors' order. The same rng state gives the same result.
-    stretch: min-max stretch of the picture to [0,1] before and of the result after, as in KADID (see above why not).
-    scale: multiplies every length in px (blurs 1-4, 24; shifts 5, 19; patches 20, 23). KADID's lengths belong to
-    512 x 384 px, so scale = side / 512 shows the same defect in a smaller picture; 1 keeps the same px.
-    Returns (H, W, 3) float32 in [0,1]. Raises ValueError for anything else than the above.
-    """
+    image: (H, W, 3) RGB, uint8 or float in [0,1], sides of at least 16 px; never changed. kind:
+    1..25; level: 1..5, in the authors' order. The same rng state gives the same result. stretch:
+    min-max stretch of the picture to [0,1] before and of the result after, as in KADID (see above
+    why not). scale: multiplies every length in px (blurs 1-4, 24; shifts 5, 19; patches 20, 23).
+    KADID's lengths belong to 512 x 384 px, so scale = side / 512 shows the same defect in a smaller
+    picture; 1 keeps the same px. Returns (H, W, 3) float32 in [0,1]. Raises ValueError for anything
+    else than the above."""
     if kind not in TYPES:
-        raise ValueError(f"unknown distortion {kind!r}; allowed: " + ", ".join(f"{k} {n}" for k, n in TYPES.items()))
+        raise ValueError(
+            f"unknown distortion {kind!r}; allowed: "
+            + ", ".join(f"{k} {n}" for k, n in TYPES.items())
+        )
     if level not in range(1, 6):
-        raise ValueError(f"level {level!r} of distortion {kind} ({TYPES[kind]}); allowed: 1, 2, 3, 4, 5")
+        raise ValueError(
+            f"level {level!r} of distortion {kind} ({TYPES[kind]}); allowed: 1, 2, 3, 4, 5"
+        )
     if not scale > 0:
         raise ValueError(f"scale {scale!r}; it must be above 0")
     x = _checked(image)
@@ -105,14 +184,18 @@ def distort(
 def _checked(image: np.ndarray) -> np.ndarray:
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < MIN_SIDE:
-        raise ValueError(f"image of shape {image.shape}; expected (H, W, 3) with H and W of at least {MIN_SIDE}")
+        raise ValueError(
+            f"image of shape {image.shape}; expected (H, W, 3) with H and W of at least {MIN_SIDE}"
+        )
     if image.dtype == np.uint8:
         return image.astype(np.float32) / 255
     if image.dtype.kind != "f":
         raise ValueError(f"image of type {image.dtype}; expected uint8, or float in [0,1]")
     low, high = image.min(), image.max()
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # also false for NaN
-        raise ValueError(f"image values from {low} to {high}; expected uint8, or float in [0,1] without NaN")
+        raise ValueError(
+            f"image values from {low} to {high}; expected uint8, or float in [0,1] without NaN"
+        )
     return np.clip(image, 0, 1).astype(np.float32)
 
 
@@ -123,7 +206,9 @@ def min_max(x: np.ndarray) -> np.ndarray:
 
 
 def _bytes(x: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)  # rounded: cutting off would darken by half a level
+    return np.round(np.clip(x, 0, 1) * 255).astype(
+        np.uint8
+    )  # rounded: cutting off would darken by half a level
 
 
 def _floats(picture: Image.Image) -> np.ndarray:
@@ -139,7 +224,9 @@ def _lab_to_rgb(lightness: np.ndarray, chroma: np.ndarray) -> np.ndarray:
 def gaussian_blur(x: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian of sigma px, cut at +-ceil(2 sigma) px and normalised, over the first two axes."""
     along = [1, 1] + [0] * (x.ndim - 2)
-    return gaussian_filter(x, [sigma * i for i in along], radius=[ceil(2 * sigma) * i for i in along], mode="nearest")
+    return gaussian_filter(
+        x, [sigma * i for i in along], radius=[ceil(2 * sigma) * i for i in along], mode="nearest"
+    )
 
 
 def _convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -158,15 +245,17 @@ def lens_blur(x: np.ndarray, radius: float) -> np.ndarray:
 def disc_kernel(radius: float) -> np.ndarray:
     """(2n+1, 2n+1): each pixel's share of the area of a disc (pillbox), exact, sums to 1.
 
-    The corner [0,u] x [0,v] of a disc has the area v t + G(u) - G(t), with t = min(u, sqrt(r^2 - v^2)) and
-    G(s) = (s sqrt(r^2 - s^2) + r^2 asin(s/r)) / 2; a pixel is a difference of four corners.
-    """
+    The corner [0,u] x [0,v] of a disc has the area v t + G(u) - G(t), with t = min(u, sqrt(r^2 -
+    v^2)) and G(s) = (s sqrt(r^2 - s^2) + r^2 asin(s/r)) / 2; a pixel is a difference of four
+    corners."""
     n = ceil(radius - 0.5)
     edges = np.arange(-n, n + 2) - 0.5
     side = np.sign(edges)
     v, u = np.meshgrid(*[np.minimum(np.abs(edges), radius)] * 2, indexing="ij")
     t = np.minimum(u, np.sqrt(radius**2 - v**2))
-    area_u, area_t = ((s * np.sqrt(radius**2 - s**2) + radius**2 * np.arcsin(s / radius)) / 2 for s in (u, t))
+    area_u, area_t = (
+        (s * np.sqrt(radius**2 - s**2) + radius**2 * np.arcsin(s / radius)) / 2 for s in (u, t)
+    )
     corners = side[:, None] * side[None, :] * (v * t + area_u - area_t)
     return np.diff(np.diff(corners, axis=0), axis=1) / (pi * radius**2)
 
@@ -177,7 +266,8 @@ def motion_blur(x: np.ndarray, path: float, rng: np.random.Generator) -> np.ndar
 
 
 def line_kernel(path: float, angle: float) -> np.ndarray:
-    """(2n+1, 2n+1): max(0, 1 - distance to a centred line of `path` px at `angle` rad), sums to 1 (path 0: identity).
+    """(2n+1, 2n+1): max(0, 1 - distance to a centred line of `path` px at `angle` rad), sums to 1
+    (path 0: identity).
 
     MATLAB's "motion" of length L is the path L - 1: the pixel itself is the first px of the length.
     """
@@ -194,11 +284,14 @@ def colour_diffusion(x: np.ndarray, k: float, scale: float = 1.0) -> np.ndarray:
     return _lab_to_rgb(lab[..., 0], k * gaussian_blur(lab[..., 1:], scale * (1.5 * k + 2)))
 
 
-def colour_shift(x: np.ndarray, amount: float, rng: np.random.Generator, scale: float = 1.0) -> np.ndarray:
-    """G = e * (G moved by round(amount * u)) + (1 - e) * G, with u a random unit vector, both parts >= 0.
+def colour_shift(
+    x: np.ndarray, amount: float, rng: np.random.Generator, scale: float = 1.0
+) -> np.ndarray:
+    """G = e * (G moved by round(amount * u)) + (1 - e) * G, with u a random unit vector, both parts
+    >= 0.
 
-    e: gradient of the grey picture, blurred (4 px), min-max, clipped to [.1,1], 1st-99th percentile to [0,1].
-    """
+    e: gradient of the grey picture, blurred (4 px), min-max, clipped to [.1,1], 1st-99th percentile
+    to [0,1]."""
     grey = x @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     e = np.clip(min_max(gaussian_blur(np.hypot(*np.gradient(grey)), 4 * scale)), 0.1, 1)
     low, high = np.percentile(e, [1, 99])
@@ -220,7 +313,8 @@ def colour_quantisation(x: np.ndarray, colours: int) -> np.ndarray:
 
 
 def saturate_hsv(x: np.ndarray, factor: float) -> np.ndarray:
-    """S of HSV times factor, H and V kept: V - factor * (V - RGB), V the largest channel; below 0 the hue flips."""
+    """S of HSV times factor, H and V kept: V - factor * (V - RGB), V the largest channel; below 0
+    the hue flips."""
     value = x.max(axis=2, keepdims=True)
     return value - np.float32(factor) * (value - x)
 
@@ -232,12 +326,20 @@ def saturate_lab(x: np.ndarray, factor: float) -> np.ndarray:
 
 
 def jpeg2000(x: np.ndarray, ratio: float) -> np.ndarray:
-    """JPEG2000 (9/7 wavelet) whose coded data has 1/ratio of the bytes; small pictures get fewer resolutions."""
+    """JPEG2000 (9/7 wavelet) whose coded data has 1/ratio of the bytes; small pictures get fewer
+    resolutions."""
     header = 145  # bytes before the data in a codestream of this kind
     data = _bytes(x)
     rate = data.size / (data.size / ratio + header)
-    options = {"quality_mode": "rates", "quality_layers": [rate], "irreversible": True, "no_jp2": True}
-    return _coded(data, format="JPEG2000", num_resolutions=min(6, int(log2(min(x.shape[:2])))), **options)
+    options = {
+        "quality_mode": "rates",
+        "quality_layers": [rate],
+        "irreversible": True,
+        "no_jp2": True,
+    }
+    return _coded(
+        data, format="JPEG2000", num_resolutions=min(6, int(log2(min(x.shape[:2])))), **options
+    )
 
 
 def jpeg(x: np.ndarray, quality: int) -> np.ndarray:
@@ -279,9 +381,13 @@ def speckle(x: np.ndarray, variance: float, rng: np.random.Generator) -> np.ndar
 
 
 def denoise(x: np.ndarray, variance: float, rng: np.random.Generator) -> np.ndarray:
-    """White noise of this variance, then non-local means on each channel, told the noise (5 px patches within 6 px)."""
+    """White noise of this variance, then non-local means on each channel, told the noise (5 px
+    patches within 6 px)."""
     noisy, sigma = white_noise(x, variance, rng), sqrt(variance)
-    clean = [denoise_nl_means(noisy[..., c], 5, 6, h=0.8 * sigma, sigma=sigma, fast_mode=True) for c in range(3)]
+    clean = [
+        denoise_nl_means(noisy[..., c], 5, 6, h=0.8 * sigma, sigma=sigma, fast_mode=True)
+        for c in range(3)
+    ]
     return np.stack(clean, axis=-1)
 
 
@@ -306,12 +412,15 @@ def jitter(x: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
     place = np.mgrid[: x.shape[0], : x.shape[1]]
     for _ in range(5):
         there = place + sd * rng.standard_normal(place.shape)
-        x = np.stack([map_coordinates(x[..., c], there, order=3, mode="nearest") for c in range(3)], axis=-1)
+        x = np.stack(
+            [map_coordinates(x[..., c], there, order=3, mode="nearest") for c in range(3)], axis=-1
+        )
     return x
 
 
 def copy_patches(x: np.ndarray, n: int, rng: np.random.Generator, scale: float = 1.0) -> np.ndarray:
-    """n times a 16 x 16 patch of the original is copied to a place within +-8 px of its own, inside the picture."""
+    """n times a 16 x 16 patch of the original is copied to a place within +-8 px of its own, inside
+    the picture."""
     side, reach = min(max(2, round(16 * scale)), *x.shape[:2]), max(1, round(8 * scale))
     last = np.array(x.shape[:2]) - side
     y = x.copy()
@@ -323,7 +432,8 @@ def copy_patches(x: np.ndarray, n: int, rng: np.random.Generator, scale: float =
 
 
 def pixelate(x: np.ndarray, z: float) -> np.ndarray:
-    """Nearest-neighbour down to ceil(z * side) and up again. z is a ratio, so `scale` has no part in it."""
+    """Nearest-neighbour down to ceil(z * side) and up again. z is a ratio, so `scale` has no part
+    in it."""
     for axis in (0, 1):
         side = x.shape[axis]
         small = ceil(z * side)
@@ -333,7 +443,8 @@ def pixelate(x: np.ndarray, z: float) -> np.ndarray:
 
 
 def quantise(x: np.ndarray, n: int) -> np.ndarray:
-    """n Otsu thresholds t over the bytes of all channels; values up to t1 become 0, (t_k, t_k+1] t_k+1, above t_n 1."""
+    """n Otsu thresholds t over the bytes of all channels; values up to t1 become 0, (t_k, t_k+1]
+    t_k+1, above t_n 1."""
     data = _bytes(x)
     thresholds = otsu_thresholds(np.bincount(data.ravel(), minlength=256), n)
     if len(thresholds) == 0:
@@ -343,17 +454,20 @@ def quantise(x: np.ndarray, n: int) -> np.ndarray:
 
 
 def otsu_thresholds(counts: np.ndarray, n: int) -> np.ndarray:
-    """The n levels, rising, that split a histogram into n + 1 classes of least variance (exact; n 256^2 steps).
+    """The n levels, rising, that split a histogram into n + 1 classes of least variance (exact; n
+    256^2 steps).
 
-    Each is the highest occupied level of its class; fewer come back where fewer than n + 1 levels are occupied.
-    Least variance within is the largest sum of (sum of levels)^2 / count over the classes.
-    """
+    Each is the highest occupied level of its class; fewer come back where fewer than n + 1 levels
+    are occupied. Least variance within is the largest sum of (sum of levels)^2 / count over the
+    classes."""
     levels = np.flatnonzero(counts)
     classes = min(n + 1, len(levels))
     count = np.concatenate([[0.0], np.cumsum(counts[levels])])
     total = np.concatenate([[0.0], np.cumsum(counts[levels] * levels)])
     number, first = count[None, :] - count[:, None], total[None, :] - total[:, None]
-    gain = np.where(number > 0, first**2 / np.where(number > 0, number, 1), -np.inf)  # [i, j]: class of i..j-1
+    gain = np.where(
+        number > 0, first**2 / np.where(number > 0, number, 1), -np.inf
+    )  # [i, j]: class of i..j-1
     best, cuts = gain[0], []
     for _ in range(classes - 1):
         sums = best[:, None] + gain
@@ -365,7 +479,9 @@ def otsu_thresholds(counts: np.ndarray, n: int) -> np.ndarray:
     return levels[np.array(ends[:0:-1], dtype=int) - 1]
 
 
-def colour_blocks(x: np.ndarray, n: int, rng: np.random.Generator, scale: float = 1.0) -> np.ndarray:
+def colour_blocks(
+    x: np.ndarray, n: int, rng: np.random.Generator, scale: float = 1.0
+) -> np.ndarray:
     """n squares of 32 x 32 px, each of one random colour, anywhere inside the picture."""
     side = min(max(1, round(32 * scale)), *x.shape[:2])
     y = x.copy()
@@ -379,10 +495,13 @@ def sharpen(x: np.ndarray, amount: float, sigma: float) -> np.ndarray:
     """Unsharp mask on L of Lab: L + amount * (L - Gaussian blur of L)."""
     lab = rgb2lab(x)
     lightness = lab[..., 0]
-    return _lab_to_rgb(lightness + amount * (lightness - gaussian_blur(lightness, sigma)), lab[..., 1:])
+    return _lab_to_rgb(
+        lightness + amount * (lightness - gaussian_blur(lightness, sigma)), lab[..., 1:]
+    )
 
 
 def contrast(x: np.ndarray, a: float) -> np.ndarray:
-    """Cubic spline (not-a-knot) through (0,0), (.3, .25 - a/4), (.5,.5), (.7, .75 + a/4), (1,1), clipped to [0,1]."""
+    """Cubic spline (not-a-knot) through (0,0), (.3, .25 - a/4), (.5,.5), (.7, .75 + a/4), (1,1),
+    clipped to [0,1]."""
     curve = CubicSpline([0, 0.3, 0.5, 0.7, 1], [0, 0.25 - a / 4, 0.5, 0.75 + a / 4, 1])
     return np.clip(curve(x), 0, 1)

@@ -1,15 +1,19 @@
 """Simulated fundus photographs: an eye, a camera, and defects whose place and strength are known.
 
-The model is the double-pass one (the DPFR code of Zhang et al., riqa.md 4.2), then a point-spread function:
+The model is the double-pass one (the DPFR code of Zhang et al., riqa.md 4.2), then a point-spread
+function:
     I = L (T^2 R + 1 - T)
-R is what the retina reflects (`fundus_eye`), L the light (illumination defects), T the transmission of a veil (contrast
-defects), the point-spread function blurs (clarity defects); artefacts lie on top. The field stop is sharp whatever the eye does.
+R is what the retina reflects (`fundus_eye`), L the light (illumination defects), T the transmission
+of a veil (contrast defects), the point-spread function blurs (clarity defects); artefacts lie on
+top. The field stop is sharp whatever the eye does.
 
-Each defect has a shape s(u, v) >= 0 over the field and an amount a; everywhere it changes the picture by
+Each defect has a shape s(u, v) >= 0 over the field and an amount a; everywhere it changes the
+picture by
     m = 1 - exp(-a s),
-which is its defect map: the share of light lost, min(L0/L, L/L0) = 1 - m; of the retina's light lost to the veil,
-T^2 = 1 - m; a blur of SHARP * a s mm (standard deviation along an axis); the opacity of an artefact. Severity is the mean of
-m over the field divided by BAD, so that severity 1 is where graders begin to call a detail bad, whatever its kind."""
+which is its defect map: the share of light lost, min(L0/L, L/L0) = 1 - m; of the retina's light
+lost to the veil, T^2 = 1 - m; a blur of SHARP * a s mm (standard deviation along an axis); the
+opacity of an artefact. Severity is the mean of m over the field divided by BAD, so that severity 1
+is where graders begin to call a detail bad, whatever its kind."""
 
 from __future__ import annotations
 
@@ -28,7 +32,12 @@ from .fundus_optics import convolve, double_pass, kernel
 CAUSES = (*DETAILS, "artefact")
 
 
-BAD = {"illumination": 0.27, "clarity": 0.42, "contrast": 0.40, "artefact": 0.10}  # mean defect map at severity 1
+BAD = {
+    "illumination": 0.27,
+    "clarity": 0.42,
+    "contrast": 0.40,
+    "artefact": 0.10,
+}  # mean defect map at severity 1
 
 
 SHARP = 0.28  # mm of blur at a s = 1
@@ -38,7 +47,14 @@ MOST = 80.0  # largest amount a
 
 
 KINDS = {
-    "illumination": {"dim": 0.2, "vignette": 0.2, "crescent": 0.25, "hole": 0.15, "bright": 0.1, "halo": 0.1},
+    "illumination": {
+        "dim": 0.2,
+        "vignette": 0.2,
+        "crescent": 0.25,
+        "hole": 0.15,
+        "bright": 0.1,
+        "halo": 0.1,
+    },
     "clarity": {"defocus": 0.55, "motion": 0.2, "tilt": 0.25},
     "contrast": {"veil": 0.4, "haze": 0.6},
     "artefact": {"lashes": 0.3, "dust": 0.25, "reflection": 0.3, "eyelid": 0.15},
@@ -51,12 +67,17 @@ COARSE = 48  # points a side on which severities are measured: the same at every
 FRAMINGS = ("camera", "crop")
 
 
-HALOES = (colour(1.1, 1.0, 0.9), colour(0.7, 1.1, 1.2), colour(1.0, 1.1, 0.9))  # tints of light leaks: white, cyan, olive
+HALOES = (
+    colour(1.1, 1.0, 0.9),
+    colour(0.7, 1.1, 1.2),
+    colour(1.0, 1.1, 0.9),
+)  # tints of light leaks: white, cyan, olive
 
 
 @dataclass(frozen=True)
 class Style:
-    """A camera: degrees of view, colour gains (RGB), field stop, noise (standard deviation, 0..1 scale)."""
+    """A camera: degrees of view, colour gains (RGB), field stop, noise (standard deviation, 0..1
+    scale)."""
 
     degrees: float
     gains: tuple[float, float, float]
@@ -77,7 +98,8 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Defect:
-    """One cause: its shape over the field is that of `kind` with the numbers `place`, its amount `amount`."""
+    """One cause: its shape over the field is that of `kind` with the numbers `place`, its amount
+    `amount`."""
 
     cause: str
     kinds: tuple[str, ...]
@@ -85,7 +107,8 @@ class Defect:
     amount: float
 
     def strength(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """a s at field coordinates (the field's circle has radius 1): the broadcast shape of u and v, float."""
+        """a s at field coordinates (the field's circle has radius 1): the broadcast shape of u and
+        v, float."""
         return self.amount * np.sum([_shape(k, self.place, u, v) for k in self.kinds], axis=0)
 
     def map(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -150,12 +173,15 @@ _U, _V = _disc_points()
 
 
 def defect(cause: str, severity: float, rng: np.random.Generator) -> Defect | None:
-    """A defect of this cause, of random kind and place, as strong as severity says; None for severity 0.
+    """A defect of this cause, of random kind and place, as strong as severity says; None for
+    severity 0.
 
-    Where a shape is too small to be that severe the amount stays at MOST: `severity_of` tells what came out.
-    Raises ValueError for a negative severity or an unknown cause."""
+    Where a shape is too small to be that severe the amount stays at MOST: `severity_of` tells what
+    came out. Raises ValueError for a negative severity or an unknown cause."""
     if cause not in KINDS or not severity >= 0:
-        raise ValueError(f"{cause} of severity {severity}; expected {', '.join(CAUSES)} and 0 or more")
+        raise ValueError(
+            f"{cause} of severity {severity}; expected {', '.join(CAUSES)} and 0 or more"
+        )
     names, shares = list(KINDS[cause]), list(KINDS[cause].values())
     kinds = [str(rng.choice(names, p=shares))]
     if cause == "illumination" and rng.random() < 0.35 and kinds[0] not in ("bright", "halo"):
@@ -182,7 +208,8 @@ def severity_of(one: Defect | None) -> float:
 # ---------------------------------------------------------------- the picture
 @dataclass(frozen=True)
 class Shot:
-    """One photograph, not yet developed. x, y, radius: the true field of view in px, pixel centres at whole numbers."""
+    """One photograph, not yet developed. x, y, radius: the true field of view in px, pixel centres
+    at whole numbers."""
 
     key: object
     size: int
@@ -193,7 +220,9 @@ class Shot:
     x: float
     y: float
     radius: float
-    chord: float  # the field ends at +- chord (in radii) above and below; 1 when it is a whole circle
+    chord: (
+        float  # the field ends at +- chord (in radii) above and below; 1 when it is a whole circle
+    )
     notch: float | None  # direction in rad
     light: tuple[float, ...]  # the camera's own unevenness: vignette, tilt x, tilt y, exposure
     gains: tuple[float, float, float]  # the style's, with this picture's white balance
@@ -211,26 +240,36 @@ class Shot:
         return ((where - self.x) / self.radius)[None, :], ((where - self.y) / self.radius)[:, None]
 
     def mask(self, n: int | None = None) -> np.ndarray:
-        """Share of each pixel that lies in the field of view, (n, n), 0..1; n is the picture's size by default."""
+        """Share of each pixel that lies in the field of view, (n, n), 0..1; n is the picture's size
+        by default."""
         n = n or self.size
         u, v = self._field(n)
         sharp = self.radius * n / self.size  # px a unit
-        out = np.clip((1 - np.hypot(u, v)) * sharp + 0.5, 0, 1) * np.clip((self.chord - np.abs(v)) * sharp + 0.5, 0, 1)
+        out = np.clip((1 - np.hypot(u, v)) * sharp + 0.5, 0, 1) * np.clip(
+            (self.chord - np.abs(v)) * sharp + 0.5, 0, 1
+        )
         if self.notch is not None:
             along = u * np.cos(self.notch) + v * np.sin(self.notch)
             across = v * np.cos(self.notch) - u * np.sin(self.notch)
-            tab = np.clip((0.05 - np.abs(across)) * sharp + 0.5, 0, 1) * np.clip((1.055 - along) * sharp + 0.5, 0, 1)
+            tab = np.clip((0.05 - np.abs(across)) * sharp + 0.5, 0, 1) * np.clip(
+                (1.055 - along) * sharp + 0.5, 0, 1
+            )
             out = np.maximum(out, tab * (along > 0))
         return out
 
     def maps(self, n: int | None = None) -> dict[str, np.ndarray]:
-        """True defect maps of CAUSES, each (n, n) float32 in 0..1: how much the defect changes this place; 0 outside
-        the field, and everywhere where the severity is 0."""
+        """True defect maps of CAUSES, each (n, n) float32 in 0..1: how much the defect changes this
+        place; 0 outside the field, and everywhere where the severity is 0."""
         n = n or self.size
         u, v = self._field(n)
         inside = self.mask(n)
         none = np.zeros((n, n), np.float32)
-        return {c: (self.defects[c].map(u, v) * inside).astype(np.float32) if c in self.defects else none.copy() for c in CAUSES}
+        return {
+            c: (self.defects[c].map(u, v) * inside).astype(np.float32)
+            if c in self.defects
+            else none.copy()
+            for c in CAUSES
+        }
 
     @cached_property
     def pixels(self) -> np.ndarray:
@@ -245,7 +284,9 @@ class Shot:
         image = self._blurred(image, u, v, n * self.radius / self.size / half)
         image = self._covered(image, u, v)
         image = np.clip(image, 0, None) ** np.float32(self.style.gamma) * colour(*self.gains)
-        image = np.where(image > 0.75, 0.75 + 0.25 * np.tanh((image - 0.75) / 0.25), image)  # a sensor's shoulder
+        image = np.where(
+            image > 0.75, 0.75 + 0.25 * np.tanh((image - 0.75) / 0.25), image
+        )  # a sensor's shoulder
         image = image * self.mask(n)[..., None]
         if n != self.size:
             image = image.reshape(self.size, 2, self.size, 2, 3).mean(axis=(1, 3))
@@ -263,7 +304,9 @@ class Shot:
             return own[..., None].astype(np.float32)
         up = one.kinds[0] in ("bright", "halo")
         tint = colour(1, 1, 1) if one.kinds[0] != "halo" else HALOES[int(3 * one.place[3])]
-        log = one.strength(u, v)[..., None] * (tint / tint.mean() if up else colour(0.92, 1.02, 1.06))
+        log = one.strength(u, v)[..., None] * (
+            tint / tint.mean() if up else colour(0.92, 1.02, 1.06)
+        )
         return (own[..., None] * np.exp(log if up else -log)).astype(np.float32)
 
     def _veil(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -273,7 +316,8 @@ class Shot:
         return np.exp(-0.5 * strength)[..., None].astype(np.float32)
 
     def _blurred(self, image: np.ndarray, u: np.ndarray, v: np.ndarray, scale: float) -> np.ndarray:
-        """The picture after the point-spread function, which may vary over the field. scale: px a mm."""
+        """The picture after the point-spread function, which may vary over the field. scale: px a
+        mm."""
         one = self.defects.get("clarity")
         if one is None:
             return image
@@ -282,7 +326,9 @@ class Shot:
             turn, bend = np.pi * one.place[0], one.place[1] - 0.5
             return convolve(image, kernel(one.kinds[0], SHARP * one.amount * scale, turn, bend))
         top = float(strength.max())
-        half, full = (convolve(image, kernel("defocus", SHARP * k * top * scale)) for k in (0.5, 1.0))
+        half, full = (
+            convolve(image, kernel("defocus", SHARP * k * top * scale)) for k in (0.5, 1.0)
+        )
         w = np.clip(strength / top, 0, 1)[..., None].astype(np.float32) * 2
         return np.where(w < 1, image + w * (half - image), half + (w - 1) * (full - half))
 
@@ -313,17 +359,25 @@ def fundus(
     anatomy: object = None,
     pigment: float | None = None,
 ) -> Shot:
-    """The photograph of this key; `.pixels` develops it, `.maps()` and `.severity` are its truth. Same key, same bytes.
+    """The photograph of this key; `.pixels` develops it, `.maps()` and `.severity` are its truth.
+    Same key, same bytes.
 
-    size: 24 to 1024 px. severity: of any of CAUSES, 0 (default) or more. style: one of STYLES, left: left or right eye,
-    both drawn when None. view: centred on "macula" or "disc". framing: "camera" leaves a black surround, "crop" is what
-    cropping to the field of view yields. anatomy: the eye's key (hashable), for several views of one eye; the picture's
-    own by default. pigment: 0..1, which fellow eyes share. Raises ValueError for anything else."""
+    size: 24 to 1024 px. severity: of any of CAUSES, 0 (default) or more. style: one of STYLES,
+    left: left or right eye, both drawn when None. view: centred on "macula" or "disc". framing:
+    "camera" leaves a black surround, "crop" is what cropping to the field of view yields. anatomy:
+    the eye's key (hashable), for several views of one eye; the picture's own by default. pigment:
+    0..1, which fellow eyes share. Raises ValueError for anything else."""
     rng = seeding.rng("fundus", key)
     style = str(rng.choice(list(STYLES))) if style is None else style
     left = bool(rng.random() < 0.5) if left is None else left
     wrong = sorted(set(severity or {}) - set(CAUSES))
-    if not 24 <= size <= 1024 or style not in STYLES or view not in ("macula", "disc") or framing not in FRAMINGS or wrong:
+    if (
+        not 24 <= size <= 1024
+        or style not in STYLES
+        or view not in ("macula", "disc")
+        or framing not in FRAMINGS
+        or wrong
+    ):
         raise ValueError(
             f"size {size}, style {style!r}, view {view!r}, framing {framing!r}, severities of {wrong or 'causes'}; expected "
             f"24 to 1024 px, {', '.join(STYLES)}, macula or disc, {' or '.join(FRAMINGS)}, severities of {', '.join(CAUSES)}"
@@ -337,29 +391,48 @@ def fundus(
     chord = float(rng.uniform(0.82, 0.96)) if clipped else 1.0
     notch = float(rng.choice([-0.7, 0.7, -2.4])) + rng.normal(0, 0.05) if notched else None
     if framing == "crop":
-        x, y, radius = 0.5 + rng.normal(0, 0.004), 0.5 + rng.normal(0, 0.004), rng.uniform(0.488, 0.502)
+        x, y, radius = (
+            0.5 + rng.normal(0, 0.004),
+            0.5 + rng.normal(0, 0.004),
+            rng.uniform(0.488, 0.502),
+        )
     drift = rng.normal(0, 0.35, 2)
     if view == "macula":
         centre = (one.fovea[0] - 1.0 + drift[0], one.fovea[1] * 0.7 + drift[1])
     else:
         centre = (0.5 + drift[0], 0.1 + drift[1])
-    light = (float(rng.uniform(0.15, 0.6)), *rng.normal(0, 0.09, 2).tolist(), float(np.exp(rng.normal(-0.12, 0.13))))
+    light = (
+        float(rng.uniform(0.15, 0.6)),
+        *rng.normal(0, 0.09, 2).tolist(),
+        float(np.exp(rng.normal(-0.12, 0.13))),
+    )
     red, green, blue = made.gains
     balance = np.exp(rng.normal(0, (0.02, 0.06, 0.12)))
     gains = (red * balance[0], green * balance[1], blue * balance[2])
     defects = {}
     for cause in CAUSES:
-        found = defect(cause, float((severity or {}).get(cause, 0)), seeding.rng("defect", key, cause))
+        found = defect(
+            cause, float((severity or {}).get(cause, 0)), seeding.rng("defect", key, cause)
+        )
         if found is not None:
             defects[cause] = found
     x, y, radius = x * size - 0.5, y * size - 0.5, radius * size
-    return Shot(key, size, one, made, left, centre, x, y, radius, chord, notch, light, gains, defects)
+    return Shot(
+        key, size, one, made, left, centre, x, y, radius, chord, notch, light, gains, defects
+    )
 
 
-def space(key: object, size: int = 80, levels: Sequence[float] = (0.0, 1.0, 2.0), **how: object) -> np.ndarray:
-    """One eye at every combination of the levels of severity: uint8 (K, K, K, size, size, 3), indexed by contrast, clarity,
-    illumination. how: style, left, view, framing, as for `fundus`."""
+def space(
+    key: object, size: int = 80, levels: Sequence[float] = (0.0, 1.0, 2.0), **how: object
+) -> np.ndarray:
+    """One eye at every combination of the levels of severity: uint8 (K, K, K, size, size, 3),
+    indexed by contrast, clarity, illumination. how: style, left, view, framing, as for `fundus`."""
     k = range(len(levels))
     rows = [(levels[c], levels[b], levels[a]) for c in k for b in k for a in k]
-    shots = [fundus(key, size, {"contrast": c, "clarity": b, "illumination": a}, **how) for c, b, a in rows]  # type: ignore[arg-type]
-    return np.stack([s.pixels for s in shots]).reshape(len(levels), len(levels), len(levels), size, size, 3)
+    shots = [
+        fundus(key, size, {"contrast": c, "clarity": b, "illumination": a}, **how)
+        for c, b, a in rows
+    ]  # type: ignore[arg-type]
+    return np.stack([s.pixels for s in shots]).reshape(
+        len(levels), len(levels), len(levels), size, size, 3
+    )

@@ -12,9 +12,11 @@ def double_pass(retina: np.ndarray, light: np.ndarray, veil: np.ndarray) -> np.n
 
 
 def kernel(kind: str, sigma: float, turn: float = 0.0, bend: float = 0.0) -> np.ndarray:
-    """A point-spread function (n, n), n odd, sum 1, of standard deviation sigma px along an axis (mean of both).
+    """A point-spread function (n, n), n odd, sum 1, of standard deviation sigma px along an axis
+    (mean of both).
 
-    "defocus": a disc of radius 2 sigma; "motion": a slightly bent line of length sqrt(24) sigma, direction turn (rad)."""
+    "defocus": a disc of radius 2 sigma; "motion": a slightly bent line of length sqrt(24) sigma,
+    direction turn (rad)."""
     radius, length = 2 * sigma, np.sqrt(24) * sigma
     if kind == "defocus":
         n = int(np.ceil(radius))
@@ -29,7 +31,11 @@ def kernel(kind: str, sigma: float, turn: float = 0.0, bend: float = 0.0) -> np.
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
     for i in (0, 1):
         for j in (0, 1):
-            np.add.at(out, (top + i + n, left + j + n), (1 - np.abs(y - top - i)) * (1 - np.abs(x - left - j)))
+            np.add.at(
+                out,
+                (top + i + n, left + j + n),
+                (1 - np.abs(y - top - i)) * (1 - np.abs(x - left - j)),
+            )
     return out / out.sum()
 
 
@@ -38,8 +44,12 @@ def convolve(image: np.ndarray, psf: np.ndarray) -> np.ndarray:
     n = len(psf) // 2
     n_fit = min(n, min(image.shape[:2]) - 1)
     psf = psf[n - n_fit : n + n_fit + 1, n - n_fit : n + n_fit + 1]
-    padded = np.pad(image, ((n_fit, n_fit), (n_fit, n_fit), (0, 0)), mode="reflect").transpose(2, 0, 1)
+    padded = np.pad(image, ((n_fit, n_fit), (n_fit, n_fit), (0, 0)), mode="reflect").transpose(
+        2, 0, 1
+    )
     shape = [next_fast_len(s, real=True) for s in padded.shape[1:]]
     spectrum = rfft2(padded, shape) * rfft2(psf.astype(np.float32) / psf.sum(), shape)
-    out = irfft2(spectrum, shape)[:, 2 * n_fit : 2 * n_fit + image.shape[0], 2 * n_fit : 2 * n_fit + image.shape[1]]
+    out = irfft2(spectrum, shape)[
+        :, 2 * n_fit : 2 * n_fit + image.shape[0], 2 * n_fit : 2 * n_fit + image.shape[1]
+    ]
     return np.ascontiguousarray(out.transpose(1, 2, 0), dtype=np.float32)

@@ -3,13 +3,14 @@
 mshf-like      three cameras (its sources and groups), three readers; details and overall grade by majority. Two cameras
                are for training, the portable one for testing.
 eyeq-like      overall grade only, 3 classes; patients are groups, some with both eyes, which are alike; the split "train"
-               (and "val", taken from it by patients) has fewer Usable pictures than "test": EyeQ's prior shift.
+               (and "val", taken from it by patients) has fewer Usable pictures than "test": EyeQ's
+               prior shift.
 deepdrid-like  overall grade in 2 classes, one label for an eye, two views of it (macula and disc); 60/20/20 of the patients.
 eyeq_d-like    pictures by the law of eyeq-like's test split; overall grade and details. All are "test".
 
-Grades: 0 bad, higher is better, everywhere; details 1 good, 0 bad, -1 where the real set has none. Truth stays beside: each
-cause's severity, true_<detail>, true_grade, and all votes, also where the real set publishes none. Pictures are framed
-as `riqa_lib.fundus.crop_field` frames them."""
+Grades: 0 bad, higher is better, everywhere; details 1 good, 0 bad, -1 where the real set has none.
+Truth stays beside: each cause's severity, true_<detail>, true_grade, and all votes, also where the
+real set publishes none. Pictures are framed as `riqa_lib.fundus.crop_field` frames them."""
 
 from __future__ import annotations
 
@@ -59,7 +60,10 @@ EYEQ_TRAIN, VALIDATION = 12543 / (12543 + 16249), 0.15
 BOTH_EYES = 0.40  # share of EyeQ's patients with two pictures
 
 
-SHIFT = ((0.74, 0.03, 0.23), (0.44, 0.42, 0.14))  # quantiles of the general factor in train, and which of test's they get
+SHIFT = (
+    (0.74, 0.03, 0.23),
+    (0.44, 0.42, 0.14),
+)  # quantiles of the general factor in train, and which of test's they get
 
 
 MSHF_WORSE, DEEPDRID_WORSE, DEEPDRID_NOISE = 0.35, -0.05, 2.6
@@ -67,15 +71,27 @@ MSHF_WORSE, DEEPDRID_WORSE, DEEPDRID_NOISE = 0.35, -0.05, 2.6
 
 # ---------------------------------------------------------------- what each picture is
 def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
-    """The table of a set, without its pictures: the frame that `make_fundus` writes, and columns anatomy, camera, left, view.
+    """The table of a set, without its pictures: the frame that `make_fundus` writes, and columns
+    anatomy, camera, left, view.
 
-    Raises ValueError for an unknown kind, or an n that is no count (deepdrid-like: a multiple of 4, four pictures a patient)."""
+    Raises ValueError for an unknown kind, or an n that is no count (deepdrid-like: a multiple of 4,
+    four pictures a patient)."""
     if kind not in KINDS or n < 1 or (kind == "deepdrid-like" and n % 4):
-        raise ValueError(f"{n} pictures of kind {kind!r}; expected one of {', '.join(KINDS)}, 1 or more (deepdrid-like: 4, 8, ...)")
+        raise ValueError(
+            f"{n} pictures of kind {kind!r}; expected one of {', '.join(KINDS)}, 1 or more (deepdrid-like: 4, 8, ...)"
+        )
     rng = seeding.rng("fundus set", kind, seed)
-    rows = {"mshf-like": _mshf, "eyeq-like": _eyeq, "deepdrid-like": _deepdrid, "eyeq_d-like": _eyeq_d}[kind](n, rng)
+    rows = {
+        "mshf-like": _mshf,
+        "eyeq-like": _eyeq,
+        "deepdrid-like": _deepdrid,
+        "eyeq_d-like": _eyeq_d,
+    }[kind](n, rng)
     severity = rows[list(CAUSES)].to_numpy()
-    panel = ("panel", "eyeq" if kind.startswith("eyeq") else kind)  # the same graders whatever the seed
+    panel = (
+        "panel",
+        "eyeq" if kind.startswith("eyeq") else kind,
+    )  # the same graders whatever the seed
     seen, noise, eyes = severity, 1.0, rows["group"].to_numpy()
     if kind == "mshf-like":
         eyes = rows["id"].to_numpy()
@@ -83,7 +99,9 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
         seen, noise = rows.groupby("eye")[list(CAUSES)].transform("mean").to_numpy(), DEEPDRID_NOISE
     first = rows.groupby("eye").ngroup().to_numpy() if kind == "deepdrid-like" else np.arange(n)
     once = np.unique(first, return_index=True)[1]
-    votes = fundus_raters.votes(seen[once], (*panel, seed), patients=eyes[once], noise=noise, panel=panel)
+    votes = fundus_raters.votes(
+        seen[once], (*panel, seed), patients=eyes[once], noise=noise, panel=panel
+    )
     back = np.searchsorted(first[once], first)
     details, overall = votes.details[back], votes.overall[back]
     majority, grade = (part[back] for part in votes.majority())
@@ -91,20 +109,38 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
     if kind == "deepdrid-like":
         overall, grade, true_grade = (np.asarray(g == 2, int) for g in (overall, grade, true_grade))
     public = kind in ("mshf-like", "eyeq_d-like")
-    frame = pd.DataFrame({
-        "id": rows["id"], "path": "", "group": rows["group"], "source": rows["source"], "split": rows["split"], "grade": grade,
-        "score": np.nan, **{d: majority[:, i] if public else -1 for i, d in enumerate(DETAILS)},
-        **{f"true_{d}": true_details[:, i] for i, d in enumerate(DETAILS)}, "true_grade": true_grade,
-        "true_badness": fundus_raters.badness(severity).round(6),
-        **{f"severity_{c}": severity[:, i] for i, c in enumerate(CAUSES)},
-        **{f"{name}_{k + 1}": (overall if name == "overall" else details[:, :, DETAILS.index(name)])[:, k]
-           for name in ("overall", *DETAILS) for k in range(fundus_raters.PEOPLE)},
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": rows["id"],
+            "path": "",
+            "group": rows["group"],
+            "source": rows["source"],
+            "split": rows["split"],
+            "grade": grade,
+            "score": np.nan,
+            **{d: majority[:, i] if public else -1 for i, d in enumerate(DETAILS)},
+            **{f"true_{d}": true_details[:, i] for i, d in enumerate(DETAILS)},
+            "true_grade": true_grade,
+            "true_badness": fundus_raters.badness(severity).round(6),
+            **{f"severity_{c}": severity[:, i] for i, c in enumerate(CAUSES)},
+            **{
+                f"{name}_{k + 1}": (
+                    overall if name == "overall" else details[:, :, DETAILS.index(name)]
+                )[:, k]
+                for name in ("overall", *DETAILS)
+                for k in range(fundus_raters.PEOPLE)
+            },
+        }
+    )
     return pd.concat([frame, rows[["anatomy", "pigment", "camera", "left", "view"]]], axis=1)
 
 
 def _table(
-    rows: dict[str, object], general: np.ndarray, rng: np.random.Generator, patients: np.ndarray, alike: float
+    rows: dict[str, object],
+    general: np.ndarray,
+    rng: np.random.Generator,
+    patients: np.ndarray,
+    alike: float,
 ) -> pd.DataFrame:
     severity = fundus_raters.severities(general, rng, patients, alike).round(4)
     return pd.DataFrame({**rows, **{c: severity[:, i] for i, c in enumerate(CAUSES)}})
@@ -114,9 +150,16 @@ def _mshf(n: int, rng: np.random.Generator) -> pd.DataFrame:
     camera = np.repeat(list(CAMERAS), _counts(n, list(CAMERAS.values())))
     ids = np.array([f"{c}-{i + 1:04d}" for i, c in enumerate(camera)])
     rows = {
-        "id": ids, "group": camera, "source": camera, "split": np.where(camera == HELD_OUT, "test", "train"), "anatomy": ids,
-        "pigment": rng.beta(2, 2.2, n), "camera": camera, "left": rng.random(n) < 0.5, "view": "macula",
-    }  # fmt: skip
+        "id": ids,
+        "group": camera,
+        "source": camera,
+        "split": np.where(camera == HELD_OUT, "test", "train"),
+        "anatomy": ids,
+        "pigment": rng.beta(2, 2.2, n),
+        "camera": camera,
+        "left": rng.random(n) < 0.5,
+        "view": "macula",
+    }
     return _table(rows, rng.standard_normal(n) + MSHF_WORSE, rng, ids, 0)
 
 
@@ -128,23 +171,35 @@ def _counts(n: int, shares: list[float]) -> np.ndarray:
     return out
 
 
-def _eyeq(n: int, rng: np.random.Generator, train: float = EYEQ_TRAIN, both: float = BOTH_EYES) -> pd.DataFrame:
+def _eyeq(
+    n: int, rng: np.random.Generator, train: float = EYEQ_TRAIN, both: float = BOTH_EYES
+) -> pd.DataFrame:
     patient = np.repeat(np.arange(n), 1 + (rng.random(n) < both))[:n]
     second = np.r_[False, patient[1:] == patient[:-1]]
-    left = np.where(second, False, (np.r_[patient[1:] == patient[:-1], False]) | (rng.random(n) < 0.5))
+    left = np.where(
+        second, False, (np.r_[patient[1:] == patient[:-1], False]) | (rng.random(n) < 0.5)
+    )
     people = patient.max() + 1
     of_train = round(people * float(train))
     place = rng.permutation(people)
-    split = np.where(place < of_train * VALIDATION, "val", np.where(place < of_train, "train", "test"))[patient]
+    split = np.where(
+        place < of_train * VALIDATION, "val", np.where(place < of_train, "train", "test")
+    )[patient]
     number = rng.permutation(9 * people)[:people] + 10
     general = fundus_raters.general_factor(n, rng, patient)
     general = np.where(split == "test", general, fundus_raters.shifted(general, *SHIFT))
     ids = [f"{number[p]}_{'left' if e else 'right'}" for p, e in zip(patient, left, strict=True)]
     rows = {
-        "id": ids, "group": [f"patient-{number[p]}" for p in patient], "source": "eyeq-like", "split": split, "anatomy": ids,
-        "pigment": rng.beta(2, 2.2, people)[patient], "camera": rng.choice(list(STYLES), people)[patient], "left": left,
+        "id": ids,
+        "group": [f"patient-{number[p]}" for p in patient],
+        "source": "eyeq-like",
+        "split": split,
+        "anatomy": ids,
+        "pigment": rng.beta(2, 2.2, people)[patient],
+        "camera": rng.choice(list(STYLES), people)[patient],
+        "left": left,
         "view": "macula",
-    }  # fmt: skip
+    }
     return _table(rows, general, rng, patient, 0.93)
 
 
@@ -162,11 +217,19 @@ def _deepdrid(n: int, rng: np.random.Generator) -> pd.DataFrame:
     general = np.sqrt(0.9) * general + np.sqrt(0.1) * rng.standard_normal(n) + DEEPDRID_WORSE
     side = np.where(eye % 2 == 0, "l", "r")
     rows = {
-        "id": [f"{p + 1}_{s}{i % 2 + 1}" for i, (p, s) in enumerate(zip(patient, side, strict=True))],
-        "group": [f"patient-{p + 1}" for p in patient], "source": "deepdrid-like", "split": of[patient],
-        "anatomy": [f"{p + 1}_{s}" for p, s in zip(patient, side, strict=True)], "pigment": rng.beta(2, 2.2, people)[patient],
-        "camera": "topcon50", "left": side == "l", "view": np.where(np.arange(n) % 2 == 0, "disc", "macula"), "eye": eye,
-    }  # fmt: skip
+        "id": [
+            f"{p + 1}_{s}{i % 2 + 1}" for i, (p, s) in enumerate(zip(patient, side, strict=True))
+        ],
+        "group": [f"patient-{p + 1}" for p in patient],
+        "source": "deepdrid-like",
+        "split": of[patient],
+        "anatomy": [f"{p + 1}_{s}" for p, s in zip(patient, side, strict=True)],
+        "pigment": rng.beta(2, 2.2, people)[patient],
+        "camera": "topcon50",
+        "left": side == "l",
+        "view": np.where(np.arange(n) % 2 == 0, "disc", "macula"),
+        "eye": eye,
+    }
     return _table(rows, general, rng, eye, 0.8)
 
 
@@ -175,9 +238,16 @@ def shot(row: dict[str, object], kind: str, size: int, seed: int) -> Shot:
     """The photograph of a row of `plan`."""
     severity = {c: float(row[f"severity_{c}"]) for c in CAUSES}  # type: ignore[arg-type]
     return fundus(
-        (kind, seed, row["id"]), size, severity, style=str(row["camera"]), left=bool(row["left"]), view=str(row["view"]),
-        framing="crop", anatomy=(kind, seed, row["anatomy"]), pigment=float(row["pigment"]),  # type: ignore[arg-type]
-    )  # fmt: skip
+        (kind, seed, row["id"]),
+        size,
+        severity,
+        style=str(row["camera"]),
+        left=bool(row["left"]),
+        view=str(row["view"]),
+        framing="crop",
+        anatomy=(kind, seed, row["anatomy"]),
+        pigment=float(row["pigment"]),  # type: ignore[arg-type]
+    )
 
 
 def _make(rows: list[dict[str, object]], kind: str, size: int, seed: int) -> np.ndarray:
@@ -185,14 +255,22 @@ def _make(rows: list[dict[str, object]], kind: str, size: int, seed: int) -> np.
 
 
 def make_fundus(
-    folder: Path | str, kind: str, n: int, size: int = 80, seed: int = 0, *, processes: int = 1, progress: bool = True,
+    folder: Path | str,
+    kind: str,
+    n: int,
+    size: int = 80,
+    seed: int = 0,
+    *,
+    processes: int = 1,
+    progress: bool = True,
     workers: Executor | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write a set as a data folder (frame.csv, pixels.npy, dataset.json); returns the folder.
 
-    kind: one of KINDS; n: pictures; size: 24 to 1024 px. processes: worker processes, started afresh, so a script needs
-    `if __name__ == "__main__":` (workers: an executor to use instead); any number gives the same bytes. A finished folder
-    with these settings is left as it is, an interrupted one goes on. Raises ValueError for bad arguments."""
+    kind: one of KINDS; n: pictures; size: 24 to 1024 px. processes: worker processes, started
+    afresh, so a script needs `if __name__ == "__main__":` (workers: an executor to use instead);
+    any number gives the same bytes. A finished folder with these settings is left as it is, an
+    interrupted one goes on. Raises ValueError for bad arguments."""
     table = plan(kind, n, seed)
     if not 24 <= size <= 1024:
         raise ValueError(f"size {size}; expected 24 to 1024 px")
@@ -211,7 +289,12 @@ def make_fundus(
                     yield future.result()
 
     settings = {"kind": kind, "n": n, "size": size, "seed": seed}
-    info = {"name": kind, "simulated": True, "classes": 2 if kind == "deepdrid-like" else 3, "settings": settings}
+    info = {
+        "name": kind,
+        "simulated": True,
+        "classes": 2 if kind == "deepdrid-like" else 3,
+        "settings": settings,
+    }
     frame = table.drop(columns=["anatomy", "pigment", "camera", "left", "view"])
     key = json.dumps({"fundus": VERSION, **settings})
     return write_dataset(folder, frame, size, blocks, key=key, info=info, progress=progress)
@@ -223,15 +306,24 @@ def _pool(stack: ExitStack, processes: int) -> Executor:
 
 
 def make_sets(
-    folder: Path | str, profile: str = "demo", size: int = 80, seed: int = 0, *, processes: int = 2, progress: bool = True
+    folder: Path | str,
+    profile: str = "demo",
+    size: int = 80,
+    seed: int = 0,
+    *,
+    processes: int = 2,
+    progress: bool = True,
 ) -> dict[str, Path]:
-    """All four sets of a profile (SIZES), each in a folder of its name; returns {kind: folder}. See make_fundus."""
+    """All four sets of a profile (SIZES), each in a folder of its name; returns {kind: folder}. See
+    make_fundus."""
     if profile not in SIZES:
         raise ValueError(f"unknown profile {profile!r}; expected {', '.join(SIZES)}")
     with ExitStack() as stack:
         workers = _pool(stack, processes) if processes > 1 else None
         return {
-            kind: make_fundus(Path(folder) / kind, kind, n, size, seed, progress=progress, workers=workers)
+            kind: make_fundus(
+                Path(folder) / kind, kind, n, size, seed, progress=progress, workers=workers
+            )
             for kind, n in SIZES[profile].items()
         }
 
@@ -242,11 +334,14 @@ def _planned(kind: str, n: int, seed: int) -> pd.DataFrame:
 
 
 def shot_of(data: DataSet, id: str) -> Shot:
-    """The photograph of a picture of a set that make_fundus wrote, drawn again: `.maps()` are its true defect maps,
-    `.mask()` its field of view. Raises ValueError for a set of another making, or an unknown id."""
+    """The photograph of a picture of a set that make_fundus wrote, drawn again: `.maps()` are its
+    true defect maps, `.mask()` its field of view. Raises ValueError for a set of another making, or
+    an unknown id."""
     settings = data.info.get("settings", {})
     if settings.get("kind") not in KINDS:
-        raise ValueError(f"{paths.shown(data.folder)}: no simulated fundus set, so it has no true defect maps")
+        raise ValueError(
+            f"{paths.shown(data.folder)}: no simulated fundus set, so it has no true defect maps"
+        )
     table = _planned(settings["kind"], settings["n"], settings["seed"])
     if id not in table.index:
         raise ValueError(f"{paths.shown(data.folder)}: no picture {id!r}")
@@ -254,5 +349,6 @@ def shot_of(data: DataSet, id: str) -> Shot:
 
 
 def defect_maps(data: DataSet, id: str, size: int | None = None) -> dict[str, np.ndarray]:
-    """True defect maps of a picture, {cause: (size, size) float32 in 0..1}, size the set's own by default; see Shot.maps."""
+    """True defect maps of a picture, {cause: (size, size) float32 in 0..1}, size the set's own by
+    default; see Shot.maps."""
     return shot_of(data, id).maps(size)

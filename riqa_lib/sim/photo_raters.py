@@ -1,22 +1,25 @@
-"""Simulated observers: how good a picture looks (a truth), and what people who vote 1 to 5 make of it.
+"""Simulated observers: how good a picture looks (a truth), and what people who vote 1 to 5 make of
+it.
 
-Quality, in [0, 1], is measured, not declared: what a defect destroys depends on the picture. With d the damage,
+Quality, in [0, 1], is measured, not declared: what a defect destroys depends on the picture. With d
+the damage,
 
     d = GMSD + 0.15 * tone + 0.35 * colour        quality = (0.96 + content) * exp(-(d / 0.15)^1.3)
 
-GMSD is the gradient magnitude similarity deviation of Xue, Zhang, Mou and Bovik (IEEE Trans. Image Processing 23(2),
-2014), tone and colour the mean absolute change of brightness and of chroma over blocks of 8 x 8 pixels, and content
-within +-0.04: contrast and colour please a little.
+GMSD is the gradient magnitude similarity deviation of Xue, Zhang, Mou and Bovik (IEEE Trans. Image
+Processing 23(2), 2014), tone and colour the mean absolute change of brightness and of chroma over
+blocks of 8 x 8 pixels, and content within +-0.04: contrast and colour please a little.
 
-Raters see the mean opinion 1 + 4 * quality. Each adds a bias of his own and noise, and votes by four thresholds:
-the ordered normal model. Its constants are maximum likelihood estimates on the votes of KonIQ-10k (every fifth of
-10,073 pictures; koniq10k_distributions_sets.csv of subpic/koniq, MIT), one mean opinion a picture: thresholds at 0,
-1.925, 3.845, 6.075 standard deviations of a vote; here one step of the scale is 1.92 of these, so SPREAD = 0.52 and
-the top grade is given grudgingly. Raters a picture: 107 +- 8, 93 to 157, from 1,459 people, as there. How the spread
-divides into bias and noise cannot be seen in histograms; a quarter of a grade of bias is a declared choice.
-Held against KonIQ (tests/test_graders.py): standard deviation of the votes on a picture 0.575, one vote's distance
-to the mode 0.402, labels that change when all votes are drawn again 6.1 %.
-"""
+Raters see the mean opinion 1 + 4 * quality. Each adds a bias of his own and noise, and votes by
+four thresholds: the ordered normal model. Its constants are maximum likelihood estimates on the
+votes of KonIQ-10k (every fifth of 10,073 pictures; koniq10k_distributions_sets.csv of subpic/koniq,
+MIT), one mean opinion a picture: thresholds at 0, 1.925, 3.845, 6.075 standard deviations of a
+vote; here one step of the scale is 1.92 of these, so SPREAD = 0.52 and the top grade is given
+grudgingly. Raters a picture: 107 +- 8, 93 to 157, from 1,459 people, as there. How the spread
+divides into bias and noise cannot be seen in histograms; a quarter of a grade of bias is a declared
+choice. Held against KonIQ (tests/test_graders.py): standard deviation of the votes on a picture
+0.575, one vote's distance to the mode 0.402, labels that change when all votes are drawn again 6.1
+%."""
 
 from __future__ import annotations
 
@@ -48,7 +51,8 @@ RATERS = (107.0, 8.0, 93, 157)  # a picture: mean, standard deviation, least, mo
 # ---------------------------------------------------------------- the truth
 @dataclass(frozen=True)
 class Look:
-    """A picture as it is judged; what is measured on it is kept, so one reference serves many comparisons.
+    """A picture as it is judged; what is measured on it is kept, so one reference serves many
+    comparisons.
 
     pixels: (H, W, 3) RGB, uint8 or float in [0, 1], H and W at least 16."""
 
@@ -57,11 +61,14 @@ class Look:
     def __post_init__(self) -> None:
         shape = self.pixels.shape
         if len(shape) != 3 or shape[2] != 3 or min(shape[:2]) < 16:
-            raise ValueError(f"a picture of shape {shape}; expected (H, W, 3) with H and W of at least 16")
+            raise ValueError(
+                f"a picture of shape {shape}; expected (H, W, 3) with H and W of at least 16"
+            )
 
     @cached_property
     def image(self) -> np.ndarray:
-        """float32 at about 96 px a side (means of whole blocks): the size that damage is measured at."""
+        """float32 at about 96 px a side (means of whole blocks): the size that damage is measured
+        at."""
         scaled = self.pixels * np.float32(1 / 255 if self.pixels.dtype == np.uint8 else 1)
         k = max(1, round(min(scaled.shape[:2]) / 96))
         return _blocks(scaled, k) if k > 1 else scaled
@@ -78,7 +85,10 @@ class Look:
     def content(self) -> float:
         """-0.04 to 0.04: contrast and colour please a little."""
         chroma = (self.image - self.light[..., None]).std()
-        return float(0.025 * np.tanh((self.light.std() - 0.17) / 0.06) + 0.015 * np.tanh((chroma - 0.09) / 0.05))
+        return float(
+            0.025 * np.tanh((self.light.std() - 0.17) / 0.06)
+            + 0.015 * np.tanh((chroma - 0.09) / 0.05)
+        )
 
 
 def quality(clean: Look, seen: Look) -> float:
@@ -86,7 +96,9 @@ def quality(clean: Look, seen: Look) -> float:
 
     clean, seen: the same content without and with its defects, of one shape, else ValueError."""
     if clean.pixels.shape != seen.pixels.shape:
-        raise ValueError(f"pictures of shapes {clean.pixels.shape} and {seen.pixels.shape}; expected the same twice")
+        raise ValueError(
+            f"pictures of shapes {clean.pixels.shape} and {seen.pixels.shape}; expected the same twice"
+        )
     change = _blocks(seen.image - clean.image, 8)
     tone = _light(change)
     colour = np.abs(change - tone[..., None]).mean()
@@ -95,9 +107,11 @@ def quality(clean: Look, seen: Look) -> float:
 
 
 def gmsd(reference: np.ndarray, other: np.ndarray) -> float:
-    """Gradient magnitude similarity deviation of two brightness maps (H, W) in [0, 1]: 0 for equal ones, worse higher.
+    """Gradient magnitude similarity deviation of two brightness maps (H, W) in [0, 1]: 0 for equal
+    ones, worse higher.
 
-    Prewitt gradients, c = 170 on the 0-255 scale, at the resolution given (the paper halves it first)."""
+    Prewitt gradients, c = 170 on the 0-255 scale, at the resolution given (the paper halves it
+    first)."""
     return _deviation(_gradient(reference), _gradient(other))
 
 
@@ -114,7 +128,11 @@ def _blocks(x: np.ndarray, k: int) -> np.ndarray:
 
 def _light(image: np.ndarray) -> np.ndarray:
     """Brightness (H, W) of RGB, as in ITU-R BT.601."""
-    return np.float32(0.299) * image[..., 0] + np.float32(0.587) * image[..., 1] + np.float32(0.114) * image[..., 2]
+    return (
+        np.float32(0.299) * image[..., 0]
+        + np.float32(0.587) * image[..., 1]
+        + np.float32(0.114) * image[..., 2]
+    )
 
 
 def _gradient(light: np.ndarray) -> np.ndarray:
@@ -126,7 +144,8 @@ def _gradient(light: np.ndarray) -> np.ndarray:
 
 # ---------------------------------------------------------------- the votes
 def opinion(quality: ArrayLike) -> np.ndarray:
-    """Mean opinion on the 1-5 scale of qualities (N,) in [0, 1]; ValueError, with the row, for others."""
+    """Mean opinion on the 1-5 scale of qualities (N,) in [0, 1]; ValueError, with the row, for
+    others."""
     q = np.asarray(quality, dtype=float)
     wrong = np.flatnonzero(~((q >= 0) & (q <= 1)))  # also NaN
     if len(wrong):
@@ -142,7 +161,8 @@ def vote_shares(quality: ArrayLike) -> np.ndarray:
 
 
 def true_grade(quality: ArrayLike) -> np.ndarray:
-    """The grade 0..4 (N,) that infinitely many raters would give: the mode of the expected votes."""
+    """The grade 0..4 (N,) that infinitely many raters would give: the mode of the expected
+    votes."""
     return vote_shares(quality).argmax(axis=1)
 
 
@@ -158,7 +178,8 @@ def _biases() -> np.ndarray:
 
 
 def votes(quality: ArrayLike, raters: ArrayLike, rng: np.random.Generator) -> np.ndarray:
-    """Counts of the votes 1..5, (N, 5), of `raters` (N,) people drawn at random for each picture of `quality` (N,)."""
+    """Counts of the votes 1..5, (N, 5), of `raters` (N,) people drawn at random for each picture of
+    `quality` (N,)."""
     means, n = opinion(quality), np.asarray(raters)
     picture = np.repeat(np.arange(len(means)), n)
     felt = means[picture] + _biases()[rng.integers(0, PEOPLE, len(picture))]
@@ -169,5 +190,6 @@ def votes(quality: ArrayLike, raters: ArrayLike, rng: np.random.Generator) -> np
 
 # ---------------------------------------------------------------- what votes are worth
 def mode_grade(counts: ArrayLike) -> np.ndarray:
-    """The label of Dang et al.: the grade 0..4 (N,) with most votes in counts (N, 5), ties to the lower class."""
+    """The label of Dang et al.: the grade 0..4 (N,) with most votes in counts (N, 5), ties to the
+    lower class."""
     return vote_counts(counts).argmax(axis=1)

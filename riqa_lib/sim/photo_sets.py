@@ -1,17 +1,20 @@
-"""A simulated set built like KOKA10K (Dang et al., IJCA 186(9), 2024): a labelled part with extras, and a pool.
+"""A simulated set built like KOKA10K (Dang et al., IJCA 186(9), 2024): a labelled part with extras,
+and a pool.
 
 koniq-like   scenes with one to several defects, mild to strong, whose opinions are distributed as KonIQ-10k's; about
-             107 raters vote on each, the label is the mode (0.8, 13.7, 51.1, 34.4 and 0 % for grades 0 to 4).
+             107 raters vote on each, the label is the mode (0.8, 13.7, 51.1, 34.4 and 0 % for
+             grades 0 to 4).
 extra        taken out of the pool and graded by hand, without votes: 359 of 10,432 labelled pictures, 149 : 210
-             strongly distorted (grade 0) and pristine (grade 4). Only they have grade 4, as in the paper: a source
-             detector can pass for a quality model there, so report them separately.
+             strongly distorted (grade 0) and pristine (grade 4). Only they have grade 4, as in the
+             paper: a source detector can pass for a quality model there, so report them separately.
 pool         unlabelled. "pristine": untouched scenes and some mildly damaged ones, so its grades are distributed
-             otherwise than the labelled ones' (as in the paper); "matched": the law of the labelled part (control).
+             otherwise than the labelled ones' (as in the paper); "matched": the law of the labelled
+             part (control).
 
-The truth stays beside each picture: true_quality (graders.quality of the stored pixels), true_grade, its defects.
-Every picture has a content of its own. Defects read "blur4+jpeg3": in the order they struck, with the level of
-sim.distortions. Lengths in px are scaled by side / 200, so that defects show the same at every size.
-"""
+The truth stays beside each picture: true_quality (graders.quality of the stored pixels),
+true_grade, its defects. Every picture has a content of its own. Defects read "blur4+jpeg3": in the
+order they struck, with the level of sim.distortions. Lengths in px are scaled by side / 200, so
+that defects show the same at every size."""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ from .workers import one_thread
 CHUNK = 32  # pictures that are made, and resumed, at a time
 
 
-EXTRAS, ZEROS = 359 / 10432, 149 / 359  # share of extras in the labelled part, share of grade 0 in the extras
+EXTRAS, ZEROS = (
+    359 / 10432,
+    149 / 359,
+)  # share of extras in the labelled part, share of grade 0 in the extras
 
 
 POOLS = ("pristine", "matched")
@@ -50,7 +56,8 @@ TOUCHED = 0.45  # share of the pristine pool that has any defect
 TOLERANCE = 0.06  # how near a picture must come to the quality it was meant to have
 
 
-# Quantiles of quality in KonIQ-10k: the maximum likelihood opinion of each picture's votes under sim.graders.
+# Quantiles of quality in KonIQ-10k: the maximum likelihood opinion of each picture's votes under
+# sim.graders.
 KONIQ = (
     (0, 0.005, 0.01, 0.02, 0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 0.95, 0.98, 0.99, 1),
     (.05, .114, .152, .196, .270, .336, .425, .488, .535, .572, .606, .638, .666, .700, .726, .751, .768, .86),
@@ -58,7 +65,8 @@ KONIQ = (
 
 
 class Defect(NamedTuple):
-    """A type of sim.distortions, under a short name, and those of its levels that can be seen, mildest first.
+    """A type of sim.distortions, under a short name, and those of its levels that can be seen,
+    mildest first.
 
     onset: 1 for types whose mildest level is already much; in a mixture they set in later."""
 
@@ -68,7 +76,8 @@ class Defect(NamedTuple):
     onset: int = 0
 
 
-STAGES: tuple[tuple[Defect, ...], ...] = (  # what can happen to a photograph, in this order, one of each at most
+# what can happen to a photograph, in this order, one of each at most
+STAGES: tuple[tuple[Defect, ...], ...] = (
     (Defect("blur", 1, (2, 3, 4, 5)), Defect("lens", 2, (2, 3, 4, 5)), Defect("motion", 3, (2, 3, 4, 5))),
     (Defect("bright", 16, (1, 2, 3, 4, 5)), Defect("dark", 17, (1, 2, 3, 4, 5)),
      Defect("contrast", 25, (2, 1)), Defect("contrast", 25, (4, 5))),
@@ -88,11 +97,12 @@ class Picture(NamedTuple):
 
 
 def picture(key: object, size: int, target: float) -> Picture:
-    """The scene of this key with defects that bring its quality near to `target`; untouched when that is 1 or more.
+    """The scene of this key with defects that bring its quality near to `target`; untouched when
+    that is 1 or more.
 
-    Types are drawn first; how strong they are is then searched, all rising together, until the measured quality is
-    within TOLERANCE. Where they can't bring this content there, others are tried, more of them at a time and less
-    strictly; in the end the nearest found is taken."""
+    Types are drawn first; how strong they are is then searched, all rising together, until the
+    measured quality is within TOLERANCE. Where they can't bring this content there, others are
+    tried, more of them at a time and less strictly; in the end the nearest found is taken."""
     rng, clean = seeding.rng("defects", key), scene(key, size)
     truth = photo_raters.Look(clean)
     best = untouched = _measured(truth, clean, "")
@@ -118,23 +128,34 @@ def picture(key: object, size: int, target: float) -> Picture:
 
 
 def _ladder(rng: np.random.Generator, n: int) -> list[dict[int, tuple[Defect, int]]]:
-    """Defects of n random stages, one rung for each step up of one of them: {stage: (type, level)}, ever stronger."""
+    """Defects of n random stages, one rung for each step up of one of them: {stage: (type, level)},
+    ever stronger."""
     events = []
     for stage in rng.choice(len(STAGES), n, replace=False).tolist():
         defect = STAGES[stage][rng.integers(len(STAGES[stage]))]
-        first, pace = rng.random(), rng.uniform(1, 2.5)  # when it sets in, and how fast it gets worse
-        events += [(pace * (first + defect.onset + i), stage, (defect, level)) for i, level in enumerate(defect.levels)]
+        first, pace = (
+            rng.random(),
+            rng.uniform(1, 2.5),
+        )  # when it sets in, and how fast it gets worse
+        events += [
+            (pace * (first + defect.onset + i), stage, (defect, level))
+            for i, level in enumerate(defect.levels)
+        ]
     ladder: list[dict[int, tuple[Defect, int]]] = []
     for _, stage, state in sorted(events):
         ladder.append((ladder[-1] if ladder else {}) | {stage: state})
     return ladder
 
 
-def _struck(clean: np.ndarray, rung: dict[int, tuple[Defect, int]], key: object, size: int) -> tuple[np.ndarray, str]:
+def _struck(
+    clean: np.ndarray, rung: dict[int, tuple[Defect, int]], key: object, size: int
+) -> tuple[np.ndarray, str]:
     """The picture after the defects of a rung, and their names."""
     seen, names = clean, []
     for _, (defect, level) in sorted(rung.items()):
-        seen = distort(seen, defect.kind, level, seeding.rng("defect", key, defect.kind), scale=size / 200)
+        seen = distort(
+            seen, defect.kind, level, seeding.rng("defect", key, defect.kind), scale=size / 200
+        )
         names.append(f"{defect.name}{level}")
     return seen, "+".join(names)
 
@@ -145,15 +166,20 @@ def _measured(clean: photo_raters.Look, seen: np.ndarray, defects: str) -> Pictu
 
 
 def _miss(found: Picture, target: float) -> float:
-    """How far from its target a picture is; one that should have a defect and looks like having none is far off.
+    """How far from its target a picture is; one that should have a defect and looks like having
+    none is far off.
 
-    Too bad counts more than too good: mild damage is harder to come by, and the shares of grades 2 and 3 feel it."""
-    return max(found.quality - target, 1.3 * (target - found.quality)) + (found.quality > 0.9 > target)
+    Too bad counts more than too good: mild damage is harder to come by, and the shares of grades 2
+    and 3 feel it."""
+    return max(found.quality - target, 1.3 * (target - found.quality)) + (
+        found.quality > 0.9 > target
+    )
 
 
 # ---------------------------------------------------------------- what each part is made of
 def _target(part: str, rng: np.random.Generator) -> float:
-    """The quality that a picture of this part is meant to have: "koniq-like", "extra0", "extra4" or "pristine"."""
+    """The quality that a picture of this part is meant to have: "koniq-like", "extra0", "extra4" or
+    "pristine"."""
     if part == "extra0":
         return rng.uniform(0.01, 0.03)
     if part == "extra4" or (part == "pristine" and rng.random() > TOUCHED):
@@ -176,18 +202,26 @@ def make_koka10k(
     processes: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Write the set as a data folder (frame.csv, pixels.npy, dataset.json last); returns the folder.
+    """Write the set as a data folder (frame.csv, pixels.npy, dataset.json last); returns the
+    folder.
 
-    labelled: pictures with a grade, extras among them; pool: pictures without (split "pool", grade -1); size: side in
-    px; fractions: train, val, test, split per grade by floor_split. processes: worker processes of one thread each,
-    started afresh, so a script needs `if __name__ == "__main__":`; any number gives the same files, byte for byte.
-    Columns besides those of every frame: true_quality, true_grade, c1..c5 (votes; 0 where none voted), raters, defects,
-    n_defects, moved (taken out of the pool). score is the mean vote, 1 to 5.
-    Killed and called again, it goes on where it was. A finished folder with these settings is left as it is, unless
-    the code now makes other pictures; one with other settings raises ValueError, as bad arguments do."""
+    labelled: pictures with a grade, extras among them; pool: pictures without (split "pool", grade
+    -1); size: side in px; fractions: train, val, test, split per grade by floor_split. processes:
+    worker processes of one thread each, started afresh, so a script needs `if __name__ ==
+    "__main__":`; any number gives the same files, byte for byte. Columns besides those of every
+    frame: true_quality, true_grade, c1..c5 (votes; 0 where none voted), raters, defects, n_defects,
+    moved (taken out of the pool). score is the mean vote, 1 to 5. Killed and called again, it goes
+    on where it was. A finished folder with these settings is left as it is, unless the code now
+    makes other pictures; one with other settings raises ValueError, as bad arguments do."""
     folder = Path(folder)
-    settings = {"labelled": labelled, "pool": pool, "size": size, "fractions": list(fractions), "pool_kind": pool_kind,
-                "seed": seed}  # fmt: skip
+    settings = {
+        "labelled": labelled,
+        "pool": pool,
+        "size": size,
+        "fractions": list(fractions),
+        "pool_kind": pool_kind,
+        "seed": seed,
+    }
     _check(settings)
     rows = _rows(settings)
     if _finished(folder, settings, rows):
@@ -200,10 +234,17 @@ def make_koka10k(
     store.write_table(folder / "frame.csv", frame)
     os.replace(part / "pixels.npy", folder / "pixels.npy")
     store.journal(folder / "pixels.npy")
-    store.write_json(folder / "dataset.json", {
-        "name": "KOKA10K-like", "simulated": True, "size": size, "classes": 5, "settings": settings,
-        "key": store.settings_hash(settings),
-    })  # fmt: skip
+    store.write_json(
+        folder / "dataset.json",
+        {
+            "name": "KOKA10K-like",
+            "simulated": True,
+            "size": size,
+            "classes": 5,
+            "settings": settings,
+            "key": store.settings_hash(settings),
+        },
+    )
     shutil.rmtree(part)
     return folder
 
@@ -218,7 +259,9 @@ def _check(settings: dict) -> None:
         wrong.append(f"pool_kind is {settings['pool_kind']!r}, expected one of {', '.join(POOLS)}")
     if wrong:
         raise ValueError("; ".join(wrong))
-    floor_split(np.zeros(1, int), None, settings["fractions"])  # raises where the fractions are wrong
+    floor_split(
+        np.zeros(1, int), None, settings["fractions"]
+    )  # raises where the fractions are wrong
 
 
 class Row(NamedTuple):
@@ -238,7 +281,9 @@ def _rows(settings: dict) -> list[Row]:
         law = (1 - EXTRAS, EXTRAS * ZEROS, EXTRAS * (1 - ZEROS))
         rng = seeding.rng("matched pool", settings["seed"])
         rest = rng.choice(["koniq-like", "extra0", "extra4"], settings["pool"], p=law).tolist()
-    rows = [Row(f"k{i:06d}", "koniq-like", "koniq-like") for i in range(settings["labelled"] - extras)]
+    rows = [
+        Row(f"k{i:06d}", "koniq-like", "koniq-like") for i in range(settings["labelled"] - extras)
+    ]
     for i, part in enumerate(["extra0"] * zeros + ["extra4"] * (extras - zeros) + rest):
         rows.append(Row(f"p{i:06d}", "extra" if i < extras else "pool", part))
     return rows
@@ -253,13 +298,19 @@ def _make(rows: list[Row], size: int, seed: int) -> tuple[np.ndarray, list[dict]
         one = picture(key, size, _target(row.part, rng))
         raters = photo_raters.rater_counts(1, rng) * (row.source == "koniq-like")
         made.append(one.pixels)
-        table.append({"quality": one.quality, "defects": one.defects,
-                      "votes": photo_raters.votes([one.quality], raters, rng)[0].tolist()})  # fmt: skip
+        table.append(
+            {
+                "quality": one.quality,
+                "defects": one.defects,
+                "votes": photo_raters.votes([one.quality], raters, rng)[0].tolist(),
+            }
+        )
     return np.stack(made), table
 
 
 def _finished(folder: Path, settings: dict, rows: list[Row]) -> bool:
-    """Whether the folder holds this set, as today's code makes it (three of its pictures are made again to see)."""
+    """Whether the folder holds this set, as today's code makes it (three of its pictures are made
+    again to see)."""
     file = folder / "dataset.json"
     if not file.exists():
         return False
@@ -270,7 +321,9 @@ def _finished(folder: Path, settings: dict, rows: list[Row]) -> bool:
             for k in sorted({*found, *settings})
             if found.get(k) != settings.get(k)
         )
-        raise ValueError(f"{paths.shown(folder)} holds a data set of other settings ({differ}); move it away")
+        raise ValueError(
+            f"{paths.shown(folder)} holds a data set of other settings ({differ}); move it away"
+        )
     try:
         pixels = np.load(folder / "pixels.npy", mmap_mode="r")
         frame = store.read_table(folder / "frame.csv")
@@ -281,14 +334,19 @@ def _finished(folder: Path, settings: dict, rows: list[Row]) -> bool:
     return len(frame) == len(pixels) == len(rows) and np.array_equal(pixels[some], again)
 
 
-def _all_pictures(part: Path, rows: list[Row], settings: dict, processes: int, progress: bool) -> list[dict]:
-    """Make what is not there yet into part/pixels.npy, with a part/<chunk>.json for each finished chunk of rows."""
+def _all_pictures(
+    part: Path, rows: list[Row], settings: dict, processes: int, progress: bool
+) -> list[dict]:
+    """Make what is not there yet into part/pixels.npy, with a part/<chunk>.json for each finished
+    chunk of rows."""
     size, seed = settings["size"], settings["seed"]
     chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
     pixels = _begun(part, chunks, size, seed)
     todo = [i for i in range(len(chunks)) if not (part / f"{i}.json").exists()]
     done = sum(len(chunks[i]) for i in range(len(chunks)) if i not in set(todo))
-    with tqdm(total=len(rows), initial=done, unit="picture", desc="simulated", disable=not progress) as bar:
+    with tqdm(
+        total=len(rows), initial=done, unit="picture", desc="simulated", disable=not progress
+    ) as bar:
         for i, (made, table) in _work([chunks[i] for i in todo], todo, size, seed, processes):
             pixels[i * CHUNK : i * CHUNK + len(made)] = made
             pixels.flush()
@@ -296,16 +354,22 @@ def _all_pictures(part: Path, rows: list[Row], settings: dict, processes: int, p
             file.with_suffix(".new").write_text(json.dumps(table))
             os.replace(file.with_suffix(".new"), file)
             bar.update(len(made))
-    return [entry for i in range(len(chunks)) for entry in json.loads((part / f"{i}.json").read_text())]
+    return [
+        entry for i in range(len(chunks)) for entry in json.loads((part / f"{i}.json").read_text())
+    ]
 
 
 def _begun(part: Path, chunks: list[list[Row]], size: int, seed: int) -> np.memmap:
-    """The pixels that an earlier call left, if they are whole and today's code makes the same; else fresh ones."""
+    """The pixels that an earlier call left, if they are whole and today's code makes the same; else
+    fresh ones."""
     shape = (sum(map(len, chunks)), size, size, 3)
     finished = [i for i in range(len(chunks)) if (part / f"{i}.json").exists()]
     try:
         pixels = np.lib.format.open_memmap(part / "pixels.npy", mode="r+")
-        same = [np.array_equal(pixels[i * CHUNK], _make(chunks[i][:1], size, seed)[0][0]) for i in finished[-1:]]
+        same = [
+            np.array_equal(pixels[i * CHUNK], _make(chunks[i][:1], size, seed)[0][0])
+            for i in finished[-1:]
+        ]
         if pixels.shape == shape and pixels.dtype == np.uint8 and all(same):
             return pixels
     except (OSError, ValueError):
@@ -323,8 +387,16 @@ def _work(
         for number, chunk in zip(numbers, chunks, strict=True):
             yield number, _make(chunk, size, seed)
         return
-    with one_thread(), ProcessPoolExecutor(min(processes, len(chunks)), mp_context=get_context("spawn")) as workers:
-        waiting = {workers.submit(_make, chunk, size, seed): n for n, chunk in zip(numbers, chunks, strict=True)}
+    with (
+        one_thread(),
+        ProcessPoolExecutor(
+            min(processes, len(chunks)), mp_context=get_context("spawn")
+        ) as workers,
+    ):
+        waiting = {
+            workers.submit(_make, chunk, size, seed): n
+            for n, chunk in zip(numbers, chunks, strict=True)
+        }
         for future in as_completed(list(waiting)):
             yield waiting.pop(future), future.result()
 
@@ -335,20 +407,35 @@ def _frame(rows: list[Row], table: list[dict], settings: dict) -> pd.DataFrame:
     votes = np.array([entry["votes"] for entry in table])
     raters = votes.sum(axis=1)
     quality = np.array([entry["quality"] for entry in table])
-    voted, moved = (frame["source"] == "koniq-like").to_numpy(), (frame["source"] == "extra").to_numpy()
+    voted, moved = (
+        (frame["source"] == "koniq-like").to_numpy(),
+        (frame["source"] == "extra").to_numpy(),
+    )
     grade = np.full(len(frame), -1)
     grade[voted] = photo_raters.mode_grade(votes[voted])
     grade[moved] = frame.loc[moved, "part"].map({"extra0": 0, "extra4": 4})
     split = np.full(len(frame), "pool", dtype=object)
     group = "scene-" + frame["id"]
     labelled = grade >= 0
-    split[labelled] = floor_split(grade[labelled], group[labelled], settings["fractions"], settings["seed"])
+    split[labelled] = floor_split(
+        grade[labelled], group[labelled], settings["fractions"], settings["seed"]
+    )
     defects = [entry["defects"] for entry in table]
-    return pd.DataFrame({
-        "id": frame["id"], "path": "", "group": group, "source": frame["source"], "split": split, "grade": grade,
-        "score": np.where(voted, votes @ np.arange(1, 6) / np.maximum(raters, 1), np.nan),
-        "true_quality": quality, "true_grade": photo_raters.true_grade(quality),
-        **{f"c{k + 1}": votes[:, k] for k in range(5)}, "raters": raters,
-        "defects": [d or "untouched" for d in defects], "n_defects": [len(d.split("+")) if d else 0 for d in defects],
-        "moved": moved,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "id": frame["id"],
+            "path": "",
+            "group": group,
+            "source": frame["source"],
+            "split": split,
+            "grade": grade,
+            "score": np.where(voted, votes @ np.arange(1, 6) / np.maximum(raters, 1), np.nan),
+            "true_quality": quality,
+            "true_grade": photo_raters.true_grade(quality),
+            **{f"c{k + 1}": votes[:, k] for k in range(5)},
+            "raters": raters,
+            "defects": [d or "untouched" for d in defects],
+            "n_defects": [len(d.split("+")) if d else 0 for d in defects],
+            "moved": moved,
+        }
+    )

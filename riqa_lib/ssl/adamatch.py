@@ -1,14 +1,15 @@
-"""AdaMatch: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised Learning and Domain Adaptation", ICLR 2022.
+"""AdaMatch: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised Learning and Domain
+Adaptation", ICLR 2022.
 
     p_x = softmax(f(x)), p_w = softmax(f(weak(u))), no gradient
     P_t <- m P_t + (1-m) mean p_x;   P_u <- the same of p_w, from the first batch's mean on;   q ~ p_w P_t / P_u, rows sum to 1
     cut = tau mean_B max p_x;   mask = 1[max q >= cut]
     L = mean CE(x, y) + lambda_u(t) * mean over all M of mask * CE(f(strong(u)), argmax q)
 
-The paper's choices where the best-known code (USB) leaves them out, as settings: `labelled_strong` (CE is the mean over both views
-of x), `interpolate`, `window`, `ramp`. Ours: P_t starts at the labelled grades' shares (both start it uniform, and after 1,000
-steps with m = .999 it would still be 37 % uniform) and may stay there (`moving`); `weak`, `soft` and `start` as for FixMatch.
-"""
+The paper's choices where the best-known code (USB) leaves them out, as settings: `labelled_strong`
+(CE is the mean over both views of x), `interpolate`, `window`, `ramp`. Ours: P_t starts at the
+labelled grades' shares (both start it uniform, and after 1,000 steps with m = .999 it would still
+be 37 % uniform) and may stay there (`moving`); `weak`, `soft` and `start` as for FixMatch."""
 
 from __future__ import annotations
 
@@ -21,11 +22,19 @@ from torch import Tensor, nn
 
 from ..networks.views import View
 from .base import Batch, Method, forward_views
-from .parts import PriorAlignment, QueueAlignment, check, masked_mean, soft_cross_entropy, target_shares
+from .parts import (
+    PriorAlignment,
+    QueueAlignment,
+    check,
+    masked_mean,
+    soft_cross_entropy,
+    target_shares,
+)
 
 
 class AdaMatch(Method):
-    """A threshold relative to the confidence on labelled pictures; predictions aligned with those on labelled pictures."""
+    """A threshold relative to the confidence on labelled pictures; predictions aligned with those
+    on labelled pictures."""
 
     unlabelled_views = ("weak", "strong")
     step: Tensor
@@ -36,73 +45,117 @@ class AdaMatch(Method):
         """Defaults: USB's, but for align_to."""
 
         name: str = "adamatch"
-        tau: float = 0.95  # share of the mean confidence on labelled pictures that is needed (paper: 0.9)
+        tau: float = (
+            0.95  # share of the mean confidence on labelled pictures that is needed (paper: 0.9)
+        )
         lambda_u: float = 1.0  # weight of the unlabelled loss
         momentum: float = 0.999  # m of P_t, and of P_u where window = 0
-        align_to: str = "prior"  # where P_t starts: "prior", the labelled grades' shares, or "uniform" (paper, USB)
-        moving: bool = True  # P_t follows the predictions on labelled pictures; False: it stays where it starts
-        window: int = 0  # P_u is the mean of this many batches, uniform ones at first (paper: 128); 0: a running mean
-        labelled_strong: bool = False  # learn from the strong view of the labelled pictures too (paper: True)
-        interpolate: bool = False  # labelled logits at random between those with and without u in the batch (paper: True)
-        ramp: int = 0  # lambda_u rises as a half cosine over this many steps (paper: half of all); 0: at once
+        # where P_t starts: "prior", the labelled grades' shares, or "uniform" (paper, USB)
+        align_to: str = "prior"
+        # P_t follows the predictions on labelled pictures; False: it stays where it starts
+        moving: bool = True
+        # P_u is the mean of this many batches, uniform ones at first (paper: 128); 0: a running
+        # mean
+        window: int = 0
+        labelled_strong: bool = (
+            False  # learn from the strong view of the labelled pictures too (paper: True)
+        )
+        # labelled logits at random between those with and without u in the batch (paper: True)
+        interpolate: bool = False
+        # lambda_u rises as a half cosine over this many steps (paper: half of all); 0: at once
+        ramp: int = 0
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         soft: bool = False  # q as it is, instead of its argmax
         start: int = 0  # steps on labels alone before pseudo-labels count
 
         def __post_init__(self) -> None:
-            check(self, ("tau", "momentum"), weak=("train", "eval", "ema"), align_to=("prior", "uniform"))
+            check(
+                self,
+                ("tau", "momentum"),
+                weak=("train", "eval", "ema"),
+                align_to=("prior", "uniform"),
+            )
 
     def __init__(self, net: nn.Module, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config, self.labelled_strong = config, config.labelled_strong
-        target = target_shares(prior, config.align_to)  # P_t is alignment.prior, P_u is alignment.mean
+        target = target_shares(
+            prior, config.align_to
+        )  # P_t is alignment.prior, P_u is alignment.mean
         self.alignment: PriorAlignment | QueueAlignment = (
-            QueueAlignment(target, config.window, fill=torch.full_like(prior, 1 / classes)) if config.window
+            QueueAlignment(target, config.window, fill=torch.full_like(prior, 1 / classes))
+            if config.window
             else PriorAlignment(target, config.momentum)
-        )  # fmt: skip
+        )
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self.register_buffer("cut", torch.zeros(()))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         names = ("s",) * self.labelled_strong + self.unlabelled_views
         given = {"s": batch.s, **batch.u} if batch.s else batch.u
-        (z_x, _), *z_xs, (z_w, _), (z_s, _) = self.look(replace(batch, u=given), names, self.config.weak)
+        (z_x, _), *z_xs, (z_w, _), (z_s, _) = self.look(
+            replace(batch, u=given), names, self.config.weak
+        )
         both = [z_x, *(z for z, _ in z_xs)]  # the labelled pictures' views: one or two
         if self.config.interpolate:
             alone = self.without_pool([batch.x, *(given[n] for n in names if n == "s")])
-            both = [z + torch.rand_like(z) * (z_alone - z) for z, z_alone in zip(both, alone, strict=True)]
+            both = [
+                z + torch.rand_like(z) * (z_alone - z)
+                for z, z_alone in zip(both, alone, strict=True)
+            ]
         return self.terms(both[0], batch.y, z_w, z_s, *both[1:])
 
     def without_pool(self, views: list[View]) -> list[Tensor]:
-        """Logits of labelled views with no other picture in the batch; running statistics stay as they were."""
+        """Logits of labelled views with no other picture in the batch; running statistics stay as
+        they were."""
         before = [b.clone() for b in self.net.buffers()]
         seen = forward_views(self.net, views)
         for buffer, value in zip(self.net.buffers(), before, strict=True):
             buffer.data.copy_(value)
         return [logits for logits, _ in seen]
 
-    def terms(self, z_x: Tensor, y: Tensor, z_w: Tensor, z_s: Tensor, z_xs: Tensor | None = None) -> dict[str, Tensor]:
-        """The loss from logits alone: z_x and z_xs, x's weak and strong view, (B, C), y (B,), z_w and z_s (M, C).
-        Moves the method's state one step on."""
+    def terms(
+        self, z_x: Tensor, y: Tensor, z_w: Tensor, z_s: Tensor, z_xs: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """The loss from logits alone: z_x and z_xs, x's weak and strong view, (B, C), y (B,), z_w
+        and z_s (M, C). Moves the method's state one step on."""
         c = self.config
         p_x, p_w = z_x.detach().softmax(dim=1), z_w.detach().softmax(dim=1)  # (B, C), (M, C)
         if c.moving:
-            self.alignment.prior.lerp_(p_x.mean(dim=0).to(self.alignment.prior.dtype), 1 - c.momentum)
+            self.alignment.prior.lerp_(
+                p_x.mean(dim=0).to(self.alignment.prior.dtype), 1 - c.momentum
+            )
         q = self.alignment(p_w)
         self.cut.copy_(c.tau * p_x.max(dim=1).values.mean())
         confidence, label = q.max(dim=1)
         mask = (confidence >= self.cut).to(q.dtype)  # (M,)
-        each = soft_cross_entropy(q, z_s) if c.soft else F.cross_entropy(z_s, label, reduction="none")
+        each = (
+            soft_cross_entropy(q, z_s) if c.soft else F.cross_entropy(z_s, label, reduction="none")
+        )
         sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, each)
         if z_xs is not None:
             sup_loss = (sup_loss + F.cross_entropy(z_xs, y)) / 2
         t = (self.step / c.ramp).clamp(max=1) if c.ramp else torch.ones_like(self.cut)
         weight = c.lambda_u * (0.5 - 0.5 * torch.cos(math.pi * t)) * (self.step >= c.start)
         self.step += 1
-        terms = {"sup_loss": sup_loss, "unsup_loss": unsup_loss, "kept": mask.mean(), "cut": self.cut}
-        terms |= {f"{name}_{k}": v for name, row in (("P_t", self.alignment.prior), ("P_u", self.alignment.mean))
-                  for k, v in enumerate(row)}  # fmt: skip
-        return {"loss": sup_loss + weight * unsup_loss} | {k: v.detach().clone() for k, v in terms.items()}
+        terms = {
+            "sup_loss": sup_loss,
+            "unsup_loss": unsup_loss,
+            "kept": mask.mean(),
+            "cut": self.cut,
+        }
+        terms |= {
+            f"{name}_{k}": v
+            for name, row in (("P_t", self.alignment.prior), ("P_u", self.alignment.mean))
+            for k, v in enumerate(row)
+        }
+        return {"loss": sup_loss + weight * unsup_loss} | {
+            k: v.detach().clone() for k, v in terms.items()
+        }
 
     def selected(self, p: Tensor) -> Tensor:
-        return self.alignment.apply_to(p).max(dim=1).values >= self.cut if self.step > 0 else super().selected(p)
+        return (
+            self.alignment.apply_to(p).max(dim=1).values >= self.cut
+            if self.step > 0
+            else super().selected(p)
+        )

@@ -1,8 +1,8 @@
 """What every method shares: its batch, and one forward pass for all views.
 
-A method is an nn.Module that names the views it needs and returns {"loss", terms, metrics} from forward(batch); the training
-loop knows nothing else. State lives in buffers, so state_dict() is the whole of it.
-"""
+A method is an nn.Module that names the views it needs and returns {"loss", terms, metrics} from
+forward(batch); the training loop knows nothing else. State lives in buffers, so state_dict() is the
+whole of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from ..networks.views import WEAK, Policy, View
 @dataclass
 class Batch:
     """x: B labelled pictures (weak view), y (B,) grades, index (B,) their rows in the labelled set;
-    s: their strong view, for methods that ask; u: the M unlabelled pictures, one View of each name asked for."""
+    s: their strong view, for methods that ask; u: the M unlabelled pictures, one View of each name
+    asked for."""
 
     x: View
     y: Tensor
@@ -28,12 +29,15 @@ class Batch:
 
 
 def forward_views(net: nn.Module, views: list[View]) -> list[tuple[Tensor, Tensor]]:
-    """One pass over all views, in the network's present mode: [(logits, feature)] per view, in fp32."""
+    """One pass over all views, in the network's present mode: [(logits, feature)] per view, in
+    fp32."""
     sizes = [len(v.images) for v in views]
     keep = None
     if any(v.keep is not None for v in views):
         tokens = next(v.keep.shape[1] for v in views if v.keep is not None)
-        keep = torch.cat([v.images.new_ones(len(v.images), tokens) if v.keep is None else v.keep for v in views])
+        keep = torch.cat(
+            [v.images.new_ones(len(v.images), tokens) if v.keep is None else v.keep for v in views]
+        )
     logits, feature = net(torch.cat([v.images for v in views]), keep)
     return list(zip(logits.float().split(sizes), feature.float().split(sizes), strict=True))
 
@@ -53,14 +57,17 @@ class Method(nn.Module):
         super().__init__()
         self.net: Any = net
         self.classes = classes
-        self.teacher: list[nn.Module] = []  # the averaged network, from the loop; in a list, so that it is no submodule
+        self.teacher: list[
+            nn.Module
+        ] = []  # the averaged network, from the loop; in a list, so that it is no submodule
 
     def look(self, batch: Batch, names: tuple[str, ...], weak: str) -> list[tuple[Tensor, Tensor]]:
         """(logits, feature) of batch.x and of the unlabelled views named, in that order.
 
-        weak: how the view called "weak" is seen, where its output only makes targets: "train" = in the one common pass
-        (the peers' way: dropout and batch statistics on); "eval" = the network in evaluation mode, no gradient;
-        "ema" = its running average in evaluation mode, no gradient."""
+        weak: how the view called "weak" is seen, where its output only makes targets: "train" = in
+        the one common pass (the peers' way: dropout and batch statistics on); "eval" = the network
+        in evaluation mode, no gradient; "ema" = its running average in evaluation mode, no
+        gradient."""
         if weak == "train" or "weak" not in names:
             return forward_views(self.net, [batch.x, *(batch.u[n] for n in names)])
         teacher = self.net if weak == "eval" else self.teacher[0]
@@ -78,9 +85,11 @@ class Method(nn.Module):
         raise TypeError(f"{type(self).__name__} has no forward(batch)")
 
     def selected(self, p: Tensor) -> Tensor:
-        """Which pictures with probabilities p (N, C) would be given a pseudo-label; (N,) bool. None, by default."""
+        """Which pictures with probabilities p (N, C) would be given a pseudo-label; (N,) bool.
+        None, by default."""
         return torch.zeros(len(p), dtype=torch.bool, device=p.device)
 
     def validation(self, net: nn.Module, material: Any) -> dict[str, float] | None:
-        """Validation metrics of the averaged network (material: train.Material); None for the loop's own."""
+        """Validation metrics of the averaged network (material: train.Material); None for the
+        loop's own."""
         return None

@@ -1,4 +1,5 @@
-"""CoMatch: Li, Xiong & Hoi, "CoMatch: Semi-supervised Learning with Contrastive Graph Regularization", ICCV 2021.
+"""CoMatch: Li, Xiong & Hoi, "CoMatch: Semi-supervised Learning with Contrastive Graph
+Regularization", ICCV 2021.
 
     f = L2(W2 ReLU(W1 h)), h the network's feature;   T: temperature
     q0 = softmax(f(weak(u))), moved to a target distribution by the mean of the last batches
@@ -9,10 +10,10 @@
     L = mean CE(x, y) + lambda_u * mean over all M of mask * H(q, f(s0(u)))
         + lambda_c * mean_i H(W_i, softmax_j(f_s0,i . f_s1,j / T))
 
-Beside the best-known code (USB): the memory wraps row by row (there, rows that don't fit are dropped), it is full when every row
-was written, whatever the epoch, and features have an epsilon. Ours: the target distribution is the labelled grades' shares
-(`align_to`; paper and USB: uniform); `weak` and `start` as for FixMatch.
-"""
+Beside the best-known code (USB): the memory wraps row by row (there, rows that don't fit are
+dropped), it is full when every row was written, whatever the epoch, and features have an epsilon.
+Ours: the target distribution is the labelled grades' shares (`align_to`; paper and USB: uniform);
+`weak` and `start` as for FixMatch."""
 
 from __future__ import annotations
 
@@ -24,7 +25,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import Batch, Method
-from .parts import Projection, Queue, QueueAlignment, check, masked_mean, soft_cross_entropy, target_shares
+from .parts import (
+    Projection,
+    Queue,
+    QueueAlignment,
+    check,
+    masked_mean,
+    soft_cross_entropy,
+    target_shares,
+)
 
 
 class CoMatch(Method):
@@ -43,18 +52,28 @@ class CoMatch(Method):
         lambda_c: float = 1.0  # weight of the graph's loss
         alpha: float = 0.9  # share of the network's own prediction in q; the rest is the memory's
         temperature: float = 0.2  # T above
-        edge: float = 0.8  # least W_ij; with few classes nearly all confident pairs of one class have it
+        edge: float = (
+            0.8  # least W_ij; with few classes nearly all confident pairs of one class have it
+        )
         dim: int = 64  # of the features f
-        slope: float = 0.0  # of the projection's activation on negatives (authors' code for small pictures: 0.1)
-        bank: int = 512  # pictures in the memory, labelled and unlabelled (USB: 32 batches, the authors: 5 larger ones)
+        # of the projection's activation on negatives (authors' code for small pictures: 0.1)
+        slope: float = 0.0
+        # pictures in the memory, labelled and unlabelled (USB: 32 batches, the authors: 5 larger
+        # ones)
+        bank: int = 512
         queue: int = 32  # batches whose mean prediction is aligned
         align_to: str = "prior"  # "prior", the labelled grades' shares, or "uniform" (paper, USB)
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         start: int = 0  # steps on labels alone before the other terms count
 
         def __post_init__(self) -> None:
-            check(self, ("tau", "alpha", "edge"), ("dim", "bank", "queue"), weak=("train", "eval", "ema"),
-                  align_to=("prior", "uniform"))  # fmt: skip
+            check(
+                self,
+                ("tau", "alpha", "edge"),
+                ("dim", "bank", "queue"),
+                weak=("train", "eval", "ema"),
+                align_to=("prior", "uniform"),
+            )
             if self.temperature <= 0:
                 raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
@@ -69,34 +88,62 @@ class CoMatch(Method):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         seen = self.look(batch, self.unlabelled_views, self.config.weak)
         (z_x, h_x), (z_w, h_w), (z_s, h_s), (_, h_s1) = seen
-        f_x, f_w, f_s, f_s1 = self.projection(torch.cat([h_x, h_w, h_s, h_s1])).split([len(h) for _, h in seen])
+        f_x, f_w, f_s, f_s1 = self.projection(torch.cat([h_x, h_w, h_s, h_s1])).split(
+            [len(h) for _, h in seen]
+        )
         with torch.autocast(z_x.device.type, enabled=False):  # similarities in fp32
             return self.terms(z_x, batch.y, f_x, z_w, f_w, z_s, f_s, f_s1)
 
-    def terms(self, z_x: Tensor, y: Tensor, f_x: Tensor, z_w: Tensor, f_w: Tensor, z_s: Tensor, f_s: Tensor, f_s1: Tensor
-              ) -> dict[str, Tensor]:  # fmt: skip
-        """The loss from logits and features (of length 1) alone: z_x (B, C), y (B,), f_x (B, d), the other z (M, C) and
-        f (M, d). Moves the method's state one step on."""
+    def terms(
+        self,
+        z_x: Tensor,
+        y: Tensor,
+        f_x: Tensor,
+        z_w: Tensor,
+        f_w: Tensor,
+        z_s: Tensor,
+        f_s: Tensor,
+        f_s1: Tensor,
+    ) -> dict[str, Tensor]:
+        """The loss from logits and features (of length 1) alone: z_x (B, C), y (B,), f_x (B, d),
+        the other z (M, C) and f (M, d). Moves the method's state one step on."""
         c, f_x, f_w = self.config, f_x.detach(), f_w.detach()
         q0 = self.alignment(z_w.detach().softmax(dim=1))  # (M, C)
-        near, full = (f_w @ self.memory.f.T / c.temperature).softmax(dim=1), self.memory.full()  # (M, bank), ()
+        near, full = (
+            (f_w @ self.memory.f.T / c.temperature).softmax(dim=1),
+            self.memory.full(),
+        )  # (M, bank), ()
         q = torch.where(full, c.alpha * q0 + (1 - c.alpha) * (near @ self.memory.p), q0)
-        self.memory.write(torch.cat([f_w, f_x]), torch.cat([q0, F.one_hot(y, self.classes).to(q0.dtype)]))
+        self.memory.write(
+            torch.cat([f_w, f_x]), torch.cat([q0, F.one_hot(y, self.classes).to(q0.dtype)])
+        )
         confidence, label = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
         graph = (q @ q.T).fill_diagonal_(1)  # (M, M)
         graph = torch.where(graph >= c.edge, graph, 0.0)
         edges = (graph > 0).to(q.dtype).sum(dim=1).mean() - 1
         graph = graph / graph.sum(dim=1, keepdim=True)
-        sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, soft_cross_entropy(q, z_s))
+        sup_loss, unsup_loss = (
+            F.cross_entropy(z_x, y),
+            masked_mean(mask, soft_cross_entropy(q, z_s)),
+        )
         con_loss = soft_cross_entropy(graph, f_s @ f_s1.T / c.temperature).mean()
         on = (self.step >= c.start).float()
         self.step += 1
         loss = sup_loss + on * (c.lambda_u * unsup_loss + c.lambda_c * con_loss)
-        terms = {"sup_loss": sup_loss, "unsup_loss": unsup_loss, "con_loss": con_loss, "kept": mask.mean(), "edges": edges,
-                 "changed": (label != q0.argmax(dim=1)).to(q.dtype).mean(), "full": full.to(q.dtype)}  # fmt: skip
+        terms = {
+            "sup_loss": sup_loss,
+            "unsup_loss": unsup_loss,
+            "con_loss": con_loss,
+            "kept": mask.mean(),
+            "edges": edges,
+            "changed": (label != q0.argmax(dim=1)).to(q.dtype).mean(),
+            "full": full.to(q.dtype),
+        }
         return {"loss": loss} | {k: v.detach() for k, v in terms.items()}
 
     def selected(self, p: Tensor) -> Tensor:
         """By the network's aligned prediction alone: the memory asks for features."""
-        return (self.alignment.apply_to(p) if self.alignment.writes > 0 else p).max(dim=1).values >= self.config.tau
+        return (self.alignment.apply_to(p) if self.alignment.writes > 0 else p).max(
+            dim=1
+        ).values >= self.config.tau

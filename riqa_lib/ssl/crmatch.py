@@ -1,15 +1,16 @@
-"""CRMatch: Fan, Kukleva, Dai & Schiele, "Revisiting Consistency Regularization for Semi-Supervised Learning", IJCV 2023.
+"""CRMatch: Fan, Kukleva, Dai & Schiele, "Revisiting Consistency Regularization for Semi-Supervised
+Learning", IJCV 2023.
 
     q = softmax(f(weak(u))), no gradient;   mask = 1[max q >= tau]
     g = W h, h the network's feature: a linear head for distances;   r: a head for rotations, W2 ReLU(W1 h)
     L = mean CE(x, y) + lambda_u * mean over all M of mask * CE(f(strong(u)), argmax q)
-        + lambda_dist * mean over all M of mask * max(0, cos(g_strong, g_weak))
-        + lambda_rot * mean CE(r(turned by k * 90 degrees), k) over B unlabelled pictures and k = 0, 1, 2, 3
+        + lambda_dist * mean over all M of mask * max(0, cos(g_strong, g_weak)) + lambda_rot * mean
+        CE(r(turned by k * 90 degrees), k) over B unlabelled pictures and k = 0, 1, 2, 3
 
-So the two views' features are pushed apart while their classes must agree. All weights are read (in the best-known code, USB,
-lambda_u is not, and lambda_rot is only a switch), and both further losses are reported. Rotations are of the weak view's first B
-pictures (USB: of B further pictures). Ours: `align`, `weak` and `start` as for FixMatch.
-"""
+So the two views' features are pushed apart while their classes must agree. All weights are read (in
+the best-known code, USB, lambda_u is not, and lambda_rot is only a switch), and both further losses
+are reported. Rotations are of the weak view's first B pictures (USB: of B further pictures). Ours:
+`align`, `weak` and `start` as for FixMatch."""
 
 from __future__ import annotations
 
@@ -33,16 +34,23 @@ class CRMatch(Method):
 
     @dataclass(frozen=True)
     class Config:
-        """Defaults: USB's, but for lambda_rot: quality has no canonical orientation in many pictures (textures, fundus), our
-        strong view turns pictures itself, and the four turns cost 4 B pictures more a step."""
+        """Defaults: USB's, but for lambda_rot: quality has no canonical orientation in many
+        pictures (textures, fundus), our strong view turns pictures itself, and the four turns cost
+        4 B pictures more a step."""
 
         name: str = "crmatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss
         lambda_dist: float = 1.0  # weight of the distance loss
-        lambda_rot: float = 0.1  # weight of the rotation loss (paper, USB: 1); 0 drops its head and its pictures
-        both: bool = True  # the distance loss trains the weak view's side too (USB in one pass); False: only the strong one's
-        weak: str = "train"  # who sees the weak view: "train", "eval" or "ema" (the last two leave its network untrained)
+        lambda_rot: float = (
+            0.1  # weight of the rotation loss (paper, USB: 1); 0 drops its head and its pictures
+        )
+        # the distance loss trains the weak view's side too (USB in one pass); False: only the
+        # strong one's
+        both: bool = True
+        # who sees the weak view: "train", "eval" or "ema" (the last two leave its network
+        # untrained)
+        weak: str = "train"
         align: bool = False  # move q to the shares of the labelled grades first
         start: int = 0  # steps on labels alone before the other terms count
 
@@ -56,7 +64,9 @@ class CRMatch(Method):
         self.distance = nn.Linear(net.width, net.width)
         self.rotation: nn.Module | None = None
         if config.lambda_rot:
-            self.rotation = nn.Sequential(nn.Linear(net.width, net.width), nn.ReLU(), nn.Linear(net.width, 4))
+            self.rotation = nn.Sequential(
+                nn.Linear(net.width, net.width), nn.ReLU(), nn.Linear(net.width, 4)
+            )
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -70,28 +80,52 @@ class CRMatch(Method):
             z_rot = self.rotation(h_rot).float()
         return self.terms(z_x, batch.y, z_w, g_w, z_s, g_s, z_rot)
 
-    def terms(self, z_x: Tensor, y: Tensor, z_w: Tensor, g_w: Tensor, z_s: Tensor, g_s: Tensor, z_rot: Tensor | None = None
-              ) -> dict[str, Tensor]:  # fmt: skip
-        """The loss from heads' outputs alone: z_x (B, C), y (B,), z_w and z_s (M, C), g_w and g_s (M, D), z_rot (4 R, 4) of R
-        pictures turned by 0, then the same by 90, 180, 270 degrees. Moves the method's state one step on."""
+    def terms(
+        self,
+        z_x: Tensor,
+        y: Tensor,
+        z_w: Tensor,
+        g_w: Tensor,
+        z_s: Tensor,
+        g_s: Tensor,
+        z_rot: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The loss from heads' outputs alone: z_x (B, C), y (B,), z_w and z_s (M, C), g_w and g_s
+        (M, D), z_rot (4 R, 4) of R pictures turned by 0, then the same by 90, 180, 270 degrees.
+        Moves the method's state one step on."""
         c = self.config
         q = z_w.detach().softmax(dim=1)  # (M, C)
         if c.align:
             q = self.alignment(q)
         confidence, label = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
-        sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, F.cross_entropy(z_s, label, reduction="none"))
+        sup_loss, unsup_loss = (
+            F.cross_entropy(z_x, y),
+            masked_mean(mask, F.cross_entropy(z_s, label, reduction="none")),
+        )
         cosine = F.cosine_similarity(g_s, g_w if c.both else g_w.detach(), dim=1)  # (M,)
         dist_loss = masked_mean(mask, cosine.clamp_min(0))
         rot_loss, rot_right = torch.zeros_like(sup_loss), torch.zeros_like(sup_loss)
         if z_rot is not None:
             turn = torch.arange(4, device=z_rot.device).repeat_interleave(len(z_rot) // 4)
-            rot_loss, rot_right = F.cross_entropy(z_rot, turn), (z_rot.argmax(dim=1) == turn).float().mean()
+            rot_loss, rot_right = (
+                F.cross_entropy(z_rot, turn),
+                (z_rot.argmax(dim=1) == turn).float().mean(),
+            )
         on = (self.step >= c.start).float()
         self.step += 1
-        loss = sup_loss + on * (c.lambda_u * unsup_loss + c.lambda_dist * dist_loss + c.lambda_rot * rot_loss)
-        terms = {"sup_loss": sup_loss, "unsup_loss": unsup_loss, "dist_loss": dist_loss, "rot_loss": rot_loss,
-                 "kept": mask.mean(), "cosine": cosine.mean(), "rot_right": rot_right}  # fmt: skip
+        loss = sup_loss + on * (
+            c.lambda_u * unsup_loss + c.lambda_dist * dist_loss + c.lambda_rot * rot_loss
+        )
+        terms = {
+            "sup_loss": sup_loss,
+            "unsup_loss": unsup_loss,
+            "dist_loss": dist_loss,
+            "rot_loss": rot_loss,
+            "kept": mask.mean(),
+            "cosine": cosine.mean(),
+            "rot_right": rot_right,
+        }
         return {"loss": loss} | {k: v.detach() for k, v in terms.items()}
 
     def selected(self, p: Tensor) -> Tensor:

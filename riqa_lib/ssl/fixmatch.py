@@ -1,11 +1,12 @@
-"""FixMatch: Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence", NeurIPS 2020.
+"""FixMatch: Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and
+Confidence", NeurIPS 2020.
 
     q = softmax(f(weak(u))), no gradient;   mask = 1[max q >= tau]
     L = mean CE(x, y) + lambda_u * mean over all M of mask * CE(f(strong(u)), argmax q)
 
-Ours beside the paper's: `weak` (who makes q: the network in training mode, as in the paper's code, in evaluation mode, or its
-average), `align` (q moved to the labelled grades' shares first), `soft` (q itself as the target), `start` (labels alone first).
-"""
+Ours beside the paper's: `weak` (who makes q: the network in training mode, as in the paper's code,
+in evaluation mode, or its average), `align` (q moved to the labelled grades' shares first), `soft`
+(q itself as the target), `start` (labels alone first)."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from .parts import PriorAlignment, masked_mean, soft_cross_entropy
 
 
 class FixMatch(Method):
-    """Pseudo-labels from the weak view, learnt on the strong view where the network is confident."""
+    """Pseudo-labels from the weak view, learnt on the strong view where the network is
+    confident."""
 
     unlabelled_views = ("weak", "strong")
     step: Tensor
@@ -54,18 +56,28 @@ class FixMatch(Method):
         return self.terms(z_x, batch.y, z_w, z_s)
 
     def terms(self, z_x: Tensor, y: Tensor, z_w: Tensor, z_s: Tensor) -> dict[str, Tensor]:
-        """The loss from logits alone: z_x (B, C), y (B,), z_w and z_s (M, C). Moves the method's state one step on."""
+        """The loss from logits alone: z_x (B, C), y (B,), z_w and z_s (M, C). Moves the method's
+        state one step on."""
         q = z_w.detach().softmax(dim=1)  # (M, C)
         if self.config.align:
             q = self.alignment(q)
         confidence, label = q.max(dim=1)
         mask = (confidence >= self.config.tau).float()  # (M,)
-        each = soft_cross_entropy(q, z_s) if self.config.soft else F.cross_entropy(z_s, label, reduction="none")
+        each = (
+            soft_cross_entropy(q, z_s)
+            if self.config.soft
+            else F.cross_entropy(z_s, label, reduction="none")
+        )
         sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, each)
         on = (self.step >= self.config.start).float()
         self.step += 1
         loss = sup_loss + on * self.config.lambda_u * unsup_loss
-        return {"loss": loss, "sup_loss": sup_loss.detach(), "unsup_loss": unsup_loss.detach(), "kept": mask.mean()}
+        return {
+            "loss": loss,
+            "sup_loss": sup_loss.detach(),
+            "unsup_loss": unsup_loss.detach(),
+            "kept": mask.mean(),
+        }
 
     def selected(self, p: Tensor) -> Tensor:
         if self.config.align and self.alignment.steps > 0:

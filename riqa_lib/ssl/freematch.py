@@ -1,4 +1,5 @@
-"""FreeMatch: Wang et al., "FreeMatch: Self-adaptive Thresholding for Semi-supervised Learning", ICLR 2023.
+"""FreeMatch: Wang et al., "FreeMatch: Self-adaptive Thresholding for Semi-supervised Learning",
+ICLR 2023.
 
     q = softmax(f(weak(u))), no gradient;   yhat = argmax q
     tau <- m tau + (1-m) mean max q;   p <- m p + (1-m) mean q;   h <- m h + (1-m) histogram(yhat)      all start at 1/C
@@ -6,10 +7,10 @@
     fairness = sum_c a_c log b_c,   a = norm(p / h),   b = norm(pbar / hbar)        pbar, hbar: of strong(u) where mask = 1
     L = mean CE(x, y) + lambda_u * mean over all M of mask * CE(f(strong(u)), yhat) + lambda_e * fairness
 
-fairness is <= 0 and is added (the authors' sign); a class that no kept picture is given adds a constant to it (at most 27.6)
-without gradient: a value to log, not to read. Nothing kept: fairness = 0 (the first public code divided by zero).
-Ours beside the paper's: `weak`, `align` and `start` as for FixMatch.
-"""
+fairness is <= 0 and is added (the authors' sign); a class that no kept picture is given adds a
+constant to it (at most 27.6) without gradient: a value to log, not to read. Nothing kept: fairness
+= 0 (the first public code divided by zero). Ours beside the paper's: `weak`, `align` and `start` as
+for FixMatch."""
 
 from __future__ import annotations
 
@@ -34,15 +35,19 @@ class FreeMatch(Method):
 
     @dataclass(frozen=True)
     class Config:
-        """Defaults: the authors' code (USB), but for `momentum`: with their .999 a run of 1,000 steps would end with thresholds
-        that are still a third 1/C (1 - momentum of about 10 / steps is right)."""
+        """Defaults: the authors' code (USB), but for `momentum`: with their .999 a run of 1,000
+        steps would end with thresholds that are still a third 1/C (1 - momentum of about 10 / steps
+        is right)."""
 
         name: str = "freematch"
         momentum: float = 0.99  # m above
         lambda_u: float = 1.0  # weight of the unlabelled loss
         lambda_e: float = 0.001  # weight of the fairness term (paper: 0.01 or 0.05)
-        quantile: float = 0.0  # tau follows this quantile of max q (USB's option: 0.8) instead of its mean; 0 = the mean
-        tau_min: float = 0.0  # bounds of tau (USB's option: 0 and 0.95; authors' for SVHN: 0.9 and 0.95)
+        # tau follows this quantile of max q (USB's option: 0.8) instead of its mean; 0 = the mean
+        quantile: float = 0.0
+        tau_min: float = (
+            0.0  # bounds of tau (USB's option: 0 and 0.95; authors' for SVHN: 0.9 and 0.95)
+        )
         tau_max: float = 1.0
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         soft: bool = False  # softmax(z / temperature) as the target, instead of the argmax
@@ -51,7 +56,9 @@ class FreeMatch(Method):
         start: int = 0  # steps on labels alone before the other terms count
 
         def __post_init__(self) -> None:
-            check(self, ("momentum", "quantile", "tau_min", "tau_max"), weak=("train", "eval", "ema"))
+            check(
+                self, ("momentum", "quantile", "tau_min", "tau_max"), weak=("train", "eval", "ema")
+            )
             if self.temperature <= 0:
                 raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
@@ -69,7 +76,8 @@ class FreeMatch(Method):
         return self.terms(z_x, batch.y, z_w, z_s)
 
     def terms(self, z_x: Tensor, y: Tensor, z_w: Tensor, z_s: Tensor) -> dict[str, Tensor]:
-        """The loss from logits alone: z_x (B, C), y (B,), z_w and z_s (M, C). Moves the method's state one step on."""
+        """The loss from logits alone: z_x (B, C), y (B,), z_w and z_s (M, C). Moves the method's
+        state one step on."""
         c, z_w = self.config, z_w.detach()
         q = z_w.softmax(dim=1)  # (M, C)
         if c.align:
@@ -77,24 +85,39 @@ class FreeMatch(Method):
         self.update(q)
         label, mask = q.argmax(dim=1), self.keep(q).to(q.dtype)  # (M,)
         if c.soft:
-            target = (q.clamp_min(1e-12).log() / c.temperature).softmax(dim=1)  # of z_w itself where nothing is aligned
+            target = (q.clamp_min(1e-12).log() / c.temperature).softmax(
+                dim=1
+            )  # of z_w itself where nothing is aligned
         else:
             target = F.one_hot(label, self.classes).to(q.dtype)
-        sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, soft_cross_entropy(target, z_s))
+        sup_loss, unsup_loss = (
+            F.cross_entropy(z_x, y),
+            masked_mean(mask, soft_cross_entropy(target, z_s)),
+        )
         fair_loss = self.fairness(mask, z_s)
         on = (self.step >= c.start).float()
         self.step += 1
         loss = sup_loss + on * (c.lambda_u * unsup_loss + c.lambda_e * fair_loss)
-        terms = {"sup_loss": sup_loss, "unsup_loss": unsup_loss, "fair_loss": fair_loss, "kept": mask.mean(), "tau": self.tau}
+        terms = {
+            "sup_loss": sup_loss,
+            "unsup_loss": unsup_loss,
+            "fair_loss": fair_loss,
+            "kept": mask.mean(),
+            "tau": self.tau,
+        }
         terms |= {f"tau_{k}": v for k, v in enumerate(self.thresholds())}
         return {"loss": loss} | {k: v.detach().clone() for k, v in terms.items()}
 
     def update(self, q: Tensor) -> None:
         """tau, p and h take in the batch q (M, C)."""
         c, top = self.config, q.max(dim=1).values
-        self.tau.lerp_(torch.quantile(top, c.quantile) if c.quantile else top.mean(), 1 - c.momentum).clamp_(c.tau_min, c.tau_max)
+        self.tau.lerp_(
+            torch.quantile(top, c.quantile) if c.quantile else top.mean(), 1 - c.momentum
+        ).clamp_(c.tau_min, c.tau_max)
         self.p.lerp_(q.mean(dim=0), 1 - c.momentum)
-        self.h.lerp_(F.one_hot(q.argmax(dim=1), self.classes).to(q.dtype).mean(dim=0), 1 - c.momentum)
+        self.h.lerp_(
+            F.one_hot(q.argmax(dim=1), self.classes).to(q.dtype).mean(dim=0), 1 - c.momentum
+        )
 
     def thresholds(self) -> Tensor:
         """(C,) the present threshold of each class."""
@@ -106,10 +129,13 @@ class FreeMatch(Method):
         return confidence >= self.thresholds()[label]
 
     def fairness(self, mask: Tensor, z_s: Tensor) -> Tensor:
-        """sum_c a_c log b_c over the pictures with mask 1: mask (M,), z_s (M, C); 0 where there are none."""
+        """sum_c a_c log b_c over the pictures with mask 1: mask (M,), z_s (M, C); 0 where there are
+        none."""
         p_s, kept = z_s.softmax(dim=1), mask.sum()
         p_bar = (mask.unsqueeze(1) * p_s).sum(dim=0) / kept.clamp_min(1)  # (C,)
-        h_bar = (mask.unsqueeze(1) * F.one_hot(p_s.argmax(dim=1), self.classes)).sum(dim=0) / kept.clamp_min(1)
+        h_bar = (mask.unsqueeze(1) * F.one_hot(p_s.argmax(dim=1), self.classes)).sum(
+            dim=0
+        ) / kept.clamp_min(1)
         a, b = ratio(self.p, self.h), ratio(p_bar, h_bar)
         return (kept > 0) * (a * (b + 1e-12).log()).sum()
 

@@ -26,7 +26,8 @@ def aligned(p: Tensor, target: Tensor, mean: Tensor) -> Tensor:
 
 
 class PriorAlignment(nn.Module):
-    """Distribution alignment to a prior (ReMixMatch, Berthelot et al., 2020): q ~ p * prior / running mean of p.
+    """Distribution alignment to a prior (ReMixMatch, Berthelot et al., 2020): q ~ p * prior /
+    running mean of p.
 
     The running mean starts at the first batch's mean; momentum m per step. prior (C,) sums to 1."""
 
@@ -55,11 +56,19 @@ class PriorAlignment(nn.Module):
         return aligned(p, self.prior, self.mean)
 
 
-def check(config: Any, shares: tuple[str, ...] = (), least_one: tuple[str, ...] = (), **choices: tuple[str, ...]) -> None:
-    """ValueError naming the first setting of a method's Config that is not allowed: shares lie in 0..1."""
+def check(
+    config: Any,
+    shares: tuple[str, ...] = (),
+    least_one: tuple[str, ...] = (),
+    **choices: tuple[str, ...],
+) -> None:
+    """ValueError naming the first setting of a method's Config that is not allowed: shares lie in
+    0..1."""
     for name, allowed in choices.items():
         if getattr(config, name) not in allowed:
-            raise ValueError(f"method.{name} is {getattr(config, name)!r}; allowed: {', '.join(allowed)}")
+            raise ValueError(
+                f"method.{name} is {getattr(config, name)!r}; allowed: {', '.join(allowed)}"
+            )
     for name in shares:
         if not 0 <= getattr(config, name) <= 1:
             raise ValueError(f"method.{name} is {getattr(config, name)}; expected a share, 0 to 1")
@@ -69,14 +78,17 @@ def check(config: Any, shares: tuple[str, ...] = (), least_one: tuple[str, ...] 
 
 
 def target_shares(prior: Tensor, align_to: str) -> Tensor:
-    """(C,) what predictions are aligned to: "prior", the labelled grades' shares, or "uniform", the same for each grade."""
+    """(C,) what predictions are aligned to: "prior", the labelled grades' shares, or "uniform", the
+    same for each grade."""
     return prior if align_to == "prior" else torch.full_like(prior, 1 / len(prior))
 
 
 class QueueAlignment(nn.Module):
-    """Distribution alignment as PriorAlignment does it, to the mean of the last `length` batches instead of a running mean.
+    """Distribution alignment as PriorAlignment does it, to the mean of the last `length` batches
+    instead of a running mean.
 
-    fill (C,): what the queue holds at first; None: it is empty, and the mean is over the batches seen so far."""
+    fill (C,): what the queue holds at first; None: it is empty, and the mean is over the batches
+    seen so far."""
 
     prior: Tensor
     rows: Tensor
@@ -97,7 +109,11 @@ class QueueAlignment(nn.Module):
     @torch.no_grad()
     def forward(self, p: Tensor) -> Tensor:
         """p (M, C) -> aligned (M, C); puts this batch into the queue first."""
-        self.rows.index_copy_(0, (self.writes % len(self.rows)).view(1), p.mean(dim=0, keepdim=True).to(self.rows.dtype))
+        self.rows.index_copy_(
+            0,
+            (self.writes % len(self.rows)).view(1),
+            p.mean(dim=0, keepdim=True).to(self.rows.dtype),
+        )
         self.writes += 1
         return self.apply_to(p)
 
@@ -107,18 +123,22 @@ class QueueAlignment(nn.Module):
 
 
 class Projection(nn.Module):
-    """f = L2(W2 act(W1 h)): h (N, D) -> (N, d) of length 1. slope: the activation's on negatives (0: ReLU)."""
+    """f = L2(W2 act(W1 h)): h (N, D) -> (N, d) of length 1. slope: the activation's on negatives
+    (0: ReLU)."""
 
     def __init__(self, width: int, dim: int, slope: float = 0.0) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(slope), nn.Linear(width, dim))
+        self.layers = nn.Sequential(
+            nn.Linear(width, width), nn.LeakyReLU(slope), nn.Linear(width, dim)
+        )
 
     def forward(self, h: Tensor) -> Tensor:
         return F.normalize(self.layers(h).float(), dim=1, eps=1e-6)
 
 
 class Queue(nn.Module):
-    """The last `length` features f (length, d) with class probabilities p (length, C); a ring that wraps row by row."""
+    """The last `length` features f (length, d) with class probabilities p (length, C); a ring that
+    wraps row by row."""
 
     f: Tensor
     p: Tensor
@@ -136,7 +156,8 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def write(self, f: Tensor, p: Tensor) -> None:
-        """Put rows f (n, d), p (n, C) behind the newest; of more rows than there is room for, the last ones stay."""
+        """Put rows f (n, d), p (n, C) behind the newest; of more rows than there is room for, the
+        last ones stay."""
         place = (self.writes + torch.arange(len(f), device=f.device)) % len(self.f)
         keep = slice(max(0, len(f) - len(self.f)), None)
         self.f.index_copy_(0, place[keep], f[keep].to(self.f.dtype))
@@ -145,9 +166,11 @@ class Queue(nn.Module):
 
 
 class Bank(nn.Module):
-    """A feature f (K, d) and a label (K,) of each labelled picture, by its index; label -1: not seen yet.
+    """A feature f (K, d) and a label (K,) of each labelled picture, by its index; label -1: not
+    seen yet.
 
-    K is not told: the bank grows to the largest index seen, and takes the size of a state that is loaded."""
+    K is not told: the bank grows to the largest index seen, and takes the size of a state that is
+    loaded."""
 
     f: Tensor
     label: Tensor
@@ -158,16 +181,24 @@ class Bank(nn.Module):
         self.register_buffer("label", torch.zeros(0, dtype=torch.long))
 
     def full(self) -> Tensor:
-        """Whether the bank holds something and every picture up to the largest index has been seen; () bool."""
-        return (self.label >= 0).all() if len(self.label) else self.label.new_zeros((), dtype=torch.bool)
+        """Whether the bank holds something and every picture up to the largest index has been seen;
+        () bool."""
+        return (
+            (self.label >= 0).all()
+            if len(self.label)
+            else self.label.new_zeros((), dtype=torch.bool)
+        )
 
     @torch.no_grad()
     def write(self, index: Tensor, f: Tensor, y: Tensor, mix: float) -> None:
-        """f <- L2(mix f + (1 - mix) new), each picture's own feature; of a picture that comes twice, the last counts."""
+        """f <- L2(mix f + (1 - mix) new), each picture's own feature; of a picture that comes
+        twice, the last counts."""
         last = {picture: row for row, picture in enumerate(index.tolist())}
         self._resize(max(len(self.label), max(last) + 1))
         place, rows = (torch.tensor(list(v), device=f.device) for v in (last.keys(), last.values()))
-        self.f[place] = F.normalize(mix * self.f[place] + (1 - mix) * f[rows].to(self.f.dtype), dim=1)
+        self.f[place] = F.normalize(
+            mix * self.f[place] + (1 - mix) * f[rows].to(self.f.dtype), dim=1
+        )
         self.label[place] = y[rows]
 
     def _resize(self, size: int) -> None:

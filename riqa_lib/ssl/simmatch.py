@@ -7,11 +7,11 @@
     L = mean CE(x, y) + lambda_u * mean over all M of mask * H(q, f(strong(u))) + lambda_in * mean H(t, softmax_k(f_s . F_k / T))
     then F_k <- L2(mix F_k + (1 - mix) f_x), l_k <- y for the pictures of the batch
 
-Until every labelled picture is in the bank: q = p, no last term. Beside the best-known code (USB): each picture's feature is
-normalised (there, each dimension over the batch), of a picture that comes twice the last counts, and nothing goes by epochs or by a
-data set's name. Ours: the target distribution is the labelled grades' shares (`align_to`; paper and USB: uniform); `weak` (the
-paper's own code for large pictures: "ema") and `start` as for FixMatch.
-"""
+Until every labelled picture is in the bank: q = p, no last term. Beside the best-known code (USB):
+each picture's feature is normalised (there, each dimension over the batch), of a picture that comes
+twice the last counts, and nothing goes by epochs or by a data set's name. Ours: the target
+distribution is the labelled grades' shares (`align_to`; paper and USB: uniform); `weak` (the
+paper's own code for large pictures: "ema") and `start` as for FixMatch."""
 
 from __future__ import annotations
 
@@ -23,11 +23,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .base import Batch, Method, forward_views
-from .parts import Bank, Projection, QueueAlignment, check, masked_mean, soft_cross_entropy, target_shares
+from .parts import (
+    Bank,
+    Projection,
+    QueueAlignment,
+    check,
+    masked_mean,
+    soft_cross_entropy,
+    target_shares,
+)
 
 
 class SimMatch(Method):
-    """The strong view must resemble the same labelled pictures, and the same classes, as the weak view."""
+    """The strong view must resemble the same labelled pictures, and the same classes, as the weak
+    view."""
 
     unlabelled_views = ("weak", "strong")
     step: Tensor
@@ -43,16 +52,24 @@ class SimMatch(Method):
         alpha: float = 0.9  # share of the network's own prediction in q; the rest is the bank's
         temperature: float = 0.2  # T above (authors, large pictures: 0.1)
         dim: int = 128  # of the features f
-        mix: float = 0.7  # share of its old feature that a picture in the bank keeps (authors, large pictures: 0)
-        bank: str = "train"  # who makes the bank's features: "train", the network at work, or "ema", its average
+        # share of its old feature that a picture in the bank keeps (authors, large pictures: 0)
+        mix: float = 0.7
+        # who makes the bank's features: "train", the network at work, or "ema", its average
+        bank: str = "train"
         queue: int = 32  # batches whose mean prediction is aligned (authors, large pictures: 256)
         align_to: str = "prior"  # "prior", the labelled grades' shares, or "uniform" (paper, USB)
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         start: int = 0  # steps on labels alone before the other terms count
 
         def __post_init__(self) -> None:
-            check(self, ("tau", "alpha", "mix"), ("dim", "queue"), weak=("train", "eval", "ema"), bank=("train", "ema"),
-                  align_to=("prior", "uniform"))  # fmt: skip
+            check(
+                self,
+                ("tau", "alpha", "mix"),
+                ("dim", "queue"),
+                weak=("train", "eval", "ema"),
+                bank=("train", "ema"),
+                align_to=("prior", "uniform"),
+            )
             if self.temperature <= 0:
                 raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
@@ -75,19 +92,33 @@ class SimMatch(Method):
 
     @torch.no_grad()
     def averaged(self, batch: Batch) -> Tensor:
-        """The labelled pictures' features (B, D) by the network's running average, in evaluation mode."""
+        """The labelled pictures' features (B, D) by the network's running average, in evaluation
+        mode."""
         mode = self.teacher[0].training
         ((_, h_x),) = forward_views(self.teacher[0].eval(), [batch.x])
         self.teacher[0].train(mode)
         return h_x
 
-    def terms(self, z_x: Tensor, y: Tensor, index: Tensor, f_x: Tensor, z_w: Tensor, f_w: Tensor, z_s: Tensor, f_s: Tensor
-              ) -> dict[str, Tensor]:  # fmt: skip
-        """The loss from logits and features (of length 1) alone: z_x (B, C), y and index (B,), f_x (B, d), z_w and z_s (M, C),
-        f_w and f_s (M, d). Moves the method's state one step on."""
+    def terms(
+        self,
+        z_x: Tensor,
+        y: Tensor,
+        index: Tensor,
+        f_x: Tensor,
+        z_w: Tensor,
+        f_w: Tensor,
+        z_s: Tensor,
+        f_s: Tensor,
+    ) -> dict[str, Tensor]:
+        """The loss from logits and features (of length 1) alone: z_x (B, C), y and index (B,), f_x
+        (B, d), z_w and z_s (M, C), f_w and f_s (M, d). Moves the method's state one step on."""
         c = self.config
         p = self.alignment(z_w.detach().softmax(dim=1))  # (M, C)
-        full, bank, label = self.bank.full(), self.bank.f.to(p.dtype), self.bank.label.clamp(min=0)  # (), (K, d), (K,)
+        full, bank, label = (
+            self.bank.full(),
+            self.bank.f.to(p.dtype),
+            self.bank.label.clamp(min=0),
+        )  # (), (K, d), (K,)
         log_a = (f_w.detach() @ bank.T / c.temperature).log_softmax(dim=1)  # (M, K)
         t = (log_a + p.clamp_min(1e-30).log()[:, label]).softmax(dim=1)  # (M, K)
         g = log_a.exp() @ F.one_hot(label, self.classes).to(p.dtype)  # (M, C)
@@ -95,18 +126,32 @@ class SimMatch(Method):
         in_loss = full * soft_cross_entropy(t, f_s @ bank.T / c.temperature).mean()
         confidence, told = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
-        sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, soft_cross_entropy(q, z_s))
+        sup_loss, unsup_loss = (
+            F.cross_entropy(z_x, y),
+            masked_mean(mask, soft_cross_entropy(q, z_s)),
+        )
         self.bank.write(index, f_x.detach(), y, c.mix)
         on = (self.step >= c.start).float()
         self.step += 1
         loss = sup_loss + on * (c.lambda_u * unsup_loss + c.lambda_in * in_loss)
-        terms = {"sup_loss": sup_loss, "unsup_loss": unsup_loss, "in_loss": in_loss, "kept": mask.mean(),
-                 "changed": (told != p.argmax(dim=1)).to(q.dtype).mean(),
-                 "agrees": full * (g.argmax(dim=1) == p.argmax(dim=1)).to(q.dtype).mean(), "full": full.to(q.dtype)}  # fmt: skip
-        for name, mean in (("memory", full * g.mean(dim=0)), ("network", full * p.mean(dim=0))):  # what each says, per class
+        terms = {
+            "sup_loss": sup_loss,
+            "unsup_loss": unsup_loss,
+            "in_loss": in_loss,
+            "kept": mask.mean(),
+            "changed": (told != p.argmax(dim=1)).to(q.dtype).mean(),
+            "agrees": full * (g.argmax(dim=1) == p.argmax(dim=1)).to(q.dtype).mean(),
+            "full": full.to(q.dtype),
+        }
+        for name, mean in (
+            ("memory", full * g.mean(dim=0)),
+            ("network", full * p.mean(dim=0)),
+        ):  # what each says, per class
             terms |= {f"{name}_{k}": v for k, v in enumerate(mean)}
         return {"loss": loss} | {k: v.detach() for k, v in terms.items()}
 
     def selected(self, p: Tensor) -> Tensor:
         """By the network's aligned prediction alone: the bank asks for features."""
-        return (self.alignment.apply_to(p) if self.alignment.writes > 0 else p).max(dim=1).values >= self.config.tau
+        return (self.alignment.apply_to(p) if self.alignment.writes > 0 else p).max(
+            dim=1
+        ).values >= self.config.tau

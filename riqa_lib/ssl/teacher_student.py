@@ -1,6 +1,8 @@
-r"""Teacher and Student (Telesco et al., arXiv 2511.13353): details learnt from a small set, passed on as pseudo-labels.
+r"""Teacher and Student (Telesco et al., arXiv 2511.13353): details learnt from a small set, passed
+on as pseudo-labels.
 
-With z_j the logits of the details (illumination, clarity, contrast; 1 good) and f the probabilities of the overall grade,
+With z_j the logits of the details (illumination, clarity, contrast; 1 good) and f the probabilities
+of the overall grade,
 
     L_A = sum_ij m_ij BCE(sigmoid(z_ij), t_ij) / sum_ij m_ij          details; m = 0 where there is no target
     L_B = mean_i CE(f_i, y_i)                                         overall grade
@@ -11,9 +13,8 @@ With z_j the logits of the details (illumination, clarity, contrast; 1 good) and
               filtered   t = p                m = [|p - 1/2| > margin]
     single-task: lambda_A = 0
 
-The paper leaves open whether its pseudo-labels are soft or hard; soft is our default, the others are ablations. Views only flip
-and turn: brightness, contrast and sharpness are what is graded.
-"""
+The paper leaves open whether its pseudo-labels are soft or hard; soft is our default, the others
+are ablations. Views only flip and turn: brightness, contrast and sharpness are what is graded."""
 
 from __future__ import annotations
 
@@ -42,19 +43,23 @@ Floats = NDArray[np.float64]
 
 
 def pseudo_targets(p: Floats, kind: str, margin: float = 0.25) -> tuple[Floats, Floats]:
-    """Targets and mask (N, 3) from the Teacher's probabilities of good (N, 3). ValueError for another kind or range."""
+    """Targets and mask (N, 3) from the Teacher's probabilities of good (N, 3). ValueError for
+    another kind or range."""
     if kind not in PSEUDO:
         raise ValueError(f"student.pseudo is {kind!r}; allowed: {', '.join(PSEUDO)}")
     p = np.asarray(p, float)
     if p.ndim != 2 or p.shape[1] != len(DETAILS) or not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f"pseudo-labels of shape {p.shape}: expected probabilities (N, {len(DETAILS)})")
+        raise ValueError(
+            f"pseudo-labels of shape {p.shape}: expected probabilities (N, {len(DETAILS)})"
+        )
     target = (p >= 0.5).astype(float) if kind == "hard" else p
     mask = np.abs(p - 0.5) > margin if kind == "filtered" else np.ones_like(p)
     return target, mask.astype(float)
 
 
 def masked_bce(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
-    """L_A of the formula above; 0 (with gradient 0) where the mask is 0 everywhere. logits, targets, mask (N, 3)."""
+    """L_A of the formula above; 0 (with gradient 0) where the mask is 0 everywhere. logits,
+    targets, mask (N, 3)."""
     each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return (each * mask).sum() / mask.sum().clamp_min(1)
 
@@ -69,14 +74,21 @@ class _Details(Method):
 
     def __init__(self, net: nn.Module, classes: int, targets: np.ndarray, mask: np.ndarray) -> None:
         super().__init__(net, classes)
-        self.register_buffer("targets", torch.as_tensor(targets, dtype=torch.float32), persistent=False)
+        self.register_buffer(
+            "targets", torch.as_tensor(targets, dtype=torch.float32), persistent=False
+        )
         self.register_buffer("mask", torch.as_tensor(mask, dtype=torch.float32), persistent=False)
 
     def seen(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """(overall logits, details logits, L_A) of a batch; its index says which rows of the targets belong to it."""
+        """(overall logits, details logits, L_A) of a batch; its index says which rows of the
+        targets belong to it."""
         overall, details = self.net(batch.x.images, batch.x.keep)
         index = batch.index.to(self.targets.device)
-        return overall.float(), details, masked_bce(details.float(), self.targets[index], self.mask[index])
+        return (
+            overall.float(),
+            details,
+            masked_bce(details.float(), self.targets[index], self.mask[index]),
+        )
 
 
 class Teacher(_Details):
@@ -86,9 +98,9 @@ class Teacher(_Details):
 
     @dataclass(frozen=True)
     class Config:
-        """learns: which pictures of the detailed set the final Teacher learns from: "train" (its test sources stay unseen) or
-        "all". folds: whether the sources that it learns from are left out one by one, which calibration and pseudo-labels' noise
-        need."""
+        """learns: which pictures of the detailed set the final Teacher learns from: "train" (its
+        test sources stay unseen) or "all". folds: whether the sources that it learns from are left
+        out one by one, which calibration and pseudo-labels' noise need."""
 
         name: str = "teacher"
         learns: str = "train"
@@ -98,7 +110,9 @@ class Teacher(_Details):
             if self.learns not in ("train", "all"):
                 raise ValueError(f"teacher.learns is {self.learns!r}; allowed: train, all")
 
-    def __init__(self, net: nn.Module, classes: int, labels: np.ndarray, val_labels: np.ndarray) -> None:
+    def __init__(
+        self, net: nn.Module, classes: int, labels: np.ndarray, val_labels: np.ndarray
+    ) -> None:
         super().__init__(net, classes, np.maximum(labels, 0), labels >= 0)
         self.val_labels = val_labels
 
@@ -107,7 +121,8 @@ class Teacher(_Details):
         return {"loss": loss}
 
     def validation(self, net: nn.Module, material: Any) -> dict[str, float]:
-        """Mean AUC over the details of the pictures that were left out (nan where none were): shown, never selected by."""
+        """Mean AUC over the details of the pictures that were left out (nan where none were):
+        shown, never selected by."""
         if not len(material.val):
             return {"val_auc": float("nan")}
         p = two_heads(net, material.pixels, material.val, material.crop, material.grid)[1].numpy()
@@ -121,8 +136,9 @@ class Student(_Details):
 
     @dataclass(frozen=True)
     class Config:
-        """lambda_a, lambda_b: weights of details and overall grade. grid: values of lambda_a to choose from by validation macro F1
-        of the overall grade (empty: lambda_a is taken as it is). pseudo: "soft", "hard" or "filtered"; margin: of the last."""
+        """lambda_a, lambda_b: weights of details and overall grade. grid: values of lambda_a to
+        choose from by validation macro F1 of the overall grade (empty: lambda_a is taken as it is).
+        pseudo: "soft", "hard" or "filtered"; margin: of the last."""
 
         name: str = "student"
         lambda_a: float = 1.0
@@ -135,8 +151,10 @@ class Student(_Details):
             if self.pseudo not in PSEUDO:
                 raise ValueError(f"student.pseudo is {self.pseudo!r}; allowed: {', '.join(PSEUDO)}")
             if self.lambda_a < 0 or self.lambda_b <= 0 or any(v <= 0 for v in self.grid):
-                raise ValueError(f"student.lambda_a {self.lambda_a}, lambda_b {self.lambda_b}, grid {self.grid}: "
-                                 "expected 0 or more, above 0, all above 0")  # fmt: skip
+                raise ValueError(
+                    f"student.lambda_a {self.lambda_a}, lambda_b {self.lambda_b}, grid {self.grid}: "
+                    "expected 0 or more, above 0, all above 0"
+                )
             if not 0 <= self.margin < 0.5:
                 raise ValueError(f"student.margin is {self.margin}; expected 0 up to below 0.5")
 
@@ -148,19 +166,30 @@ class Student(_Details):
         overall, _, of_details = self.seen(batch)
         of_overall = F.cross_entropy(overall, batch.y)
         loss = self.lambda_a * of_details + self.lambda_b * of_overall
-        return {"loss": loss, "overall_loss": of_overall.detach(), "details_loss": of_details.detach()}
+        return {
+            "loss": loss,
+            "overall_loss": of_overall.detach(),
+            "details_loss": of_details.detach(),
+        }
 
     def validation(self, net: nn.Module, material: Any) -> dict[str, float]:
         """Macro F1 of the overall grade, by which weights are selected, and accuracy."""
         p = two_heads(net, material.pixels, material.val, material.crop, material.grid)[0].numpy()
         said = p.argmax(axis=1)
         classes = range(p.shape[1])
-        return {"val_macro_f1": float(f1_score(material.val_grades, said, average="macro", labels=[*classes], zero_division=0)),
-                "val_accuracy": float((said == material.val_grades).mean())}  # fmt: skip
+        return {
+            "val_macro_f1": float(
+                f1_score(
+                    material.val_grades, said, average="macro", labels=[*classes], zero_division=0
+                )
+            ),
+            "val_accuracy": float((said == material.val_grades).mean()),
+        }
 
 
 def mean_auc(labels: np.ndarray, p: np.ndarray) -> float:
-    """Mean over the details of the AUC of p (N, 3) for labels (N, 3): 1, 0, -1 unknown; details of one class are left out."""
+    """Mean over the details of the AUC of p (N, 3) for labels (N, 3): 1, 0, -1 unknown; details of
+    one class are left out."""
     found = []
     for j in range(p.shape[1]):
         known = labels[:, j] >= 0

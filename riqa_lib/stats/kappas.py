@@ -1,9 +1,9 @@
-"""Agreement of graders: Cohen's and Fleiss' kappa with intervals by patient; and whether the noise of pseudo-labels is like
-the variability of experts.
+"""Agreement of graders: Cohen's and Fleiss' kappa with intervals by patient; and whether the noise
+of pseudo-labels is like the variability of experts.
 
-Every kappa is a function of sums over pictures (a table of pairs of grades), so a bootstrap resample is a weighted sum of
-the patients' tables. Intervals are 95 % percentile intervals over patients; the graders are held fixed.
-"""
+Every kappa is a function of sums over pictures (a table of pairs of grades), so a bootstrap
+resample is a weighted sum of the patients' tables. Intervals are 95 % percentile intervals over
+patients; the graders are held fixed."""
 
 from __future__ import annotations
 
@@ -27,21 +27,30 @@ MARGIN = 0.05  # disagreement, ours: five pictures in a hundred; no margin for i
 
 
 def kappa_of(tables: Floats, quadratic: bool = False) -> Floats:
-    """Cohen's kappa of tables (..., C, C), grade of one by grade of the other: 1 - observed / expected weighted
-    disagreement; weights 1 off the diagonal, or the squared distance (Cohen 1960, 1968). nan where none is expected."""
+    """Cohen's kappa of tables (..., C, C), grade of one by grade of the other: 1 - observed /
+    expected weighted disagreement; weights 1 off the diagonal, or the squared distance (Cohen 1960,
+    1968). nan where none is expected."""
     k = np.arange(tables.shape[-1])
     cost = (k[:, None] - k) ** 2.0 if quadratic else (k[:, None] != k).astype(float)
     n = tables.sum(axis=(-2, -1))
     expected = tables.sum(axis=-1)[..., :, None] * tables.sum(axis=-2)[..., None, :]
     below = (expected * cost).sum(axis=(-2, -1))
-    return 1 - np.divide((tables * cost).sum(axis=(-2, -1)) * n, below, out=np.full(below.shape, np.nan), where=below > 0)
+    return 1 - np.divide(
+        (tables * cost).sum(axis=(-2, -1)) * n,
+        below,
+        out=np.full(below.shape, np.nan),
+        where=below > 0,
+    )
 
 
 def fleiss_of(tables: Floats) -> Floats:
-    """Fleiss' kappa from symmetric tables (..., C, C) of all ordered pairs of graders of each picture, with equally many
-    graders a picture: chance from the pooled shares of the grades (Fleiss 1971). nan where only one grade occurs."""
+    """Fleiss' kappa from symmetric tables (..., C, C) of all ordered pairs of graders of each
+    picture, with equally many graders a picture: chance from the pooled shares of the grades
+    (Fleiss 1971). nan where only one grade occurs."""
     n = tables.sum(axis=(-2, -1))
-    agree = np.divide(np.trace(tables, axis1=-2, axis2=-1), n, out=np.full(n.shape, np.nan), where=n > 0)
+    agree = np.divide(
+        np.trace(tables, axis1=-2, axis2=-1), n, out=np.full(n.shape, np.nan), where=n > 0
+    )
     chance = ((tables.sum(axis=-1) / np.where(n > 0, n, np.nan)[..., None]) ** 2).sum(axis=-1)
     return np.divide(agree - chance, 1 - chance, out=np.full(n.shape, np.nan), where=chance < 1)
 
@@ -49,7 +58,11 @@ def fleiss_of(tables: Floats) -> Floats:
 def _tables(a: Ints, b: Ints, code: Ints, classes: int) -> Floats:
     """Tables per cluster (K, C, C)."""
     k = int(code.max()) + 1
-    return np.bincount((code * classes + a) * classes + b, minlength=k * classes**2).reshape(k, classes, classes).astype(float)
+    return (
+        np.bincount((code * classes + a) * classes + b, minlength=k * classes**2)
+        .reshape(k, classes, classes)
+        .astype(float)
+    )
 
 
 def _drawn(k: int, resamples: int, seed: int) -> Floats:
@@ -64,13 +77,20 @@ def _summary(estimate: float, draws: Floats, level: float = 0.95) -> tuple[float
 
 
 def cohen(
-    a: ArrayLike, b: ArrayLike, cluster: ArrayLike | None = None, *, classes: int = 2, quadratic: bool = False,
-    resamples: int = 2000, seed: int = 0,
-) -> tuple[float, float, float]:  # fmt: skip
+    a: ArrayLike,
+    b: ArrayLike,
+    cluster: ArrayLike | None = None,
+    *,
+    classes: int = 2,
+    quadratic: bool = False,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float, float]:
     """Cohen's kappa of two graders, (kappa, low, high), 95 % interval by cluster.
 
-    a, b: whole grades 0..classes-1, (N,); cluster: (N,), each picture its own where None. nan where both only ever give one
-    and the same grade, or in too many resamples. ValueError for other grades or lengths."""
+    a, b: whole grades 0..classes-1, (N,); cluster: (N,), each picture its own where None. nan where
+    both only ever give one and the same grade, or in too many resamples. ValueError for other
+    grades or lengths."""
     x, y = grades("a", a, classes), grades("b", b, classes)
     if len(x) != len(y):
         raise ValueError(f"a has {len(x)} grades but b has {len(y)}; expected one each per picture")
@@ -82,17 +102,28 @@ def cohen(
 def _votes(votes: ArrayLike, classes: int) -> Ints:
     v = np.asarray(votes)
     if v.ndim != 2 or v.shape[1] < 2:
-        raise ValueError(f"votes: expected shape (pictures, graders) with at least 2 graders; found {v.shape}")
-    return np.column_stack([grades(f"votes of grader {g}", v[:, g], classes) for g in range(v.shape[1])])
+        raise ValueError(
+            f"votes: expected shape (pictures, graders) with at least 2 graders; found {v.shape}"
+        )
+    return np.column_stack(
+        [grades(f"votes of grader {g}", v[:, g], classes) for g in range(v.shape[1])]
+    )
 
 
 def graders(
-    votes: ArrayLike, cluster: ArrayLike | None = None, *, classes: int = 2, resamples: int = 2000, seed: int = 0
+    votes: ArrayLike,
+    cluster: ArrayLike | None = None,
+    *,
+    classes: int = 2,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """Agreement of several graders, one row a kappa: columns kappa, estimate, low, high, pictures, graders.
+    """Agreement of several graders, one row a kappa: columns kappa, estimate, low, high, pictures,
+    graders.
 
-    votes: (N, graders), whole grades 0..classes-1. Rows: "mean pairwise" and "mean pairwise, quadratic" (means of Cohen's
-    kappas over the pairs), "Fleiss". ValueError for other grades, shapes, or fewer than two graders."""
+    votes: (N, graders), whole grades 0..classes-1. Rows: "mean pairwise" and "mean pairwise,
+    quadratic" (means of Cohen's kappas over the pairs), "Fleiss". ValueError for other grades,
+    shapes, or fewer than two graders."""
     v = _votes(votes, classes)
     code = clusters(cluster, len(v))
     w = _drawn(int(code.max()) + 1, resamples, seed)
@@ -104,24 +135,38 @@ def graders(
     rows = []
     for name, quadratic in (("mean pairwise", False), ("mean pairwise, quadratic", True)):
         one = np.mean([kappa_of(t, quadratic) for t in whole])
-        rows.append((name, *_summary(float(one), np.mean([kappa_of(t, quadratic) for t in each], axis=0))))
+        rows.append(
+            (name, *_summary(float(one), np.mean([kappa_of(t, quadratic) for t in each], axis=0)))
+        )
     pooled, drawn = (sum(t + np.swapaxes(t, -2, -1) for t in parts) for parts in (whole, each))
-    rows.append(("Fleiss", *_summary(float(fleiss_of(np.asarray(pooled))), fleiss_of(np.asarray(drawn)))))
-    return pd.DataFrame(rows, columns=["kappa", "estimate", "low", "high"]).assign(pictures=len(v), graders=v.shape[1])
+    rows.append(
+        ("Fleiss", *_summary(float(fleiss_of(np.asarray(pooled))), fleiss_of(np.asarray(drawn))))
+    )
+    return pd.DataFrame(rows, columns=["kappa", "estimate", "low", "high"]).assign(
+        pictures=len(v), graders=v.shape[1]
+    )
 
 
 def noise_like_experts(
-    pseudo: ArrayLike, votes: ArrayLike, cluster: ArrayLike | None = None, *, classes: int = 2, margin: float = MARGIN,
-    resamples: int = 2000, seed: int = 0,
-) -> dict[str, float | int | str]:  # fmt: skip
-    """Does a pseudo-label differ from a random grader as often as two random graders differ from each other?
+    pseudo: ArrayLike,
+    votes: ArrayLike,
+    cluster: ArrayLike | None = None,
+    *,
+    classes: int = 2,
+    margin: float = MARGIN,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, float | int | str]:
+    """Does a pseudo-label differ from a random grader as often as two random graders differ from
+    each other?
 
-    pseudo: (N,), votes: (N, graders), whole grades (hard labels); cluster: (N,) patients. Keys: pictures, patients, graders;
-    pseudo (share of pairs of pseudo-label and grader that differ), experts (share of pairs of graders that differ), difference
-    (pseudo - experts), low, high (95 %), low_90, high_90, margin, verdict ("equivalent", "noisier", "less noisy", "not
-    noisier", "undecided: perhaps noisier" or "undecided", from the 90 % interval), decided_margin, planned_margin (see
-    `verdicts`); kappa_pseudo, kappa_experts (mean Cohen's kappas of the same pairs), kappa_difference with kappa_low and
-    kappa_high; words. ValueError as `graders`."""
+    pseudo: (N,), votes: (N, graders), whole grades (hard labels); cluster: (N,) patients. Keys:
+    pictures, patients, graders; pseudo (share of pairs of pseudo-label and grader that differ),
+    experts (share of pairs of graders that differ), difference (pseudo - experts), low, high (95
+    %), low_90, high_90, margin, verdict ("equivalent", "noisier", "less noisy", "not noisier",
+    "undecided: perhaps noisier" or "undecided", from the 90 % interval), decided_margin,
+    planned_margin (see `verdicts`); kappa_pseudo, kappa_experts (mean Cohen's kappas of the same
+    pairs), kappa_difference with kappa_low and kappa_high; words. ValueError as `graders`."""
     v, y = _votes(votes, classes), grades("pseudo", pseudo, classes)
     if len(v) != len(y):
         raise ValueError(f"pseudo has {len(y)} labels but votes has {len(v)} pictures")
@@ -132,20 +177,37 @@ def noise_like_experts(
     found, draws = {}, {}
     for name, tables in (("pseudo", mine), ("experts", theirs)):
         whole, drawn = [t.sum(axis=0) for t in tables], [np.tensordot(w, t, 1) for t in tables]
-        found[name], draws[name] = (np.mean([_differ(t) for t in ts], axis=0) for ts in (whole, drawn))
-        found["kappa_" + name], draws["kappa_" + name] = (np.mean([kappa_of(t) for t in ts], axis=0) for ts in (whole, drawn))
+        found[name], draws[name] = (
+            np.mean([_differ(t) for t in ts], axis=0) for ts in (whole, drawn)
+        )
+        found["kappa_" + name], draws["kappa_" + name] = (
+            np.mean([kappa_of(t) for t in ts], axis=0) for ts in (whole, drawn)
+        )
     d, kd = draws["pseudo"] - draws["experts"], draws["kappa_pseudo"] - draws["kappa_experts"]
     difference, low, high = _summary(float(found["pseudo"] - found["experts"]), d)
     low_90, high_90 = _summary(difference, d, 0.90)[1:]
     kappa = _summary(float(found["kappa_pseudo"] - found["kappa_experts"]), kd)
-    verdict = {"superior": "noisier", "inferior": "less noisy", "non-inferior": "undecided: perhaps noisier",
-               "non-superior": "not noisier", "undecided": "undecided"}  # fmt: skip
+    verdict = {
+        "superior": "noisier",
+        "inferior": "less noisy",
+        "non-inferior": "undecided: perhaps noisier",
+        "non-superior": "not noisier",
+        "undecided": "undecided",
+    }
     said = equivalence(low_90, high_90, margin)
     out: dict[str, float | int | str] = {"pictures": len(v), "patients": w.shape[1], "graders": g}
     out |= {k: float(x) for k, x in found.items()}
-    out |= {"difference": difference, "low": low, "high": high, "low_90": low_90, "high_90": high_90, "margin": margin,
-            "verdict": verdict.get(said, said), "decided_margin": max(abs(low_90), abs(high_90)),
-            "planned_margin": smallest_margin(float(np.std(d, ddof=1)))}  # fmt: skip
+    out |= {
+        "difference": difference,
+        "low": low,
+        "high": high,
+        "low_90": low_90,
+        "high_90": high_90,
+        "margin": margin,
+        "verdict": verdict.get(said, said),
+        "decided_margin": max(abs(low_90), abs(high_90)),
+        "planned_margin": smallest_margin(float(np.std(d, ddof=1))),
+    }
     out |= dict(zip(("kappa_difference", "kappa_low", "kappa_high"), kappa, strict=True))
     return out | {"words": _words(out)}
 

@@ -1,9 +1,9 @@
 """How far predictions are from labels. Grades are whole numbers 0..classes-1, higher is better.
 
-Every number of a table is computed here, from labels and class probabilities alone. Conventions: errors are those of
-the class with the largest probability; SRCC, KRCC and PLCC are of the expected grade, raw; `plcc_logistic` is after the
-VQEG 4-parameter logistic. What is undefined is nan, and a warning (UndefinedMetric) says why.
-"""
+Every number of a table is computed here, from labels and class probabilities alone. Conventions:
+errors are those of the class with the largest probability; SRCC, KRCC and PLCC are of the expected
+grade, raw; `plcc_logistic` is after the VQEG 4-parameter logistic. What is undefined is nan, and a
+warning (UndefinedMetric) says why."""
 
 from __future__ import annotations
 
@@ -29,16 +29,22 @@ class UndefinedMetric(UserWarning):
 def _numbers(name: str, values: ArrayLike) -> Floats:
     out = np.asarray(values, dtype=float)
     if out.ndim != 1 or not out.size:
-        raise ValueError(f"{name}: expected one number per picture, shape (N,) with N >= 1; found shape {out.shape}")
+        raise ValueError(
+            f"{name}: expected one number per picture, shape (N,) with N >= 1; found shape {out.shape}"
+        )
     bad = np.flatnonzero(~np.isfinite(out))
     if bad.size:
-        raise ValueError(f"{name}: {bad.size} of {out.size} values are NaN or infinite, first at row {bad[0]}")
+        raise ValueError(
+            f"{name}: {bad.size} of {out.size} values are NaN or infinite, first at row {bad[0]}"
+        )
     return out
 
 
 def _same_length(name: str, a: Floats, other: str, b: Floats) -> None:
     if len(a) != len(b):
-        raise ValueError(f"{name} has {len(a)} values but {other} has {len(b)}; expected one each per picture")
+        raise ValueError(
+            f"{name} has {len(a)} values but {other} has {len(b)}; expected one each per picture"
+        )
 
 
 def grades(name: str, values: ArrayLike, classes: int = CLASSES) -> NDArray[np.int64]:
@@ -64,7 +70,8 @@ def _pair(truth: ArrayLike, grade: ArrayLike, classes: int) -> tuple[NDArray[np.
 
 
 def probabilities(p: ArrayLike) -> Floats:
-    """Class probabilities (N, C), checked: finite, in [0, 1], each row sums to 1 within 0.001. Raises ValueError."""
+    """Class probabilities (N, C), checked: finite, in [0, 1], each row sums to 1 within 0.001.
+    Raises ValueError."""
     out = np.asarray(p, dtype=float)
     if out.ndim != 2 or out.shape[0] < 1 or out.shape[1] < 2:
         raise ValueError(f"probabilities: expected shape (N, classes), found {out.shape}")
@@ -88,20 +95,23 @@ def expected_grade(p: ArrayLike) -> Floats:
 
 
 def posterior_median(p: ArrayLike) -> NDArray[np.int64]:
-    """The grade that minimises expected absolute error: the first k with p_0 + ... + p_k >= 1/2. p (N, C) -> (N,)."""
+    """The grade that minimises expected absolute error: the first k with p_0 + ... + p_k >= 1/2. p
+    (N, C) -> (N,)."""
     p = probabilities(p)
     return (np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1) >= 0.5 - 1e-12).argmax(axis=1)
 
 
 def best_constant(train_grades: ArrayLike, classes: int = CLASSES) -> int:
-    """The one grade that has the least MAE on the training labels (N,); ties go to the lower grade."""
+    """The one grade that has the least MAE on the training labels (N,); ties go to the lower
+    grade."""
     t = grades("train_grades", train_grades, classes)
     return int(np.argmin([np.abs(t - k).mean() for k in range(classes)]))
 
 
 # ---------------------------------------------------------------- errors and agreement
 def mae(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
-    """Mean absolute error in grades, 0..classes-1, lower is better. truth (N,) whole; grade (N,) may be fractional."""
+    """Mean absolute error in grades, 0..classes-1, lower is better. truth (N,) whole; grade (N,)
+    may be fractional."""
     t, g = _pair(truth, grade, classes)
     return float(np.abs(t - g).mean())
 
@@ -115,12 +125,16 @@ def mae_per_class(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) ->
 
 
 def macro_mae(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
-    """Mean of the per-class MAEs, over the classes that occur in truth: every class counts the same."""
+    """Mean of the per-class MAEs, over the classes that occur in truth: every class counts the
+    same."""
     return float(np.nanmean(mae_per_class(truth, grade, classes)))
 
 
-def mae_of(truth: ArrayLike, grade: ArrayLike, of: tuple[int, ...], classes: int = CLASSES) -> float:
-    """MAE over the pictures whose true class is one of `of` (a micro average); nan if there are none."""
+def mae_of(
+    truth: ArrayLike, grade: ArrayLike, of: tuple[int, ...], classes: int = CLASSES
+) -> float:
+    """MAE over the pictures whose true class is one of `of` (a micro average); nan if there are
+    none."""
     t, g = _pair(truth, grade, classes)
     inside = np.isin(t, of)
     return float(np.abs(t - g)[inside].mean()) if inside.any() else float("nan")
@@ -133,7 +147,8 @@ def accuracy(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> floa
 
 
 def qwk(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
-    """Cohen's kappa with quadratic weights, -1..1; 0 is chance. nan where both only ever say one and the same grade."""
+    """Cohen's kappa with quadratic weights, -1..1; 0 is chance. nan where both only ever say one
+    and the same grade."""
     t, g = grades("truth", truth, classes), grades("grade", grade, classes)
     _same_length("truth", t.astype(float), "grade", g.astype(float))
     if len(np.unique(np.concatenate([t, g]))) == 1:
@@ -159,7 +174,8 @@ def _correlation(name: str, function: Callable, a: ArrayLike, b: ArrayLike) -> f
 
 
 def srcc(a: ArrayLike, b: ArrayLike) -> float:
-    """Spearman's rank correlation (ties get their mean rank), -1..1; nan with a warning when one is constant."""
+    """Spearman's rank correlation (ties get their mean rank), -1..1; nan with a warning when one is
+    constant."""
     return _correlation("SRCC", stats.spearmanr, a, b)
 
 
@@ -175,23 +191,31 @@ def plcc(a: ArrayLike, b: ArrayLike) -> float:
 
 def logistic(x: ArrayLike, b1: float, b2: float, b3: float, b4: float) -> Floats:
     """VQEG's 4-parameter logistic, (b1 - b2) / (1 + exp(-(x - b3) / b4)) + b2."""
-    return (b1 - b2) / (1 + np.exp(-np.clip((np.asarray(x, dtype=float) - b3) / b4, -500, 500))) + b2
+    return (b1 - b2) / (
+        1 + np.exp(-np.clip((np.asarray(x, dtype=float) - b3) / b4, -500, 500))
+    ) + b2
 
 
 def plcc_logistic(prediction: ArrayLike, score: ArrayLike) -> float:
-    """Pearson's correlation of score and the prediction mapped by the logistic that fits it best (least squares).
+    """Pearson's correlation of score and the prediction mapped by the logistic that fits it best
+    (least squares).
 
-    Start of the fit: b1 = max(score), b2 = min(score), b3 = mean(prediction), b4 = std(prediction) / 4. The fit sees
-    the scores it is judged on, as VQEG prescribes, so it is the more flattering of the two: name which one you print.
-    nan with a warning when a variable is constant, there are under 5 pictures, or the fit does not converge."""
+    Start of the fit: b1 = max(score), b2 = min(score), b3 = mean(prediction), b4 = std(prediction)
+    / 4. The fit sees the scores it is judged on, as VQEG prescribes, so it is the more flattering
+    of the two: name which one you print. nan with a warning when a variable is constant, there are
+    under 5 pictures, or the fit does not converge."""
     x, y = _numbers("prediction", prediction), _numbers("score", score)
     _same_length("prediction", x, "score", y)
     if x.min() == x.max() or y.min() == y.max() or len(x) < 5:
-        return _undefined("PLCC (logistic)", "a variable is constant, or there are fewer than 5 pictures")
+        return _undefined(
+            "PLCC (logistic)", "a variable is constant, or there are fewer than 5 pictures"
+        )
     start = [y.max(), y.min(), x.mean(), x.std() / 4]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optimize.OptimizeWarning)  # of the covariance, which nobody asks for
+            warnings.simplefilter(
+                "ignore", optimize.OptimizeWarning
+            )  # of the covariance, which nobody asks for
             best, _ = optimize.curve_fit(logistic, x, y, p0=start, maxfev=20_000)
     except RuntimeError:
         return _undefined("PLCC (logistic)", "the fit does not converge")
@@ -200,29 +224,39 @@ def plcc_logistic(prediction: ArrayLike, score: ArrayLike) -> float:
 
 # ---------------------------------------------------------------- all of them
 def columns_p(frame: pd.DataFrame) -> list[str]:
-    """The probability columns p0, p1, ... of a table of predictions, in order. Raises ValueError if there are none."""
-    found = sorted((c for c in frame if c.startswith("p") and c[1:].isdigit()), key=lambda c: int(c[1:]))
+    """The probability columns p0, p1, ... of a table of predictions, in order. Raises ValueError if
+    there are none."""
+    found = sorted(
+        (c for c in frame if c.startswith("p") and c[1:].isdigit()), key=lambda c: int(c[1:])
+    )
     if len(found) < 2 or found != [f"p{k}" for k in range(len(found))]:
-        raise ValueError(f"predictions: expected columns p0, p1, ...; found {', '.join(map(str, frame.columns))}")
+        raise ValueError(
+            f"predictions: expected columns p0, p1, ...; found {', '.join(map(str, frame.columns))}"
+        )
     return found
 
 
 def target(frame: pd.DataFrame) -> tuple[str, Floats]:
-    """What correlations are taken against: ("score", (N,)) where every row has a score, else ("grade", truth)."""
+    """What correlations are taken against: ("score", (N,)) where every row has a score, else
+    ("grade", truth)."""
     if "score" in frame and len(frame) and frame["score"].notna().all():
         return "score", frame["score"].to_numpy(float)
     return "grade", frame["truth"].to_numpy(float)
 
 
 def summary(frame: pd.DataFrame) -> dict[str, float | int | str]:
-    """All metrics of one table of predictions: columns truth (0..C-1), p0..p{C-1} and, if there, score.
+    """All metrics of one table of predictions: columns truth (0..C-1), p0..p{C-1} and, if there,
+    score.
 
-    Keys: n; mae, mae_0.. (per class), mae_34, mae_012, macro_mae, accuracy, qwk: of the argmax class; mae_median,
-    mae_expected: MAE of the posterior median and of the expected grade; srcc, krcc, plcc, plcc_logistic: of the
-    expected grade against `against` ("score" or "grade"); note: why something is nan, else "". Raises ValueError for
-    unlabelled rows (truth -1) or wrong probabilities."""
+    Keys: n; mae, mae_0.. (per class), mae_34, mae_012, macro_mae, accuracy, qwk: of the argmax
+    class; mae_median, mae_expected: MAE of the posterior median and of the expected grade; srcc,
+    krcc, plcc, plcc_logistic: of the expected grade against `against` ("score" or "grade"); note:
+    why something is nan, else "". Raises ValueError for unlabelled rows (truth -1) or wrong
+    probabilities."""
     if "truth" not in frame:
-        raise ValueError(f"predictions: no column truth; found {', '.join(map(str, frame.columns))}")
+        raise ValueError(
+            f"predictions: no column truth; found {', '.join(map(str, frame.columns))}"
+        )
     p = probabilities(frame[columns_p(frame)])
     classes = p.shape[1]
     t = grades("truth", frame["truth"], classes)

@@ -1,11 +1,13 @@
-"""The tests tested: how often they reject where two classifiers are equally good, and how often intervals hold the truth.
+"""The tests tested: how often they reject where two classifiers are equally good, and how often
+intervals hold the truth.
 
-A simulated world is one test set of patients with one picture or more, a label (bad or good) alike within a patient, and two
-classifiers' scores for bad: s = mu bad + sqrt(shared) h + sqrt(1 - shared) g, h common to both classifiers, g of each, both
-standard normal with correlation `alike` between a patient's pictures. p(bad) = Phi(s - cut). With the same mu the two may be
-exchanged, so every difference is truly 0; with another mu the true differences follow from the normal distribution. The
-functions tried are those the notebooks use (`significance`, `verdicts.bootstrap`).
-"""
+A simulated world is one test set of patients with one picture or more, a label (bad or good) alike
+within a patient, and two classifiers' scores for bad: s = mu bad + sqrt(shared) h + sqrt(1 -
+shared) g, h common to both classifiers, g of each, both standard normal with correlation `alike`
+between a patient's pictures. p(bad) = Phi(s - cut). With the same mu the two may be exchanged, so
+every difference is truly 0; with another mu the true differences follow from the normal
+distribution. The functions tried are those the notebooks use (`significance`,
+`verdicts.bootstrap`)."""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ MOST, NEAR, COVER, FAILS = (0.0, 0.05), (0.04, 0.06), (0.93, 0.97), (0.06, 1.0)
 WORLDS, RESAMPLES = 2000, 1000
 
 
-SHARED = 16  # sets of bootstrap resamples, used in turn: drawing them anew for each world takes longer than all tests
+# sets of bootstrap resamples, used in turn: drawing them anew for each world takes longer than all
+# tests
+SHARED = 16
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,19 @@ class World:
 
 ALL = (
     World("one eye", 250),
-    World("fellow eyes", 250, 2, 0.35, 0.7, 0.7),  # EyeQ's test split: 35 % of patients with both eyes, kappa 0.69
-    World("strong clusters", 100, 4, 1.0, 0.7, 0.9),  # DeepDRiD's: 100 patients, two eyes, two views
+    World(
+        "fellow eyes", 250, 2, 0.35, 0.7, 0.7
+    ),  # EyeQ's test split: 35 % of patients with both eyes, kappa 0.69
+    World(
+        "strong clusters", 100, 4, 1.0, 0.7, 0.9
+    ),  # DeepDRiD's: 100 patients, two eyes, two views
     World("fellow eyes, unequal", 250, 2, 0.35, 0.7, 0.7, mu_a=1.9),
 )
 
 
 def latent_correlation(kappa: float, share: float) -> float:
-    """Correlation of two standard normals whose excess over a threshold, of probability `share`, agrees with this kappa."""
+    """Correlation of two standard normals whose excess over a threshold, of probability `share`,
+    agrees with this kappa."""
     if not 0 <= kappa < 1 or not 0 < share < 1:
         raise ValueError(f"kappa {kappa}, share {share}: expected 0 <= kappa < 1 and 0 < share < 1")
     edge = sp.norm.ppf(share)
@@ -90,11 +99,15 @@ def latent_correlation(kappa: float, share: float) -> float:
 def _alike(generator: np.random.Generator, code: NDArray[np.int64], r: float, shape: int) -> Floats:
     """Standard normals (shape, N), correlated by r within a patient."""
     own = generator.standard_normal((shape, len(code)))
-    return np.sqrt(r) * generator.standard_normal((shape, code.max() + 1))[:, code] + np.sqrt(1 - r) * own
+    return (
+        np.sqrt(r) * generator.standard_normal((shape, code.max() + 1))[:, code]
+        + np.sqrt(1 - r) * own
+    )
 
 
 def simulate(world: World, number: int, seed: int = 0) -> Paired:
-    """The `number`-th test set of this kind: methods "a" and "b", one seed; class 0 bad, 1 good; cluster: the patient."""
+    """The `number`-th test set of this kind: methods "a" and "b", one seed; class 0 bad, 1 good;
+    cluster: the patient."""
     return next(_sets(world, range(number, number + 1), seed))
 
 
@@ -116,21 +129,38 @@ def _sets(world: World, numbers: range, seed: int) -> Iterator[Paired]:
 
 
 def true_values(world: World, mu: float) -> dict[str, float]:
-    """Accuracy, macro F1, F1 of bad and AUC of a classifier of this mu on infinitely many pictures."""
+    """Accuracy, macro F1, F1 of bad and AUC of a classifier of this mu on infinitely many
+    pictures."""
     hit, right = sp.norm.cdf(mu - world.cut), sp.norm.cdf(world.cut)
-    table = np.array([[world.bad * hit, world.bad * (1 - hit)], [(1 - world.bad) * (1 - right), (1 - world.bad) * right]])
+    table = np.array(
+        [
+            [world.bad * hit, world.bad * (1 - hit)],
+            [(1 - world.bad) * (1 - right), (1 - world.bad) * right],
+        ]
+    )
     macro, f1 = f1_of(table[None])[0], f1_of(table[None], 0)[0]
-    return {"accuracy": float(np.trace(table)), "macro_f1": float(macro), "f1": float(f1), "auc": float(sp.norm.cdf(mu / 2**0.5))}
+    return {
+        "accuracy": float(np.trace(table)),
+        "macro_f1": float(macro),
+        "f1": float(f1),
+        "auc": float(sp.norm.cdf(mu / 2**0.5)),
+    }
 
 
-def outcomes(world: World, data: Paired, resamples: int, seed: int) -> list[tuple[str, str, bool, float, float, float]]:
-    """All tests of one set: (test, metric, clusters kept, p, low, high); low and high are nan for a test without interval."""
+def outcomes(
+    world: World, data: Paired, resamples: int, seed: int
+) -> list[tuple[str, str, bool, float, float, float]]:
+    """All tests of one set: (test, metric, clusters kept, p, low, high); low and high are nan for a
+    test without interval."""
     x, y, bad = data.p["a"][0], data.p["b"][0], data.truth == 0
     right, other = ((p.argmax(axis=1) == data.truth).astype(int) for p in (x, y))
-    tests = [("auc", True, paired_tests.auc_test(bad, x[:, 0], y[:, 0], data.cluster)), ("auc", False, paired_tests.auc_test(bad, x[:, 0], y[:, 0])),
-             ("accuracy", True, paired_tests.sign_flip(right - other, data.cluster)),
-             ("accuracy", True, paired_tests.durkalski(right, other, data.cluster)),
-             *(("accuracy", False, t) for t in paired_tests.mcnemar(right, other))]  # fmt: skip
+    tests = [
+        ("auc", True, paired_tests.auc_test(bad, x[:, 0], y[:, 0], data.cluster)),
+        ("auc", False, paired_tests.auc_test(bad, x[:, 0], y[:, 0])),
+        ("accuracy", True, paired_tests.sign_flip(right - other, data.cluster)),
+        ("accuracy", True, paired_tests.durkalski(right, other, data.cluster)),
+        *(("accuracy", False, t) for t in paired_tests.mcnemar(right, other)),
+    ]
     out = [(t.name, metric, kept, t.p, *t.interval()) for metric, kept, t in tests]
     kinds: list[tuple[Paired, bool, tuple[str, ...]]] = [(data, True, BOOTSTRAPPED)]
     if world.several == 1:
@@ -149,14 +179,18 @@ def _drawn(clusters: int, resamples: int, seed: int) -> tuple[NDArray[np.int64],
     return resamples_of(clusters, 1, resamples, seed)
 
 
-def run(kinds: tuple[World, ...] = ALL, worlds: int = WORLDS, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Rejection rates and coverage over `worlds` simulated sets of each kind; one row per kind, test, metric and whether the
-    test kept the clusters.
+def run(
+    kinds: tuple[World, ...] = ALL, worlds: int = WORLDS, resamples: int = RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """Rejection rates and coverage over `worlds` simulated sets of each kind; one row per kind,
+    test, metric and whether the test kept the clusters.
 
-    Columns: world, test, metric, clusters (kept, ignored, none: one picture each), worlds (that gave a p), undefined, rejected
-    (share with p < 0.05), low, high (its 95 % Clopper-Pearson interval), covered, cover_low, cover_high (share of 95 %
-    intervals that hold the true difference), bound_low, bound_high (of `rejected`; nan where none is set, as with unequal
-    skill, where it is power), meets (see `meets`), true_difference, resamples, seed, simulated. ValueError for worlds < 1."""
+    Columns: world, test, metric, clusters (kept, ignored, none: one picture each), worlds (that
+    gave a p), undefined, rejected (share with p < 0.05), low, high (its 95 % Clopper-Pearson
+    interval), covered, cover_low, cover_high (share of 95 % intervals that hold the true
+    difference), bound_low, bound_high (of `rejected`; nan where none is set, as with unequal skill,
+    where it is power), meets (see `meets`), true_difference, resamples, seed, simulated. ValueError
+    for worlds < 1."""
     if worlds < 1:
         raise ValueError(f"worlds {worlds}: expected at least 1")
     rows = []
@@ -164,20 +198,44 @@ def run(kinds: tuple[World, ...] = ALL, worlds: int = WORLDS, resamples: int = R
         va, vb = true_values(kind, kind.mu_a), true_values(kind, kind.mu_b)
         found: dict[tuple[str, str, bool], list[tuple[float, float, float]]] = {}
         for number, data in enumerate(_sets(kind, range(worlds), seed)):
-            for test, metric, kept, *values in outcomes(kind, data, resamples, seed + number % SHARED):
+            for test, metric, kept, *values in outcomes(
+                kind, data, resamples, seed + number % SHARED
+            ):
                 found.setdefault((test, metric, kept), []).append((values[0], values[1], values[2]))
         for (test, metric, kept), triples in found.items():
             p, low, high = np.array(triples).T
             truth, known, n = va[metric] - vb[metric], np.isfinite(p), int(np.isfinite(p).sum())
             how = "none" if kind.pictures == 1 else "kept" if kept else "ignored"
-            row = {"world": kind.name, "test": test, "metric": metric, "clusters": how, "worlds": n,
-                   "undefined": worlds - n} | _share("rejected", p[known] < 0.05)  # fmt: skip
+            row = {
+                "world": kind.name,
+                "test": test,
+                "metric": metric,
+                "clusters": how,
+                "worlds": n,
+                "undefined": worlds - n,
+            } | _share("rejected", p[known] < 0.05)
             has = np.isfinite(low)
-            row |= _share("covered", (low[has] <= truth) & (truth <= high[has])) if has.any() else {}
+            row |= (
+                _share("covered", (low[has] <= truth) & (truth <= high[has])) if has.any() else {}
+            )
             row |= dict(zip(("bound_low", "bound_high"), bound(kind, test, how), strict=True))
-            rows.append(row | {"true_difference": truth, "resamples": resamples, "seed": seed, "simulated": True})
-    table = pd.DataFrame(rows).rename(columns={"rejected_low": "low", "rejected_high": "high", "covered_low": "cover_low",
-                                               "covered_high": "cover_high"})  # fmt: skip
+            rows.append(
+                row
+                | {
+                    "true_difference": truth,
+                    "resamples": resamples,
+                    "seed": seed,
+                    "simulated": True,
+                }
+            )
+    table = pd.DataFrame(rows).rename(
+        columns={
+            "rejected_low": "low",
+            "rejected_high": "high",
+            "covered_low": "cover_low",
+            "covered_high": "cover_high",
+        }
+    )
     table["meets"] = [meets(row) for row in table.to_dict("records")]
     return table
 
@@ -190,8 +248,8 @@ def _share(name: str, hits: NDArray[np.bool_]) -> dict[str, float]:
 
 
 def bound(kind: World, test: str, clusters: str) -> tuple[float, float]:
-    """Rejection rate to be met under the null: exact tests at most 5 %, others 4 to 6 %, and tests that ignore strong clusters
-    above 6 %; nan where nothing is asked."""
+    """Rejection rate to be met under the null: exact tests at most 5 %, others 4 to 6 %, and tests
+    that ignore strong clusters above 6 %; nan where nothing is asked."""
     if not kind.null or (clusters == "ignored" and kind.several < 1):
         return float("nan"), float("nan")
     if clusters == "ignored":
@@ -200,28 +258,37 @@ def bound(kind: World, test: str, clusters: str) -> tuple[float, float]:
 
 
 def meets(row: dict) -> bool:
-    """Whether a row's rate is within its bound, allowing for the Monte Carlo error (the intervals overlap), and its coverage
-    in 93-97 % likewise. Rows that ignore strong clusters must fail visibly: the whole interval above 6 %."""
+    """Whether a row's rate is within its bound, allowing for the Monte Carlo error (the intervals
+    overlap), and its coverage in 93-97 % likewise. Rows that ignore strong clusters must fail
+    visibly: the whole interval above 6 %."""
     if row["clusters"] == "ignored":
         return bool(not row["bound_low"] > 0 or row["low"] > row["bound_low"])
     inside = not (row["low"] > row["bound_high"] or row["high"] < row["bound_low"])
-    covered = not (row.get("cover_low", np.nan) > COVER[1] or row.get("cover_high", np.nan) < COVER[0])
+    covered = not (
+        row.get("cover_low", np.nan) > COVER[1] or row.get("cover_high", np.nan) < COVER[0]
+    )
     return bool(inside and covered)
 
 
 def report(table: pd.DataFrame) -> str:
-    """The table in a few lines: each rate, its Monte Carlo interval and coverage, and what does not meet its bound."""
+    """The table in a few lines: each rate, its Monte Carlo interval and coverage, and what does not
+    meet its bound."""
     lines = []
     for r in table.to_dict("records"):
         line = f"{r['world']:22} {r['test']:14} {r['metric']:9} clusters {r['clusters']:8} rejects {r['rejected']:6.2%} "
-        line += f"({r['low']:.2%} to {r['high']:.2%})" + (f", covers {r['covered']:.2%}" if np.isfinite(r["covered"]) else "")
+        line += f"({r['low']:.2%} to {r['high']:.2%})" + (
+            f", covers {r['covered']:.2%}" if np.isfinite(r["covered"]) else ""
+        )
         lines.append(line + ("" if r["meets"] else "  <- not within its bound"))
-    lines.append(f"{int(table['meets'].sum())} of {len(table)} rows within their bounds; {table['worlds'].max()} worlds a kind")
+    lines.append(
+        f"{int(table['meets'].sum())} of {len(table)} rows within their bounds; {table['worlds'].max()} worlds a kind"
+    )
     return "\n".join(lines)
 
 
 def command(worlds: int = WORLDS, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Run all worlds and store results/reference/nullworlds.csv, with the machine; returns the table."""
+    """Run all worlds and store results/reference/nullworlds.csv, with the machine; returns the
+    table."""
     table = run(ALL, worlds, resamples, seed)
     table["machine"] = provenance.machine()
     store.write_table(reference() / "nullworlds.csv", table)

@@ -1,12 +1,14 @@
-"""Tests of two classifiers on the same pictures, with and without regard for patients who have several pictures.
+"""Tests of two classifiers on the same pictures, with and without regard for patients who have
+several pictures.
 
-Right or wrong: McNemar (exact, mid-p), Durkalski's test and the sign-flip test by patient. AUC: DeLong's test and
-Obuchowski's form of it for clusters. Then what a test leaves open: equivalence, and the smallest difference that the data
-could have shown. All of them hold the trained models fixed: they speak of new patients, not of new seeds; the primary
-interval, which speaks of both, is `verdicts.bootstrap`. Several seeds: a picture counts with its mean over seeds.
+Right or wrong: McNemar (exact, mid-p), Durkalski's test and the sign-flip test by patient. AUC:
+DeLong's test and Obuchowski's form of it for clusters. Then what a test leaves open: equivalence,
+and the smallest difference that the data could have shown. All of them hold the trained models
+fixed: they speak of new patients, not of new seeds; the primary interval, which speaks of both, is
+`verdicts.bootstrap`. Several seeds: a picture counts with its mean over seeds.
 
-Arrays: one entry a picture (N,), or (S, N) with S seeds. Differences are a - b. What is undefined is nan, and `note` says why.
-"""
+Arrays: one entry a picture (N,), or (S, N) with S seeds. Differences are a - b. What is undefined
+is nan, and `note` says why."""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-EXACT = 14  # clusters with a difference up to which all 2**n sign flips of differences that are no whole numbers are counted
+# clusters with a difference up to which all 2**n sign flips of differences that are no whole
+# numbers are counted
+EXACT = 14
 
 
 CELLS = 4_000_000  # numbers held at once
@@ -35,7 +39,8 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Result:
-    """What one test found: the difference a - b, its standard error (nan where it has none), the two-sided p, a note."""
+    """What one test found: the difference a - b, its standard error (nan where it has none), the
+    two-sided p, a note."""
 
     name: str
     difference: float
@@ -57,42 +62,56 @@ def _seeds(name: str, values: ArrayLike) -> Floats:
     """(N,) or (S, N) as (S, N), all finite."""
     out = np.atleast_2d(np.asarray(values, dtype=float))
     if out.ndim != 2 or not out.size:
-        raise ValueError(f"{name}: expected shape (pictures,) or (seeds, pictures); found {np.shape(values)}")
+        raise ValueError(
+            f"{name}: expected shape (pictures,) or (seeds, pictures); found {np.shape(values)}"
+        )
     if not np.isfinite(out).all():
         seed, row = np.argwhere(~np.isfinite(out))[0]
         bad = int((~np.isfinite(out)).sum())
-        raise ValueError(f"{name}: {bad} values are NaN or infinite, first at picture {row} of seed {seed}")
+        raise ValueError(
+            f"{name}: {bad} values are NaN or infinite, first at picture {row} of seed {seed}"
+        )
     return out
 
 
 def _two(a: ArrayLike, b: ArrayLike, zero_one: bool = False) -> tuple[Floats, Floats]:
     x, y = _seeds("a", a), _seeds("b", b)
     if x.shape != y.shape:
-        raise ValueError(f"a has shape {x.shape}, b {y.shape} (seeds, pictures); a paired test needs the same pictures and seeds")
+        raise ValueError(
+            f"a has shape {x.shape}, b {y.shape} (seeds, pictures); a paired test needs the same pictures and seeds"
+        )
     for name, v in (("a", x), ("b", y)) if zero_one else ():
         if (bad := v[(v != 0) & (v != 1)]).size:
-            raise ValueError(f"{name}: expected 1 (right) or 0 (wrong) per picture, found {bad[0]:g}")
+            raise ValueError(
+                f"{name}: expected 1 (right) or 0 (wrong) per picture, found {bad[0]:g}"
+            )
     return x, y
 
 
 def clusters(cluster: ArrayLike | None, pictures: int) -> Ints:
-    """Cluster names (N,) as numbers 0..K-1; each picture its own where None. ValueError for a wrong length or missing names."""
+    """Cluster names (N,) as numbers 0..K-1; each picture its own where None. ValueError for a wrong
+    length or missing names."""
     if cluster is None:
         return np.arange(pictures)
     names = np.asarray(cluster)
     if names.shape != (pictures,):
-        raise ValueError(f"cluster: expected one name per picture, shape ({pictures},); found {names.shape}")
+        raise ValueError(
+            f"cluster: expected one name per picture, shape ({pictures},); found {names.shape}"
+        )
     if any(v is None or v != v for v in names.tolist()):
-        raise ValueError("cluster: some pictures have no cluster (None or NaN); give such a picture a name of its own")
+        raise ValueError(
+            "cluster: some pictures have no cluster (None or NaN); give such a picture a name of its own"
+        )
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 # ---------------------------------------------------------------- right or wrong
 def mcnemar_p(b: ArrayLike, c: ArrayLike) -> tuple[Floats, Floats]:
-    """McNemar's exact and mid-p two-sided p-values from the numbers of discordant pictures b and c (any same shape).
+    """McNemar's exact and mid-p two-sided p-values from the numbers of discordant pictures b and c
+    (any same shape).
 
-    Exact: 2 P(X <= min(b, c)), at most 1, X binomial(b + c, 1/2); mid-p takes P(X = min(b, c)) off it (Fagerland,
-    Lydersen and Laake 2013). Both 1 where b + c = 0."""
+    Exact: 2 P(X <= min(b, c)), at most 1, X binomial(b + c, 1/2); mid-p takes P(X = min(b, c)) off
+    it (Fagerland, Lydersen and Laake 2013). Both 1 where b + c = 0."""
     b, c = np.asarray(b), np.asarray(c)
     if (b < 0).any() or (c < 0).any():
         raise ValueError("numbers of discordant pictures must not be negative")
@@ -102,35 +121,47 @@ def mcnemar_p(b: ArrayLike, c: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def mcnemar(a: ArrayLike, b: ArrayLike) -> tuple[Result, Result]:
-    """McNemar's exact and mid-p test of a = b, right (1) or wrong (0) per picture, (N,) or (S, N); ignores clusters.
+    """McNemar's exact and mid-p test of a = b, right (1) or wrong (0) per picture, (N,) or (S, N);
+    ignores clusters.
 
-    With several seeds p is twice the median of the seeds' p-values, at most 1 (valid however they depend on each other:
-    Meinshausen, Meier and Buehlmann 2009). Raises ValueError for other pictures or values than 0 and 1."""
+    With several seeds p is twice the median of the seeds' p-values, at most 1 (valid however they
+    depend on each other: Meinshausen, Meier and Buehlmann 2009). Raises ValueError for other
+    pictures or values than 0 and 1."""
     x, y = _two(a, b, zero_one=True)
     exact, mid = mcnemar_p(((x == 1) & (y == 0)).sum(axis=1), ((x == 0) & (y == 1)).sum(axis=1))
     note = "" if len(x) == 1 else f"twice the median p of {len(x)} seeds"
     d = float((x - y).mean())
     both = [float(p[0]) if len(x) == 1 else min(1.0, 2 * float(np.median(p))) for p in (exact, mid)]
-    return Result("mcnemar_exact", d, NAN, both[0], note), Result("mcnemar_midp", d, NAN, both[1], note)
+    return Result("mcnemar_exact", d, NAN, both[0], note), Result(
+        "mcnemar_midp", d, NAN, both[1], note
+    )
 
 
 def durkalski(a: ArrayLike, b: ArrayLike, cluster: ArrayLike) -> Result:
-    """Durkalski's test for clustered matched pairs (Durkalski et al. 2003): chi2 = (sum_k m_k)^2 / sum_k m_k^2 with one
-    degree of freedom, m_k the mean of a - b in cluster k. Every cluster counts the same.
+    """Durkalski's test for clustered matched pairs (Durkalski et al. 2003): chi2 = (sum_k m_k)^2 /
+    sum_k m_k^2 with one degree of freedom, m_k the mean of a - b in cluster k. Every cluster counts
+    the same.
 
-    a, b: right (1) or wrong (0), (N,) or (S, N); cluster (N,). `difference` is the mean of m_k, `se` the root of its
-    variance under the test's null. p = 1 where no picture differs. Raises ValueError as `mcnemar`."""
+    a, b: right (1) or wrong (0), (N,) or (S, N); cluster (N,). `difference` is the mean of m_k,
+    `se` the root of its variance under the test's null. p = 1 where no picture differs. Raises
+    ValueError as `mcnemar`."""
     x, y = _two(a, b, zero_one=True)
     code = clusters(cluster, x.shape[1])
     m = np.bincount(code, weights=(x - y).mean(axis=0)) / np.bincount(code)
     total, square = m.sum(), (m**2).sum()
     if square == 0:
         return Result("durkalski", 0.0, 0.0, 1.0, "no picture differs")
-    return Result("durkalski", float(m.mean()), float(np.sqrt(square)) / len(m), float(sp.chi2.sf(total**2 / square, 1)))
+    return Result(
+        "durkalski",
+        float(m.mean()),
+        float(np.sqrt(square)) / len(m),
+        float(sp.chi2.sf(total**2 / square, 1)),
+    )
 
 
 def _signed_sum_tail(sizes: Ints, total: int) -> float:
-    """P(|sum of +-sizes| >= |total|), each sign a fair coin: exact, by convolving one binomial per distinct size."""
+    """P(|sum of +-sizes| >= |total|), each sign a fair coin: exact, by convolving one binomial per
+    distinct size."""
     pmf = np.ones(1)  # of (sum + reach) / 2, reach = sum of the sizes so far
     for size, n in zip(*np.unique(sizes, return_counts=True), strict=True):
         spread = np.zeros(size * n + 1)
@@ -140,12 +171,16 @@ def _signed_sum_tail(sizes: Ints, total: int) -> float:
     return float(min(1.0, pmf[np.abs(sums) >= abs(total)].sum()))
 
 
-def sign_flip(d: ArrayLike, cluster: ArrayLike | None = None, *, draws: int = 9999, seed: int = 0) -> Result:
-    """Permutation test: the sign of every cluster's summed difference is flipped at random; under the null that a and b may
-    be exchanged patient by patient, |sum| is as likely to be exceeded as counted here.
+def sign_flip(
+    d: ArrayLike, cluster: ArrayLike | None = None, *, draws: int = 9999, seed: int = 0
+) -> Result:
+    """Permutation test: the sign of every cluster's summed difference is flipped at random; under
+    the null that a and b may be exchanged patient by patient, |sum| is as likely to be exceeded as
+    counted here.
 
-    d: a - b per picture, (N,) or (S, N). Whole-numbered sums (right/wrong): exact for any number of clusters. Other sums:
-    all 2^n flips with at most EXACT clusters that differ, else `draws` seeded ones with p = (1 + hits) / (1 + draws)."""
+    d: a - b per picture, (N,) or (S, N). Whole-numbered sums (right/wrong): exact for any number of
+    clusters. Other sums: all 2^n flips with at most EXACT clusters that differ, else `draws` seeded
+    ones with p = (1 + hits) / (1 + draws)."""
     x = _seeds("d", d)
     sums = np.bincount(clusters(cluster, x.shape[1]), weights=x.sum(axis=0))
     difference, sums = float(x.mean()), sums[sums != 0]
@@ -173,9 +208,9 @@ def _hits(flipped: Floats, sums: Floats) -> int:
 
 # ---------------------------------------------------------------- AUC
 def placements(positive: ArrayLike, score: ArrayLike) -> Floats:
-    """Placement values (N,): of a positive the share of negatives below it (ties a half), of a negative the share of
-    positives above it. Their means over positives and over negatives are both the AUC (DeLong et al. 1988; by midranks as
-    Sun and Xu 2014)."""
+    """Placement values (N,): of a positive the share of negatives below it (ties a half), of a
+    negative the share of positives above it. Their means over positives and over negatives are both
+    the AUC (DeLong et al. 1988; by midranks as Sun and Xu 2014)."""
     pos, s = np.asarray(positive, dtype=bool), np.asarray(score, dtype=float)
     m, n = int(pos.sum()), int((~pos).sum())
     all_ranks, out = sp.rankdata(s), np.empty(len(s))
@@ -184,43 +219,73 @@ def placements(positive: ArrayLike, score: ArrayLike) -> Floats:
     return out
 
 
-def auc_test(positive: ArrayLike, a: ArrayLike, b: ArrayLike, cluster: ArrayLike | None = None) -> Result:
-    """AUC(a) - AUC(b), paired: DeLong's test (DeLong et al. 1988), or with clusters Obuchowski's (1997).
+def auc_test(
+    positive: ArrayLike, a: ArrayLike, b: ArrayLike, cluster: ArrayLike | None = None
+) -> Result:
+    """AUC(a) - AUC(b), paired: DeLong's test (DeLong et al. 1988), or with clusters Obuchowski's
+    (1997).
 
-    positive: (N,), True or 1 for the class that scores a, b, (N,) or (S, N), should put higher. With several seeds the mean
-    AUC of the seeds is compared. Variance: I10/(I10-1) sum_k P_k^2 / m^2 + I01/(I01-1) sum_k Q_k^2 / n^2 +
-    2 I/(I-1) sum_k P_k Q_k / (m n), P_k and Q_k the cluster's sums of differences of placement values, centred, over its
-    positives and negatives; I10, I01, I: clusters with a positive, with a negative, all. Without clusters this is DeLong's.
-    nan with a note where there is one class only, or fewer than two clusters with a class. ValueError for wrong shapes."""
+    positive: (N,), True or 1 for the class that scores a, b, (N,) or (S, N), should put higher.
+    With several seeds the mean AUC of the seeds is compared. Variance: I10/(I10-1) sum_k P_k^2 /
+    m^2 + I01/(I01-1) sum_k Q_k^2 / n^2 + 2 I/(I-1) sum_k P_k Q_k / (m n), P_k and Q_k the cluster's
+    sums of differences of placement values, centred, over its positives and negatives; I10, I01, I:
+    clusters with a positive, with a negative, all. Without clusters this is DeLong's. nan with a
+    note where there is one class only, or fewer than two clusters with a class. ValueError for
+    wrong shapes."""
     name = "delong" if cluster is None else "obuchowski"
     x, y = _two(a, b)
     pos = np.asarray(positive)
     if pos.shape != (x.shape[1],) or not np.isin(pos, (0, 1)).all():
-        raise ValueError(f"positive: expected 0 or 1 per picture, shape ({x.shape[1]},); found shape {pos.shape}")
+        raise ValueError(
+            f"positive: expected 0 or 1 per picture, shape ({x.shape[1]},); found shape {pos.shape}"
+        )
     pos = pos.astype(bool)
     code = clusters(cluster, len(pos))
     if pos.all() or not pos.any():
-        return Result(name, NAN, NAN, NAN, f"one class only ({'all' if pos.all() else 'none'} of {len(pos)} pictures positive)")
-    v = np.mean([placements(pos, s) - placements(pos, t) for s, t in zip(x, y, strict=True)], axis=0)
+        return Result(
+            name,
+            NAN,
+            NAN,
+            NAN,
+            f"one class only ({'all' if pos.all() else 'none'} of {len(pos)} pictures positive)",
+        )
+    v = np.mean(
+        [placements(pos, s) - placements(pos, t) for s, t in zip(x, y, strict=True)], axis=0
+    )
     d = float(v[pos].mean())
     k, m, n = int(code.max()) + 1, int(pos.sum()), int((~pos).sum())
     p, q = (np.bincount(code[of], weights=v[of] - d, minlength=k) for of in (pos, ~pos))
     i10, i01 = len(np.unique(code[pos])), len(np.unique(code[~pos]))
     if min(i10, i01) < 2:
         return Result(name, d, NAN, NAN, "a class occurs in fewer than two clusters")
-    variance = i10 / (i10 - 1) * (p @ p) / m**2 + i01 / (i01 - 1) * (q @ q) / n**2 + 2 * k / (k - 1) * (p @ q) / (m * n)
+    variance = (
+        i10 / (i10 - 1) * (p @ p) / m**2
+        + i01 / (i01 - 1) * (q @ q) / n**2
+        + 2 * k / (k - 1) * (p @ q) / (m * n)
+    )
     if variance <= 1e-18:
-        return Result(name, d, 0.0, 1.0 if abs(d) < 1e-9 else NAN, "the two order the pictures alike: no variance")
-    return Result(name, d, float(np.sqrt(variance)), float(2 * sp.norm.sf(abs(d) / np.sqrt(variance))))
+        return Result(
+            name,
+            d,
+            0.0,
+            1.0 if abs(d) < 1e-9 else NAN,
+            "the two order the pictures alike: no variance",
+        )
+    return Result(
+        name, d, float(np.sqrt(variance)), float(2 * sp.norm.sf(abs(d) / np.sqrt(variance)))
+    )
 
 
 # ---------------------------------------------------------------- what a test leaves open
 def equivalence(low: float, high: float, margin: float) -> str:
-    """Verdict from the 90 % interval of a - b (two one-sided 5 % tests): "equivalent" inside +-margin, "superior" or
-    "inferior" wholly beyond it, "non-inferior" above -margin, "non-superior" below +margin, else "undecided"; "undefined" for
-    nan. Raises ValueError for a margin that is not above 0, or low > high."""
+    """Verdict from the 90 % interval of a - b (two one-sided 5 % tests): "equivalent" inside
+    +-margin, "superior" or "inferior" wholly beyond it, "non-inferior" above -margin,
+    "non-superior" below +margin, else "undecided"; "undefined" for nan. Raises ValueError for a
+    margin that is not above 0, or low > high."""
     if not margin > 0 or low > high:
-        raise ValueError(f"margin {margin}, interval {low} to {high}: expected a margin above 0 and low <= high")
+        raise ValueError(
+            f"margin {margin}, interval {low} to {high}: expected a margin above 0 and low <= high"
+        )
     if not np.isfinite([low, high]).all():
         return "undefined"
     if low > margin:
@@ -233,22 +298,24 @@ def equivalence(low: float, high: float, margin: float) -> str:
 
 
 def smallest_difference(se: float, power: float = POWER, alpha: float = 0.05) -> float:
-    """True difference that a two-sided test at `alpha` finds with probability `power`, given the paired standard error."""
+    """True difference that a two-sided test at `alpha` finds with probability `power`, given the
+    paired standard error."""
     return float((sp.norm.ppf(1 - alpha / 2) + sp.norm.ppf(power)) * se)
 
 
 def smallest_margin(se: float, power: float = POWER, alpha: float = 0.05) -> float:
-    """Margin within which two classifiers of equal skill would be found equivalent with probability `power` (two one-sided
-    tests at `alpha` each), given the paired standard error."""
+    """Margin within which two classifiers of equal skill would be found equivalent with probability
+    `power` (two one-sided tests at `alpha` each), given the paired standard error."""
     return float((sp.norm.ppf(1 - alpha) + sp.norm.ppf((1 + power) / 2)) * se)
 
 
 def mcnemar_smallest(n: int, discordant: float, alpha: float = 0.05) -> float:
-    """Smallest difference in accuracy (0..1) at which McNemar's exact test gives p < alpha, for n pictures of which the share
-    `discordant` is right with one classifier only; nan where even all of them on one side are not enough.
+    """Smallest difference in accuracy (0..1) at which McNemar's exact test gives p < alpha, for n
+    pictures of which the share `discordant` is right with one classifier only; nan where even all
+    of them on one side are not enough.
 
-    This is the difference the sample must show, not a true difference found with some power. ValueError for n < 1 or a
-    share outside [0, 1]."""
+    This is the difference the sample must show, not a true difference found with some power.
+    ValueError for n < 1 or a share outside [0, 1]."""
     if n < 1 or not 0 <= discordant <= 1:
         raise ValueError(f"n {n}, discordant {discordant}: expected n >= 1 and a share in [0, 1]")
     m = round(n * discordant)
@@ -258,25 +325,37 @@ def mcnemar_smallest(n: int, discordant: float, alpha: float = 0.05) -> float:
 
 
 def mcnemar_power(n: int, discordant: float, difference: float, alpha: float = 0.05) -> float:
-    """Power of McNemar's exact test for n pictures, a true share of discordant pictures and a true difference in accuracy."""
+    """Power of McNemar's exact test for n pictures, a true share of discordant pictures and a true
+    difference in accuracy."""
     if n < 1 or not 0 <= abs(difference) <= discordant <= 1:
-        raise ValueError(f"n {n}, discordant {discordant}, difference {difference}: expected |difference| <= discordant <= 1")
+        raise ValueError(
+            f"n {n}, discordant {discordant}, difference {difference}: expected |difference| <= discordant <= 1"
+        )
     if discordant == 0:
         return 0.0
     m = np.arange(n + 1)
     k = np.arange(n + 1)[:, None]  # of m discordant pictures, right with a
     rejected = (k <= m) & (mcnemar_p(np.minimum(k, m), m - np.minimum(k, m))[0] < alpha)
     share = (1 + difference / discordant) / 2
-    return float(sp.binom.pmf(m, n, discordant) @ (np.where(k <= m, sp.binom.pmf(k, m, share), 0) * rejected).sum(axis=0))
+    return float(
+        sp.binom.pmf(m, n, discordant)
+        @ (np.where(k <= m, sp.binom.pmf(k, m, share), 0) * rejected).sum(axis=0)
+    )
 
 
-def mcnemar_detectable(n: int, discordant: float, power: float = POWER, alpha: float = 0.05) -> float:
-    """Smallest true difference in accuracy that McNemar's exact test finds with `power`, to 1/1000 of `discordant`; nan where
-    none is found so often."""
+def mcnemar_detectable(
+    n: int, discordant: float, power: float = POWER, alpha: float = 0.05
+) -> float:
+    """Smallest true difference in accuracy that McNemar's exact test finds with `power`, to 1/1000
+    of `discordant`; nan where none is found so often."""
     low, high = 0.0, discordant
     if mcnemar_power(n, discordant, high, alpha) < power:
         return NAN
     while high - low > discordant / 1000:
         middle = (low + high) / 2
-        low, high = (low, middle) if mcnemar_power(n, discordant, middle, alpha) >= power else (middle, high)
+        low, high = (
+            (low, middle)
+            if mcnemar_power(n, discordant, middle, alpha) >= power
+            else (middle, high)
+        )
     return high

@@ -11,56 +11,78 @@ from .metrics import grades
 
 # ---------------------------------------------------------------- grades
 def equal_width(score: ArrayLike, low: float, high: float, classes: int = 5) -> np.ndarray:
-    """Grades 0..classes-1 (N,) of scores (N,) in [low, high]: min(int(classes (s - low) / (high - low)), classes - 1).
+    """Grades 0..classes-1 (N,) of scores (N,) in [low, high]: min(int(classes (s - low) / (high -
+    low)), classes - 1).
 
-    A score within 1e-9 of a class's lower edge belongs to that class, so that 1 - 0.8 falls where 0.2 does."""
+    A score within 1e-9 of a class's lower edge belongs to that class, so that 1 - 0.8 falls where
+    0.2 does."""
     position = classes * (np.asarray(score, dtype=float) - low) / (high - low)
     return np.minimum(np.floor(np.round(position, 9)).astype(int), classes - 1)
 
 
 def mode_grade(votes: ArrayLike) -> np.ndarray:
-    """The class with the most votes (N,), ties to the lower class. votes: (N, classes), counts or shares."""
+    """The class with the most votes (N,), ties to the lower class. votes: (N, classes), counts or
+    shares."""
     return np.argmax(np.asarray(votes), axis=1)
 
 
 def round_mean_grade(votes: ArrayLike) -> np.ndarray:
-    """The mean vote, rounded half up (N,), in whole numbers so that ties are exact. votes: (N, classes) counts.
+    """The mean vote, rounded half up (N,), in whole numbers so that ties are exact. votes: (N,
+    classes) counts.
 
-    Raises ValueError for counts that are not whole: shares of votes have to be multiplied by their total first."""
+    Raises ValueError for counts that are not whole: shares of votes have to be multiplied by their
+    total first."""
     counts = np.rint(np.asarray(votes, dtype=float)).astype(int)
     if np.abs(counts - np.asarray(votes, dtype=float)).max(initial=0) > 1e-6:
-        raise ValueError("round_mean needs whole numbers of votes; for shares of votes declare the column total=")
+        raise ValueError(
+            "round_mean needs whole numbers of votes; for shares of votes declare the column total="
+        )
     n = counts.sum(axis=1)
     return (2 * counts @ np.arange(counts.shape[1]) + n) // (2 * n)
 
 
 def one_rater(frame: pd.DataFrame) -> dict[str, float]:
-    """Expected errors of one vote, drawn from a picture's own votes c1..c5, against its label: keys as in COLUMNS.
+    """Expected errors of one vote, drawn from a picture's own votes c1..c5, against its label: keys
+    as in COLUMNS.
 
-    frame: labelled pictures; those that nobody voted on (graded by hand) are left out. The vote helped to make the
-    label, so this flatters the rater a little (KonIQ: 0.402, and 0.409 against the mode of the others).
-    Raises ValueError for missing or negative votes, or none at all."""
+    frame: labelled pictures; those that nobody voted on (graded by hand) are left out. The vote
+    helped to make the label, so this flatters the rater a little (KonIQ: 0.402, and 0.409 against
+    the mode of the others). Raises ValueError for missing or negative votes, or none at all."""
     names = [f"c{k}" for k in range(1, 6)]
     if missing := [c for c in names if c not in frame]:
-        raise ValueError(f"votes: no column {', '.join(missing)}; found {', '.join(map(str, frame.columns))}")
+        raise ValueError(
+            f"votes: no column {', '.join(missing)}; found {', '.join(map(str, frame.columns))}"
+        )
     votes = frame[names].to_numpy(float)
     bad = np.flatnonzero(~(votes >= 0).all(axis=1))
     if bad.size:
-        raise ValueError(f"votes: {bad.size} rows have negative votes or gaps, first {frame['id'].iloc[bad[0]]}")
+        raise ValueError(
+            f"votes: {bad.size} rows have negative votes or gaps, first {frame['id'].iloc[bad[0]]}"
+        )
     voted = votes.sum(axis=1) > 0
     if not voted.any():
         raise ValueError("votes: no picture has any")
     votes, truth = votes[voted], grades("grade", frame["grade"])[voted]
     error = (votes * np.abs(np.arange(5) - truth[:, None])).sum(axis=1) / votes.sum(axis=1)
-    sets = {"mae": range(5), "mae_34": [3, 4], "mae_012": [0, 1, 2], **{f"mae_{k}": [k] for k in range(5)}}
-    out = {m: float(error[np.isin(truth, of)].mean()) for m, of in sets.items() if np.isin(truth, of).any()}
+    sets = {
+        "mae": range(5),
+        "mae_34": [3, 4],
+        "mae_012": [0, 1, 2],
+        **{f"mae_{k}": [k] for k in range(5)},
+    }
+    out = {
+        m: float(error[np.isin(truth, of)].mean())
+        for m, of in sets.items()
+        if np.isin(truth, of).any()
+    }
     right = votes[np.arange(len(truth)), truth] / votes.sum(axis=1)
     macro = np.mean([error[truth == k].mean() for k in np.unique(truth)])
     return out | {"macro_mae": float(macro), "accuracy": float(right.mean())}
 
 
 def one_rater_mae(counts: ArrayLike) -> float:
-    """Expected distance of one vote to the mode of the picture's other votes: what one human scores as a predictor.
+    """Expected distance of one vote to the mode of the picture's other votes: what one human scores
+    as a predictor.
 
     counts: (N, 5), at least two votes a row. KonIQ-10k: 0.409 (0.402 to the mode of all votes)."""
     votes = vote_counts(counts, least=2)
@@ -73,7 +95,8 @@ def one_rater_mae(counts: ArrayLike) -> float:
 
 
 def redraw(counts: ArrayLike, rng: np.random.Generator) -> tuple[float, float]:
-    """The ceiling: all votes drawn again from each picture's own shares; (share of labels that change, their MAE).
+    """The ceiling: all votes drawn again from each picture's own shares; (share of labels that
+    change, their MAE).
 
     counts: (N, 5), at least one vote a row. KonIQ-10k: (0.062, 0.062)."""
     votes = vote_counts(counts)
@@ -87,8 +110,14 @@ def vote_counts(counts: ArrayLike, least: int = 1) -> np.ndarray:
     votes = np.asarray(counts)
     if votes.ndim != 2 or votes.shape[1] != 5:
         raise ValueError(f"counts of shape {votes.shape}; expected (N, 5)")
-    bad = (votes < 0).any(axis=1) | (votes != np.rint(votes)).any(axis=1) | (votes.sum(axis=1) < least)
+    bad = (
+        (votes < 0).any(axis=1)
+        | (votes != np.rint(votes)).any(axis=1)
+        | (votes.sum(axis=1) < least)
+    )
     if bad.any():
         row = int(bad.argmax())
-        raise ValueError(f"row {row}: votes {votes[row].tolist()}; expected counts with a sum of {least} or more")
+        raise ValueError(
+            f"row {row}: votes {votes[row].tolist()}; expected counts with a sum of {least} or more"
+        )
     return votes.astype(np.int64)

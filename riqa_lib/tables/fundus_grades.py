@@ -1,8 +1,9 @@
-"""Tables of fundus runs, from stored predictions alone: F1 and AUC with intervals, baselines, operating points.
+"""Tables of fundus runs, from stored predictions alone: F1 and AUC with intervals, baselines,
+operating points.
 
-The positive class of F1, recall, precision and AUC is bad (grade 0, detail 0), and every column says so. Intervals resample
-patients (MSHF, whose groups are sources: pictures) and seeds together (`verdicts.bootstrap`).
-"""
+The positive class of F1, recall, precision and AUC is bad (grade 0, detail 0), and every column
+says so. Intervals resample patients (MSHF, whose groups are sources: pictures) and seeds together
+(`verdicts.bootstrap`)."""
 
 from __future__ import annotations
 
@@ -26,8 +27,9 @@ MEASURES = ("macro_f1", "f1", "matched", "recall", "precision", "auc", "accuracy
 
 # ---------------------------------------------------------------- what is there
 def counts(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Sizes of the four sets beside the published ones: set, what, ours, published, our_share, published_share (of the split, or of
-    the set). Published "train" of EyeQ includes what is validation here. Names as in the sets' own ABOUT.counts."""
+    """Sizes of the four sets beside the published ones: set, what, ours, published, our_share,
+    published_share (of the split, or of the set). Published "train" of EyeQ includes what is
+    validation here. Names as in the sets' own ABOUT.counts."""
     rows = []
     for which, frame in frames.items():
         known: dict[str, float] = dict(SETS[which].about.counts)
@@ -40,22 +42,35 @@ def counts(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             ours |= {f"{part} {w}": int((mine["grade"] == g).sum()) for g, w in enumerate(words)}
         ours |= {w: int((frame["grade"] == g).sum()) for g, w in enumerate(words)}
         ours |= {f"{d} good": int((frame[d] == 1).sum()) for d in DETAILS}
-        if which == "mshf":  # its authors' split is another one; shares of details are not published
-            known = {"pictures": known["pictures"]} | dict.fromkeys([f"{d} good" for d in DETAILS], float("nan"))
+        if (
+            which == "mshf"
+        ):  # its authors' split is another one; shares of details are not published
+            known = {"pictures": known["pictures"]} | dict.fromkeys(
+                [f"{d} good" for d in DETAILS], float("nan")
+            )
         for what, n in known.items():
             if what not in ours:
                 continue
             whole = what.split()[0] if what.split()[0] in ("train", "val", "test") else "pictures"
             of = known.get(whole, float("nan"))
-            rows.append({"set": which, "what": what, "ours": ours[what], "published": n,
-                         "our_share": ours[what] / max(ours[whole], 1), "published_share": n / of})  # fmt: skip
+            rows.append(
+                {
+                    "set": which,
+                    "what": what,
+                    "ours": ours[what],
+                    "published": n,
+                    "our_share": ours[what] / max(ours[whole], 1),
+                    "published_share": n / of,
+                }
+            )
     return pd.DataFrame(rows)
 
 
 # ---------------------------------------------------------------- the overall grade
 def matched_thresholds(val: pd.DataFrame) -> dict[tuple[str, int], float]:
-    """For each method and seed the threshold on p0 at which as many validation pictures are called bad as are: the operating point
-    is then the same for all, and a difference in F1 is none of thresholds. val: predictions of the validation split."""
+    """For each method and seed the threshold on p0 at which as many validation pictures are called
+    bad as are: the operating point is then the same for all, and a difference in F1 is none of
+    thresholds. val: predictions of the validation split."""
     found = {}
     for key, rows in val.groupby(["method", "seed"]):
         bad = int((rows["truth"] == 0).sum())
@@ -65,24 +80,37 @@ def matched_thresholds(val: pd.DataFrame) -> dict[tuple[str, int], float]:
 
 
 def _binary(data: Paired, thresholds: Mapping[tuple[str, int], float] | None) -> Paired:
-    """Bad against the rest: said where it is the most probable grade, or, with thresholds, where p0 exceeds the run's own."""
+    """Bad against the rest: said where it is the most probable grade, or, with thresholds, where p0
+    exceeds the run's own."""
     p = {}
     for method, each in data.p.items():
         if thresholds is None:
             bad = (each.argmax(axis=2) == 0).astype(float)
         else:
-            bad = np.stack([(ps[:, 0] > thresholds[method, seed]).astype(float) for ps, seed in zip(each, data.seeds, strict=True)])
+            bad = np.stack(
+                [
+                    (ps[:, 0] > thresholds[method, seed]).astype(float)
+                    for ps, seed in zip(each, data.seeds, strict=True)
+                ]
+            )
         p[method] = np.stack([bad, 1 - bad], axis=2)
     return Paired((data.truth != 0).astype(np.int64), data.target, data.cluster, data.seeds, p)
 
 
 def overall(
-    predictions: pd.DataFrame, on: str, methods: Sequence[str] | None = None, *, resamples: int = 2000, seed: int = 0
+    predictions: pd.DataFrame,
+    on: str,
+    methods: Sequence[str] | None = None,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> tuple[pd.DataFrame, Bootstrap]:
-    """Overall grade on the test split of a set: a row a method (method, row, pictures, patients, seeds, and of each of macro_f1,
-    f1, matched, auc, accuracy value, _low and _high; recall and precision without), and the bootstrap for paired differences.
+    """Overall grade on the test split of a set: a row a method (method, row, pictures, patients,
+    seeds, and of each of macro_f1, f1, matched, auc, accuracy value, _low and _high; recall and
+    precision without), and the bootstrap for paired differences.
 
-    predictions: of `load`. ValueError as verdicts.quantity, or with its reason where there is nothing to judge."""
+    predictions: of `load`. ValueError as verdicts.quantity, or with its reason where there is
+    nothing to judge."""
     mine = predictions[predictions["set"] == on]
     methods = methods or [m for m in dict.fromkeys(mine["method"]) if m.endswith(f"_{on}")]
     mine = mine[mine["method"].isin(methods)]
@@ -90,17 +118,30 @@ def overall(
     if isinstance(data, str):
         raise ValueError(f"{on}, test: {data}")
     boot = class_bootstrap.bootstrap(data, resamples=resamples, seed=seed)
-    at = class_bootstrap.bootstrap(_binary(data, matched_thresholds(mine[mine["split"] == "val"])), ["f1"], resamples, seed)
+    at = class_bootstrap.bootstrap(
+        _binary(data, matched_thresholds(mine[mine["split"] == "val"])), ["f1"], resamples, seed
+    )
     said = class_bootstrap.bootstrap(_binary(data, None), ["f1"], resamples, seed)
     for source, name in ((at, "matched"), (said, "f1")):
         boot.estimate.update({(m, name): source.estimate[m, "f1"] for m in methods})
         boot.draws.update({(m, name): source.draws[m, "f1"] for m in methods})
     rows = []
     for method in methods:
-        row = {"method": method, "row": row_name(method), "pictures": len(data.truth), "patients": int(data.cluster.max()) + 1,
-               "seeds": len(data.seeds)}  # fmt: skip
+        row = {
+            "method": method,
+            "row": row_name(method),
+            "pictures": len(data.truth),
+            "patients": int(data.cluster.max()) + 1,
+            "seeds": len(data.seeds),
+        }
         for metric in ("macro_f1", "f1", "matched", "auc", "accuracy"):
-            row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), boot.interval(method, metric), strict=True))
+            row |= dict(
+                zip(
+                    (metric, f"{metric}_low", f"{metric}_high"),
+                    boot.interval(method, metric),
+                    strict=True,
+                )
+            )
         hit = data.p[method].argmax(axis=2) == 0
         bad = data.truth == 0
         row["recall"] = float(hit[:, bad].mean()) if bad.any() else float("nan")
@@ -110,37 +151,59 @@ def overall(
 
 
 def differences(boot: Bootstrap, a: str, b: str) -> pd.DataFrame:
-    """a - b, paired, of everything `overall` has: measure, difference, low, high, p (bootstrap, unadjusted)."""
+    """a - b, paired, of everything `overall` has: measure, difference, low, high, p (bootstrap,
+    unadjusted)."""
     rows = []
     for metric in ("macro_f1", "f1", "matched", "auc", "accuracy"):
         d, low, high = boot.difference(a, b, metric)
-        rows.append({"measure": metric, "difference": d, "low": low, "high": high, "p": boot.p_value(a, b, metric)})
+        rows.append(
+            {
+                "measure": metric,
+                "difference": d,
+                "low": low,
+                "high": high,
+                "p": boot.p_value(a, b, metric),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 # ---------------------------------------------------------------- details
 def with_label_baseline(predictions: pd.DataFrame, learn_from: pd.DataFrame) -> pd.DataFrame:
-    """Predictions with rows of a method "label": every detail said from the overall grade that people gave, alone.
+    """Predictions with rows of a method "label": every detail said from the overall grade that
+    people gave, alone.
 
-    Its probability of good is (1 + good) / (2 + all) among the pictures of that grade in learn_from, another set (columns grade and
-    details). predictions: with a column truth_overall, people's grade of the picture. See `details`."""
+    Its probability of good is (1 + good) / (2 + all) among the pictures of that grade in
+    learn_from, another set (columns grade and details). predictions: with a column truth_overall,
+    people's grade of the picture. See `details`."""
     first = predictions[predictions["method"] == predictions["method"].iloc[0]].copy()
     for d in DETAILS:
         of = learn_from[learn_from[d] >= 0]
         good, n = of.groupby("grade")[d].sum(), of.groupby("grade")[d].size()
-        first[f"d_{d}"] = (1 + first["truth_overall"].map(good).fillna(0)) / (2 + first["truth_overall"].map(n).fillna(0))
+        first[f"d_{d}"] = (1 + first["truth_overall"].map(good).fillna(0)) / (
+            2 + first["truth_overall"].map(n).fillna(0)
+        )
     return pd.concat([predictions, first.assign(method=LABEL)], ignore_index=True)
 
 
 def details(
-    predictions: pd.DataFrame, on: str, methods: Sequence[str], frame: pd.DataFrame | None = None,
-    learn_from: pd.DataFrame | None = None, *, splits: Sequence[str] = (), resamples: int = 2000, seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Details on a set: rows method x detail: method, row, detail, pictures, bad, seeds, f1 and auc (of bad) with _low and _high,
-    accuracy, brier; over_label (AUC less that of the baseline "label", paired).
+    predictions: pd.DataFrame,
+    on: str,
+    methods: Sequence[str],
+    frame: pd.DataFrame | None = None,
+    learn_from: pd.DataFrame | None = None,
+    *,
+    splits: Sequence[str] = (),
+    resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Details on a set: rows method x detail: method, row, detail, pictures, bad, seeds, f1 and auc
+    (of bad) with _low and _high, accuracy, brier; over_label (AUC less that of the baseline
+    "label", paired).
 
-    frame, learn_from: the set's table with grade, and the table of another set; then the baseline "label" stands beside, which is
-    learnt from the latter. splits: only these of the set. ValueError where nothing can be judged."""
+    frame, learn_from: the set's table with grade, and the table of another set; then the baseline
+    "label" stands beside, which is learnt from the latter. splits: only these of the set.
+    ValueError where nothing can be judged."""
     mine = clustered(predictions[(predictions["set"] == on) & predictions["method"].isin(methods)])
     mine = mine[mine["split"].isin(splits)] if splits else mine
     names = list(methods)
@@ -155,13 +218,27 @@ def details(
             raise ValueError(f"{on}, {d}: {data}")
         boot = class_bootstrap.bootstrap(data, ["f1", "auc", "accuracy"], resamples, seed)
         for method in names:
-            row = {"method": method, "row": row_name(method), "detail": d, "pictures": len(data.truth),
-                   "bad": int((data.truth == 0).sum()), "seeds": len(data.seeds)}  # fmt: skip
+            row = {
+                "method": method,
+                "row": row_name(method),
+                "detail": d,
+                "pictures": len(data.truth),
+                "bad": int((data.truth == 0).sum()),
+                "seeds": len(data.seeds),
+            }
             for metric in ("f1", "auc"):
-                row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), boot.interval(method, metric), strict=True))
+                row |= dict(
+                    zip(
+                        (metric, f"{metric}_low", f"{metric}_high"),
+                        boot.interval(method, metric),
+                        strict=True,
+                    )
+                )
             if LABEL in names and method != LABEL:
                 over = boot.difference(method, LABEL, "auc")
-                row |= dict(zip(("over_label", "over_label_low", "over_label_high"), over, strict=True))
+                row |= dict(
+                    zip(("over_label", "over_label_low", "over_label_high"), over, strict=True)
+                )
             row["accuracy"] = boot.estimate[method, "accuracy"]
             row["brier"] = float(np.mean((data.p[method][..., 1] - data.truth) ** 2))
             rows.append(row)
@@ -169,14 +246,22 @@ def details(
 
 
 def calibration(predictions: pd.DataFrame, on: str, method: str, bins: int = 10) -> pd.DataFrame:
-    """Said and found shares of good: detail, said (mean probability of a bin), found, pictures; equal numbers in the bins."""
+    """Said and found shares of good: detail, said (mean probability of a bin), found, pictures;
+    equal numbers in the bins."""
     mine = predictions[(predictions["set"] == on) & (predictions["method"] == method)]
     rows = []
     for d in DETAILS:
         part = mine[mine[d] >= 0].sort_values(f"d_{d}", kind="stable")
         for chunk in np.array_split(np.arange(len(part)), min(bins, len(part))):
             one = part.iloc[chunk]
-            rows.append({"detail": d, "said": one[f"d_{d}"].mean(), "found": (one[d] == 1).mean(), "pictures": len(one)})
+            rows.append(
+                {
+                    "detail": d,
+                    "said": one[f"d_{d}"].mean(),
+                    "found": (one[d] == 1).mean(),
+                    "pictures": len(one),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -184,68 +269,117 @@ def calibration(predictions: pd.DataFrame, on: str, method: str, bins: int = 10)
 def show_overall(table: pd.DataFrame, on: str, simulated: bool) -> str:
     """`overall` as a markdown table, the published numbers of this set below it."""
     shown = [m for m in MEASURES if m in table]
-    lines = ["| | seeds | " + " | ".join(TITLES[m] for m in shown) + " | data |", "|---" * (len(shown) + 3) + "|"]
+    lines = [
+        "| | seeds | " + " | ".join(TITLES[m] for m in shown) + " | data |",
+        "|---" * (len(shown) + 3) + "|",
+    ]
     for row in table.to_dict("records"):
-        cells = [cell(row[m], row.get(f"{m}_low", np.nan), row.get(f"{m}_high", np.nan), digits=3) for m in shown]
-        lines.append(f"| {row['row']} | {row['seeds']} | " + " | ".join(cells) + f" | {'simulated' if simulated else 'real'} |")
+        cells = [
+            cell(row[m], row.get(f"{m}_low", np.nan), row.get(f"{m}_high", np.nan), digits=3)
+            for m in shown
+        ]
+        lines.append(
+            f"| {row['row']} | {row['seeds']} | "
+            + " | ".join(cells)
+            + f" | {'simulated' if simulated else 'real'} |"
+        )
     known = published("fundus")
-    told = [f"{TITLES[r.measure].removesuffix(' ↑')} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
-            for r in known[known["set"] == on].itertuples()]  # fmt: skip
+    told = [
+        f"{TITLES[r.measure].removesuffix(' ↑')} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
+        for r in known[known["set"] == on].itertuples()
+    ]
     first = table.iloc[0]
-    foot = (f"Test split of {on}: {first['pictures']} pictures of {first['patients']} patients. Intervals: 95 %, patients and "
-            "seeds resampled. Matched threshold: as many validation pictures called bad as are.")  # fmt: skip
-    return "\n".join([*lines, "", foot, "", "Published, on the real set: " + "; ".join(told) + "." if told else ""])
+    foot = (
+        f"Test split of {on}: {first['pictures']} pictures of {first['patients']} patients. Intervals: 95 %, patients and "
+        "seeds resampled. Matched threshold: as many validation pictures called bad as are."
+    )
+    return "\n".join(
+        [
+            *lines,
+            "",
+            foot,
+            "",
+            "Published, on the real set: " + "; ".join(told) + "." if told else "",
+        ]
+    )
 
 
 def show_details(table: pd.DataFrame, simulated: bool) -> str:
     """`details` as a markdown table."""
-    lines = ["| | detail | pictures (bad) | F1 of bad ↑ | AUC of bad ↑ | accuracy ↑ | Brier ↓ | data |", "|---" * 8 + "|"]
+    lines = [
+        "| | detail | pictures (bad) | F1 of bad ↑ | AUC of bad ↑ | accuracy ↑ | Brier ↓ | data |",
+        "|---" * 8 + "|",
+    ]
     for row in table.to_dict("records"):
         both = [cell(row[m], row[f"{m}_low"], row[f"{m}_high"], digits=3) for m in ("f1", "auc")]
-        both += [cell(row["accuracy"], digits=3), cell(row["brier"], digits=3), "simulated" if simulated else "real"]
-        lines.append(f"| {row['row']} | {row['detail']} | {row['pictures']} ({row['bad']}) | {' | '.join(both)} |")
+        both += [
+            cell(row["accuracy"], digits=3),
+            cell(row["brier"], digits=3),
+            "simulated" if simulated else "real",
+        ]
+        lines.append(
+            f"| {row['row']} | {row['detail']} | {row['pictures']} ({row['bad']}) | {' | '.join(both)} |"
+        )
     return "\n".join(lines)
 
 
 def findings(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
-    """Single-task and multi-task in words, from the numbers: what differs, and whether it is more than a moved threshold."""
+    """Single-task and multi-task in words, from the numbers: what differs, and whether it is more
+    than a moved threshold."""
     a, b = f"multi_{on}", f"single_{on}"
     d = differences(boot, a, b).set_index("measure")
     lines = []
     for metric in ("macro_f1", "auc", "f1", "matched"):
         row = d.loc[metric]
         if not np.isfinite([row["low"], row["high"]]).all():
-            lines.append(f"- {TITLES[metric].removesuffix(' ↑')}: cannot be judged (a class is missing).")
+            lines.append(
+                f"- {TITLES[metric].removesuffix(' ↑')}: cannot be judged (a class is missing)."
+            )
             continue
         verdict = "higher" if row["low"] > 0 else "lower" if row["high"] < 0 else "not decided"
-        lines.append(f"- {TITLES[metric].removesuffix(' ↑')}: multi-task − single-task {row['difference']:+.3f} "
-                     f"[{row['low']:+.3f}, {row['high']:+.3f}]: {verdict}.")  # fmt: skip
+        lines.append(
+            f"- {TITLES[metric].removesuffix(' ↑')}: multi-task − single-task {row['difference']:+.3f} "
+            f"[{row['low']:+.3f}, {row['high']:+.3f}]: {verdict}."
+        )
     seeds = int(table["seeds"].iloc[0])
-    lines.append(f"- {seeds} seed{'s' if seeds > 1 else ', so the spread between seeds is not in these intervals'}.")
-    moved = d.loc["f1", "low"] > 0 and not d.loc["matched", "low"] > 0 and not d.loc["auc", "low"] > 0
+    lines.append(
+        f"- {seeds} seed{'s' if seeds > 1 else ', so the spread between seeds is not in these intervals'}."
+    )
+    moved = (
+        d.loc["f1", "low"] > 0 and not d.loc["matched", "low"] > 0 and not d.loc["auc", "low"] > 0
+    )
     if moved:
-        lines.append("- F1 of bad is higher only at the networks' own thresholds: a moved operating point explains it.")
+        lines.append(
+            "- F1 of bad is higher only at the networks' own thresholds: a moved operating point explains it."
+        )
     return f"On {on}:\n\n" + "\n".join(lines)
 
 
 def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -> str:
-    """What the four sets are like, in words: the shift of Usable, both against published; errors of the field of view."""
+    """What the four sets are like, in words: the shift of Usable, both against published; errors of
+    the field of view."""
     at = counts.set_index(["set", "what"])
     lines = []
     if {("eyeq", "train usable"), ("eyeq", "test usable")} <= {*at.index}:
         usable = at.loc[[("eyeq", "train usable"), ("eyeq", "test usable")]]
         ours, theirs = usable["our_share"].tolist(), usable["published_share"].tolist()
-        lines.append(f"- Usable is {ours[0]:.1%} of EyeQ's training and {ours[1]:.1%} of its test pictures here "
-                     f"(published: {theirs[0]:.1%} and {theirs[1]:.1%}).")  # fmt: skip
+        lines.append(
+            f"- Usable is {ours[0]:.1%} of EyeQ's training and {ours[1]:.1%} of its test pictures here "
+            f"(published: {theirs[0]:.1%} and {theirs[1]:.1%})."
+        )
     for d in DETAILS:
         if ("eyeq_d", f"{d} good") in at.index:
             row = at.loc[("eyeq_d", f"{d} good")]
-            lines.append(f"- EyeQ-D, {d}: {row['our_share']:.1%} good here (published: {row['published_share']:.1%}).")
+            lines.append(
+                f"- EyeQ-D, {d}: {row['our_share']:.1%} good here (published: {row['published_share']:.1%})."
+            )
     sure = errors[errors["confidence"] >= 0.5]
     middle = errors[["centre", "radius"]].median()
-    lines.append(f"- Field of view on {len(errors)} simulated frames: median error of the centre {middle['centre']:.2%} and of "
-                 f"the radius {middle['radius']:.2%} of the radius; largest where it is sure ({len(sure)} frames): "
-                 f"{sure['centre'].max():.2%} and {sure['radius'].max():.2%}.")  # fmt: skip
+    lines.append(
+        f"- Field of view on {len(errors)} simulated frames: median error of the centre {middle['centre']:.2%} and of "
+        f"the radius {middle['radius']:.2%} of the radius; largest where it is sure ({len(sure)} frames): "
+        f"{sure['centre'].max():.2%} and {sure['radius'].max():.2%}."
+    )
     return f"The sets are {'simulated' if simulated else 'real'}.\n\n" + "\n".join(lines)
 
 

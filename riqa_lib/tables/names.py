@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-TITLES = {"macro_f1": "macro F1 ↑", "f1": "F1 of bad ↑", "matched": "F1 of bad, matched threshold ↑", "recall": "recall of bad ↑",
-          "precision": "precision of bad ↑", "auc": "AUC of bad ↑", "accuracy": "accuracy ↑"}  # fmt: skip
+TITLES = {
+    "macro_f1": "macro F1 ↑",
+    "f1": "F1 of bad ↑",
+    "matched": "F1 of bad, matched threshold ↑",
+    "recall": "recall of bad ↑",
+    "precision": "precision of bad ↑",
+    "auc": "AUC of bad ↑",
+    "accuracy": "accuracy ↑",
+}
 
 
 LABEL = "label"  # the baseline that knows the overall grade that people gave, and nothing else
@@ -32,7 +39,13 @@ ALWAYS = {"always_2": 2, "always_3": 3}
 UNTRAINED = frozenset({CONSTANT, *ALWAYS, RATER})  # rows that look at no picture, and people
 
 
-FIVE = ("simmatch", "adamatch", "comatch", "freematch", "crmatch")  # the paper's methods, Holm's family in each stage
+FIVE = (
+    "simmatch",
+    "adamatch",
+    "comatch",
+    "freematch",
+    "crmatch",
+)  # the paper's methods, Holm's family in each stage
 
 
 NAMES = {
@@ -54,12 +67,21 @@ NAMES = {
 
 
 FUNDUS_NAMES = {
-    "teacher": "Teacher", "single": "single-task", "multi": "multi-task", "multi_hard": "multi-task, hard pseudo-labels",
-    "multi_filtered": "multi-task, filtered pseudo-labels", "label": "overall grade by people, alone",
-}  # fmt: skip
+    "teacher": "Teacher",
+    "single": "single-task",
+    "multi": "multi-task",
+    "multi_hard": "multi-task, hard pseudo-labels",
+    "multi_filtered": "multi-task, filtered pseudo-labels",
+    "label": "overall grade by people, alone",
+}
 
 
-PUBLISHED = {"mae": "MAE ↓", "mae_3": "MAE 3 ↓", "mae_4": "MAE 4 ↓", "mae_34": "MAE 3&4 ↓"}  # the paper's four columns
+PUBLISHED = {
+    "mae": "MAE ↓",
+    "mae_3": "MAE 3 ↓",
+    "mae_4": "MAE 4 ↓",
+    "mae_34": "MAE 3&4 ↓",
+}  # the paper's four columns
 
 
 def name_of(method: str) -> str:
@@ -74,8 +96,9 @@ def name_of(method: str) -> str:
 
 
 def order(methods: object) -> list[str]:
-    """Methods in the order of NAMES, others after them by name; a second stage right after its first."""
+    """Methods in the order of NAMES, others after them by name; a second stage right after its
+    first."""
     known = list(NAMES)
-    place = lambda m: known.index(m) if m in known else len(known)  # noqa: E731
+    place = lambda m: known.index(m) if m in known else len(known)
     unique = {str(m) for m in methods}  # type: ignore[attr-defined]
     return sorted(unique, key=lambda m: (place(m.removesuffix(SECOND)), m.removesuffix(SECOND), m))

@@ -1,7 +1,9 @@
-"""The fundus tables of a walk: kept for tracking, drawn again without training, and summed up for the README.
+"""The fundus tables of a walk: kept for tracking, drawn again without training, and summed up for
+the README.
 
-Notebooks 16 to 18 leave them in results/<walk>/tables; `collect` copies them to results/reference/fundus with their provenance
-(predictions of eight seeds would take more than is tracked)."""
+Notebooks 16 to 18 leave them in results/<walk>/tables; `collect` copies them to
+results/reference/fundus with their provenance (predictions of eight seeds would take more than is
+tracked)."""
 
 from __future__ import annotations
 
@@ -18,10 +20,14 @@ from .table2 import show_table
 from .text import markdown
 
 TABLES = {  # table -> the notebook that makes it
-    "overall_eyeq": "16_significance", "overall_deepdrid": "16_significance", "significance": "16_significance",
-    "experts-details": "17_expert_agreement", "experts-noise": "17_expert_agreement",
-    "explain": "18_explain_and_advise", "advice": "18_explain_and_advise",
-}  # fmt: skip
+    "overall_eyeq": "16_significance",
+    "overall_deepdrid": "16_significance",
+    "significance": "16_significance",
+    "experts-details": "17_expert_agreement",
+    "experts-noise": "17_expert_agreement",
+    "explain": "18_explain_and_advise",
+    "advice": "18_explain_and_advise",
+}
 
 
 ABOUT = "provenance.json"
@@ -32,11 +38,16 @@ def _folder(name: str) -> Path:
 
 
 def tables(name: str) -> dict[str, pd.DataFrame]:
-    """Those of TABLES that a walk has; "reference": the tracked ones, none while a collection is unfinished."""
+    """Those of TABLES that a walk has; "reference": the tracked ones, none while a collection is
+    unfinished."""
     folder = _folder(name)
     if name == REFERENCE and not (folder / ABOUT).exists():
         return {}
-    found = {key: store.read_table(folder / f"{key}.csv") for key in TABLES if (folder / f"{key}.csv").exists()}
+    found = {
+        key: store.read_table(folder / f"{key}.csv")
+        for key in TABLES
+        if (folder / f"{key}.csv").exists()
+    }
     for table in found.values():
         if "note" in table:
             table["note"] = table["note"].astype(object).fillna("")
@@ -44,27 +55,38 @@ def tables(name: str) -> dict[str, pd.DataFrame]:
 
 
 def about(name: str) -> dict[str, object]:
-    """What a walk's fundus results come from: data, simulated, pictures of the sets, runs, seeds, minutes, machine, software."""
+    """What a walk's fundus results come from: data, simulated, pictures of the sets, runs, seeds,
+    minutes, machine, software."""
     if name == REFERENCE:
-        return store.read_json(store.need(paths.reference() / "fundus" / ABOUT, "18_explain_and_advise"))
+        return store.read_json(
+            store.need(paths.reference() / "fundus" / ABOUT, "18_explain_and_advise")
+        )
     runs = stored.fundus_runs(name)
     facts = [store.flat(store.read_json(paths.runs() / run / ABOUT)) for run in runs["run"]]
-    sets = {which: comparisons.frame_of(name, which) for which in ("mshf", "eyeq", "deepdrid", "eyeq_d")}
-    every = lambda key: ", ".join(sorted({str(f.get(key, "")) for f in facts}))  # noqa: E731
+    sets = {
+        which: comparisons.frame_of(name, which) for which in ("mshf", "eyeq", "deepdrid", "eyeq_d")
+    }
+    every = lambda key: ", ".join(sorted({str(f.get(key, "")) for f in facts}))
     return {
         "simulated": any(simulated for _, simulated in sets.values()),
         "pictures": {which: len(frame) for which, (frame, _) in sets.items()},
-        "runs": len(runs), "seeds": sorted({int(s) for s in runs["seed"]}),
-        "minutes": round(sum(float(str(f.get("seconds", 0))) for f in facts) / 60, 1), "machine": every("machine"),
-        "commit": every("commit"), "torch": every("versions.torch"), "python": every("versions.python"),
+        "runs": len(runs),
+        "seeds": sorted({int(s) for s in runs["seed"]}),
+        "minutes": round(sum(float(str(f.get("seconds", 0))) for f in facts) / 60, 1),
+        "machine": every("machine"),
+        "commit": every("commit"),
+        "torch": every("versions.torch"),
+        "python": every("versions.python"),
         "collected": provenance.commit(),
-    }  # fmt: skip
+    }
 
 
 def collect_fundus(name: str) -> Path:
-    """Copy TABLES of a walk to results/reference/fundus; returns that folder. Provenance goes first and comes back last.
+    """Copy TABLES of a walk to results/reference/fundus; returns that folder. Provenance goes first
+    and comes back last.
 
-    FileNotFoundError, naming the notebook to run, where one is missing ("advice" needs the simulation's truth: it may be)."""
+    FileNotFoundError, naming the notebook to run, where one is missing ("advice" needs the
+    simulation's truth: it may be)."""
     source, folder = _folder(name), paths.reference() / "fundus"
     for key, notebook in TABLES.items():
         if key != "advice":
@@ -80,21 +102,32 @@ def collect_fundus(name: str) -> Path:
 
 
 def block() -> str:
-    """The README's block: overall grades, the primary comparisons, maps on defects, where it comes from."""
+    """The README's block: overall grades, the primary comparisons, maps on defects, where it comes
+    from."""
     found = tables(REFERENCE)
     if not found:
         return "No fundus run is tracked yet: `python run_all.py --reference`, then `python -m riqa_lib collect best`."
     facts = about(REFERENCE)
     simulated = bool(facts["simulated"])
-    parts = [fundus_grades.show_overall(found[f"overall_{on}"], on, simulated) for on in comparisons.SETS]
+    parts = [
+        fundus_grades.show_overall(found[f"overall_{on}"], on, simulated) for on in comparisons.SETS
+    ]
     parts.append(comparisons.findings(found["significance"], simulated))
     maps = found["explain"]
-    paired = maps[~maps["against"].isin([localisation.ITSELF, "chance", "shuffled"])] if len(maps) else maps
-    parts.append("Grad-CAM on the true defects:\n\n" + localisation.findings(paired) if len(paired) else "")
+    paired = (
+        maps[~maps["against"].isin([localisation.ITSELF, "chance", "shuffled"])]
+        if len(maps)
+        else maps
+    )
+    parts.append(
+        "Grad-CAM on the true defects:\n\n" + localisation.findings(paired) if len(paired) else ""
+    )
     kind = "Simulated" if simulated else "Real"
     pictures = ", ".join(f"{which} {n}" for which, n in facts["pictures"].items())  # type: ignore[attr-defined]
-    parts.append(f"{kind} data ({pictures}); {facts['runs']} runs, {len(facts['seeds'])} seeds, {facts['minutes']:.0f} minutes of "  # type: ignore[arg-type]
-                 f"training in all; {facts['machine']}; torch {facts['torch']}; commit {facts['commit']}.")  # fmt: skip
+    parts.append(
+        f"{kind} data ({pictures}); {facts['runs']} runs, {len(facts['seeds'])} seeds, {facts['minutes']:.0f} minutes of "  # type: ignore[arg-type]
+        f"training in all; {facts['machine']}; torch {facts['torch']}; commit {facts['commit']}."
+    )
     return "\n\n".join(part for part in parts if part)
 
 
@@ -102,13 +135,17 @@ MOST_BYTES = 1_000_000  # of tracked predictions
 
 
 def collect(name: str) -> Path:
-    """Copy what redraws every figure and table of the walk `name` into results/reference; returns that folder.
+    """Copy what redraws every figure and table of the walk `name` into results/reference; returns
+    that folder.
 
-    provenance.json goes first and comes back last, so a half-written folder is never read. Predictions are of val and
-    test, or of test alone where both exceed 1 MB; ValueError, with nothing replaced, where that is still too much."""
+    provenance.json goes first and comes back last, so a half-written folder is never read.
+    Predictions are of val and test, or of test alone where both exceed 1 MB; ValueError, with
+    nothing replaced, where that is still too much."""
     frames = load_walk(name)
     folder = paths.reference()
-    both = frames["predictions"].sort_values(["id", "method", "labels", "seed"], kind="stable")  # stores a third smaller
+    both = frames["predictions"].sort_values(
+        ["id", "method", "labels", "seed"], kind="stable"
+    )  # stores a third smaller
     for predictions in (both, both[both["split"] == "test"]):
         size = len(gzip.compress(predictions.to_csv(index=False).encode()))
         if size <= MOST_BYTES:
@@ -127,11 +164,12 @@ def collect(name: str) -> Path:
 
 
 def readme_blocks() -> dict[str, str]:
-    """The README's generated blocks: "table2" (the reference table), "provenance" (data, runs, machine, software), "bench"."""
+    """The README's generated blocks: "table2" (the reference table), "provenance" (data, runs,
+    machine, software), "bench"."""
     frames = load_walk(REFERENCE)
     runs = frames["runs"]
     facts = frames["provenance"].set_index("item")["value"]
-    every = lambda column: ", ".join(sorted({str(v) for v in runs[column]}))  # noqa: E731
+    every = lambda column: ", ".join(sorted({str(v) for v in runs[column]}))
     minutes = runs["train_seconds"].sum() / 60
     kind = "Simulated" if is_simulated(frames) else "Real"
     line = (
@@ -143,15 +181,34 @@ def readme_blocks() -> dict[str, str]:
 
 
 def show_bench() -> str:
-    """The table of `python -m riqa_lib bench --keep` as markdown, or a line that says there is none yet."""
+    """The table of `python -m riqa_lib bench --keep` as markdown, or a line that says there is none
+    yet."""
     file = paths.reference() / "bench.csv"
     if not file.exists():
         return "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
     table = store.read_table(file)
-    rows = [[name_of(r["method"]), str(int(r["pictures"])), f"{r['step_ms']:.0f}", f"{r['ratio']:.2f}",
-             f"{r['pictures_per_second']:,.0f}", f"{r['share_of_peak']:.0%}"] for r in table.to_dict("records")]  # fmt: skip
+    rows = [
+        [
+            name_of(r["method"]),
+            str(int(r["pictures"])),
+            f"{r['step_ms']:.0f}",
+            f"{r['ratio']:.2f}",
+            f"{r['pictures_per_second']:,.0f}",
+            f"{r['share_of_peak']:.0%}",
+        ]
+        for r in table.to_dict("records")
+    ]
     about = table.iloc[0]
-    head = ["", "pictures a step", "ms a step", "step over bare forward + backward", "pictures a second", "share of matrix product"]
-    said = (f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; profile {about['profile']}; a matrix product "
-            f"reaches {about['gflops_peak']:.0f} GFLOP/s.")  # fmt: skip
+    head = [
+        "",
+        "pictures a step",
+        "ms a step",
+        "step over bare forward + backward",
+        "pictures a second",
+        "share of matrix product",
+    ]
+    said = (
+        f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; profile {about['profile']}; a matrix product "
+        f"reaches {about['gflops_peak']:.0f} GFLOP/s."
+    )
     return markdown(head, rows) + "\n\n" + said

@@ -1,10 +1,10 @@
 """The source leak: in KOKA10K grades 0 and 4 come mostly from other photographs than the rest.
 
-All of grade 4 but a few, and two thirds of grade 0, were added from KADIS-700k; everything else is KonIQ-10k. So a model
-that only tells the two collections apart can look like one that sees quality. Two ways to see how much of that there is:
-`koniq_only` leaves the added pictures out of the test; `source_detector` scores a model that knows nothing but sources.
-Real and simulated sets name their sources alike (datasets.koka10k).
-"""
+All of grade 4 but a few, and two thirds of grade 0, were added from KADIS-700k; everything else is
+KonIQ-10k. So a model that only tells the two collections apart can look like one that sees quality.
+Two ways to see how much of that there is: `koniq_only` leaves the added pictures out of the test;
+`source_detector` scores a model that knows nothing but sources. Real and simulated sets name their
+sources alike (datasets.koka10k)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ BLOCK = 64  # pictures measured at a time
 
 # ---------------------------------------------------------------- without the added pictures
 def koniq_only(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Table 2's metrics on all test pictures, on KonIQ's (or those simulated like them) alone, and on the added ones.
+    """Table 2's metrics on all test pictures, on KonIQ's (or those simulated like them) alone, and
+    on the added ones.
 
-    predictions: long (method, seed, labels, source, truth, p0.., ...; of split test where there is a split column), as in
-    report.load_walk. One row per method, number of labels and part ("all", "koniq-like", "added"): row, method, labels,
-    part, pictures, seeds, then report.COLUMNS, each the mean over seeds. All correlations are with the grade, since added
-    pictures have no score. nan where a part lacks the grade. Empty where no picture, or every one, is KonIQ's."""
+    predictions: long (method, seed, labels, source, truth, p0.., ...; of split test where there is
+    a split column), as in report.load_walk. One row per method, number of labels and part ("all",
+    "koniq-like", "added"): row, method, labels, part, pictures, seeds, then report.COLUMNS, each
+    the mean over seeds. All correlations are with the grade, since added pictures have no score.
+    nan where a part lacks the grade. Empty where no picture, or every one, is KonIQ's."""
     test = predictions[predictions["split"] == "test"] if "split" in predictions else predictions
     columns = ["row", "method", "labels", "part", "pictures", "seeds", *COLUMNS]
     koniq = test["source"] == KONIQ
@@ -47,8 +49,16 @@ def koniq_only(predictions: pd.DataFrame) -> pd.DataFrame:
         for labels in sorted(test.loc[test["method"] == method, "labels"].unique()):
             own = (test["method"] == method) & (test["labels"] == labels)
             for part, inside in ((ALL, own), (KONIQ, own & koniq), (ADDED, own & ~koniq)):
-                seeds = [summary(one.drop(columns="score", errors="ignore")) for _, one in test[inside].groupby("seed")]
-                row = {"row": name_of(method), "method": method, "labels": int(labels), "part": part}
+                seeds = [
+                    summary(one.drop(columns="score", errors="ignore"))
+                    for _, one in test[inside].groupby("seed")
+                ]
+                row = {
+                    "row": name_of(method),
+                    "method": method,
+                    "labels": int(labels),
+                    "part": part,
+                }
                 row |= {"pictures": test.loc[inside, "id"].nunique(), "seeds": len(seeds)}
                 rows.append(row | {m: float(np.mean([s[m] for s in seeds])) for m in COLUMNS})
     return pd.DataFrame(rows, columns=columns)
@@ -56,15 +66,19 @@ def koniq_only(predictions: pd.DataFrame) -> pd.DataFrame:
 
 # ---------------------------------------------------------------- a model that knows nothing but sources
 def statistics(pixels: np.ndarray) -> NDArray[np.float64]:
-    """Simple statistics of pictures (N, S, S, 3) uint8, S at least 17: (N, 7), in the order of STATISTICS.
+    """Simple statistics of pictures (N, S, S, 3) uint8, S at least 17: (N, 7), in the order of
+    STATISTICS.
 
-    With grey I = mean of R, G, B in [0, 1]: mean of I; its standard deviation; mean of max(R, G, B) - min(R, G, B); log of
-    the mean squared difference of neighbours; log of Immerkaer's noise estimate (1996), sqrt(pi/2)/6 of the mean
-    |3x3 Laplacian difference|; log ratio of the mean |difference| across the borders of 8 px blocks (JPEG) to that
-    elsewhere; standard deviation within a frame of S/8 px less that of the rest. ValueError for another shape."""
+    With grey I = mean of R, G, B in [0, 1]: mean of I; its standard deviation; mean of max(R, G, B)
+    - min(R, G, B); log of the mean squared difference of neighbours; log of Immerkaer's noise
+    estimate (1996), sqrt(pi/2)/6 of the mean |3x3 Laplacian difference|; log ratio of the mean
+    |difference| across the borders of 8 px blocks (JPEG) to that elsewhere; standard deviation
+    within a frame of S/8 px less that of the rest. ValueError for another shape."""
     if pixels.ndim != 4 or pixels.shape[3] != 3 or min(pixels.shape[1:3]) < 17:
         raise ValueError(f"pixels {pixels.shape}: expected (N, S, S, 3) with S at least 17")
-    return np.concatenate([_statistics(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)])
+    return np.concatenate(
+        [_statistics(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)]
+    )
 
 
 def _statistics(pixels: np.ndarray) -> NDArray[np.float64]:
@@ -82,22 +96,32 @@ def _statistics(pixels: np.ndarray) -> NDArray[np.float64]:
     edge = grey.shape[1] // 8
     frame[edge:-edge, edge:-edge] = False
     tiny = 1e-4
-    return np.column_stack([
-        grey.mean(axis=(1, 2)), grey.std(axis=(1, 2)), np.ptp(colour, axis=3).mean(axis=(1, 2)), np.log(gradient + tiny**2),
-        np.log(noise + tiny), np.log((border + tiny) / (inner + tiny)), grey[:, frame].std(axis=1) - grey[:, ~frame].std(axis=1),
-    ]).astype(float)  # fmt: skip
+    return np.column_stack(
+        [
+            grey.mean(axis=(1, 2)),
+            grey.std(axis=(1, 2)),
+            np.ptp(colour, axis=3).mean(axis=(1, 2)),
+            np.log(gradient + tiny**2),
+            np.log(noise + tiny),
+            np.log((border + tiny) / (inner + tiny)),
+            grey[:, frame].std(axis=1) - grey[:, ~frame].std(axis=1),
+        ]
+    ).astype(float)
 
 
 def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
-    """What a model that only knows where a picture comes from reaches as a quality model, beside constants.
+    """What a model that only knows where a picture comes from reaches as a quality model, beside
+    constants.
 
-    frame: a data set's, row i of pixels (N, S, S, 3) belongs to row i. Everything is fitted on labelled training pictures
-    and scored on labelled test pictures. The detector: logistic regression (scikit-learn) of the source on `statistics`,
-    their squares and products; its answer is the source's best constant (least MAE on training labels). Rows: best constant,
-    always 3, source detector, true source (the same constants, sources given: no error in telling them apart).
-    Columns: row, knows, pictures, sources (share of sources told right), added (share of added pictures found), auc (chance
-    that an added picture looks more like added than one that is not), mae, macro_mae, mae_0, mae_4, mae_34. Empty where
-    the training pictures are not some of KonIQ's (or those simulated like them) and some others, or there is no test."""
+    frame: a data set's, row i of pixels (N, S, S, 3) belongs to row i. Everything is fitted on
+    labelled training pictures and scored on labelled test pictures. The detector: logistic
+    regression (scikit-learn) of the source on `statistics`, their squares and products; its answer
+    is the source's best constant (least MAE on training labels). Rows: best constant, always 3,
+    source detector, true source (the same constants, sources given: no error in telling them
+    apart). Columns: row, knows, pictures, sources (share of sources told right), added (share of
+    added pictures found), auc (chance that an added picture looks more like added than one that is
+    not), mae, macro_mae, mae_0, mae_4, mae_34. Empty where the training pictures are not some of
+    KonIQ's (or those simulated like them) and some others, or there is no test."""
     columns = ["row", "knows", "pictures", "sources", "added", "auc", *SHOWN]
     graded = frame["grade"] >= 0
     train, test = (np.flatnonzero(graded & (frame["split"] == s)) for s in ("train", "test"))
@@ -109,15 +133,19 @@ def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-    detector = make_pipeline(StandardScaler(), PolynomialFeatures(2, include_bias=False), StandardScaler(),
-                             LogisticRegression(max_iter=5000))  # fmt: skip
+    detector = make_pipeline(
+        StandardScaler(),
+        PolynomialFeatures(2, include_bias=False),
+        StandardScaler(),
+        LogisticRegression(max_iter=5000),
+    )
     detector.fit(statistics(pixels[train]), source[train])
     chances = detector.predict_proba(statistics(pixels[test]))  # (test, sources)
     told, added = detector.classes_[chances.argmax(axis=1)], source[test] != KONIQ
     likely = chances[:, detector.classes_ != KONIQ].sum(axis=1)
     best = {s: best_constant(grade[train][source[train] == s]) for s in set(source[train])}
     one = best_constant(grade[train])
-    of = lambda sources: np.array([best.get(s, one) for s in sources])  # noqa: E731
+    of = lambda sources: np.array([best.get(s, one) for s in sources])
     said: dict[str, tuple] = {
         f"best constant (always {one})": ("nothing", np.full(len(test), one), None, None),
         "always 3": ("nothing", np.full(len(test), 3), None, None),
@@ -126,13 +154,19 @@ def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
     }
     rows = []
     for name, (knows, answer, sources, likely) in said.items():
-        found = summary(pd.DataFrame(np.eye(5)[answer], columns=[f"p{k}" for k in range(5)]).assign(truth=grade[test]))
+        found = summary(
+            pd.DataFrame(np.eye(5)[answer], columns=[f"p{k}" for k in range(5)]).assign(
+                truth=grade[test]
+            )
+        )
         row: dict[str, object] = {"row": name, "knows": knows, "pictures": len(test)}
         row |= dict.fromkeys(("sources", "added", "auc"), np.nan)
         if sources is not None:
             row["sources"] = float((sources == source[test]).mean())
             row["added"] = float((sources != KONIQ)[added].mean()) if added.any() else np.nan
-            row["auc"] = float(roc_auc_score(added, likely)) if 0 < added.sum() < len(added) else np.nan
+            row["auc"] = (
+                float(roc_auc_score(added, likely)) if 0 < added.sum() < len(added) else np.nan
+            )
         rows.append(row | {m: found[m] for m in SHOWN})
     return pd.DataFrame(rows, columns=columns)
 
@@ -144,8 +178,16 @@ def findings(detector: pd.DataFrame, simulated: bool) -> str:
         return f"{kind}. No pictures of other sources were added to KonIQ-like ones: nothing to detect."
     rows = detector.set_index("row")
     constant, found, known = rows.iloc[0], rows.loc["source detector"], rows.loc["true source"]
-    named = {"mae": "MAE", "macro_mae": "macro-MAE", "mae_0": "MAE of grade 0", "mae_4": "of grade 4", "mae_34": "of 3 and 4"}
-    scores = ", ".join(f"{name} {found[m]:.3f} ({constant[m]:.3f}; {known[m]:.3f})" for m, name in named.items())
+    named = {
+        "mae": "MAE",
+        "macro_mae": "macro-MAE",
+        "mae_0": "MAE of grade 0",
+        "mae_4": "of grade 4",
+        "mae_34": "of 3 and 4",
+    }
+    scores = ", ".join(
+        f"{name} {found[m]:.3f} ({constant[m]:.3f}; {known[m]:.3f})" for m, name in named.items()
+    )
     return (
         f"{kind}, {found['pictures']} test pictures. A model that knows nothing but a few statistics of the pixels, fitted to "
         f"tell sources apart, has an AUC of {found['auc']:.2f} and finds {100 * found['added']:.0f} % of the added pictures. "

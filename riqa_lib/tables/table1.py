@@ -1,4 +1,5 @@
-"""Table 1 of Dang et al.: counts of each grade and split, ours and theirs, and what its numbers imply."""
+"""Table 1 of Dang et al.: counts of each grade and split, ours and theirs, and what its numbers
+imply."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from .published import published
 
 # ---------------------------------------------------------------- Table 1, explained
 def needed(published: pd.DataFrame, hand: Sequence[int] = HAND) -> np.ndarray:
-    """Pictures per grade (5,) that KonIQ-10k must give: Table 1's totals less the hand labels of grades 0 and 4.
+    """Pictures per grade (5,) that KonIQ-10k must give: Table 1's totals less the hand labels of
+    grades 0 and 4.
 
     published: report.published("table1")."""
     totals = published.groupby("grade")["count"].sum().reindex(range(5), fill_value=0).to_numpy()
@@ -22,58 +24,82 @@ def needed(published: pd.DataFrame, hand: Sequence[int] = HAND) -> np.ndarray:
 
 
 def readings(counts: ArrayLike, published: pd.DataFrame) -> pd.DataFrame:
-    """What a rule's counts (5,) lack to Table 1's totals, under two readings of how many pictures were labelled by hand.
+    """What a rule's counts (5,) lack to Table 1's totals, under two readings of how many pictures
+    were labelled by hand.
 
-    "text": as the paper says (HAND). "counts": as many in all, but grade 0 grew by hand labels alone. One row each:
-    reading, hand 0, hand 4, grade 0..4 (how many pictures of KonIQ-10k must join, or leave if negative), l1 (their
-    absolute sum), moved (how many pictures must change their grade; NaN where joining and leaving don't balance)."""
+    "text": as the paper says (HAND). "counts": as many in all, but grade 0 grew by hand labels
+    alone. One row each: reading, hand 0, hand 4, grade 0..4 (how many pictures of KonIQ-10k must
+    join, or leave if negative), l1 (their absolute sum), moved (how many pictures must change their
+    grade; NaN where joining and leaving don't balance)."""
     have = np.asarray(counts)
     zeros = int(needed(published, (0, 0))[0] - have[0])
     rows = []
     for name, hand in (("text", HAND), ("counts", (zeros, sum(HAND) - zeros))):
         change = needed(published, hand) - have
-        rows.append({"reading": name, "hand 0": hand[0], "hand 4": hand[1]} | dict(zip(GRADES, change.tolist(), strict=True))
-                    | {"l1": np.abs(change).sum(), "moved": change.clip(0).sum() if change.sum() == 0 else np.nan})  # fmt: skip
+        rows.append(
+            {"reading": name, "hand 0": hand[0], "hand 4": hand[1]}
+            | dict(zip(GRADES, change.tolist(), strict=True))
+            | {
+                "l1": np.abs(change).sum(),
+                "moved": change.clip(0).sum() if change.sum() == 0 else np.nan,
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def rules(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Each rule's counts on the pictures that have votes: columns rule, grade 0..4, as_mode (share of pictures with
-    mode's grade), l1 (to `needed`, where the number of pictures is that of KonIQ-10k). The first row is what is needed.
+    """Each rule's counts on the pictures that have votes: columns rule, grade 0..4, as_mode (share
+    of pictures with mode's grade), l1 (to `needed`, where the number of pictures is that of
+    KonIQ-10k). The first row is what is needed.
 
     frame: columns c1..c5 and, for equal_width, mos_z; rows without votes are left out."""
     voted = frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]
     aim, mode = needed(published), grades(voted)
-    rows: list[dict[str, object]] = [{"rule": "needed", **dict(zip(GRADES, aim, strict=True)), "as_mode": np.nan, "l1": 0}]
+    rows: list[dict[str, object]] = [
+        {"rule": "needed", **dict(zip(GRADES, aim, strict=True)), "as_mode": np.nan, "l1": 0}
+    ]
     for rule in RULES:
         if rule == "equal_width" and ("mos_z" not in voted or voted["mos_z"].isna().any()):
             continue
         given = grades(voted, rule)
         counts = np.bincount(given, minlength=5)
-        row = {"rule": rule, **dict(zip(GRADES, counts, strict=True)), "as_mode": float((given == mode).mean())}
+        row = {
+            "rule": rule,
+            **dict(zip(GRADES, counts, strict=True)),
+            "as_mode": float((given == mode).mean()),
+        }
         rows.append(row | {"l1": np.abs(counts - aim).sum() if len(voted) == aim.sum() else np.nan})
     return pd.DataFrame(rows)
 
 
 def explained(frame: pd.DataFrame, published: pd.DataFrame) -> str:
-    """Why these counts and Table 1 differ, in words made from them (markdown). frame: as `rules` takes it."""
+    """Why these counts and Table 1 differ, in words made from them (markdown). frame: as `rules`
+    takes it."""
     aim = needed(published)
     have = np.bincount(grades(frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]), minlength=5)
-    said = [f"Table 1's totals less the {HAND[0]} + {HAND[1]} hand labels that the paper names leave {_slashed(aim)} for "
-            f"KonIQ-10k's pictures; the mode of the votes gives {_slashed(have)} here."]  # fmt: skip
+    said = [
+        f"Table 1's totals less the {HAND[0]} + {HAND[1]} hand labels that the paper names leave {_slashed(aim)} for "
+        f"KonIQ-10k's pictures; the mode of the votes gives {_slashed(have)} here."
+    ]
     if have.sum() != aim.sum():
         shares = [100 * n / n.sum() for n in (aim, have)]
         most = int(np.abs(shares[0] - shares[1]).argmax())
-        return said[0] + (f" With {have.sum()} voted pictures in place of {aim.sum()} only the shares compare: "
-                          f"{_slashed(shares[0], 1)} % and {_slashed(shares[1], 1)} %, at most "
-                          f"{abs(shares[0] - shares[1])[most]:.1f} points apart (grade {most}).")  # fmt: skip
+        return said[0] + (
+            f" With {have.sum()} voted pictures in place of {aim.sum()} only the shares compare: "
+            f"{_slashed(shares[0], 1)} % and {_slashed(shares[1], 1)} %, at most "
+            f"{abs(shares[0] - shares[1])[most]:.1f} points apart (grade {most})."
+        )
     exact = ", ".join(str(k) for k in np.flatnonzero(have == aim)) or "none"
     said.append(f"Grades that match to the unit: {exact}.")
     for row in readings(have, published).to_dict("records"):
         change = [int(row[g]) for g in GRADES]
         leave = [f"{-n} of grade {k}" for k, n in enumerate(change) if n < 0]
         join = [f"{n} to grade {k}" for k, n in enumerate(change) if n > 0]
-        words = "as the text says" if row["reading"] == "text" else "as many in all, as the counts suggest"
+        words = (
+            "as the text says"
+            if row["reading"] == "text"
+            else "as many in all, as the counts suggest"
+        )
         text = f"- With {row['hand 0']} + {row['hand 4']} hand labels ({words}): "
         if min(row["hand 0"], row["hand 4"]) < 0:
             said.append(text + f"the totals do not fit (L1 {row['l1']}).")
@@ -82,7 +108,9 @@ def explained(frame: pd.DataFrame, published: pd.DataFrame) -> str:
         else:
             changed = f"{', '.join(leave)} must have been changed, {', '.join(join)}"
             said.append(f"{text}{changed}: {row['moved']:.0f} pictures (L1 {row['l1']}).")
-    said.append("Which pictures these are the paper does not say; they are given in the table of hand labels.")
+    said.append(
+        "Which pictures these are the paper does not say; they are given in the table of hand labels."
+    )
     return "\n".join([said[0] + " " + said[1], "", *said[2:-1], "", said[-1]])
 
 
@@ -94,8 +122,11 @@ def _slashed(numbers: ArrayLike, decimals: int = 0) -> str:
 def class_counts(frame: pd.DataFrame) -> pd.DataFrame:
     """Pictures per source, split and grade: columns source, split, grade, count, known.
 
-    known is "label", or "truth" for unlabelled pictures of a simulation (column true_grade), else "none" (grade -1)."""
-    table = frame[["source", "split", "grade"]].assign(known=np.where(frame["grade"] >= 0, "label", "none"))
+    known is "label", or "truth" for unlabelled pictures of a simulation (column true_grade), else
+    "none" (grade -1)."""
+    table = frame[["source", "split", "grade"]].assign(
+        known=np.where(frame["grade"] >= 0, "label", "none")
+    )
     if "true_grade" in frame:
         hidden = (frame["grade"] < 0) & (frame["true_grade"] >= 0)
         table.loc[hidden, "grade"] = frame.loc[hidden, "true_grade"]
@@ -105,12 +136,20 @@ def class_counts(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def table1(counts: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 of Dang et al. beside ours: one row per grade, ours and the paper's counts per split, the pool's in ours.
+    """Table 1 of Dang et al. beside ours: one row per grade, ours and the paper's counts per split,
+    the pool's in ours.
 
     counts: from `class_counts`."""
-    ours = counts[counts["known"] != "none"].pivot_table(index="grade", columns="split", values="count", aggfunc="sum",
-                                                         fill_value=0)  # fmt: skip
-    paper = published("table1").pivot_table(index="grade", columns="split", values="count", aggfunc="sum")
+    ours = counts[counts["known"] != "none"].pivot_table(
+        index="grade", columns="split", values="count", aggfunc="sum", fill_value=0
+    )
+    paper = published("table1").pivot_table(
+        index="grade", columns="split", values="count", aggfunc="sum"
+    )
     order_ = [s for s in ("train", "val", "test", "pool") if s in ours]
-    both = ours[order_].add_suffix(", ours").join(paper[["train", "val", "test"]].add_suffix(", paper"), how="outer")
+    both = (
+        ours[order_]
+        .add_suffix(", ours")
+        .join(paper[["train", "val", "test"]].add_suffix(", paper"), how="outer")
+    )
     return both.fillna(0).astype(int).reset_index()

@@ -19,7 +19,8 @@ from . import loop, photographs
 
 
 def timed(repeats: int, *works: Callable[[], object]) -> list[float]:
-    """Median seconds of each call, taken in turns (so that what else the machine does hits all), after one to warm up."""
+    """Median seconds of each call, taken in turns (so that what else the machine does hits all),
+    after one to warm up."""
     wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     times: list[list[float]] = [[] for _ in works]
     for _ in range(repeats + 1):
@@ -33,42 +34,69 @@ def timed(repeats: int, *works: Callable[[], object]) -> list[float]:
 
 
 def peak(where: torch.device) -> float:
-    """Floating-point operations a second of a large matrix product: what the hardware gives to a simple program."""
+    """Floating-point operations a second of a large matrix product: what the hardware gives to a
+    simple program."""
     n = 8192 if where.type == "cuda" else 1536
-    a = torch.randn(n, n, device=where, dtype=torch.bfloat16 if where.type == "cuda" else torch.float32)
+    a = torch.randn(
+        n, n, device=where, dtype=torch.bfloat16 if where.type == "cuda" else torch.float32
+    )
     return 2 * n**3 / timed(5, lambda: a @ a)[0]
 
 
 def bench(profile: str, steps: int) -> pd.DataFrame:
-    """Measure each method, print it as it comes, and return it: one row a method, with machine and software.
+    """Measure each method, print it as it comes, and return it: one row a method, with machine and
+    software.
 
-    Columns: method, pictures (through the network in a step), step_ms, bare_ms (forward + backward of the same pictures
-    alone), ratio, pictures_per_second, share_of_peak (the bare network's operations a second over a matrix product's),
-    views_ms, gflops_peak, profile, machine, threads, torch."""
+    Columns: method, pictures (through the network in a step), step_ms, bare_ms (forward + backward
+    of the same pictures alone), ratio, pictures_per_second, share_of_peak (the bare network's
+    operations a second over a matrix product's), views_ms, gflops_peak, profile, machine, threads,
+    torch."""
     device.threads()
     where = device.device()
     top = peak(where)
-    about = {"profile": profile, "machine": provenance.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    print(f"{about['machine']}; {about['threads']} threads; torch {about['torch']}; profile {profile}")
+    about = {
+        "profile": profile,
+        "machine": provenance.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    print(
+        f"{about['machine']}; {about['threads']} threads; torch {about['torch']}; profile {profile}"
+    )
     print(f"a matrix product reaches {top / 1e9:.0f} GFLOP/s")
     print(f"{'method':20} pictures  step ms  bare ms  ratio  pict./s  of peak  views ms")
     rows = []
-    for row in ("supervised", "supervised_strong", *(m for m in photographs.METHODS if m != "supervised")):
+    for row in (
+        "supervised",
+        "supervised_strong",
+        *(m for m in photographs.METHODS if m != "supervised"),
+    ):
         found = measure(profile, row, steps, where)
-        rows.append({
-            "method": row, "pictures": int(found["pictures"]), "step_ms": 1e3 * found["step"], "bare_ms": 1e3 * found["bare"],
-            "ratio": found["step"] / found["bare"], "pictures_per_second": found["pictures"] / found["step"],
-            "share_of_peak": found["flops"] / found["bare"] / top, "views_ms": 1e3 * found["views"],
-            "gflops_peak": top / 1e9, **about,
-        })  # fmt: skip
+        rows.append(
+            {
+                "method": row,
+                "pictures": int(found["pictures"]),
+                "step_ms": 1e3 * found["step"],
+                "bare_ms": 1e3 * found["bare"],
+                "ratio": found["step"] / found["bare"],
+                "pictures_per_second": found["pictures"] / found["step"],
+                "share_of_peak": found["flops"] / found["bare"] / top,
+                "views_ms": 1e3 * found["views"],
+                "gflops_peak": top / 1e9,
+                **about,
+            }
+        )
         r = rows[-1]
-        print(f"{row:20} {r['pictures']:8} {r['step_ms']:8.1f} {r['bare_ms']:8.1f} {r['ratio']:6.2f} "
-              f"{r['pictures_per_second']:8.0f} {r['share_of_peak']:8.1%} {r['views_ms']:8.1f}")  # fmt: skip
+        print(
+            f"{row:20} {r['pictures']:8} {r['step_ms']:8.1f} {r['bare_ms']:8.1f} {r['ratio']:6.2f} "
+            f"{r['pictures_per_second']:8.0f} {r['share_of_peak']:8.1%} {r['views_ms']:8.1f}"
+        )
     return pd.DataFrame(rows)
 
 
 def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str, float]:
-    """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward, of its views."""
+    """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward,
+    of its views."""
     run = photographs.settings(profile, row, 0, {"model.weights": "none"})
     c, side = run.train, run.data.size
     pixels = torch.from_numpy(rng("bench").integers(0, 256, (600, side, side, 3), np.uint8))
@@ -77,7 +105,9 @@ def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str
     method = photographs.made(run, net, 5, torch.full((5,), 0.2)).to(where).train()
     method.teacher = [net]
     rows = np.arange(600)
-    material = loop.Material(pixels, rows[:200], rows[:200] % 5, rows[200:], rows[:50], rows[:50] % 5, run.data.crop)
+    material = loop.Material(
+        pixels, rows[:200], rows[:200] % 5, rows[200:], rows[:50], rows[:50] % 5, run.data.crop
+    )
     bf16 = c.precision == "auto" and device.has_bf16(where)
     for module in net.modules():
         if isinstance(module, ConvStem):
@@ -97,8 +127,12 @@ def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str
         optim.step()
         average.update(1000)
 
-    passes: list[tuple[torch.Tensor, bool]] = []  # what one step puts through the network: (pictures, with gradient)
-    hook = net.register_forward_pre_hook(lambda _, given: passes.append((given[0], torch.is_grad_enabled())))
+    passes: list[
+        tuple[torch.Tensor, bool]
+    ] = []  # what one step puts through the network: (pictures, with gradient)
+    hook = net.register_forward_pre_hook(
+        lambda _, given: passes.append((given[0], torch.is_grad_enabled()))
+    )
     step()
     hook.remove()
 

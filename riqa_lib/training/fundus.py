@@ -1,16 +1,19 @@
-"""Fundus runs: the four sets, the Teacher, the Students. Settings as in `experiment`, their names begin with "fundus.":
+"""Fundus runs: the four sets, the Teacher, the Students. Settings as in `experiment`, their names
+begin with "fundus.":
 
     fundus_experiment.settings("demo", "multi_eyeq", 0, {"fundus.student.lambda_a": 0.5})
 
-Rows: "teacher" (details, set mshf); "single_<set>", "multi_<set>", "multi_hard_<set>", "multi_filtered_<set>" for eyeq, deepdrid.
-Rows of one set and seed share first weights, batches, steps and validation; only the loss differs (`teacher_student`).
+Rows: "teacher" (details, set mshf); "single_<set>", "multi_<set>", "multi_hard_<set>",
+"multi_filtered_<set>" for eyeq, deepdrid. Rows of one set and seed share first weights, batches,
+steps and validation; only the loss differs (`teacher_student`).
 
-Predictions of a run (predictions.csv.gz): set (where the picture is from), id, group, source, split, truth (-1: unknown, or on
-another scale than the run's), score, p0.. (a Student's), illumination, clarity, contrast (1, 0, -1), d_illumination, d_clarity,
-d_contrast (probability of good). A Teacher's are calibrated, and of its own set always of a model that did not learn from the
-picture's source. A single-task Student has learnt no details: its d_ columns are a look-up of what the Teacher says of training
-pictures of each overall grade, weighted by its p: what the overall grade alone says of the details.
-"""
+Predictions of a run (predictions.csv.gz): set (where the picture is from), id, group, source,
+split, truth (-1: unknown, or on another scale than the run's), score, p0.. (a Student's),
+illumination, clarity, contrast (1, 0, -1), d_illumination, d_clarity, d_contrast (probability of
+good). A Teacher's are calibrated, and of its own set always of a model that did not learn from the
+picture's source. A single-task Student has learnt no details: its d_ columns are a look-up of what
+the Teacher says of training pictures of each overall grade, weighted by its p: what the overall
+grade alone says of the details."""
 
 from __future__ import annotations
 
@@ -60,7 +63,9 @@ STUDENTS: dict[str, dict[str, object]] = {
 
 
 ROWS: dict[str, tuple[str, dict[str, object]]] = {"teacher": ("mshf", {})} | {
-    f"{kind}_{on}": (on, changes) for on in ("eyeq", "deepdrid") for kind, changes in STUDENTS.items()
+    f"{kind}_{on}": (on, changes)
+    for on in ("eyeq", "deepdrid")
+    for kind, changes in STUDENTS.items()
 }  # row -> (set, changes)
 
 
@@ -69,7 +74,8 @@ TUNING = 1000  # seed of the runs that lambda_a is chosen by: none of those repo
 
 @dataclass(frozen=True)
 class Run:
-    """All settings of one run. With the keys of its data they are config.json; its hash names the run's folder."""
+    """All settings of one run. With the keys of its data they are config.json; its hash names the
+    run's folder."""
 
     method: typing.Any = Student.Config()
     set: str = "eyeq"  # what it learns from
@@ -80,8 +86,8 @@ class Run:
     taught_by: str = ""  # Student: folder name of the Teacher's run that its details come from
 
     def but(self, **changes: object) -> Run:
-        """A copy with changes, dotted names such as **{"train.lr": 1e-4}. ValueError (unknown name, lists what is allowed) or
-        TypeError (wrong type)."""
+        """A copy with changes, dotted names such as **{"train.lr": 1e-4}. ValueError (unknown name,
+        lists what is allowed) or TypeError (wrong type)."""
         return replaced(self, changes, "fundus.")
 
     def config(self, data_key: str) -> dict:
@@ -89,7 +95,8 @@ class Run:
         return dataclasses.asdict(self) | {"data_key": data_key}
 
 
-# Profiles: overrides of Run's defaults; "teacher." and "student." apply to these methods only, "teacher_train." to its training.
+# Profiles: overrides of Run's defaults; "teacher." and "student." apply to these methods only,
+# "teacher_train." to its training.
 PROFILES: dict[str, dict[str, object]] = {
     "smoke": {
         "data.pictures": tuple(SIZES["smoke"].values()), "data.size": 40, "data.crop": 38, "model.width": 8, "train.steps": 6,
@@ -110,8 +117,11 @@ PROFILES: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-def settings(profile: str, row: str = "multi_eyeq", seed: int = 0, overrides: dict[str, object] | None = None) -> Run:
-    """The settings of a row in a profile; of the overrides only those that begin with "fundus." count.
+def settings(
+    profile: str, row: str = "multi_eyeq", seed: int = 0, overrides: dict[str, object] | None = None
+) -> Run:
+    """The settings of a row in a profile; of the overrides only those that begin with "fundus."
+    count.
 
     ValueError for an unknown profile, row or setting; each message lists what is allowed."""
     if profile not in PROFILES:
@@ -120,7 +130,11 @@ def settings(profile: str, row: str = "multi_eyeq", seed: int = 0, overrides: di
         raise ValueError(f"unknown row {row!r}; allowed: {', '.join(ROWS)}")
     on, its = ROWS[row]
     name = "teacher" if row == "teacher" else "student"
-    mine = {k.removeprefix("fundus."): v for k, v in (overrides or {}).items() if k.startswith("fundus.")}
+    mine = {
+        k.removeprefix("fundus."): v
+        for k, v in (overrides or {}).items()
+        if k.startswith("fundus.")
+    }
     run = Run(method=METHODS[name].Config(), set=on, seed=seed)
     common: dict[str, object] = {}
     own: dict[str, object] = {}
@@ -135,7 +149,9 @@ def settings(profile: str, row: str = "multi_eyeq", seed: int = 0, overrides: di
             replaced(METHODS[head].Config(), {rest: value}, f"fundus.{head}.")
             own |= {f"method.{rest}": value} if head == name else {}
         elif head in ("method", "seed", "set", "taught_by"):
-            raise ValueError(f"'fundus.{key}' is given by the row; set one of: data, model, train, teacher_train, teacher, student")
+            raise ValueError(
+                f"'fundus.{key}' is given by the row; set one of: data, model, train, teacher_train, teacher, student"
+            )
         else:
             common[key] = value
     if row == "teacher":
@@ -148,21 +164,25 @@ def settings(profile: str, row: str = "multi_eyeq", seed: int = 0, overrides: di
 def make_fundus_data(
     name: str, profile: str, overrides: dict[str, object] | None = None, progress: bool = True
 ) -> dict[str, DataSet]:
-    """The four sets of a walk in results/<name>/fundus/<set>; see fundus_data.make for what is raised."""
+    """The four sets of a walk in results/<name>/fundus/<set>; see fundus_data.make for what is
+    raised."""
     return fundus_data.make(name, settings(profile, overrides=overrides).data, progress)
 
 
 # ---------------------------------------------------------------- training
 def network(run: Run, classes: int) -> MultiTaskResNet:
-    """The network with first weights by the run's seed: the same for every row of a seed with as many classes."""
+    """The network with first weights by the run's seed: the same for every row of a seed with as
+    many classes."""
     torch.manual_seed(seed_of("fundus network", run.seed))
     return MultiTaskResNet(run.model, classes)
 
 
 def train(name: str, run: Run) -> Path:
-    """Train a run on a walk's sets, predict, write its folder; returns it. A finished one is reused, an interrupted one resumed.
+    """Train a run on a walk's sets, predict, write its folder; returns it. A finished one is
+    reused, an interrupted one resumed.
 
-    Raises FileNotFoundError that names the notebook to run first, ValueError for sets that cannot be learnt from."""
+    Raises FileNotFoundError that names the notebook to run first, ValueError for sets that cannot
+    be learnt from."""
     sets = {which: open_set(name, which) for which in dict.fromkeys((run.set, *ALSO))}
     folder = store.run_folder(run.config("+".join(data_key(d) for d in sets.values())))
     if store.done(folder):
@@ -171,17 +191,32 @@ def train(name: str, run: Run) -> Path:
         return folder
     threads()
     began = time.perf_counter()
-    parts = _train_teacher(run, sets, folder) if run.method.name == "teacher" else _train_student(run, sets, folder)
+    parts = (
+        _train_teacher(run, sets, folder)
+        if run.method.name == "teacher"
+        else _train_student(run, sets, folder)
+    )
     save_weights(folder / "model.safetensors", parts.net)
     store.write_table(folder / "history.csv", parts.history)
     store.write_table(folder / "predictions.csv.gz", parts.predictions)
     own = sets[run.set]
-    about = {"classes": int(own.info["classes"]), "simulated": bool(own.info["simulated"]), "set": run.set,
-             "name": own.info["name"], "crop": run.data.crop, "size": run.data.size, "grid": run.data.grid,
-             "details": list(DETAILS)}  # fmt: skip
+    about = {
+        "classes": int(own.info["classes"]),
+        "simulated": bool(own.info["simulated"]),
+        "set": run.set,
+        "name": own.info["name"],
+        "crop": run.data.crop,
+        "size": run.data.size,
+        "grid": run.data.grid,
+        "details": list(DETAILS),
+    }
     store.write_json(folder / "about.json", about | parts.about)
-    facts = {"seconds": round(time.perf_counter() - began, 1), "threads": torch.get_num_threads(),
-             "parameters": sum(p.numel() for p in parts.net.parameters()), "labels": parts.labels}  # fmt: skip
+    facts = {
+        "seconds": round(time.perf_counter() - began, 1),
+        "threads": torch.get_num_threads(),
+        "parameters": sum(p.numel() for p in parts.net.parameters()),
+        "labels": parts.labels,
+    }
     store.write_json(folder / "provenance.json", provenance() | facts)
     for state in folder.glob("state*.safetensors"):
         state.unlink(missing_ok=True)
@@ -204,81 +239,164 @@ def _details(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _train_teacher(run: Run, sets: dict[str, DataSet], folder: Path) -> _Parts:
-    """Sources left out one by one, calibration on what these models say of them, then the final Teacher."""
+    """Sources left out one by one, calibration on what these models say of them, then the final
+    Teacher."""
     data = sets[run.set]
     frame, labels = data.frame, _details(data.frame)
     pixels = on_device(data.pixels, device())
-    learn = np.flatnonzero((labels >= 0).any(axis=1) & ((frame["split"] == "train").to_numpy() | (run.method.learns == "all")))
+    learn = np.flatnonzero(
+        (labels >= 0).any(axis=1)
+        & ((frame["split"] == "train").to_numpy() | (run.method.learns == "all"))
+    )
     if not len(learn):
         raise ValueError(f"{paths.shown(data.folder)}: no training picture has a detail")
     source = frame["source"].to_numpy()
     sources = sorted({*source[learn]}) if run.method.folds else []
     if run.method.folds and len(sources) < 2:
-        raise ValueError(f"{paths.shown(data.folder)}: cross-validation leaves sources out, but all training pictures are of "
-                         f"{source[learn][0]}; set fundus.teacher.folds = False")  # fmt: skip
+        raise ValueError(
+            f"{paths.shown(data.folder)}: cross-validation leaves sources out, but all training pictures are of "
+            f"{source[learn][0]}; set fundus.teacher.folds = False"
+        )
     histories, raw = [], np.full((len(frame), len(DETAILS)), np.nan)
     for fold in (*sources, ""):
         mine, left = learn[source[learn] != fold], learn[source[learn] == fold]
         method = Teacher(network(run, 3), 3, labels[mine], labels[left])
-        material = Material(pixels, mine, np.zeros(len(mine), int), np.array([], int), left, np.zeros(len(left), int),
-                            run.data.crop, run.data.grid)  # fmt: skip
-        net, history, _ = fit(method, material, run.train, run.seed, folder / f"state{f'-{fold}' if fold else ''}.safetensors")
+        material = Material(
+            pixels,
+            mine,
+            np.zeros(len(mine), int),
+            np.array([], int),
+            left,
+            np.zeros(len(left), int),
+            run.data.crop,
+            run.data.grid,
+        )
+        net, history, _ = fit(
+            method,
+            material,
+            run.train,
+            run.seed,
+            folder / f"state{f'-{fold}' if fold else ''}.safetensors",
+        )
         histories.append(history.assign(fold=fold or "none"))
         asked = left if fold else np.setdiff1d(np.arange(len(frame)), learn)
         if len(asked):
             raw[asked] = two_heads(net, pixels, asked, run.data.crop, run.data.grid)[1].numpy()
-    maps = [platt(raw[learn, j], labels[learn, j]) for j in range(len(DETAILS))] if sources else [(1.0, 0.0)] * len(DETAILS)
+    maps = (
+        [platt(raw[learn, j], labels[learn, j]) for j in range(len(DETAILS))]
+        if sources
+        else [(1.0, 0.0)] * len(DETAILS)
+    )
     said = calibrated(raw, maps)
-    for fold in sources if len(sources) > 1 else []:  # a picture's calibration has not seen its source either
+    for fold in (
+        sources if len(sources) > 1 else []
+    ):  # a picture's calibration has not seen its source either
         rest, mine = learn[source[learn] != fold], learn[source[learn] == fold]
-        said[mine] = calibrated(raw[mine], [platt(raw[rest, j], labels[rest, j]) for j in range(len(DETAILS))])
-    there = np.flatnonzero(np.isfinite(raw[:, 0]))  # without folds, not the pictures that it learnt from
+        said[mine] = calibrated(
+            raw[mine], [platt(raw[rest, j], labels[rest, j]) for j in range(len(DETAILS))]
+        )
+    there = np.flatnonzero(
+        np.isfinite(raw[:, 0])
+    )  # without folds, not the pictures that it learnt from
     tables = [_table(frame.iloc[there], run.set, None, said[there], np.full(len(there), -1))]
     for which, other in sets.items():
         if which != run.set:
-            d = two_heads(net, on_device(other.pixels, device()), np.arange(len(other)), run.data.crop, run.data.grid)[1].numpy()
-            tables.append(_table(other.frame, which, None, calibrated(d, maps), np.full(len(other), -1)))
-    about: dict[str, object] = {"calibration": {d: list(m) for d, m in zip(DETAILS, maps, strict=True)}, "folds": sources,
-             "learns_from": sorted({*source[learn]})}  # fmt: skip
-    return _Parts(net, pd.concat(histories, ignore_index=True), pd.concat(tables, ignore_index=True), about, len(learn))
+            d = two_heads(
+                net,
+                on_device(other.pixels, device()),
+                np.arange(len(other)),
+                run.data.crop,
+                run.data.grid,
+            )[1].numpy()
+            tables.append(
+                _table(other.frame, which, None, calibrated(d, maps), np.full(len(other), -1))
+            )
+    about: dict[str, object] = {
+        "calibration": {d: list(m) for d, m in zip(DETAILS, maps, strict=True)},
+        "folds": sources,
+        "learns_from": sorted({*source[learn]}),
+    }
+    return _Parts(
+        net,
+        pd.concat(histories, ignore_index=True),
+        pd.concat(tables, ignore_index=True),
+        about,
+        len(learn),
+    )
 
 
 def _train_student(run: Run, sets: dict[str, DataSet], folder: Path) -> _Parts:
-    """The Teacher's word on the training pictures, then the Student; true details are never read."""
+    """The Teacher's word on the training pictures, then the Student; true details are never
+    read."""
     data = sets[run.set]
     frame, classes = data.frame, int(data.info["classes"])
     grades, split = frame["grade"].to_numpy(int), frame["split"].to_numpy()
     learn, val = (np.flatnonzero((split == part) & (grades >= 0)) for part in ("train", "val"))
     if not len(learn) or not len(val):
-        raise ValueError(f"{paths.shown(data.folder)}: {len(learn)} training and {len(val)} validation pictures have a grade")
+        raise ValueError(
+            f"{paths.shown(data.folder)}: {len(learn)} training and {len(val)} validation pictures have a grade"
+        )
     pixels = on_device(data.pixels, device())
     pseudo = pseudo_details(run.taught_by, data, learn)
     method = Student(network(run, classes), classes, run.method, pseudo)
-    material = Material(pixels, learn, grades[learn], np.array([], int), val, grades[val], run.data.crop, run.data.grid)
+    material = Material(
+        pixels,
+        learn,
+        grades[learn],
+        np.array([], int),
+        val,
+        grades[val],
+        run.data.crop,
+        run.data.grid,
+    )
     net, history, _ = fit(method, material, run.train, run.seed, folder / "state.safetensors")
     table = lookup(grades[learn], pseudo, classes)
     tables = []
     for which, other in sets.items():
-        asked = np.flatnonzero(other.frame["split"].isin(["val", "test"])) if which == run.set else np.arange(len(other))
-        p, d = two_heads(net, on_device(other.pixels, device()), asked, run.data.crop, run.data.grid)
+        asked = (
+            np.flatnonzero(other.frame["split"].isin(["val", "test"]))
+            if which == run.set
+            else np.arange(len(other))
+        )
+        p, d = two_heads(
+            net, on_device(other.pixels, device()), asked, run.data.crop, run.data.grid
+        )
         said = d.numpy() if run.method.lambda_a else p.numpy() @ table
         part = other.frame.iloc[asked]
         same = int(other.info["classes"]) == classes
-        tables.append(_table(part, which, p.numpy(), said, part["grade"].to_numpy(int) if same else np.full(len(part), -1)))
-    about = {"lookup": table.round(5).tolist(), "lambda_a": run.method.lambda_a, "pseudo": run.method.pseudo,
-             "details_learnt": bool(run.method.lambda_a), "taught_by": run.taught_by,
-             "pseudo_labels_used": method.mask.mean().item() if run.method.lambda_a else 0.0}  # fmt: skip
+        tables.append(
+            _table(
+                part,
+                which,
+                p.numpy(),
+                said,
+                part["grade"].to_numpy(int) if same else np.full(len(part), -1),
+            )
+        )
+    about = {
+        "lookup": table.round(5).tolist(),
+        "lambda_a": run.method.lambda_a,
+        "pseudo": run.method.pseudo,
+        "details_learnt": bool(run.method.lambda_a),
+        "taught_by": run.taught_by,
+        "pseudo_labels_used": method.mask.mean().item() if run.method.lambda_a else 0.0,
+    }
     return _Parts(net, history, pd.concat(tables, ignore_index=True), about, len(learn))
 
 
 def pseudo_details(teacher: str, data: DataSet, rows: np.ndarray) -> np.ndarray:
-    """The Teacher's calibrated probabilities of good (N, 3) for rows of a set. teacher: its run's folder name."""
+    """The Teacher's calibrated probabilities of good (N, 3) for rows of a set. teacher: its run's
+    folder name."""
     net, about = load_teacher(paths.runs() / teacher)
-    p = two_heads(net, on_device(data.pixels, device()), rows, int(about["crop"]), int(about["grid"]))[1].numpy()
+    p = two_heads(
+        net, on_device(data.pixels, device()), rows, int(about["crop"]), int(about["grid"])
+    )[1].numpy()
     return calibrated(p, [about["calibration"][d] for d in DETAILS])
 
 
-def _table(frame: pd.DataFrame, which: str, p: np.ndarray | None, d: np.ndarray, truth: np.ndarray) -> pd.DataFrame:
+def _table(
+    frame: pd.DataFrame, which: str, p: np.ndarray | None, d: np.ndarray, truth: np.ndarray
+) -> pd.DataFrame:
     """Predictions of one set as the head of this module says."""
     table = frame[["id", "group", "source", "split"]].assign(truth=truth, score=np.nan)
     table.insert(0, "set", which)
@@ -293,11 +411,15 @@ def _table(frame: pd.DataFrame, which: str, p: np.ndarray | None, d: np.ndarray,
 def _load(folder: Path | str, kind: str) -> tuple[MultiTaskResNet, dict[str, typing.Any]]:
     folder = Path(folder)
     if not store.done(folder):
-        raise FileNotFoundError(f"{paths.shown(folder)}: no finished run; run notebook "
-                                f"{'14_teacher' if kind == 'teacher' else '15_student'} first")  # fmt: skip
+        raise FileNotFoundError(
+            f"{paths.shown(folder)}: no finished run; run notebook "
+            f"{'14_teacher' if kind == 'teacher' else '15_student'} first"
+        )
     config, about = store.read_json(folder / "config.json"), store.read_json(folder / "about.json")
     if config["method"]["name"] != kind:
-        raise ValueError(f"{paths.shown(folder)}: a run of {config['method']['name']}, not of a {kind}")
+        raise ValueError(
+            f"{paths.shown(folder)}: a run of {config['method']['name']}, not of a {kind}"
+        )
     model = ResNetConfig(**config["model"] | {"weights": "none"})
     net = MultiTaskResNet(model, about["classes"])
     load_weights(folder / "model.safetensors", net)
@@ -305,44 +427,61 @@ def _load(folder: Path | str, kind: str) -> tuple[MultiTaskResNet, dict[str, typ
 
 
 def load_teacher(folder: Path | str) -> tuple[MultiTaskResNet, dict[str, typing.Any]]:
-    """A trained Teacher's network, and what its about.json and config.json say (calibration: (a, b) of `platt` per detail)."""
+    """A trained Teacher's network, and what its about.json and config.json say (calibration: (a, b)
+    of `platt` per detail)."""
     return _load(folder, "teacher")
 
 
 def load_student(folder: Path | str) -> tuple[MultiTaskResNet, dict[str, typing.Any]]:
-    """A trained Student's network, and what its about.json says: classes, simulated, set, name, crop, size, grid, details,
-    lambda_a, pseudo, details_learnt (False: single-task, use lookup (classes, 3)), taught_by, run, config."""
+    """A trained Student's network, and what its about.json says: classes, simulated, set, name,
+    crop, size, grid, details, lambda_a, pseudo, details_learnt (False: single-task, use lookup
+    (classes, 3)), taught_by, run, config."""
     return _load(folder, "student")
 
 
 # ---------------------------------------------------------------- rows
-def teacher_run(name: str, profile: str, overrides: dict[str, object] | None = None, *, seed: int) -> str:
-    """The folder name of the finished Teacher of a walk, by settings and seed; FileNotFoundError, naming the notebook, without."""
+def teacher_run(
+    name: str, profile: str, overrides: dict[str, object] | None = None, *, seed: int
+) -> str:
+    """The folder name of the finished Teacher of a walk, by settings and seed; FileNotFoundError,
+    naming the notebook, without."""
     run = settings(profile, "teacher", seed, overrides)
     sets = [open_set(name, which) for which in dict.fromkeys((run.set, *ALSO))]
     config = run.config("+".join(data_key(d) for d in sets))
     folder = paths.runs() / f"teacher-{store.settings_hash(config)}"
     if not store.done(folder):
-        raise FileNotFoundError(f"{paths.shown(folder)}: the Teacher is not there yet; run notebook 14_teacher with SEED = {seed} "
-                                "and the same settings")  # fmt: skip
+        raise FileNotFoundError(
+            f"{paths.shown(folder)}: the Teacher is not there yet; run notebook 14_teacher with SEED = {seed} "
+            "and the same settings"
+        )
     return folder.name
 
 
 def train_rows(
     name: str, profile: str, rows: list[str], seed: int, overrides: dict[str, object] | None = None
 ) -> pd.DataFrame:
-    """Train rows on a walk's sets and note them in results/<name>/tables/fundus-<last row>-seed<seed>.csv; returns that table:
-    run, row, set, seed, lambda_a (nan for the Teacher). Each seed's Students learn from the Teacher of that seed."""
+    """Train rows on a walk's sets and note them in results/<name>/tables/fundus-<last
+    row>-seed<seed>.csv; returns that table: run, row, set, seed, lambda_a (nan for the Teacher).
+    Each seed's Students learn from the Teacher of that seed."""
     runs = [settings(profile, row, seed, overrides) for row in rows]
     lines = []
     for row, run in zip(rows, runs, strict=True):
         if row != "teacher":
-            run = dataclasses.replace(run, taught_by=teacher_run(name, profile, overrides, seed=seed))
+            run = dataclasses.replace(
+                run, taught_by=teacher_run(name, profile, overrides, seed=seed)
+            )
             if run.method.grid:
-                run = run.but(**{"method.lambda_a": chosen_weight(name, profile, run.set, overrides)[0], "method.grid": ()})
+                run = run.but(
+                    **{
+                        "method.lambda_a": chosen_weight(name, profile, run.set, overrides)[0],
+                        "method.grid": (),
+                    }
+                )
         folder = train(name, run)
         weight = float("nan") if row == "teacher" else run.method.lambda_a
-        lines.append({"run": folder.name, "row": row, "set": run.set, "seed": seed, "lambda_a": weight})
+        lines.append(
+            {"run": folder.name, "row": row, "set": run.set, "seed": seed, "lambda_a": weight}
+        )
     table = pd.DataFrame(lines)
     store.write_table(paths.results(name) / "tables" / f"fundus-{rows[-1]}-seed{seed}.csv", table)
     return table
@@ -351,23 +490,28 @@ def train_rows(
 def chosen_weight(
     name: str, profile: str, on: str, overrides: dict[str, object] | None = None
 ) -> tuple[float, pd.DataFrame]:
-    """lambda_a of student.grid with the best validation macro F1 of the overall grade (ties: the smaller), and all values.
+    """lambda_a of student.grid with the best validation macro F1 of the overall grade (ties: the
+    smaller), and all values.
 
-    One run a value, with a seed that is not reported, so no reported run is the best of several; Teacher: that of seed 0."""
+    One run a value, with a seed that is not reported, so no reported run is the best of several;
+    Teacher: that of seed 0."""
     base = settings(profile, f"multi_{on}", TUNING, overrides)
     base = dataclasses.replace(base, taught_by=teacher_run(name, profile, overrides, seed=0))
     lines = []
     for weight in sorted(base.method.grid):
         folder = train(name, base.but(**{"method.lambda_a": weight, "method.grid": ()}))
         history = store.read_table(folder / "history.csv")
-        lines.append({"lambda_a": weight, "val_macro_f1": history["val_macro_f1"].max(), "run": folder.name})
+        lines.append(
+            {"lambda_a": weight, "val_macro_f1": history["val_macro_f1"].max(), "run": folder.name}
+        )
     table = pd.DataFrame(lines)
     store.write_table(paths.results(name) / "tables" / f"grid-{on}.csv", table)
     return float(table["lambda_a"][table["val_macro_f1"].idxmax()]), table
 
 
 def what_the_teacher_says(name: str, on: str, teacher: str) -> pd.DataFrame:
-    """Mean probability of good of each detail, and pictures, for each overall grade of a set's training pictures."""
+    """Mean probability of good of each detail, and pictures, for each overall grade of a set's
+    training pictures."""
     data = open_set(name, on)
     rows = np.flatnonzero((data.frame["split"] == "train") & (data.frame["grade"] >= 0))
     table = pd.DataFrame(pseudo_details(teacher, data, rows), columns=list(DETAILS))

@@ -1,8 +1,8 @@
 """The training loop: one for all methods, the same code on CPU and GPU.
 
-Every step's randomness depends on (seed, step) alone, so a run that is killed and started again from its last saved state
-ends with the same bits as one that was not (on the same machine and thread count).
-"""
+Every step's randomness depends on (seed, step) alone, so a run that is killed and started again
+from its last saved state ends with the same bits as one that was not (on the same machine and
+thread count)."""
 
 from __future__ import annotations
 
@@ -41,24 +41,36 @@ class TrainConfig:
     steps: int = 500
     batch: int = 32  # labelled pictures a step
     mu: int = 1  # unlabelled pictures per labelled one, for methods that use any
-    optimiser: str = "adamw"  # "adamw", or "adam" (as the paper states; weight decay is then left out)
+    optimiser: str = (
+        "adamw"  # "adamw", or "adam" (as the paper states; weight decay is then left out)
+    )
     lr: float = 5e-4
     weight_decay: float = 0.05
     layer_decay: float = 1.0  # factor of the learning rate per block from the head down
     warmup: float = 0.08  # share of the steps with rising learning rate; a cosine follows
     final: float = 0.02  # last learning rate, as a share of lr
     clip: float = 1.0  # largest gradient norm; 0 = no clipping
-    ema: float = 0.99  # decay of the running average of weights, which is what is evaluated; 0 = off
+    ema: float = (
+        0.99  # decay of the running average of weights, which is what is evaluated; 0 = off
+    )
     evaluations: int = 8  # how often validation is looked at (and the state saved)
-    select: str = "best"  # keep the weights of the "best" validation MAE (or the method's criterion), or the "last"
-    precision: str = "auto"  # "auto": bfloat16 where the hardware has it (CPU: convolutional stem only); or "fp32"
+    # keep the weights of the "best" validation MAE (or the method's criterion), or the "last"
+    select: str = "best"
+    # "auto": bfloat16 where the hardware has it (CPU: convolutional stem only); or "fp32"
+    precision: str = "auto"
     strong: str = "quality"  # the strong view: "quality", "randaugment" (control) or "weak"
 
     def __post_init__(self) -> None:
-        for name, allowed in {"optimiser": ("adamw", "adam"), "select": ("best", "last"), "precision": ("auto", "fp32"),
-                              "strong": tuple(views.STRONG)}.items():  # fmt: skip
+        for name, allowed in {
+            "optimiser": ("adamw", "adam"),
+            "select": ("best", "last"),
+            "precision": ("auto", "fp32"),
+            "strong": tuple(views.STRONG),
+        }.items():
             if getattr(self, name) not in allowed:
-                raise ValueError(f"train.{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}")
+                raise ValueError(
+                    f"train.{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}"
+                )
         for name in ("steps", "batch", "evaluations"):
             if getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}; expected at least 1")
@@ -85,11 +97,22 @@ def optimiser(method: Any, c: TrainConfig) -> torch.optim.Optimizer:
     net = method.net
     vit = getattr(net, "vit", net)
     decay = c.weight_decay if c.optimiser == "adamw" else 0.0
-    groups = param_groups_layer_decay(vit, decay, vit.no_weight_decay() if hasattr(vit, "no_weight_decay") else (),
-                                      layer_decay=c.layer_decay) if hasattr(vit, "group_matcher") else []  # fmt: skip
+    groups = (
+        param_groups_layer_decay(
+            vit,
+            decay,
+            vit.no_weight_decay() if hasattr(vit, "no_weight_decay") else (),
+            layer_decay=c.layer_decay,
+        )
+        if hasattr(vit, "group_matcher")
+        else []
+    )
     grouped = {id(p) for g in groups for p in g["params"]}
     rest = [p for p in method.parameters() if id(p) not in grouped]
-    for part, its_decay in (([p for p in rest if p.ndim > 1], decay), ([p for p in rest if p.ndim <= 1], 0.0)):
+    for part, its_decay in (
+        ([p for p in rest if p.ndim > 1], decay),
+        ([p for p in rest if p.ndim <= 1], 0.0),
+    ):
         if part:
             groups.append({"params": part, "weight_decay": its_decay, "lr_scale": 1.0})
     kind = torch.optim.AdamW if c.optimiser == "adamw" else torch.optim.Adam
@@ -106,7 +129,8 @@ def lr_at(step: int, c: TrainConfig) -> float:
 
 
 def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
-    """Which of `rows` items step number `step` takes: `count` positions along endless whole permutations."""
+    """Which of `rows` items step number `step` takes: `count` positions along endless whole
+    permutations."""
     start = step * count
     out: list[int] = []
     while len(out) < count:
@@ -116,8 +140,11 @@ def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
     return np.array(out)
 
 
-def batch_of(material: Material, method: Method, c: TrainConfig, seed: int, step: int, tokens: int) -> Batch:
-    """The batch of a step, views made on the device. Depends on seed and step only: all methods see the same draws."""
+def batch_of(
+    material: Material, method: Method, c: TrainConfig, seed: int, step: int, tokens: int
+) -> Batch:
+    """The batch of a step, views made on the device. Depends on seed and step only: all methods see
+    the same draws."""
     weak, strong = method.weak_policy, views.STRONG[c.strong]
 
     def view(rows: np.ndarray, policy: views.Policy, name: str) -> views.View:
@@ -131,13 +158,18 @@ def batch_of(material: Material, method: Method, c: TrainConfig, seed: int, step
     if method.labelled_strong:
         batch.s = view(rows, strong, "s")
     if method.unlabelled_views:
-        pool = material.unlabelled[drawn(len(material.unlabelled), c.mu * c.batch, step, seed, "unlabelled")]
-        batch.u = {n: view(pool, weak if n == "weak" else strong, n) for n in method.unlabelled_views}
+        pool = material.unlabelled[
+            drawn(len(material.unlabelled), c.mu * c.batch, step, seed, "unlabelled")
+        ]
+        batch.u = {
+            n: view(pool, weak if n == "weak" else strong, n) for n in method.unlabelled_views
+        }
     return batch
 
 
 class Average:
-    """Running average of a network: parameters by decay, buffers copied. decay 0: the network itself."""
+    """Running average of a network: parameters by decay, buffers copied. decay 0: the network
+    itself."""
 
     def __init__(self, net: nn.Module, decay: float) -> None:
         self.decay, self.source = decay, net
@@ -147,7 +179,9 @@ class Average:
     def update(self, step: int) -> None:
         if not self.decay:
             return
-        decay = min(self.decay, (1 + step) / (10 + step))  # the average forgets the random start sooner
+        decay = min(
+            self.decay, (1 + step) / (10 + step)
+        )  # the average forgets the random start sooner
         torch._foreach_lerp_(list(self.net.parameters()), list(self.source.parameters()), 1 - decay)
         for mine, its in zip(self.net.buffers(), self.source.buffers(), strict=True):
             mine.copy_(its)
@@ -164,8 +198,8 @@ def fit(
 ) -> tuple[nn.Module, pd.DataFrame, dict[str, float]]:
     """Train; return the selected network, the history and the times.
 
-    Resumes from `state_file` if it is there (ValueError if it is damaged). stop_after: return early after that many steps
-    (tests). Model selection looks at validation pictures only."""
+    Resumes from `state_file` if it is there (ValueError if it is damaged). stop_after: return early
+    after that many steps (tests). Model selection looks at validation pictures only."""
     if len(material.labelled) == 0:
         raise ValueError("no labelled pictures to learn from")
     if method.unlabelled_views and len(material.unlabelled) == 0:
@@ -188,9 +222,19 @@ def fit(
     checks = {round(c.steps * (k + 1) / c.evaluations) for k in range(c.evaluations)}
     tokens, terms, began, trained = net.tokens, [], time.perf_counter(), 0
     shown: list[int] = []  # pictures of each pass through the network, or its average
-    hooks = [n.register_forward_pre_hook(lambda _, given: shown.append(len(given[0]))) for n in {net, average.net}]
+    hooks = [
+        n.register_forward_pre_hook(lambda _, given: shown.append(len(given[0])))
+        for n in {net, average.net}
+    ]
     a_step = 0
-    bar = tqdm(range(first, c.steps), initial=first, total=c.steps, disable=None, mininterval=2, desc=type(method).__name__)
+    bar = tqdm(
+        range(first, c.steps),
+        initial=first,
+        total=c.steps,
+        disable=None,
+        mininterval=2,
+        desc=type(method).__name__,
+    )
     for step in bar:
         for group in optim.param_groups:
             group["lr"] = lr_at(step, c) * group.get("lr_scale", 1.0)
@@ -209,17 +253,28 @@ def fit(
         terms.append({k: v.detach() for k, v in out.items()})
         trained += 1
         if step + 1 in checks:
-            row = {"step": step + 1} | {k: float(torch.stack([t[k] for t in terms]).mean()) for k in terms[-1]}
+            row = {"step": step + 1} | {
+                k: float(torch.stack([t[k] for t in terms]).mean()) for k in terms[-1]
+            }
             if not math.isfinite(row["loss"]):
-                raise FloatingPointError(f"the loss is {row['loss']} by step {step + 1} (lr {c.lr}); nothing was kept")
-            row |= method.validation(average.net, material) or validate(average.net, method, material)
+                raise FloatingPointError(
+                    f"the loss is {row['loss']} by step {step + 1} (lr {c.lr}); nothing was kept"
+                )
+            row |= method.validation(average.net, material) or validate(
+                average.net, method, material
+            )
             history.append(row)
             terms = []
             value = row[method.criterion]
-            best.offer((-value if method.higher_is_better else value) if c.select == "best" else -step, average.net)
+            best.offer(
+                (-value if method.higher_is_better else value) if c.select == "best" else -step,
+                average.net,
+            )
             if log:
                 name = method.criterion.removeprefix("val_").replace("_", " ").replace("mae", "MAE")
-                log(f"step {step + 1}/{c.steps}  loss {row['loss']:.3f}  validation {name} {value:.3f}")
+                log(
+                    f"step {step + 1}/{c.steps}  loss {row['loss']:.3f}  validation {name} {value:.3f}"
+                )
             if state_file is not None and step + 1 < c.steps:
                 save_state(state_file, step + 1, history, method, average, optim, best)
         if stop_after is not None and step + 1 >= stop_after:
@@ -228,11 +283,16 @@ def fit(
     for hook in hooks:
         hook.remove()
     best.load_into(average.net)
-    return average.net, pd.DataFrame(history), {"train_seconds": seconds, "steps_now": trained, "pictures_a_step": a_step}
+    return (
+        average.net,
+        pd.DataFrame(history),
+        {"train_seconds": seconds, "steps_now": trained, "pictures_a_step": a_step},
+    )
 
 
 def validate(net: nn.Module, method: Method, material: Material) -> dict[str, float]:
-    """Validation metrics, and how good the pseudo-labels are that the method would give to these held-out pictures."""
+    """Validation metrics, and how good the pseudo-labels are that the method would give to these
+    held-out pictures."""
     p = probabilities(net, material.pixels, material.val, material.crop, material.grid)
     y, grade = material.val_grades, p.argmax(dim=1).numpy()
     kept = method.selected(p.to(material.pixels.device)).cpu().numpy()
@@ -262,8 +322,15 @@ class Best:
 
 
 # ---------------------------------------------------------------- state on disk: one file, so it is whole or not there
-def save_state(file: Path, step: int, history: list[dict], method: Method, average: Average,
-               optim: torch.optim.Optimizer, best: Best) -> None:  # fmt: skip
+def save_state(
+    file: Path,
+    step: int,
+    history: list[dict],
+    method: Method,
+    average: Average,
+    optim: torch.optim.Optimizer,
+    best: Best,
+) -> None:
     """Everything that the next step depends on; written atomically, without pickle."""
     tensors = {f"method.{k}": v for k, v in method.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in average.net.state_dict().items()}
@@ -272,18 +339,29 @@ def save_state(file: Path, step: int, history: list[dict], method: Method, avera
         tensors |= {f"optim.{i}.{k}": torch.as_tensor(v) for k, v in slots.items()}
     note = {"step": step, "history": history, "score": best.score}
     with store.replacing(file) as part:
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, part, {"riqa": json.dumps(note)})
+        save_file(
+            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
+            part,
+            {"riqa": json.dumps(note)},
+        )
 
 
-def load_state(file: Path, method: Method, average: Average, optim: torch.optim.Optimizer, best: Best) -> tuple[int, list]:
-    """Put a saved state back; returns (next step, history). ValueError naming the file if it is damaged."""
+def load_state(
+    file: Path, method: Method, average: Average, optim: torch.optim.Optimizer, best: Best
+) -> tuple[int, list]:
+    """Put a saved state back; returns (next step, history). ValueError naming the file if it is
+    damaged."""
     try:
         with safe_open(file, "pt") as f:
             note = json.loads(f.metadata()["riqa"])
-            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+            tensors = {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as e:
-        raise ValueError(f"{paths.shown(file)}: damaged ({e}); delete it and the run starts again") from e
-    part = lambda name: {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")}  # noqa: E731
+        raise ValueError(
+            f"{paths.shown(file)}: damaged ({e}); delete it and the run starts again"
+        ) from e
+    part = lambda name: {
+        k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")
+    }
     method.load_state_dict(part("method"))
     average.net.load_state_dict(part("average"))
     best.score, best.weights = note["score"], part("best")

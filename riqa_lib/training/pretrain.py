@@ -1,9 +1,10 @@
 """Weights from distortions: our stand-in for ImageNet weights where none can be had.
 
-The network learns, on pictures without labels, to tell which distortion was added and how much: cross-entropy on the type,
-cross-entropy on the level, and for two levels of the same distortion of the same crop, which is worse (RankIQA, Liu et al.,
-ICCV 2017; type and level: Kang et al., 2015, and DBCNN's S-CNN, Zhang et al., 2020). Measured on real photographs with 300
-labels: SRCC .56 against .47-.51 from scratch; a from-scratch ViT loses to the variance of the Laplacian.
+The network learns, on pictures without labels, to tell which distortion was added and how much:
+cross-entropy on the type, cross-entropy on the level, and for two levels of the same distortion of
+the same crop, which is worse (RankIQA, Liu et al., ICCV 2017; type and level: Kang et al., 2015,
+and DBCNN's S-CNN, Zhang et al., 2020). Measured on real photographs with 300 labels: SRCC .56
+against .47-.51 from scratch; a from-scratch ViT loses to the variance of the Laplacian.
 
     L = CE(type) + CE(level) + mean softplus(-(r(milder) - r(worse)))
 """
@@ -32,22 +33,25 @@ from .loop import ConvStem, TrainConfig, drawn, lr_at, optimiser
 class PretrainConfig:
     """pictures: how many are distorted (twice each, at two levels); batch: pairs a step.
 
-    kinds: ten of the 25 types. Seventeen, with the colour and quantisation types among them, served no better on real
-    photographs, although trained longer (300 labels, two seeds: SRCC .50 and .52, against .57 and .50)."""
+    kinds: ten of the 25 types. Seventeen, with the colour and quantisation types among them, served
+    no better on real photographs, although trained longer (300 labels, two seeds: SRCC .50 and .52,
+    against .57 and .50)."""
 
     pictures: int = 3300
     steps: int = 1200
     batch: int = 32
     lr: float = 1e-3
     kinds: tuple[int, ...] = (1, 2, 3, 7, 10, 11, 13, 16, 17, 25)  # riqa_lib.sim.distortions.TYPES
-    scale: float = 0.5  # lengths in px (blur radii, motion) times this: KADID's are for 512 px wide pictures
+    scale: float = (
+        0.5  # lengths in px (blur radii, motion) times this: KADID's are for 512 px wide pictures
+    )
 
 
 def distorted_pairs(
     pixels: np.ndarray, rows: np.ndarray, c: PretrainConfig, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """pairs (2, N, H, W, 3) uint8 (milder, worse), kind (N,) index into c.kinds, levels (2, N) in 0..4.
- The same noise for both sides."""
+    """pairs (2, N, H, W, 3) uint8 (milder, worse), kind (N,) index into c.kinds, levels (2, N) in
+    0..4. The same noise for both sides."""
     n = min(c.pictures, len(rows))
     chosen = rng("pretrain", seed).permutation(rows)[:n]
     pairs = np.empty((2, n, *pixels.shape[1:]), np.uint8)
@@ -58,7 +62,13 @@ def distorted_pairs(
         levels[:, i] = np.sort(r.choice(5, 2, replace=False))
         noise = int(r.integers(2**31))
         for side in range(2):
-            out = distort(pixels[row], c.kinds[kind[i]], int(levels[side, i]) + 1, np.random.default_rng(noise), scale=c.scale)
+            out = distort(
+                pixels[row],
+                c.kinds[kind[i]],
+                int(levels[side, i]) + 1,
+                np.random.default_rng(noise),
+                scale=c.scale,
+            )
             pairs[side, i] = np.round(out * 255)
     return pairs, kind, levels
 
@@ -72,9 +82,13 @@ class DistortionHeads(nn.Module):
         super().__init__()
         self.net = net
         self.kind, self.level, self.rank = (nn.Linear(net.width, k) for k in (len(kinds), 5, 1))
-        self.register_buffer("ordered", torch.tensor([k in MONOTONE for k in kinds]))  # a higher level is always worse
+        self.register_buffer(
+            "ordered", torch.tensor([k in MONOTONE for k in kinds])
+        )  # a higher level is always worse
 
-    def forward(self, milder: Tensor, worse: Tensor, kind: Tensor, levels: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, milder: Tensor, worse: Tensor, kind: Tensor, levels: Tensor
+    ) -> dict[str, Tensor]:
         """milder, worse (N, 3, S, S); kind (N,); levels (2, N)."""
         _, feature = self.net(torch.cat([milder, worse]))
         ordered = self.ordered[kind].float()
@@ -86,13 +100,24 @@ class DistortionHeads(nn.Module):
         rank_loss = (ordered * F.softplus(r[:n] - r[n:])).sum() / ordered.sum().clamp_min(1)
         right = (self.kind(feature.float()).argmax(dim=1) == both).float().mean()
         pair = ((r[n:] > r[:n]).float() * ordered).sum() / ordered.sum().clamp_min(1)
-        return {"loss": kind_loss + level_loss + rank_loss, "kind_accuracy": right, "pair_accuracy": pair}
+        return {
+            "loss": kind_loss + level_loss + rank_loss,
+            "kind_accuracy": right,
+            "pair_accuracy": pair,
+        }
 
 
 def pretrain(
-    net: nn.Module, pixels: np.ndarray, rows: np.ndarray, crop: int, c: PretrainConfig, seed: int, file: Path
+    net: nn.Module,
+    pixels: np.ndarray,
+    rows: np.ndarray,
+    crop: int,
+    c: PretrainConfig,
+    seed: int,
+    file: Path,
 ) -> dict[str, float]:
-    """Train `net` on distorted pictures pixels[rows] (no labels), write its weights to `file`; returns training accuracies."""
+    """Train `net` on distorted pictures pixels[rows] (no labels), write its weights to `file`;
+    returns training accuracies."""
     pairs, kind, levels = distorted_pairs(pixels, rows, c, seed)
     where = device()
     heads = DistortionHeads(net, c.kinds).to(where).train()
@@ -109,10 +134,17 @@ def pretrain(
             group["lr"] = lr_at(step, schedule) * group.get("lr_scale", 1.0)
         index = torch.from_numpy(drawn(n, c.batch, step, seed, "pretrain"))
         sides = [  # the same crop of both, by the same generator state
-            views.normalise(views.crop(both, index + side * n, crop, torch.Generator().manual_seed(seed_of(seed, step))))
+            views.normalise(
+                views.crop(
+                    both, index + side * n, crop, torch.Generator().manual_seed(seed_of(seed, step))
+                )
+            )
             for side in range(2)
         ]
-        k, lev = torch.from_numpy(kind)[index].to(where), torch.from_numpy(levels)[:, index].to(where)
+        k, lev = (
+            torch.from_numpy(kind)[index].to(where),
+            torch.from_numpy(levels)[:, index].to(where),
+        )
         with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
             out = heads(*sides, k, lev)
         optim.zero_grad(set_to_none=True)

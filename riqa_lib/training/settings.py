@@ -7,7 +7,8 @@ import typing
 
 
 def replaced(part: typing.Any, changes: dict[str, object], where: str) -> typing.Any:
-    """`part` with {"a": value, "b.c": value} put in, all at once, so that settings are checked together."""
+    """`part` with {"a": value, "b.c": value} put in, all at once, so that settings are checked
+    together."""
     fields = {f.name: f for f in dataclasses.fields(part)}
     deeper: dict[str, dict[str, object]] = {}
     new: dict[str, object] = {}
@@ -15,7 +16,9 @@ def replaced(part: typing.Any, changes: dict[str, object], where: str) -> typing
         head, _, rest = key.partition(".")
         now = getattr(part, head) if head in fields else None
         if head not in fields or (rest and not dataclasses.is_dataclass(now)):
-            raise ValueError(f"unknown setting {where + key!r}; {type(part).__qualname__} has: {', '.join(fields)}")
+            raise ValueError(
+                f"unknown setting {where + key!r}; {type(part).__qualname__} has: {', '.join(fields)}"
+            )
         if rest:
             deeper.setdefault(head, {})[rest] = value
         elif dataclasses.is_dataclass(now):
@@ -35,5 +38,7 @@ def _typed(value: object, now: object, name: str) -> object:
     if isinstance(now, tuple) and isinstance(value, list):
         value = tuple(value)
     if type(value) is not type(now):
-        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}; expected a {type(now).__name__} like {now!r}")
+        raise TypeError(
+            f"{name} is {value!r}, a {type(value).__name__}; expected a {type(now).__name__} like {now!r}"
+        )
     return value

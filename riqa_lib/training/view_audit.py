@@ -1,12 +1,14 @@
-"""Which operations on pictures keep the quality label: measured per operation, with intervals and a declared rule.
+"""Which operations on pictures keep the quality label: measured per operation, with intervals and a
+declared rule.
 
-An operation keeps the label when the mean change of the expected grade is less than LIMIT classes and the share of grades
-that change is at most the graders' own disagreement. Measured twice: on the truth, where the clean scene is known
-(simulation), and on a trained model. The truth is what sim.graders sees: the operation's picture against the clean scene,
-which is moved along where the operation moves things (`clean`), so that only what it does to the picture counts.
-Where the scene cannot be aligned strictly (`rough`: black borders and the softness of enlarging come into the scene too),
-an operation can be found to damage quality, but never to keep it, and what looks like a gain is no evidence.
-"""
+An operation keeps the label when the mean change of the expected grade is less than LIMIT classes
+and the share of grades that change is at most the graders' own disagreement. Measured twice: on the
+truth, where the clean scene is known (simulation), and on a trained model. The truth is what
+sim.graders sees: the operation's picture against the clean scene, which is moved along where the
+operation moves things (`clean`), so that only what it does to the picture counts. Where the scene
+cannot be aligned strictly (`rough`: black borders and the softness of enlarging come into the scene
+too), an operation can be found to damage quality, but never to keep it, and what looks like a gain
+is no evidence."""
 
 from __future__ import annotations
 
@@ -34,12 +36,19 @@ from ..stats import metrics
 Change = Callable[[Tensor, torch.Generator], Tensor]  # (N, 3, S, S) in 0..1 -> (N, 3, s, s)
 
 
-MOVES = ("rotate", "shear_x", "shear_y", "move_x", "move_y")  # of RandAugment: they move things, black comes in
+MOVES = (
+    "rotate",
+    "shear_x",
+    "shear_y",
+    "move_x",
+    "move_y",
+)  # of RandAugment: they move things, black comes in
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation at one strength. seen: what it does to a picture; clean: what of it moves the clean scene along."""
+    """One operation at one strength. seen: what it does to a picture; clean: what of it moves the
+    clean scene along."""
 
     group: str
     name: str
@@ -64,7 +73,10 @@ def _cropped(side: float, flip: float = 0.0, turns: bool = False) -> Change:
 
     def change(x: Tensor, g: torch.Generator) -> Tensor:
         size = round(side * x.shape[-1])
-        return views.crop(_stored(x), torch.arange(len(x)), size, g, flip, turns).permute(0, 3, 1, 2) / 255
+        return (
+            views.crop(_stored(x), torch.arange(len(x)), size, g, flip, turns).permute(0, 3, 1, 2)
+            / 255
+        )
 
     return change
 
@@ -99,7 +111,8 @@ def _randaugment(name: str, u: float) -> Change:
 
 
 def _moved_along(size: int) -> Change:
-    """The crop of the weak view and the moves of RandAugment's draws: its other operations left out."""
+    """The crop of the weak view and the moves of RandAugment's draws: its other operations left
+    out."""
     moves = {n: (op if n in MOVES else lambda x, u: x) for n, op in views.OPERATIONS.items()}
 
     def change(x: Tensor, g: torch.Generator) -> Tensor:
@@ -110,11 +123,15 @@ def _moved_along(size: int) -> Change:
 
 
 def operations(crop: int) -> list[Operation]:
-    """All operations that notebook 02 audits. crop: px, side of what the network sees (the policies crop to it)."""
+    """All operations that notebook 02 audits. crop: px, side of what the network sees (the policies
+    crop to it)."""
     turned, weak = _cropped(1, turns=True), _policy(views.WEAK, crop)
     flipped = _cropped(1, flip=1)
-    out = [Operation("none", "identity", _same, _same), Operation("geometry", "flip", flipped, flipped),
-           Operation("geometry", "quarter turn", turned, turned)]  # fmt: skip
+    out = [
+        Operation("none", "identity", _same, _same),
+        Operation("geometry", "flip", flipped, flipped),
+        Operation("geometry", "quarter turn", turned, turned),
+    ]
     for area in (0.9, 0.75, 0.64, 0.5):
         cut = _cropped(math.sqrt(area))
         out.append(Operation("crop", f"crop {area:.0%}", cut, cut))
@@ -124,15 +141,32 @@ def operations(crop: int) -> list[Operation]:
     for w in (0.03, 0.05, 0.1, 0.4):
         jitter = _coloured(views.Policy(gain=w, contrast=w, saturation=w))
         out.append(Operation("jitter", f"jitter ±{w:.0%}", jitter, _same))
-    out += [Operation("noise", f"noise {n:g}", _coloured(views.Policy(noise=n)), _same) for n in (1.0, 2.5, 10.0)]
+    out += [
+        Operation("noise", f"noise {n:g}", _coloured(views.Policy(noise=n)), _same)
+        for n in (1.0, 2.5, 10.0)
+    ]
     for name in views.OPERATIONS:
         if name == "identity":
             continue
-        levels = (0.6, 0.75, 1.0) if name in MOVES else (0.5,) if name in ("autocontrast", "equalise") else (0.1, 0.5, 0.9)
+        levels = (
+            (0.6, 0.75, 1.0)
+            if name in MOVES
+            else (0.5,)
+            if name in ("autocontrast", "equalise")
+            else (0.1, 0.5, 0.9)
+        )
         for u in levels:
             change = _randaugment(name, u)
             label = name if len(levels) == 1 else f"{name} u={u:g}"
-            out.append(Operation("RandAugment", label, change, change if name in MOVES else _same, rough=name in MOVES))
+            out.append(
+                Operation(
+                    "RandAugment",
+                    label,
+                    change,
+                    change if name in MOVES else _same,
+                    rough=name in MOVES,
+                )
+            )
     out.append(Operation("RandAugment", "cutout", lambda x, g: views.cutout(x, g), _same))
     quality, drop = views.STRONG["quality"], views.STRONG["quality"].token_drop
     frame = dataclasses.replace(views.WEAK, flip=quality.flip, turns=quality.turns)
@@ -141,39 +175,63 @@ def operations(crop: int) -> list[Operation]:
         *out,
         Operation("network", f"token drop {drop:.0%}", _same, _same, token_drop=drop),
         Operation("policy", "weak", weak, weak),
-        Operation("policy", "quality", _policy(pixels, crop), _policy(frame, crop), token_drop=drop),
-        Operation("policy", "randaugment", _policy(views.STRONG["randaugment"], crop), _moved_along(crop), rough=True),
+        Operation(
+            "policy", "quality", _policy(pixels, crop), _policy(frame, crop), token_drop=drop
+        ),
+        Operation(
+            "policy",
+            "randaugment",
+            _policy(views.STRONG["randaugment"], crop),
+            _moved_along(crop),
+            rough=True,
+        ),
     ]
 
 
 def chosen(crop: int, names: list[str]) -> list[Operation]:
-    """The operations of these names, in this order. ValueError, listing what there is, for an unknown one."""
+    """The operations of these names, in this order. ValueError, listing what there is, for an
+    unknown one."""
     known = {o.name: o for o in operations(crop)}
     if wrong := [n for n in names if n not in known]:
-        raise ValueError(f"unknown operation {', '.join(map(repr, wrong))}; allowed: {', '.join(known)}")
+        raise ValueError(
+            f"unknown operation {', '.join(map(repr, wrong))}; allowed: {', '.join(known)}"
+        )
     return [known[n] for n in names]
 
 
 # ---------------------------------------------------------------- what they do
 def pictures(data: DataSet, count: int, seed: int = 0) -> np.ndarray:
-    """Rows of at most `count` graded test pictures, drawn at random, sorted. ValueError if there are none."""
+    """Rows of at most `count` graded test pictures, drawn at random, sorted. ValueError if there
+    are none."""
     rows = np.flatnonzero((data.frame["split"] == "test") & (data.frame["grade"] >= 0))
     if len(rows) == 0 or count < 1:
-        raise ValueError(f"{len(rows)} graded test pictures, {count} asked for; expected at least 1")
+        raise ValueError(
+            f"{len(rows)} graded test pictures, {count} asked for; expected at least 1"
+        )
     return np.sort(rng("audit", seed).permutation(rows)[:count])
 
 
 def clean_scenes(data: DataSet, rows: np.ndarray) -> np.ndarray | None:
-    """The scenes (N, S, S, 3), float32 in 0..1, of simulated pictures without their defects; None for real pictures.
+    """The scenes (N, S, S, 3), float32 in 0..1, of simulated pictures without their defects; None
+    for real pictures.
 
-    ValueError where a picture's quality against its scene is not the table's true_quality: other code made it."""
+    ValueError where a picture's quality against its scene is not the table's true_quality: other
+    code made it."""
     if not data.info["simulated"] or "true_quality" not in data.frame:
         return None
     frame, seed, size = data.frame.iloc[rows], data.info["settings"]["seed"], data.pixels.shape[1]
     clean = np.stack([scene((seed, one), size) for one in frame["id"]])
     for one, name, row, told in zip(clean, frame["id"], rows, frame["true_quality"], strict=True):
-        if abs(photo_raters.quality(photo_raters.Look(one), photo_raters.Look(data.pixels[row])) - told) > 1e-4:
-            raise ValueError(f"picture {name}: its scene, made again, does not give its true_quality {told}; run 01 again")
+        if (
+            abs(
+                photo_raters.quality(photo_raters.Look(one), photo_raters.Look(data.pixels[row]))
+                - told
+            )
+            > 1e-4
+        ):
+            raise ValueError(
+                f"picture {name}: its scene, made again, does not give its true_quality {told}; run 01 again"
+            )
     return clean
 
 
@@ -185,7 +243,9 @@ def load_model(file: Path, model: ViTConfig, crop: int, classes: int) -> ViT:
 
 
 @torch.no_grad()
-def _grades(net: nn.Module, x: Tensor, crop: int, drop: float, g: torch.Generator) -> np.ndarray | None:
+def _grades(
+    net: nn.Module, x: Tensor, crop: int, drop: float, g: torch.Generator
+) -> np.ndarray | None:
     """Probabilities (N, C) on the centre crop; None where the picture is smaller than that."""
     side = x.shape[-1]
     if side < crop:
@@ -206,49 +266,77 @@ def _truth(clean: list[photo_raters.Look], seen: list[photo_raters.Look]) -> np.
 
 
 def measure(
-    net: nn.Module, pixels: np.ndarray, clean: np.ndarray | None, groups: np.ndarray, todo: list[Operation], crop: int,
+    net: nn.Module,
+    pixels: np.ndarray,
+    clean: np.ndarray | None,
+    groups: np.ndarray,
+    todo: list[Operation],
+    crop: int,
     seed: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """One row per operation and picture: operation, group, rough, picture, cluster, grade_model (unchanged), and in classes or 0/1
-    d_true, flip_true (NaN without `clean`), d_model, flip_model (NaN where an operation leaves too few pixels for the net).
+) -> pd.DataFrame:
+    """One row per operation and picture: operation, group, rough, picture, cluster, grade_model
+    (unchanged), and in classes or 0/1 d_true, flip_true (NaN without `clean`), d_model, flip_model
+    (NaN where an operation leaves too few pixels for the net).
 
-    pixels (N, S, S, 3) uint8; clean (N, S, S, 3) in 0..1 or None; groups (N,): pictures of one content are resampled
-    together; crop: px, what `net` sees. The same draws change a picture and its clean scene. CPU only."""
+    pixels (N, S, S, 3) uint8; clean (N, S, S, 3) in 0..1 or None; groups (N,): pictures of one
+    content are resampled together; crop: px, what `net` sees. The same draws change a picture and
+    its clean scene. CPU only."""
     x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
-    scenes = None if clean is None else torch.from_numpy(np.ascontiguousarray(clean)).permute(0, 3, 1, 2)
+    scenes = (
+        None if clean is None else torch.from_numpy(np.ascontiguousarray(clean)).permute(0, 3, 1, 2)
+    )
     still = None if scenes is None else _looks(scenes)
     before = None if still is None else _truth(still, _looks(x))
-    generator = lambda name: torch.Generator().manual_seed(seed_of("audit", seed, name))  # noqa: E731
+    generator = lambda name: torch.Generator().manual_seed(seed_of("audit", seed, name))
     p = _grades(net, x, crop, 0.0, generator(""))
     if p is None:
         raise ValueError(f"pictures of {x.shape[-1]} px, smaller than the network's {crop} px")
     tables = []
     for op in todo:
-        seen, found = op.seen(x, generator(op.name)), dict.fromkeys(("d_true", "flip_true", "d_model", "flip_model"), np.nan)
+        seen, found = (
+            op.seen(x, generator(op.name)),
+            dict.fromkeys(("d_true", "flip_true", "d_model", "flip_model"), np.nan),
+        )
         out: dict[str, object] = dict(found)
         if scenes is not None and still is not None and before is not None:
             looks = still if op.clean is _same else _looks(op.clean(scenes, generator(op.name)))
             after = _truth(looks, _looks(seen))
             out["d_true"] = photo_raters.opinion(after) - photo_raters.opinion(before)
-            out["flip_true"] = (photo_raters.true_grade(after) != photo_raters.true_grade(before)).astype(float)
+            out["flip_true"] = (
+                photo_raters.true_grade(after) != photo_raters.true_grade(before)
+            ).astype(float)
         q = _grades(net, seen, crop, op.token_drop, generator(op.name + " tokens"))
         if q is not None:
             out["d_model"] = metrics.expected_grade(q) - metrics.expected_grade(p)
             out["flip_model"] = (q.argmax(axis=1) != p.argmax(axis=1)).astype(float)
-        about = {"operation": op.name, "group": op.group, "rough": op.rough, "picture": np.arange(len(x)), "cluster": groups,
-                 "grade_model": p.argmax(axis=1)}  # fmt: skip
+        about = {
+            "operation": op.name,
+            "group": op.group,
+            "rough": op.rough,
+            "picture": np.arange(len(x)),
+            "cluster": groups,
+            "grade_model": p.argmax(axis=1),
+        }
         tables.append(pd.DataFrame(about | out))
     return pd.concat(tables, ignore_index=True)
 
 
-def examples(picture: np.ndarray, todo: list[Operation], seed: int = 0) -> tuple[np.ndarray, pd.DataFrame]:
-    """One picture (S, S, 3) uint8 under each operation, for looking at: pixels (K, S, S, 3) uint8 (smaller results in the
-    middle of grey), and a frame with column `view`. Blanked tokens are not shown."""
+def examples(
+    picture: np.ndarray, todo: list[Operation], seed: int = 0
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """One picture (S, S, 3) uint8 under each operation, for looking at: pixels (K, S, S, 3) uint8
+    (smaller results in the middle of grey), and a frame with column `view`. Blanked tokens are not
+    shown."""
     x = torch.from_numpy(picture.copy())[None].permute(0, 3, 1, 2).float() / 255
     size = x.shape[-1]
     out = np.full((len(todo), size, size, 3), 230, np.uint8)
     for one, op in zip(out, todo, strict=True):
-        seen = _stored(op.seen(x, torch.Generator().manual_seed(seed_of("audit", seed, op.name))))[0].round().byte().numpy()
+        seen = (
+            _stored(op.seen(x, torch.Generator().manual_seed(seed_of("audit", seed, op.name))))[0]
+            .round()
+            .byte()
+            .numpy()
+        )
         a = (size - len(seen)) // 2
         one[a : a + len(seen), a : a + len(seen)] = seen
     return out, pd.DataFrame({"view": [op.name for op in todo]})

@@ -1,4 +1,5 @@
-"""Advice: statistics tell defects apart, rules say what their table says, the promise of abstention is kept."""
+"""Advice: statistics tell defects apart, rules say what their table says, the promise of abstention
+is kept."""
 
 from __future__ import annotations
 
@@ -11,8 +12,18 @@ from riqa_lib.figures.explanations import abstention
 from riqa_lib.sim.fundus_camera import fundus
 from riqa_lib.stats import calibration
 
-NEUTRAL = {"level": 0.4, "bright": 0.0, "uneven": 0.2, "rim": 0.8, "direction": 0.1, "texture": 0.04, "veil": 0.2,
-           "glare": 0.07, "off_centre": 0.0, "cut": 0.0}  # fmt: skip
+NEUTRAL = {
+    "level": 0.4,
+    "bright": 0.0,
+    "uneven": 0.2,
+    "rim": 0.8,
+    "direction": 0.1,
+    "texture": 0.04,
+    "veil": 0.2,
+    "glare": 0.07,
+    "off_centre": 0.0,
+    "cut": 0.0,
+}
 GOOD = dict.fromkeys(advice.DETAILS, 0.95)
 
 
@@ -61,17 +72,25 @@ def test_direction_is_one_for_stripes_and_low_for_noise():
 def test_statistics_refuse_other_arrays(wrong):
     _, _, mask = disc()
     picture = np.zeros((100, 100, 3), np.uint8)
-    bad = {"grey": (picture[..., 0], mask), "float": (picture / 255, mask), "mask": (picture, mask[:50]),
-           "empty": (picture, mask & False)}  # fmt: skip
+    bad = {
+        "grey": (picture[..., 0], mask),
+        "float": (picture / 255, mask),
+        "mask": (picture, mask[:50]),
+        "empty": (picture, mask & False),
+    }
     with pytest.raises(ValueError, match="expected uint8"):
         advice.statistics(*bad[wrong])
 
 
 def test_a_dark_simulated_fundus_is_told_from_an_over_exposed_one():
-    shots = [fundus(("advise", 0, i), 160, {"illumination": 1.6}, framing="crop") for i in range(12)]
+    shots = [
+        fundus(("advise", 0, i), 160, {"illumination": 1.6}, framing="crop") for i in range(12)
+    ]
     levels: dict[str, list[float]] = {}
     for one in shots:
-        levels.setdefault(one.defects["illumination"].kinds[0], []).append(advice.statistics(one.pixels, one.mask() > 0.5)["level"])
+        levels.setdefault(one.defects["illumination"].kinds[0], []).append(
+            advice.statistics(one.pixels, one.mask() > 0.5)["level"]
+        )
     bright = [x for kind in ("bright", "halo") for x in levels.get(kind, [])]
     dark = [x for kind in ("dim", "crescent", "vignette", "hole") for x in levels.get(kind, [])]
     assert bright
@@ -91,7 +110,11 @@ CASES = [  # what is bad, what is measured, what must be said
     ("clarity", {"direction": 0.7}, "ask for a steady gaze, hold the camera still"),
     ("clarity", {}, "refocus"),
     ("contrast", {"uneven": 0.3}, "clean the lens"),
-    ("contrast", {}, "clean the lens; if it stays, dilate the pupil: the eye's media may be clouded"),
+    (
+        "contrast",
+        {},
+        "clean the lens; if it stays, dilate the pupil: the eye's media may be clouded",
+    ),
     ("", {"direction": 0.6, "texture": 0.07}, "ask to open the eyes wide, or hold the lid"),
     ("", {"glare": 0.3}, "darken the room, tilt away from the reflection"),
     ("", {"cut": 0.2}, "re-centre, or step back"),
@@ -125,12 +148,23 @@ def test_nothing_is_said_of_good_or_unsure_pictures():
     measured = NEUTRAL | {"glare": 0.3, "cut": 0.2}
     assert advice.advise(GOOD, measured, good=True) == []
     assert len(advice.advise(GOOD, measured, good=False)) == 2
-    assert advice.advise(GOOD, NEUTRAL | {"glare": 0.3, "level": 0.1}, good=False) == []  # too dark to tell a reflection
+    assert (
+        advice.advise(GOOD, NEUTRAL | {"glare": 0.3, "level": 0.1}, good=False) == []
+    )  # too dark to tell a reflection
     unsure = GOOD | {"clarity": 0.4}
     assert advice.advise(unsure, NEUTRAL, good=False) == []
-    assert [a.say for a in advice.advise(unsure, NEUTRAL, good=False, sure={"clarity": 0.55})] == ["refocus"]
+    assert [a.say for a in advice.advise(unsure, NEUTRAL, good=False, sure={"clarity": 0.55})] == [
+        "refocus"
+    ]
     assert advice.advise({"clarity": float("nan")}, NEUTRAL, good=False) == []
-    assert [advice.call(p) for p in (0.9, 0.65, 0.5, 0.35, 0.1, float("nan"))] == ["good", "good", "unsure", "bad", "bad", ""]
+    assert [advice.call(p) for p in (0.9, 0.65, 0.5, 0.35, 0.1, float("nan"))] == [
+        "good",
+        "good",
+        "unsure",
+        "bad",
+        "bad",
+        "",
+    ]
     for wrong in ({"clarity": 1.5}, {"sharpness": 0.5}):
         with pytest.raises(ValueError, match="expected probabilities"):
             advice.advise(wrong, NEUTRAL, good=False)
@@ -151,7 +185,8 @@ def test_temperature_finds_the_one_that_was_applied():
 
 # ---------------------------------------------------------------- abstention
 def world(n, rng):
-    """Probabilities and classes where the error falls with confidence, and how wrong one answer of given confidence is."""
+    """Probabilities and classes where the error falls with confidence, and how wrong one answer of
+    given confidence is."""
     top = rng.uniform(0.5, 1, n)
     wrong = rng.random(n) < 1 - top
     p = np.stack([top, 1 - top], axis=1)
@@ -160,15 +195,24 @@ def world(n, rng):
 
 def test_the_promise_is_kept_as_often_as_it_says():
     rng = np.random.default_rng(1)
-    rules = [calibration.abstention(*world(200, rng), rate=0.15, confidence=0.9) for _ in range(400)]
+    rules = [
+        calibration.abstention(*world(200, rng), rate=0.15, confidence=0.9) for _ in range(400)
+    ]
     met = [r for r in rules if r.met]
-    risk = [(1 - r.threshold) / 2 for r in met]  # of the answered, known: confidence is uniform, error 1 - confidence
+    risk = [
+        (1 - r.threshold) / 2 for r in met
+    ]  # of the answered, known: confidence is uniform, error 1 - confidence
     assert len(met) > 200
     assert np.mean([r.coverage for r in met]) > 0.2
     broken = sum(x > 0.15 for x in risk) / len(rules)
     assert broken <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / len(rules))
-    careless = sum(x > 0.15 for x in [(1 - _largest(*world(200, rng), 0.15)) / 2 for _ in range(400)]) / 400
-    assert careless > 0.25  # without the test the promise would be broken often: this is what it is for
+    careless = (
+        sum(x > 0.15 for x in [(1 - _largest(*world(200, rng), 0.15)) / 2 for _ in range(400)])
+        / 400
+    )
+    assert (
+        careless > 0.25
+    )  # without the test the promise would be broken often: this is what it is for
 
 
 def _largest(p, truth, rate):
@@ -184,7 +228,9 @@ def test_abstention_says_when_it_cannot_promise_and_counts_patients():
     assert rule.met
     assert rule.coverage == 1
     assert rule.threshold == pytest.approx(0.9)
-    few = calibration.abstention(p, np.zeros(60, int), rate=0.1, groups=np.arange(60) // 4)  # 15 patients can't show it
+    few = calibration.abstention(
+        p, np.zeros(60, int), rate=0.1, groups=np.arange(60) // 4
+    )  # 15 patients can't show it
     assert not few.met
     assert few.n == 15
     assert few.threshold > 1
@@ -219,4 +265,8 @@ def test_risk_coverage_is_a_slow_loop():
     figure = abstention({"test": table}, calibration.abstention(p, truth), simulated=True)
     assert len(figure.axes[0].lines) >= 2
     with pytest.raises(ValueError, match="error"):
-        abstention({"test": pd.DataFrame({"coverage": [1.0]})}, calibration.abstention(p, truth), simulated=True)
+        abstention(
+            {"test": pd.DataFrame({"coverage": [1.0]})},
+            calibration.abstention(p, truth),
+            simulated=True,
+        )

@@ -51,7 +51,9 @@ def by_hand(net, x, score):
     _, channels, height, width = a.shape
     out = np.zeros((height, width))
     for k in range(channels):
-        alpha = sum(float(gradient[0, k, i, j]) for i in range(height) for j in range(width)) / (height * width)
+        alpha = sum(float(gradient[0, k, i, j]) for i in range(height) for j in range(width)) / (
+            height * width
+        )
         for i in range(height):
             for j in range(width):
                 out[i, j] += alpha * float(a[0, k, i, j].detach())
@@ -59,9 +61,11 @@ def by_hand(net, x, score):
 
 
 SCORES = {
-    "overall": lambda o, d: (o[:, 0] - o[:, 2]).sum(), "illumination": lambda o, d: -d[:, 0].sum(),
-    "clarity": lambda o, d: -d[:, 1].sum(), "contrast": lambda o, d: -d[:, 2].sum(),
-}  # fmt: skip
+    "overall": lambda o, d: (o[:, 0] - o[:, 2]).sum(),
+    "illumination": lambda o, d: -d[:, 0].sum(),
+    "clarity": lambda o, d: -d[:, 1].sum(),
+    "contrast": lambda o, d: -d[:, 2].sum(),
+}
 
 
 @pytest.mark.parametrize("head", grad_cam.HEADS)
@@ -73,7 +77,9 @@ def test_grad_cam_is_its_formula(head):
     assert maps.max() > 0
     for i in range(3):
         small = by_hand(net, normalise(torch.from_numpy(shown[i : i + 1])), SCORES[head])
-        large = F.interpolate(torch.tensor(small)[None, None], size=(24, 24), mode="bilinear", align_corners=False)
+        large = F.interpolate(
+            torch.tensor(small)[None, None], size=(24, 24), mode="bilinear", align_corners=False
+        )
         np.testing.assert_allclose(maps[i], large[0, 0].numpy(), atol=1e-5 * max(small.max(), 1e-3))
 
 
@@ -116,7 +122,11 @@ def test_measures_are_loops():
                 if cam[i, j] == best:
                     hits.append(float(where[i, j]))
         found = explain.measure(cam, where, inside)
-        expected = {"pointing": sum(hits) / len(hits), "energy": energy / total, "chance": area / field}
+        expected = {
+            "pointing": sum(hits) / len(hits),
+            "energy": energy / total,
+            "chance": area / field,
+        }
         assert found == pytest.approx(expected)
 
 
@@ -125,7 +135,11 @@ def test_a_map_that_says_nothing_counts_as_chance_and_outside_does_not_count():
     inside[1:5, 1:5] = True
     where = np.zeros((6, 6), bool)
     where[1:5, 1] = True
-    assert explain.measure(np.zeros((6, 6)), where, inside) == {"pointing": 0.25, "energy": 0.25, "chance": 0.25}
+    assert explain.measure(np.zeros((6, 6)), where, inside) == {
+        "pointing": 0.25,
+        "energy": 0.25,
+        "chance": 0.25,
+    }
     cam = np.zeros((6, 6))
     cam[0, 0], cam[2, 1] = 100, 1  # the maximum outside the field is not looked at
     assert explain.measure(cam, where, inside) == {"pointing": 1, "energy": 1, "chance": 0.25}
@@ -156,26 +170,50 @@ def measured(shift=0.0, n=40, seeds=(0, 1), seed=0):
     for s in seeds:
         for method, more in (("single_eyeq", 0.0), ("multi_eyeq", shift)):
             noise = rng.normal(0, 0.02, n)
-            rows += [{"method": method, "seed": s, "head": "clarity", "id": f"p{i}", "group": f"g{i // 2}", "chance": 0.3,
-                      "energy": base[i] + more + noise[i], "pointing": float(base[i] > 0.5), "shuffled_energy": 0.4,
-                      "shuffled_pointing": 0.4}
-                     for i in range(n)]  # fmt: skip
+            rows += [
+                {
+                    "method": method,
+                    "seed": s,
+                    "head": "clarity",
+                    "id": f"p{i}",
+                    "group": f"g{i // 2}",
+                    "chance": 0.3,
+                    "energy": base[i] + more + noise[i],
+                    "pointing": float(base[i] > 0.5),
+                    "shuffled_energy": 0.4,
+                    "shuffled_pointing": 0.4,
+                }
+                for i in range(n)
+            ]
     return pd.DataFrame(rows)
 
 
 def test_differences_are_paired_by_picture():
-    table = localisation.table(measured(0.05), resamples=500).set_index(["measure", "method", "against"])
-    paired, own = table.loc[("energy", "multi_eyeq", "single_eyeq")], table.loc[("energy", "multi_eyeq", "itself")]
+    table = localisation.table(measured(0.05), resamples=500).set_index(
+        ["measure", "method", "against"]
+    )
+    paired, own = (
+        table.loc[("energy", "multi_eyeq", "single_eyeq")],
+        table.loc[("energy", "multi_eyeq", "itself")],
+    )
     assert paired["value"] == pytest.approx(0.05, abs=0.01)
     assert 0.03 < paired["low"] < paired["value"] < paired["high"] < 0.07
-    assert own["high"] - own["low"] > 5 * (paired["high"] - paired["low"])  # pictures differ much more than the methods on one
-    assert table.loc[("energy", "multi_eyeq", "chance"), "value"] == pytest.approx(own["value"] - 0.3)
-    assert table.loc[("energy", "multi_eyeq", "shuffled"), "value"] == pytest.approx(own["value"] - 0.4)
+    assert own["high"] - own["low"] > 5 * (
+        paired["high"] - paired["low"]
+    )  # pictures differ much more than the methods on one
+    assert table.loc[("energy", "multi_eyeq", "chance"), "value"] == pytest.approx(
+        own["value"] - 0.3
+    )
+    assert table.loc[("energy", "multi_eyeq", "shuffled"), "value"] == pytest.approx(
+        own["value"] - 0.4
+    )
     words = localisation.findings(table.reset_index())
     assert f"clarity, energy: multi-task − single-task {paired['value']:+.3f}" in words
     assert "multi-task − single-task +0.000 [+0.000, +0.000], 40 pictures: not decided" in words
     for shift, word in ((0.05, "more"), (-0.05, "less")):
-        told = localisation.findings(localisation.table(measured(shift), resamples=200)).splitlines()
+        told = localisation.findings(
+            localisation.table(measured(shift), resamples=200)
+        ).splitlines()
         line = next(t for t in told if "energy: multi-task − single-task" in t)
         assert line.endswith(f": {word}."), line
     assert len(explanations.localisation(table.reset_index(), simulated=True).axes) == 2
@@ -184,10 +222,16 @@ def test_differences_are_paired_by_picture():
 def test_the_interval_is_a_slow_bootstrap_of_groups_and_seeds():
     data = measured(seeds=(0, 1, 2))
     of = data[data["method"] == "single_eyeq"]
-    row = localisation.table(of, resamples=300, seed=3).set_index(["measure", "against"]).loc[("energy", "itself")]
+    row = (
+        localisation.table(of, resamples=300, seed=3)
+        .set_index(["measure", "against"])
+        .loc[("energy", "itself")]
+    )
     clusters, seeds = resamples_of(20, 3, 300, 3)
     wide = of.pivot_table(index="id", columns="seed", values="energy")
-    names = list(dict.fromkeys(of.drop_duplicates("id").set_index("id")["group"].reindex(wide.index)))
+    names = list(
+        dict.fromkeys(of.drop_duplicates("id").set_index("id")["group"].reindex(wide.index))
+    )
     means = []
     for c, s in zip(clusters, seeds, strict=True):
         total = weight = 0.0
@@ -224,20 +268,32 @@ def test_cases_hold_the_middle_of_pictures_and_maps(made):
         assert np.array_equal(of.defects[i]["illumination"], one.maps()["illumination"][2:38, 2:38])
         assert np.array_equal(of.pixels[i], one.pixels[2:38, 2:38])
     dark = [i for i in range(30) if not of.insides[i].all()]
-    assert np.mean([of.pixels[i][~of.insides[i]].mean() for i in dark]) < 40  # the field's mask fits the picture
+    assert (
+        np.mean([of.pixels[i][~of.insides[i]].mean() for i in dark]) < 40
+    )  # the field's mask fits the picture
     for head, regions in of.regions.items():
         for i, where in regions.items():
-            bad = of.frame["true_grade"].iloc[i] < 2 if head == "overall" else of.frame[f"true_{head}"].iloc[i] == 0
+            bad = (
+                of.frame["true_grade"].iloc[i] < 2
+                if head == "overall"
+                else of.frame[f"true_{head}"].iloc[i] == 0
+            )
             assert bad
             assert where[of.insides[i]].mean() <= explain.AREA
     best = explain.chosen(of, 3, good=True)
     assert (of.frame["true_grade"].iloc[best] == 2).all()
 
 
-def test_a_map_that_is_the_truth_beats_chance_and_one_of_its_own_picture_beats_shuffled(made, monkeypatch):
+def test_a_map_that_is_the_truth_beats_chance_and_one_of_its_own_picture_beats_shuffled(
+    made, monkeypatch
+):
     of = explain.cases(made, 50, 36, seed=1)
-    truth = lambda net, layer, shown, head: np.stack([  # noqa: E731
-        of.defects[int(np.flatnonzero((of.pixels == p).all(axis=(1, 2, 3)))[0])]["illumination"] for p in shown])  # fmt: skip
+    truth = lambda net, layer, shown, head: np.stack(
+        [
+            of.defects[int(np.flatnonzero((of.pixels == p).all(axis=(1, 2, 3)))[0])]["illumination"]
+            for p in shown
+        ]
+    )
     monkeypatch.setattr(explain, "grad_cam", truth)
     only = {"illumination": of.regions["illumination"]}
     found = explain.scores(nn.Identity(), nn.Identity(), of.pixels, of.frame, only, of.insides)
@@ -252,17 +308,25 @@ def test_a_single_task_network_answers_with_its_only_map(made):
     net = fundus.network(fundus.settings("smoke"), 3)
     layer = grad_cam.last_layer(net, 36)
     only = {"illumination": of.regions["illumination"]}
-    multi, single = (explain.scores(net, layer, of.pixels, of.frame, only, of.insides, details=d) for d in (True, False))
+    multi, single = (
+        explain.scores(net, layer, of.pixels, of.frame, only, of.insides, details=d)
+        for d in (True, False)
+    )
     rows = sorted(of.regions["illumination"])
     cams = grad_cam.grad_cam(net, layer, of.pixels[rows], "overall")
-    slow = [explain.measure(c, of.regions["illumination"][i], of.insides[i])["energy"] for i, c in zip(rows, cams, strict=True)]
+    slow = [
+        explain.measure(c, of.regions["illumination"][i], of.insides[i])["energy"]
+        for i, c in zip(rows, cams, strict=True)
+    ]
     assert np.allclose(single["energy"], slow)
     assert not np.allclose(multi["energy"], slow)
 
 
 def test_advice_is_held_against_the_true_cause(made):
     test = made.frame[made.frame["split"] == "test"].set_index("id")
-    details = pd.DataFrame({d: np.where(test[f"true_{d}"] == 1, 0.95, 0.05) for d in advice.DETAILS}, index=test.index)
+    details = pd.DataFrame(
+        {d: np.where(test[f"true_{d}"] == 1, 0.95, 0.05) for d in advice.DETAILS}, index=test.index
+    )
     told = explain.advice_truth(made, 25, details, test["true_grade"] == 2, {})
     assert {*told["say"]} <= {r.say for r in advice.RULES}
     assert (told["said"] > 0).all()
@@ -274,8 +338,17 @@ def test_advice_is_held_against_the_true_cause(made):
         row = fundus_sets.plan("eyeq-like", 80, 0).set_index("id", drop=False).loc[key].to_dict()
         large = fundus_sets.shot(row, "eyeq-like", 160, 0)
         found = advice.statistics(large.pixels, large.mask() > 0.5)
-        for a in advice.advise(details.loc[key].to_dict(), found, good=test["true_grade"][key] == 2):
-            strong = {k for c, d in one.defects.items() if one.severity[c] >= (0.3 if c == "artefact" else 0.8) for k in d.kinds}
+        for a in advice.advise(
+            details.loc[key].to_dict(), found, good=test["true_grade"][key] == 2
+        ):
+            strong = {
+                k
+                for c, d in one.defects.items()
+                if one.severity[c] >= (0.3 if c == "artefact" else 0.8)
+                for k in d.kinds
+            }
             slow.setdefault(a.say, []).append(any(k in advice.rule(a.say).fits for k in strong))
-    assert told.set_index("say")["right"].to_dict() == {k: np.mean(v) for k, v in slow.items() if advice.rule(k).fits}
+    assert told.set_index("say")["right"].to_dict() == {
+        k: np.mean(v) for k, v in slow.items() if advice.rule(k).fits
+    }
     assert explain.advice_findings(told).count("\n") == len(told) - 1

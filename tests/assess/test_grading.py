@@ -28,7 +28,8 @@ DETAILS = advice.DETAILS
 
 
 def student(folder, *, seed=0, learnt=True, classes=3, row=0, simulated=True, sure=True):
-    """A finished run in the form that fundus_experiment leaves. sure: validation on which it is nearly always right."""
+    """A finished run in the form that fundus_experiment leaves. sure: validation on which it is
+    nearly always right."""
     run = fundus.settings("smoke", "multi_eyeq", seed)
     config = run.config("made up") | {"seed": seed, "row": row}
     torch.manual_seed(seed)
@@ -38,21 +39,40 @@ def student(folder, *, seed=0, learnt=True, classes=3, row=0, simulated=True, su
         net.details.weight.mul_(20)
     folder.mkdir(parents=True)
     store.write_json(folder / "config.json", config)
-    store.write_json(folder / "about.json", {
-        "classes": classes, "simulated": simulated, "set": "eyeq", "name": "eyeq-like", "crop": run.data.crop,
-        "size": run.data.size, "grid": 1, "details": list(DETAILS), "details_learnt": learnt,
-        "lookup": [[0.5] * 3] * classes})  # fmt: skip
+    store.write_json(
+        folder / "about.json",
+        {
+            "classes": classes,
+            "simulated": simulated,
+            "set": "eyeq",
+            "name": "eyeq-like",
+            "crop": run.data.crop,
+            "size": run.data.size,
+            "grid": 1,
+            "details": list(DETAILS),
+            "details_learnt": learnt,
+            "lookup": [[0.5] * 3] * classes,
+        },
+    )
     save_weights(folder / "model.safetensors", net)
     rng = np.random.default_rng(0)
     n = 300
     truth = rng.integers(0, classes, n)
     p = np.full((n, classes), 0.4 / (classes - 1))
     p[np.arange(n), truth if sure else rng.integers(0, classes, n)] = 0.6
-    table = pd.DataFrame({
-        "set": np.where(np.arange(n) < 150, "eyeq", "mshf"), "id": [f"x{i}" for i in range(n)],
-        "group": [f"g{i}" for i in range(n)],
-        "source": "s", "split": np.where(np.arange(n) < 75, "val", np.where(np.arange(n) < 150, "test", "train")), "truth": truth,
-        "score": np.nan})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "set": np.where(np.arange(n) < 150, "eyeq", "mshf"),
+            "id": [f"x{i}" for i in range(n)],
+            "group": [f"g{i}" for i in range(n)],
+            "source": "s",
+            "split": np.where(
+                np.arange(n) < 75, "val", np.where(np.arange(n) < 150, "test", "train")
+            ),
+            "truth": truth,
+            "score": np.nan,
+        }
+    )
     for k in range(classes):
         table[f"p{k}"] = p[:, k]
     for d in DETAILS:
@@ -100,7 +120,9 @@ def folder(tmp_path_factory):
     whole.resize((8, 8)).save(root / "h less.png")
     (root / "i broken.jpg").write_bytes((root / "a good one.jpg").read_bytes()[:3000])
     (root / "j text.txt").write_text("no picture\n")
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(root / "k noise.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)).save(
+        root / "k noise.png"
+    )
     (root / "l empty.jpg").write_bytes(b"")
     (root / "below").mkdir()
     photograph("m").save(root / "below" / "m.tif")
@@ -113,31 +135,51 @@ def test_every_file_gets_its_row_and_none_stops_the_rest(folder, one):
     rows = {os.path.relpath(r["file"], folder): r for r in grading.assess([folder], one)}
     answered = {"graded", "abstained"}
     assert len(rows) == 13
-    for name in ("a good one.jpg", "b.png", "c grey.png", "d portrait.png", "e turned.jpg", "f huge.jpg", "below/m.tif"):
+    for name in (
+        "a good one.jpg",
+        "b.png",
+        "c grey.png",
+        "d portrait.png",
+        "e turned.jpg",
+        "f huge.jpg",
+        "below/m.tif",
+    ):
         row = rows[name]
         assert row["state"] in answered, (name, row["reason"])
         assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-3)
-        assert (row["grade"] == max(row["probabilities"], key=row["probabilities"].get)) == (row["state"] == "graded")
+        assert (row["grade"] == max(row["probabilities"], key=row["probabilities"].get)) == (
+            row["state"] == "graded"
+        )
         assert {*row["details"]} == {*DETAILS}
     assert rows["f huge.jpg"]["width"] == 3000
-    turned, upright = ([*rows[n]["probabilities"].values()] for n in ("e turned.jpg", "a good one.jpg"))
+    turned, upright = (
+        [*rows[n]["probabilities"].values()] for n in ("e turned.jpg", "a good one.jpg")
+    )
     assert turned == pytest.approx(upright, abs=0.02)  # as the camera says it is to be held
     assert rows["g tiny.png"]["state"] in grading.STATES
-    for name, reason in {"h less.png": "16 px or more", "i broken.jpg": "decoded", "j text.txt": "not a picture",
-                         "l empty.jpg": "not a picture"}.items():  # fmt: skip
+    for name, reason in {
+        "h less.png": "16 px or more",
+        "i broken.jpg": "decoded",
+        "j text.txt": "not a picture",
+        "l empty.jpg": "not a picture",
+    }.items():
         assert rows[name]["state"] == "unreadable"
         assert reason in rows[name]["reason"]
     assert rows["k noise.png"]["state"] == "refused"
     assert rows["k noise.png"]["reason"]
 
 
-@pytest.mark.parametrize(("key", "kind"), [("s1", "jpg"), ("s2", "jpg"), ("s3", "jpg"), ("s1", "png")])
+@pytest.mark.parametrize(
+    ("key", "kind"), [("s1", "jpg"), ("s2", "jpg"), ("s3", "jpg"), ("s1", "png")]
+)
 def test_one_picture_has_one_grade_at_every_size(tmp_path, one, key, kind):
     severity = {"illumination": 0.7 * (key == "s2"), "clarity": 1.2 * (key == "s3")}
     large = photograph(key, 768, **severity).resize((2048, 2048), Image.Resampling.BICUBIC)
     how = {"quality": 95} if kind == "jpg" else {"compress_level": 1}
     for size in (512, 1024, 2048):
-        large.resize((size, size), Image.Resampling.BICUBIC).save(tmp_path / f"{size:04d}.{kind}", **how)
+        large.resize((size, size), Image.Resampling.BICUBIC).save(
+            tmp_path / f"{size:04d}.{kind}", **how
+        )
     rows = list(grading.assess([tmp_path], one))
     p = np.array([[*r["probabilities"].values()] for r in rows])
     assert len({(r["state"], r["grade"]) for r in rows}) == 1
@@ -146,7 +188,11 @@ def test_one_picture_has_one_grade_at_every_size(tmp_path, one, key, kind):
 
 def test_the_student_of_these_tests_tells_pictures_apart(folder, one):
     """Else the test above would say nothing."""
-    p = [r["probabilities"]["reject"] for r in grading.assess([folder], one) if r.get("probabilities")]
+    p = [
+        r["probabilities"]["reject"]
+        for r in grading.assess([folder], one)
+        if r.get("probabilities")
+    ]
     assert np.ptp(p) > 0.1
 
 
@@ -164,8 +210,14 @@ def test_reduced_decoding_agrees_with_full(folder, one):
 
 
 def test_files_folders_globs_and_what_is_not_there(folder, one, tmp_path):
-    names = lambda *p: [os.path.relpath(f, folder) for f in grading.files(p)]  # noqa: E731
-    assert names(f"{folder}/*.jpg") == ["a good one.jpg", "e turned.jpg", "f huge.jpg", "i broken.jpg", "l empty.jpg"]
+    names = lambda *p: [os.path.relpath(f, folder) for f in grading.files(p)]
+    assert names(f"{folder}/*.jpg") == [
+        "a good one.jpg",
+        "e turned.jpg",
+        "f huge.jpg",
+        "i broken.jpg",
+        "l empty.jpg",
+    ]
     assert names(f"{folder}/**/*.tif") == ["below/m.tif"]
     assert names(folder / "b.png", folder / "below") == ["b.png", "below/m.tif"]
     assert len(names(folder)) == 13  # nothing hidden
@@ -182,7 +234,9 @@ def test_the_command_writes_table_csv_and_json(folder, home, tmp_path, capsys):
     assert "SIMULATED" in out
     assert "k noise.png" in out
     rows = list(csv.DictReader(io.StringIO(tables[0].read_text())))
-    book = json.loads(tables[1].read_text(), parse_constant=lambda c: pytest.fail(f"{c} is not JSON"))
+    book = json.loads(
+        tables[1].read_text(), parse_constant=lambda c: pytest.fail(f"{c} is not JSON")
+    )
     assert len(rows) == len(book["pictures"]) == 13
     assert book["about"]["simulated"] is True
     for row, full in zip(rows, book["pictures"], strict=True):
@@ -210,10 +264,15 @@ def test_which_student(home, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="15_student"):
         grading.load()
     runs = {}
-    for k, (name, how) in enumerate({
-        "first": {}, "second": {}, "single": {"learnt": False}, "binary": {"classes": 2},
-        "tuning": {"seed": fundus.TUNING},
-    }.items()):  # fmt: skip
+    for k, (name, how) in enumerate(
+        {
+            "first": {},
+            "second": {},
+            "single": {"learnt": False},
+            "binary": {"classes": 2},
+            "tuning": {"seed": fundus.TUNING},
+        }.items()
+    ):
         runs[name] = student(paths.runs() / f"student-{name}", row=k, **how)
         os.utime(runs[name] / "provenance.json", (1000 + k, 1000 + k))
     unfinished = student(paths.runs() / "student-unfinished", row=9)
@@ -227,7 +286,9 @@ def test_which_student(home, tmp_path, monkeypatch):
     (row,) = grading.assess([tmp_path / "a.png"], single)
     assert row["details"] == {}
     assert "no details" in single.headline()
-    assert "real photographs" in grading.load(student(tmp_path / "real", simulated=False)).headline()
+    assert (
+        "real photographs" in grading.load(student(tmp_path / "real", simulated=False)).headline()
+    )
     with pytest.raises(FileNotFoundError, match="no finished run"):
         grading.load("student-unfinished")
 
@@ -244,7 +305,10 @@ def test_a_student_that_is_often_wrong_abstains_always(tmp_path):
 
 def test_probabilities_are_calibrated_and_curves_follow_the_threshold(one, folder):
     assert one.temperature < 0.5  # always right at 0.6: sharper is better
-    (row,), (raw,) = (list(grading.assess([folder / "b.png"], each)) for each in (one, dataclasses.replace(one, temperature=1.0)))
+    (row,), (raw,) = (
+        list(grading.assess([folder / "b.png"], each))
+        for each in (one, dataclasses.replace(one, temperature=1.0))
+    )
     sharp = calibration.tempered([*raw["probabilities"].values()], one.temperature)
     assert [*row["probabilities"].values()] == pytest.approx(sharp.tolist(), abs=2e-3)
     assert row["probabilities"] != raw["probabilities"]
@@ -253,7 +317,9 @@ def test_probabilities_are_calibrated_and_curves_follow_the_threshold(one, folde
     p = np.array([[said["details"][d]["good"] for d in DETAILS]])
     expected = calibrated(p, list(one.maps))[0]
     assert np.abs(expected - p[0]).max() > 0.01
-    assert [row["details"][d]["good"] for d in DETAILS] == pytest.approx(expected.tolist(), abs=2e-3)
+    assert [row["details"][d]["good"] for d in DETAILS] == pytest.approx(
+        expected.tolist(), abs=2e-3
+    )
     curves, held = grading.curves(one)
     assert held["answered"].tolist() == [1.0, 1.0]
     assert len(curves["test"]) == 75

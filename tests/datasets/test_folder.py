@@ -22,7 +22,8 @@ DECLARED = {"id": "name", "score": "mos", "low": 0, "high": 100}
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Twenty "pictures" (the tables floor never decodes them), a.jpg .. t.jpg, with a table beside them."""
+    """Twenty "pictures" (the tables floor never decodes them), a.jpg .. t.jpg, with a table beside
+    them."""
     root = tmp_path / "photos"
     root.mkdir()
     for i in range(20):
@@ -31,7 +32,9 @@ def photos(tmp_path: Path) -> Path:
     return root
 
 
-def write(root: Path, rows: list[str], header: str = "name,mos,subset", encoding: str = "utf-8") -> Path:
+def write(
+    root: Path, rows: list[str], header: str = "name,mos,subset", encoding: str = "utf-8"
+) -> Path:
     table = root.parent / "scores.csv"
     table.write_bytes("\n".join([header, *rows, ""]).encode(encoding))
     return table
@@ -58,7 +61,10 @@ def test_a_frame(photos: Path) -> None:
     assert frame["row"].tolist() == list(range(2, 22))
     assert frame["source"].tolist()[:2] == ["s0", "s1"]
     assert (frame["group"] == frame["id"]).all()
-    assert frame["split"].value_counts().to_dict() == {"train": 15, "test": 5}  # per class of 4: 3, 0, 1
+    assert frame["split"].value_counts().to_dict() == {
+        "train": 15,
+        "test": 5,
+    }  # per class of 4: 3, 0, 1
 
 
 def test_lower_is_better_is_turned_round(photos: Path) -> None:
@@ -86,7 +92,10 @@ def test_votes_give_mode_or_round_mean_and_a_mean_score(photos: Path) -> None:
     mode = read(photos, **votes)
     assert mode["grade"].tolist() == [1, 4]  # a tie goes to the lower class
     assert mode["score"].tolist() == [2.5, 4.5]
-    assert read(photos, **votes, total="n", rule="round_mean")["grade"].tolist() == [2, 4]  # halves go up
+    assert read(photos, **votes, total="n", rule="round_mean")["grade"].tolist() == [
+        2,
+        4,
+    ]  # halves go up
     with pytest.raises(ValueError, match="declare the column total="):
         read(photos, **votes, rule="round_mean")
 
@@ -97,9 +106,19 @@ def test_groups_splits_paths_and_separator(photos: Path) -> None:
         (photos / f"{c}.jpg").rename(photos / "sub" / f"{c}.jpg")
     for c in "efghijklmnopqrst":
         (photos / f"{c}.jpg").unlink()
-    write(photos, [f"{i};.\\sub\\{c}.jpg;{i};{g};{s}" for i, c, g, s in
-                   [(1, "a", "p", "Training"), (2, "b", "p", "train"), (3, "c", "q", "VAL"), (4, "d", "r", "test")]],
-          "number;file;mos;patient;set")  # fmt: skip
+    write(
+        photos,
+        [
+            f"{i};.\\sub\\{c}.jpg;{i};{g};{s}"
+            for i, c, g, s in [
+                (1, "a", "p", "Training"),
+                (2, "b", "p", "train"),
+                (3, "c", "q", "VAL"),
+                (4, "d", "r", "test"),
+            ]
+        ],
+        "number;file;mos;patient;set",
+    )
     frame = read(photos, id="number", path="file", group="patient", split="set", separator=";")
     assert frame["id"].tolist() == ["1", "2", "3", "4"]
     assert frame["path"].tolist() == ["sub/a.jpg", "sub/b.jpg", "sub/c.jpg", "sub/d.jpg"]
@@ -122,7 +141,9 @@ def test_equal_width_against_exact_fractions() -> None:
         for k in range(101):
             exact = min(floor(Fraction(k, 100) * classes), classes - 1)
             assert equal_width([k / 100], 0, 1, classes) == exact
-            assert equal_width([1 - (100 - k) / 100], 0, 1, classes) == exact  # 1 - .8 is a little less than .2
+            assert (
+                equal_width([1 - (100 - k) / 100], 0, 1, classes) == exact
+            )  # 1 - .8 is a little less than .2
             assert equal_width([k], 0, 100, classes) == exact
 
 
@@ -136,9 +157,25 @@ def test_vote_rules_against_exact_fractions() -> None:
 # ---------------------------------------------------------------- bad input
 def test_everything_wrong_is_reported_at_once(photos: Path) -> None:
     (photos / "d.jpg").write_bytes(b"")
-    write(photos, ["a.jpg,50,x", "gone.jpg,10,x", "b.jpg,101,x", "b.jpg,3,x", "c.jpg,nan,x", "d.jpg,1,x",
-                   "../scores.csv,4,x", "/etc/hosts,4,x", "e.jpg,7", "f.jpg,,x", ",5,x", "./g.jpg,abc,x", "g.jpg,1,x",
-                   "C:\\h.jpg,1,x"])  # fmt: skip
+    write(
+        photos,
+        [
+            "a.jpg,50,x",
+            "gone.jpg,10,x",
+            "b.jpg,101,x",
+            "b.jpg,3,x",
+            "c.jpg,nan,x",
+            "d.jpg,1,x",
+            "../scores.csv,4,x",
+            "/etc/hosts,4,x",
+            "e.jpg,7",
+            "f.jpg,,x",
+            ",5,x",
+            "./g.jpg,abc,x",
+            "g.jpg,1,x",
+            "C:\\h.jpg,1,x",
+        ],
+    )
     text = problems(photos)
     for line in (
         "scores.csv: 13 problem(s)",
@@ -234,13 +271,17 @@ def test_splits_and_groups_that_are_wrong(photos: Path) -> None:
     assert "empty split (1): row 4: c.jpg" in text
     assert "empty group (1): row 3: b.jpg" in text
     write(photos, ["a.jpg,1,test,p", "b.jpg,1,train,p"], "name,mos,set,patient")
-    assert "group in more than one split (1): row 2: p: train, test" in problems(photos, split="set", group="patient")
+    assert "group in more than one split (1): row 2: p: train, test" in problems(
+        photos, split="set", group="patient"
+    )
 
 
 def test_duplicate_pictures_are_kept_together_or_refused(photos: Path) -> None:
     for c in "bcdt":
         (photos / f"{c}.jpg").write_bytes(b"picture 0")  # as a.jpg
-    with pytest.warns(UserWarning, match=r"duplicate picture \(4\): row 3: b.jpg: same bytes as a.jpg") as caught:
+    with pytest.warns(
+        UserWarning, match=r"duplicate picture \(4\): row 3: b.jpg: same bytes as a.jpg"
+    ) as caught:
         frame = read_folder(photos, photos.parent / "scores.csv", **DECLARED)  # type: ignore[arg-type]
     assert "row 21: t.jpg: same bytes as a.jpg, but grade 4 and 0" in str(caught[0].message)
     same = frame[frame["id"].isin([f"{c}.jpg" for c in "abcdt"])]
@@ -265,14 +306,17 @@ def test_extra_files_are_reported_not_fatal(photos: Path) -> None:
 
 def test_the_tables_floor_needs_no_pillow_or_torch() -> None:
     code = "import sys, riqa_lib.datasets.folder; print([m for m in ('PIL', 'torch', 'skimage') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=paths.ROOT)
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=paths.ROOT
+    )
     assert out.stdout.strip() == "[]"
 
 
 # ---------------------------------------------------------------- real tables
 @pytest.mark.real
 def test_koniq_label_counts() -> None:
-    """Counts found by us in the published votes: the mode and the rounded mean (half up) of 10,073 pictures."""
+    """Counts found by us in the published votes: the mode and the rounded mean (half up) of 10,073
+    pictures."""
     table = pd.read_csv(real_data("labels", "koniq10k_distributions_sets.csv"))
     shares = table[["c1", "c2", "c3", "c4", "c5"]].to_numpy()
     assert np.bincount(mode_grade(shares), minlength=5).tolist() == [76, 1379, 5150, 3468, 0]
@@ -283,8 +327,15 @@ def test_koniq_label_counts() -> None:
 @pytest.mark.real
 def test_biq2021_table() -> None:
     folder = real_data("biq2021")
-    frame = read_folder(folder / "images", folder / "scores.csv", id="image_name", score="MOS", source="subset",
-                        low=0, high=1)  # fmt: skip
+    frame = read_folder(
+        folder / "images",
+        folder / "scores.csv",
+        id="image_name",
+        score="MOS",
+        source="subset",
+        low=0,
+        high=1,
+    )
     assert len(frame) == 10_000
     assert np.bincount(frame["grade"]).tolist() == [329, 1071, 1829, 4802, 1969]
     assert set(frame["source"]) == {"ss01", "ss02", "ss03"}

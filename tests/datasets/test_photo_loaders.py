@@ -1,4 +1,5 @@
-"""Loaders of the photographs' real formats, on tiny trees made here in exactly those formats; two extras on real tables."""
+"""Loaders of the photographs' real formats, on tiny trees made here in exactly those formats; two
+extras on real tables."""
 
 from __future__ import annotations
 
@@ -55,16 +56,22 @@ def koniq_root(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["counts", "shares"])
-@pytest.mark.parametrize("name", ["koniq10k_scores_and_distributions.csv", "koniq10k_distributions_sets.csv", "x.CSV"])
+@pytest.mark.parametrize(
+    "name", ["koniq10k_scores_and_distributions.csv", "koniq10k_distributions_sets.csv", "x.CSV"]
+)
 def test_koniq_takes_both_score_files_by_content(koniq_root, kind, name):
     table = koniq_table(kind)
     table.to_csv(koniq_root / name, index=False)
     frame = koniq.load(koniq_root)
     assert frame["path"].tolist() == [f"512x384/{i}.jpg" for i in range(4)]
     assert frame[koniq.VOTES].to_numpy().tolist() == VOTES
-    slow = [sum(k * v for k, v in zip(range(1, 6), votes, strict=True)) / sum(votes) for votes in VOTES]
+    slow = [
+        sum(k * v for k, v in zip(range(1, 6), votes, strict=True)) / sum(votes) for votes in VOTES
+    ]
     assert frame["score"].tolist() == pytest.approx(slow)
-    assert frame["mos_z"].tolist() == pytest.approx(table["MOS_zscore" if kind == "counts" else "MOS"].tolist())
+    assert frame["mos_z"].tolist() == pytest.approx(
+        table["MOS_zscore" if kind == "counts" else "MOS"].tolist()
+    )
     assert ("split" in frame) == (kind == "shares")
     assert frame.attrs["notes"] == [["files not in the table", 0, "512x384/", "1"]]
     assert frame.attrs["higher_is_better"] is True
@@ -95,8 +102,13 @@ def test_koniq_refuses_scores_that_do_not_fit_the_votes(koniq_root):
     table.loc[2, "MOS_zscore"] = 90.0
     table.loc[3, "c1"] = 7
     table.to_csv(koniq_root / "a.csv", index=False)
-    broken(lambda: koniq.load(koniq_root), "row 3: 1.jpg: 78, the votes say about 4.238 on 1 to 5", "MOS_zscore that does not fit",
-           "row 4: 2.jpg: 90", "wrong sum (1): row 5: 3.jpg: c1..c5 sum to 107, expected c_total")  # fmt: skip
+    broken(
+        lambda: koniq.load(koniq_root),
+        "row 3: 1.jpg: 78, the votes say about 4.238 on 1 to 5",
+        "MOS_zscore that does not fit",
+        "row 4: 2.jpg: 90",
+        "wrong sum (1): row 5: 3.jpg: c1..c5 sum to 107, expected c_total",
+    )
     table = koniq_table("shares").assign(MOS=[1.0, 2, 3, 4])  # neither scale
     table.to_csv(koniq_root / "a.csv", index=False)
     broken(lambda: koniq.load(koniq_root, pictures=False), "MOS that does not fit the votes")
@@ -108,8 +120,13 @@ def test_koniq_reports_everything_at_once(koniq_root):
     (koniq_root / "512x384" / "1.jpg").unlink()
     text = table.to_csv(index=False).splitlines()
     (koniq_root / "a.csv").write_text("\n".join([*text, "9.jpg,0.1,0."]) + "\n")
-    broken(lambda: koniq.load(koniq_root), "row 5: 0.jpg: also in row 2", "'exam'", "row 3: 512x384/1.jpg",
-           "row 6: 9.jpg: 3, expected 10")  # fmt: skip
+    broken(
+        lambda: koniq.load(koniq_root),
+        "row 5: 0.jpg: also in row 2",
+        "'exam'",
+        "row 3: 512x384/1.jpg",
+        "row 6: 9.jpg: 3, expected 10",
+    )
     (koniq_root / "a.csv").write_text("a,b\n")
     with pytest.raises(FileNotFoundError, match="no score file"):
         koniq.load(koniq_root)
@@ -119,7 +136,9 @@ def test_koniq_reports_everything_at_once(koniq_root):
 
 # ---------------------------------------------------------------- KADIS-700k
 def test_kadis(tmp_path):
-    (tmp_path / "kadis700k_ref_imgs.csv").write_text("ref_im,dist_type_1,dist_type_2\nA-1.png,23,\nb-2.png,7,8\n")
+    (tmp_path / "kadis700k_ref_imgs.csv").write_text(
+        "ref_im,dist_type_1,dist_type_2\nA-1.png,23,\nb-2.png,7,8\n"
+    )
     touch(tmp_path / "ref_imgs", ["a-1.PNG", "b-2.png", "more.png"])
     touch(tmp_path / "dist_imgs", ["A-1_23_01.bmp", "b-2_07_05.bmp", "b-2_08_05.bmp"])
     frame = kadis.load(tmp_path)
@@ -128,12 +147,21 @@ def test_kadis(tmp_path):
     assert frame[["dist_type_1", "dist_type_2"]].to_numpy().tolist() == [[23, 0], [7, 8]]
     notes = {(n[0], n[2]): n[3] for n in frame.attrs["notes"]}
     assert notes["distorted pictures", "dist_imgs/"] == "2 of 10"
-    assert notes["files not in the table", "dist_imgs/"] == notes["files not in the table", "ref_imgs/"] == "1"
+    assert (
+        notes["files not in the table", "dist_imgs/"]
+        == notes["files not in the table", "ref_imgs/"]
+        == "1"
+    )
     assert notes["types 7 and 8", ""].startswith("1 rows")
     rows = ["ref_im,dist_type_1,dist_type_2", "A-1.png,26,", "b-2.png,,1", "a-1.png,1,", "q.png,1,"]
     (tmp_path / "kadis700k_ref_imgs.csv").write_text("\n".join(rows))
-    broken(lambda: kadis.load(tmp_path), "row 2: A-1.png: '26'", "row 3: b-2.png: ''", "row 4: a-1.png: also in row 2",
-           "ref_imgs/q.png")  # fmt: skip
+    broken(
+        lambda: kadis.load(tmp_path),
+        "row 2: A-1.png: '26'",
+        "row 3: b-2.png: ''",
+        "row 4: a-1.png: also in row 2",
+        "ref_imgs/q.png",
+    )
 
 
 # ---------------------------------------------------------------- KADID-10k
@@ -149,9 +177,14 @@ def test_kadid(tmp_path):
     assert frame["path"][1] == "images/i02_25_05.PNG"
     rows += ["I02_26_05.png,I02.png,3,1", "I01_02_05.png,I02.png,57,1", "I01_02"]
     (tmp_path / "dmos.csv").write_text("\n".join(["dist_img,ref_img,dmos,var", *rows]))
-    broken(lambda: kadid.load(tmp_path), "unexpected name (1): row 4", "other reference (1): row 5: I01_02_05.png: I02.png",
-           "'57', expected 1 to 5",
-           "row 6: I01_02: 1, expected 4", "missing picture (2)")  # fmt: skip
+    broken(
+        lambda: kadid.load(tmp_path),
+        "unexpected name (1): row 4",
+        "other reference (1): row 5: I01_02_05.png: I02.png",
+        "'57', expected 1 to 5",
+        "row 6: I01_02: 1, expected 4",
+        "missing picture (2)",
+    )
 
 
 # ---------------------------------------------------------------- TID
@@ -161,13 +194,23 @@ def test_tid(tmp_path, load, last):
     table.write_text(f"5.5143 I01_01_1.bmp\n3.2 i25_{last}.BMP\n")
     touch(tmp_path / "distorted_images", ["i01_01_1.bmp", f"I25_{last}.bmp"])
     frame = load(tmp_path)
-    assert frame["path"].tolist() == ["distorted_images/i01_01_1.bmp", f"distorted_images/I25_{last}.bmp"]
+    assert frame["path"].tolist() == [
+        "distorted_images/i01_01_1.bmp",
+        f"distorted_images/I25_{last}.bmp",
+    ]
     assert frame["id"].tolist() == ["i01_01_1.bmp", f"i25_{last}.bmp"]
     assert frame["group"].tolist() == ["I01", "I25"]
     assert f"{frame['type'][1]}_{frame['level'][1]}" == last
-    table.write_text("5.5143 I01_01_1.bmp\n5 i01_01_1.bmp\n9.5 I02_01_1.bmp\n1 I03_25_1.bmp\n1 I03_0\n")
-    broken(lambda: load(tmp_path), "row 2: i01_01_1.bmp: also in row 1", "row 3: I02_01_1.bmp: '9.5'",
-           "unexpected line (2): row 4", "'1 I03_0'")  # fmt: skip
+    table.write_text(
+        "5.5143 I01_01_1.bmp\n5 i01_01_1.bmp\n9.5 I02_01_1.bmp\n1 I03_25_1.bmp\n1 I03_0\n"
+    )
+    broken(
+        lambda: load(tmp_path),
+        "row 2: i01_01_1.bmp: also in row 1",
+        "row 3: I02_01_1.bmp: '9.5'",
+        "unexpected line (2): row 4",
+        "'1 I03_0'",
+    )
 
 
 # ---------------------------------------------------------------- LIVE
@@ -175,7 +218,10 @@ def test_tid(tmp_path, load, last):
 def live_root(tmp_path):
     """982 files; every tenth is a copy of its reference."""
     for folder, n in live.FOLDERS.items():
-        touch(tmp_path / folder, [f"img{k}.bmp" if k % 2 else f"IMG{k}.BMP" for k in range(1, n + 1)] + ["info.txt"])
+        touch(
+            tmp_path / folder,
+            [f"img{k}.bmp" if k % 2 else f"IMG{k}.BMP" for k in range(1, n + 1)] + ["info.txt"],
+        )
     names = np.empty((1, live.N), dtype=object)
     names[0] = [f"ref{i % 29}.bmp" for i in range(live.N)]
     savemat(tmp_path / "refnames_all.mat", {"refnames_all": names})
@@ -195,7 +241,9 @@ def test_live_drops_copies_and_keeps_the_order(live_root):
     assert row["path"] == "jpeg/IMG2.BMP"
     assert "jp2k/img1.bmp" not in set(frame["id"])
     orgs = np.zeros((1, live.N))
-    savemat(live_root / "dmos_realigned.mat", {"dmos_new": np.full((1, live.N), 111.0), "orgs": orgs})
+    savemat(
+        live_root / "dmos_realigned.mat", {"dmos_new": np.full((1, live.N), 111.0), "orgs": orgs}
+    )
     assert set(live.load(live_root)["score"]) == {111.0}
     assert live.load(live_root, realigned=False)["score"].max() < 91
 
@@ -204,7 +252,9 @@ def test_live_reports_what_is_wrong(live_root):
     (live_root / "wn" / "img3.bmp").unlink()
     broken(lambda: live.load(live_root), "row 463: wn/img3.bmp")
     assert len(live.load(live_root, pictures=False)) == live.N - 99
-    savemat(live_root / "dmos.mat", {"dmos": np.full((1, live.N), np.nan), "orgs": np.zeros((1, 7))})
+    savemat(
+        live_root / "dmos.mat", {"dmos": np.full((1, live.N), np.nan), "orgs": np.zeros((1, 7))}
+    )
     broken(lambda: live.load(live_root), "dmos.mat: orgs: 7 values, expected 982")
     (live_root / "dmos.mat").write_bytes(b"no")
     broken(lambda: live.load(live_root), "unreadable .mat file (1): dmos.mat")
@@ -216,7 +266,14 @@ def test_the_command_tells_missing_from_broken(tmp_path, monkeypatch, capsys):
     assert main(["data"]) == 0
     text = capsys.readouterr().out
     for one in catalogue.SETS.values():
-        assert all(word in text for word in (f"{one.about.title} ({one.about.key}): not found", one.about.licence, one.about.where))
+        assert all(
+            word in text
+            for word in (
+                f"{one.about.title} ({one.about.key}): not found",
+                one.about.licence,
+                one.about.where,
+            )
+        )
     touch(tmp_path / "tid2013" / "distorted_images", ["i01_01_1.bmp"])
     (tmp_path / "tid2013" / "mos_with_names.txt").write_text("5 i01_01_1.bmp\n")
     assert main(["data", "--root", str(tmp_path)]) == 0
@@ -245,7 +302,13 @@ def test_real_koniq_votes(tmp_path):
     assert koniq.ABOUT.compare(koniq.counts(frame)) == []
     assert frame["split"].value_counts().to_dict() == {"train": 7058, "test": 2015, "val": 1000}
     assert (frame["score"].min(), frame["score"].max()) == pytest.approx((1.096, 4.31), abs=0.005)
-    assert np.bincount(frame[koniq.VOTES].to_numpy().argmax(1), minlength=5).tolist() == [76, 1379, 5150, 3468, 0]
+    assert np.bincount(frame[koniq.VOTES].to_numpy().argmax(1), minlength=5).tolist() == [
+        76,
+        1379,
+        5150,
+        3468,
+        0,
+    ]
 
 
 @pytest.mark.real

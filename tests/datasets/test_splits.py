@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riqa_lib.datasets.splits import check_splits, draw_labelled, floor_counts, floor_split, shared_groups
+from riqa_lib.datasets.splits import (
+    check_splits,
+    draw_labelled,
+    floor_counts,
+    floor_split,
+    shared_groups,
+)
 
 TABLE_1 = {  # Dang et al., Table 1: pictures of each label 0..4
     "all": [225, 1379, 5150, 3459, 219],
@@ -47,7 +53,10 @@ def test_a_seed_gives_one_split_and_another_seed_another() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=1, max_size=60), st.integers(0, 5))
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=1, max_size=60),
+    st.integers(0, 5),
+)
 def test_no_group_is_ever_in_two_splits(pairs: list[tuple[int, int]], seed: int) -> None:
     grades, groups = np.array(pairs).T
     split = floor_split(grades, groups, seed=seed)
@@ -70,7 +79,9 @@ def test_large_groups_are_not_all_training() -> None:
     groups = np.repeat(np.arange(630), sizes)
     split = floor_split(np.zeros(len(groups), int), groups)
     for name in ("val", "test"):
-        share = (np.repeat(sizes, sizes)[split == name] == 20).mean()  # 0.5 of all pictures are in large groups
+        share = (
+            np.repeat(sizes, sizes)[split == name] == 20
+        ).mean()  # 0.5 of all pictures are in large groups
         assert 0.2 < share < 0.8
 
 

@@ -1,4 +1,5 @@
-"""Killed at any moment and started again, a walk ends with the bytes of one that was never disturbed."""
+"""Killed at any moment and started again, a walk ends with the bytes of one that was never
+disturbed."""
 
 from __future__ import annotations
 
@@ -56,13 +57,18 @@ def plan(folder: Path, kind: str = "train") -> Walk:
     (folder / "nb").mkdir(parents=True, exist_ok=True)
     for name, code in {"train": TRAIN, "table": TABLE, "orphan": ORPHAN}.items():
         plain = {"cell_type": "code", "outputs": [], "execution_count": None}
-        cells = [{**plain, "id": "a", "metadata": {"tags": ["parameters"]}, "source": "SEED = 0"},
-                 {**plain, "id": "b", "metadata": {}, "source": HEAD},
-                 {**plain, "id": "c", "metadata": {}, "source": code}]  # fmt: skip
+        cells = [
+            {**plain, "id": "a", "metadata": {"tags": ["parameters"]}, "source": "SEED = 0"},
+            {**plain, "id": "b", "metadata": {}, "source": HEAD},
+            {**plain, "id": "c", "metadata": {}, "source": code},
+        ]
         text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
         (folder / "nb" / f"{name}.ipynb").write_text(text)
-    steps = (Step("train", "train.ipynb", {"SEED": 0}), Step("train-seed1", "train.ipynb", {"SEED": 1}),
-             Step("table", "table.ipynb", needs=("train", "train-seed1")))  # fmt: skip
+    steps = (
+        Step("train", "train.ipynb", {"SEED": 0}),
+        Step("train-seed1", "train.ipynb", {"SEED": 1}),
+        Step("table", "table.ipynb", needs=("train", "train-seed1")),
+    )
     steps = steps if kind == "train" else (Step("orphan", "orphan.ipynb"),)
     return Walk(steps, "toy", folder / "nb", folder / "home", ROOT / "riqa_lib")
 
@@ -72,9 +78,15 @@ def start(folder: Path, kind: str, serial: bool) -> subprocess.Popen:
     plan(folder, kind)
     script = folder / "run.py"
     here = str(Path(__file__).parent)
-    script.write_text(RUN.format(here=here, root=str(ROOT), folder=str(folder), kind=kind, serial=serial))
-    return subprocess.Popen([sys.executable, script], env={**os.environ, "TOY_SLOW": "1", "CUDA_VISIBLE_DEVICES": ""},
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    script.write_text(
+        RUN.format(here=here, root=str(ROOT), folder=str(folder), kind=kind, serial=serial)
+    )
+    return subprocess.Popen(
+        [sys.executable, script],
+        env={**os.environ, "TOY_SLOW": "1", "CUDA_VISIBLE_DEVICES": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def alive(folder: Path) -> list[int]:
@@ -82,7 +94,10 @@ def alive(folder: Path) -> list[int]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("RIQA_HOME") == str(folder / "home") and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.environ().get("RIQA_HOME") == str(folder / "home")
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process.pid)
         except psutil.Error:
             continue
@@ -100,12 +115,14 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in (folder / "home").glob("*.txt")}
 
 
-def test_killed_twice_and_resumed_gives_the_bytes_of_an_undisturbed_run_and_leaves_no_kernel(tmp_path, monkeypatch):
+def test_killed_twice_and_resumed_gives_the_bytes_of_an_undisturbed_run_and_leaves_no_kernel(
+    tmp_path, monkeypatch
+):
     cut = tmp_path / "cut"
     for serial, least in ((False, 2), (True, 4)):  # side by side, then the first of the two alone
         running = start(cut, "train", serial)
         states = [cut / "home" / f"state{s}.txt" for s in (0, 1)]
-        until(lambda: any(s.exists() and len(s.read_text()) >= least for s in states), 90)  # noqa: B023
+        until(lambda: any(s.exists() and len(s.read_text()) >= least for s in states), 90)
         assert alive(cut)
         running.send_signal(signal.SIGKILL)
         running.wait()
@@ -117,9 +134,14 @@ def test_killed_twice_and_resumed_gives_the_bytes_of_an_undisturbed_run_and_leav
         records = run_plan(plan(folder), serial=True, stream=io.StringIO())
         assert all(r.ok for r in records.values()), records
     assert any(name.startswith("state") for name in before), "nothing was left to go on from"
-    assert outputs(cut) == outputs(tmp_path / "whole") == {"out0.txt": b"074185", "out1.txt": b"185296",
-                                                           "table.txt": b"074185185296"}  # fmt: skip
-    assert [r.state for r in run_plan(plan(cut), stream=io.StringIO()).values()] == ["up to date"] * 3
+    assert (
+        outputs(cut)
+        == outputs(tmp_path / "whole")
+        == {"out0.txt": b"074185", "out1.txt": b"185296", "table.txt": b"074185185296"}
+    )
+    assert [r.state for r in run_plan(plan(cut), stream=io.StringIO()).values()] == [
+        "up to date"
+    ] * 3
 
 
 def test_what_a_killed_kernel_left_behind_cannot_write_into_the_next_run(tmp_path, monkeypatch):

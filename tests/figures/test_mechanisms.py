@@ -15,9 +15,10 @@ STEPS = [50, 100, 150]
 
 
 def history(seeds: int = 1) -> pd.DataFrame:
-    """Every method's diagnostics at once, all different from each other; the memory is full from the second evaluation on."""
+    """Every method's diagnostics at once, all different from each other; the memory is full from
+    the second evaluation on."""
     g, names = np.random.default_rng(0), ["full", "agrees", "changed", "in_loss", "cut", "kept", "edges", "con_loss", "tau",
-                                          "fair_loss", "cosine", "dist_loss", "rot_loss", "rot_right"]  # fmt: skip
+                                          "fair_loss", "cosine", "dist_loss", "rot_loss", "rot_right"]
     names += [f"{n}_{k}" for n in ("memory", "network", "P_t", "P_u", "tau") for k in range(5)]
     parts = []
     for seed in range(seeds):
@@ -51,7 +52,7 @@ FIGURES = {  # figure: (call, the columns it needs)
     "thresholds": (lambda h: mechanisms.thresholds(h, simulated=True), ["step", "tau", "fair_loss", "tau_0"]),
     "views_apart": (lambda h: mechanisms.views_apart(h, simulated=True),
                     ["step", "cosine", "dist_loss", "rot_loss", "rot_right"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FIGURES)

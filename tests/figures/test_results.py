@@ -1,4 +1,5 @@
-"""Figures show what their tables hold, say what data they are of, and are saved the same each time."""
+"""Figures show what their tables hold, say what data they are of, and are saved the same each
+time."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def history() -> pd.DataFrame:
         {"method": m, "seed": s, "step": t, "val_mae": 1 - t / 200 + 0.1 * s, "val_macro_mae": 1.2 - t / 200,
          "val_kept": 0.3 + t / 400 if m == "fixmatch" else 0.0, "val_kept_accuracy": 0.7 if m == "fixmatch" else np.nan}
         for m in ("supervised", "fixmatch") for s in range(2) for t in (50, 100, 150)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -123,8 +124,9 @@ def test_second_stages_and_many_rows(frames) -> None:
     assert names[-2:] == ["ViT + FixMatch, n = 30", "ViT + FixMatch, second stage, n = 60"]
     assert [line.get_marker() for line in ax.lines].count("s") == 2  # the second stage, and its key
     old = frames["table2"][["row", "method", "labels", "published_mae",
-                            *(f"{m}{e}" for m in ("mae", "macro_mae", "srcc") for e in ("", "_low", "_high"))]]  # fmt: skip
-    assert results.table2_points(old, simulated=True).axes  # a table of before, without the later columns
+                            *(f"{m}{e}" for m in ("mae", "macro_mae", "srcc") for e in ("", "_low", "_high"))]]
+    # a table of before, without the later columns
+    assert results.table2_points(old, simulated=True).axes
 
 
 def test_many_learning_curves_get_a_panel_each() -> None:
@@ -135,7 +137,7 @@ def test_many_learning_curves_get_a_panel_each() -> None:
     titled = {ax.get_title("left"): ax for ax in figure.axes if ax.get_title("left")}
     assert list(titled) == [name_of(m) for m in order(names)]
     base, method = (next(line for line in titled["ViT + FixMatch"].lines if line.get_label().startswith(start))
-                    for start in ("_child0", "ViT"))  # fmt: skip
+                    for start in ("_child0", "ViT"))
     assert base.get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
     assert method.get_ydata().tolist() == pytest.approx([0.79, 0.54, 0.29])
 
@@ -205,7 +207,8 @@ def test_draw_all_saves_what_it_can_with_its_label(frames, tmp_path, monkeypatch
     few = draw_all.draw_all({"counts": frames["counts"], "provenance": frames["provenance"]}, "few")
     assert [f.name for f in few] == ["class_shares.png", "class_shares.pdf"]
     later = frames["predictions"].replace({"method": {"fixmatch": "fixmatch_second"}})
-    monkeypatch.setattr(style, "save", lambda figure, name, walk, command: [name])  # saving takes long
+    # saving takes long
+    monkeypatch.setattr(style, "save", lambda figure, name, walk, command: [name])
     late = draw_all.draw_all({"predictions": later, "provenance": frames["provenance"]}, "late")
     assert late == ["confusion", "confusion_second", "reliability", "reliability_second"]
 

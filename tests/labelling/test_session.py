@@ -1,4 +1,5 @@
-"""Grading by hand: no grade is lost, whatever happens; the right pictures come; agreement against slow loops."""
+"""Grading by hand: no grade is lost, whatever happens; the right pictures come; agreement against
+slow loops."""
 
 from __future__ import annotations
 
@@ -19,7 +20,13 @@ from riqa_lib.seeding import rng
 
 
 def row(picture: str, grade: object, who: str = "ann", seconds: object = 1.5) -> dict:
-    return {"id": picture, "grade": grade, "labeller": who, "seconds": seconds, "when": "2026-01-01T00:00:00+00:00"}
+    return {
+        "id": picture,
+        "grade": grade,
+        "labeller": who,
+        "seconds": seconds,
+        "when": "2026-01-01T00:00:00+00:00",
+    }
 
 
 def read_pairs(file) -> dict:
@@ -30,7 +37,14 @@ def read_pairs(file) -> dict:
 # ---------------------------------------------------------------- the file
 def test_the_last_line_of_a_picture_and_labeller_counts(tmp_path):
     file = tmp_path / "deep" / "labels.csv"
-    for one in (row("a", 0), row("b,c", 4), row("a", 3), row("a", 1, "bob"), row("d", 2), row("d", "")):
+    for one in (
+        row("a", 0),
+        row("b,c", 4),
+        row("a", 3),
+        row("a", 1, "bob"),
+        row("d", 2),
+        row("d", ""),
+    ):
         hand_labels.append(file, one)
     assert file.read_text().splitlines()[0] == "id,grade,labeller,seconds,when"
     assert len(file.read_text().splitlines()) == 7  # nothing is deleted
@@ -58,7 +72,9 @@ def test_a_torn_last_line_costs_that_line_only(tmp_path):
     assert (tmp_path / "labels.csv.torn").read_bytes().startswith(b"p2-long")
 
 
-@pytest.mark.parametrize("torn", ["b\u00fc".encode()[:2], b"p9,4", b"p9,4,ann,1.", b"p9,4,ann,1.5,2026-", b'"p9'])
+@pytest.mark.parametrize(
+    "torn", ["b\u00fc".encode()[:2], b"p9,4", b"p9,4,ann,1.", b"p9,4,ann,1.5,2026-", b'"p9']
+)
 def test_wherever_a_line_was_cut_off_the_whole_ones_count_for_everyone(tmp_path, torn):
     file = tmp_path / "labels.csv"
     for k in range(3):
@@ -74,7 +90,9 @@ def test_wherever_a_line_was_cut_off_the_whole_ones_count_for_everyone(tmp_path,
 def test_a_file_taken_away_while_waiting_for_the_lock_costs_no_line(tmp_path, monkeypatch):
     file, real = tmp_path / "labels.csv", hand_labels.fcntl.flock
 
-    def slow(handle, how):  # meanwhile another's first line failed and took its file back, and a third one wrote
+    def slow(
+        handle, how
+    ):  # meanwhile another's first line failed and took its file back, and a third one wrote
         monkeypatch.setattr(hand_labels.fcntl, "flock", real)
         file.unlink()
         hand_labels.append(file, row("other", 2, "bob"))
@@ -96,7 +114,10 @@ def test_a_full_disk_loses_no_byte_of_a_torn_line(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        with pytest.warns(UserWarning, match="cut off"), pytest.raises(OSError, match="No space left"):
+        with (
+            pytest.warns(UserWarning, match="cut off"),
+            pytest.raises(OSError, match="No space left"),
+        ):
             hand_labels.append(file, row("b", 2))
     assert (file.read_bytes(), (tmp_path / "labels.csv.torn").read_bytes()) == (whole, b"torn\n")
 
@@ -134,12 +155,16 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch, call, befo
 
 def test_two_processes_lose_nothing(tmp_path):
     file = tmp_path / "labels.csv"
-    code = ("import os, sys; from riqa_lib.datasets import hand_labels as h\n"
-            "open(sys.argv[1] + sys.argv[2], 'w').close()\n"
-            "while not all(os.path.exists(sys.argv[1] + w) for w in ('ann', 'bob')): pass\n"
-            "for k in range(40): h.append(sys.argv[1], {'id': f'p{k}', 'grade': k % 5, 'labeller': sys.argv[2],"
-            " 'seconds': 1, 'when': 'now'})")  # fmt: skip
-    runs = [subprocess.Popen([sys.executable, "-c", code, str(file), who]) for who in ("ann", "bob")]
+    code = (
+        "import os, sys; from riqa_lib.datasets import hand_labels as h\n"
+        "open(sys.argv[1] + sys.argv[2], 'w').close()\n"
+        "while not all(os.path.exists(sys.argv[1] + w) for w in ('ann', 'bob')): pass\n"
+        "for k in range(40): h.append(sys.argv[1], {'id': f'p{k}', 'grade': k % 5, 'labeller': sys.argv[2],"
+        " 'seconds': 1, 'when': 'now'})"
+    )
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code, str(file), who]) for who in ("ann", "bob")
+    ]
     assert [r.wait() for r in runs] == [0, 0]
     assert len(file.read_text().splitlines()) == 81
     assert read_pairs(file) == {(f"p{k}", who): k % 5 for k in range(40) for who in ("ann", "bob")}
@@ -147,14 +172,27 @@ def test_two_processes_lose_nothing(tmp_path):
 
 def test_bad_lines_are_named_by_row_all_at_once(tmp_path):
     file = tmp_path / "labels.csv"
-    wrong = ["a,5,ann,1,x", "b,good,ann,1,x", "c,1,ann,soon,x", ",1,ann,1,x", "e,1,,1,x", "f,1,ann,1"]
+    wrong = [
+        "a,5,ann,1,x",
+        "b,good,ann,1,x",
+        "c,1,ann,soon,x",
+        ",1,ann,1,x",
+        "e,1,,1,x",
+        "f,1,ann,1",
+    ]
     lines = ["id,grade,labeller,seconds,when", *wrong]
     file.write_text("\n".join(lines) + "\n")
     with pytest.raises(FolderError) as error:
         hand_labels.read(file)
     kinds = {(p.kind, p.row) for p in error.value.problems}
-    assert kinds == {("not a grade", 2), ("not a grade", 3), ("not a time", 4), ("nameless", 5), ("nameless", 6),
-                     ("wrong number of cells", 7)}  # fmt: skip
+    assert kinds == {
+        ("not a grade", 2),
+        ("not a grade", 3),
+        ("not a time", 4),
+        ("nameless", 5),
+        ("nameless", 6),
+        ("wrong number of cells", 7),
+    }
     file.write_text("name,score\na,1\n")
     with pytest.raises(FolderError, match="missing column"):
         hand_labels.read(file)
@@ -163,7 +201,9 @@ def test_bad_lines_are_named_by_row_all_at_once(tmp_path):
 def test_another_file_is_never_written_to(tmp_path):
     file = tmp_path / "scores.csv"
     file.write_text("name,score\na,1\n")
-    with pytest.raises(ValueError, match="row 1: expected id,grade,labeller,seconds,when; it is left as it was"):
+    with pytest.raises(
+        ValueError, match="row 1: expected id,grade,labeller,seconds,when; it is left as it was"
+    ):
         hand_labels.append(file, row("a", 1))
     assert file.read_text() == "name,score\na,1\n"
 
@@ -179,7 +219,15 @@ def test_values_that_cannot_be_stored(tmp_path, wrong):
 
 def test_koka10k_reads_the_file_as_the_tool_means_it(tmp_path):
     file = tmp_path / "extra.csv"
-    for one in (row("a", 0), row("a", 4), row("b", 3), row("b", ""), row("c", 1), row("c", 2, "bob"), row("c", 2, "cy")):
+    for one in (
+        row("a", 0),
+        row("a", 4),
+        row("b", 3),
+        row("b", ""),
+        row("c", 1),
+        row("c", 2, "bob"),
+        row("c", 2, "cy"),
+    ):
         hand_labels.append(file, one)
     labels, _ = koka10k.hand_labels(file, {"a", "b", "c"})
     assert labels.to_dict() == {"a": 4, "c": 2}
@@ -188,7 +236,9 @@ def test_koka10k_reads_the_file_as_the_tool_means_it(tmp_path):
 # ---------------------------------------------------------------- which pictures
 def predictions(n: int) -> pd.DataFrame:
     p = rng("candidates", "test").dirichlet([1.0] * 5, n)
-    return pd.DataFrame({"id": [f"p{k:03d}" for k in range(n)]}).assign(**{f"p{k}": p[:, k] for k in range(5)})
+    return pd.DataFrame({"id": [f"p{k:03d}" for k in range(n)]}).assign(
+        **{f"p{k}": p[:, k] for k in range(5)}
+    )
 
 
 def test_candidates_are_the_ends_in_a_mixed_order():
@@ -239,7 +289,10 @@ def test_a_session_stores_each_grade_skips_takes_back_and_goes_on(tmp_path):
     for grade in (1, 2):
         again.grade(grade)
     assert (again.current(), again.progress) == (None, (3, 3))
-    assert Session(["a", "b", "c"], file, "bob").progress == (0, 3)  # another's grades are not one's own
+    assert Session(["a", "b", "c"], file, "bob").progress == (
+        0,
+        3,
+    )  # another's grades are not one's own
     with pytest.raises(ValueError, match="all pictures are graded"):
         again.grade(1)
     assert [again.undo() for _ in range(4)] == ["c", "b", "a", None]
@@ -301,7 +354,9 @@ def test_agreement_against_a_slow_loop():
     g = rng("agreement")
     one = g.integers(0, 5, 60)
     two = np.clip(one + g.integers(-1, 2, 60), 0, 4)
-    lines = [row(f"p{k}", int(v)) for k, v in enumerate(one)] + [row(f"p{k}", int(v), "bob") for k, v in enumerate(two[:50])]
+    lines = [row(f"p{k}", int(v)) for k, v in enumerate(one)] + [
+        row(f"p{k}", int(v), "bob") for k, v in enumerate(two[:50])
+    ]
     labels = pd.DataFrame(lines)
     found = agreement(labels, resamples=200).iloc[0]
     pairs = list(zip(one[:50], two[:50], strict=True))

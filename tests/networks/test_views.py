@@ -11,7 +11,9 @@ from riqa_lib.networks import views
 
 
 def pixels(n=6, size=20, seed=0):
-    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (n, size, size + 4, 3), np.uint8))
+    return torch.from_numpy(
+        np.random.default_rng(seed).integers(0, 256, (n, size, size + 4, 3), np.uint8)
+    )
 
 
 def generator(seed=0):
@@ -27,8 +29,12 @@ def test_crops_are_pieces_of_their_pictures_turned_and_mirrored():
         found = []
         for t, left in np.ndindex(12, 16):
             piece = store[row, t : t + 9, left : left + 9].numpy()
-            found += [(t, left, k, m) for k in range(4) for m in (0, 1)
-                      if np.array_equal(picture, np.rot90(piece[:, ::-1] if m else piece, k))]  # fmt: skip
+            found += [
+                (t, left, k, m)
+                for k in range(4)
+                for m in (0, 1)
+                if np.array_equal(picture, np.rot90(piece[:, ::-1] if m else piece, k))
+            ]
         assert len(found) == 1
         seen.add(found[0])
     assert len({s[2] for s in seen}) == 4
@@ -47,7 +53,9 @@ def test_weak_views_neither_turn_nor_change_pixels():
 
 def test_the_same_state_gives_the_same_view_and_another_another():
     for policy in views.STRONG.values():
-        a, b, c = (views.make(pixels(), torch.arange(6), 16, policy, 4, generator(s)) for s in (1, 1, 2))
+        a, b, c = (
+            views.make(pixels(), torch.arange(6), 16, policy, 4, generator(s)) for s in (1, 1, 2)
+        )
         assert torch.equal(a.images, b.images)
         assert not torch.equal(a.images, c.images)
         if a.keep is not None:
@@ -57,9 +65,15 @@ def test_the_same_state_gives_the_same_view_and_another_another():
 def test_jitter_is_the_formula_picture_by_picture():
     policy = views.Policy(gain=0.3, contrast=0.4, saturation=0.5, offset=0.1)
     x = torch.rand(5, 3, 7, 6, generator=generator(3))
-    out = views.jitter(((x - views.MEAN) / views.SD).contiguous(memory_format=torch.channels_last), policy, generator(4))
+    out = views.jitter(
+        ((x - views.MEAN) / views.SD).contiguous(memory_format=torch.channels_last),
+        policy,
+        generator(4),
+    )
     g = generator(4)
-    draw = [1 + w * (2 * torch.rand(5, 1, 1, generator=g) - 1) for w in (0.3, 0.1, 0.4, 0.5)]  # gain, offset, contrast, saturation
+    draw = [
+        1 + w * (2 * torch.rand(5, 1, 1, generator=g) - 1) for w in (0.3, 0.1, 0.4, 0.5)
+    ]  # gain, offset, contrast, saturation
     for i in range(5):
         gain, offset, contrast, saturation = (float(d[i]) for d in draw)
         y = x[i].double() * gain + (offset - 1)
@@ -70,7 +84,8 @@ def test_jitter_is_the_formula_picture_by_picture():
 
 
 def test_the_quality_policy_stays_below_what_one_notices():
-    """Mean change of a pixel within 8 grey levels of the same crop, and no blanked pixels: tokens are blanked instead."""
+    """Mean change of a pixel within 8 grey levels of the same crop, and no blanked pixels: tokens
+    are blanked instead."""
     store, policy = pixels(size=32), views.STRONG["quality"]
     from dataclasses import replace
 
@@ -79,7 +94,14 @@ def test_the_quality_policy_stays_below_what_one_notices():
     b = views.make(store, torch.arange(6), 32, plain, 16, generator(1))
     change = (a.images - b.images).abs() * views.SD * 255
     assert 0.5 < change.mean() < 8
-    assert 0.1 < 1 - views.make(store, torch.zeros(200, dtype=torch.long), 8, policy, 16, generator()).keep.mean() < 0.5
+    assert (
+        0.1
+        < 1
+        - views.make(
+            store, torch.zeros(200, dtype=torch.long), 8, policy, 16, generator()
+        ).keep.mean()
+        < 0.5
+    )
 
 
 def picture(seed=0):
@@ -103,7 +125,8 @@ SLOW = {
 
 @pytest.mark.parametrize("name", SLOW)
 def test_operations_agree_with_pillow(name):
-    """Pillow works on bytes and rounds in between, so up to 2 grey levels apart (6 for equalise's other rounding)."""
+    """Pillow works on bytes and rounds in between, so up to 2 grey levels apart (6 for equalise's
+    other rounding)."""
     u = torch.tensor([0.1, 0.63, 0.9])
     originals = [picture(s) for s in range(3)]
     x = torch.from_numpy(np.stack(originals)).permute(0, 3, 1, 2).float() / 255
@@ -115,7 +138,8 @@ def test_operations_agree_with_pillow(name):
 
 @pytest.mark.parametrize("name", ["rotate", "shear_x", "shear_y", "move_x", "move_y"])
 def test_geometry_moves_what_it_says(name):
-    """Parameters 0.5 leave the picture; others move it, with black coming in, and the middle stays near the middle."""
+    """Parameters 0.5 leave the picture; others move it, with black coming in, and the middle stays
+    near the middle."""
     x = torch.ones(2, 3, 21, 21)
     x[:, :, 10, 10] = 0.25
     still = views.OPERATIONS[name](x, torch.tensor([0.5, 0.5]))
@@ -123,7 +147,9 @@ def test_geometry_moves_what_it_says(name):
     moved = views.OPERATIONS[name](x, torch.tensor([0.0, 1.0]))
     assert (moved == 0).any()
     where = [(m[0] == 0.25).nonzero()[0].tolist() for m in moved]
-    shift = {"move_x": [[10, 16], [10, 4]], "move_y": [[16, 10], [4, 10]]}.get(name, [[10, 10], [10, 10]])
+    shift = {"move_x": [[10, 16], [10, 4]], "move_y": [[16, 10], [4, 10]]}.get(
+        name, [[10, 10], [10, 10]]
+    )
     assert where == shift
 
 
@@ -144,7 +170,7 @@ def test_randaugment_draws_each_operation_for_its_own_pictures():
 def test_cutout_is_one_grey_square_of_at_most_half_the_width():
     x = torch.ones(300, 3, 20, 20)
     out = views.cutout(x, generator())
-    hole = (out[:, 0] != 1)
+    hole = out[:, 0] != 1
     rows, columns = hole.any(dim=2).sum(dim=1), hole.any(dim=1).sum(dim=1)
     assert torch.equal(rows * columns, hole.sum(dim=(1, 2)))  # rectangles
     assert rows.max() in (10, 11)

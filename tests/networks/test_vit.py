@@ -28,7 +28,11 @@ def test_logits_are_the_head_of_the_feature(config):
 @pytest.mark.parametrize("arch", ["", "vit_tiny_patch16_224"])
 def test_a_blanked_token_hides_its_pixels(arch):
     torch.manual_seed(0)
-    net = ViT(ViTConfig(arch=arch, width=16, depth=2, heads=2, patch=16, stem="patch", weights="none"), 32, 5).eval()
+    net = ViT(
+        ViTConfig(arch=arch, width=16, depth=2, heads=2, patch=16, stem="patch", weights="none"),
+        32,
+        5,
+    ).eval()
     x = torch.randn(1, 3, 32, 32)
     keep = torch.tensor([[1.0, 0.0, 1.0, 1.0]])  # the second patch: top right
     other = x.clone()

@@ -1,4 +1,5 @@
-"""The real notebooks: the whole plan at smoke size, one of each kind by plain papermill too, missing inputs named."""
+"""The real notebooks: the whole plan at smoke size, one of each kind by plain papermill too,
+missing inputs named."""
 
 from __future__ import annotations
 
@@ -24,11 +25,22 @@ def environment(home: Path) -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k != "RIQA_JOURNAL"} | {"RIQA_HOME": str(home)}
 
 
-def papermill(notebook: str, home: Path, where: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+def papermill(
+    notebook: str, home: Path, where: Path, **parameters: object
+) -> subprocess.CompletedProcess[str]:
     """Plain papermill, as a user types it, from folder `where`."""
     given = [a for k, v in parameters.items() for a in ("-p", k, str(v))]
-    command = [sys.executable, "-m", "papermill", str(ROOT / "notebooks" / f"{notebook}.ipynb"), "out.ipynb", *given]
-    return subprocess.run(command, cwd=where, env=environment(home), capture_output=True, text=True, timeout=300)
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(ROOT / "notebooks" / f"{notebook}.ipynb"),
+        "out.ipynb",
+        *given,
+    ]
+    return subprocess.run(
+        command, cwd=where, env=environment(home), capture_output=True, text=True, timeout=300
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +48,9 @@ def walk(tmp_path_factory) -> Path:
     """One run of the whole plan through run_all.py, from another folder, with the site."""
     home = tmp_path_factory.mktemp("home")
     command = [sys.executable, str(ROOT / "run_all.py"), "--profile", "smoke", "--site"]
-    done = subprocess.run(command, cwd=home, env=environment(home), capture_output=True, text=True, timeout=500)
+    done = subprocess.run(
+        command, cwd=home, env=environment(home), capture_output=True, text=True, timeout=500
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return home
 
@@ -49,7 +63,15 @@ def test_the_whole_plan_leaves_tables_figures_and_a_site(walk):
     both = {f"{m}{stage}" for m in photographs.METHODS for stage in ("", photographs.SECOND)}
     assert set(table["method"]) == {*names.UNTRAINED, *once, *both}
     assert (table["data"] == "simulated").all()
-    for name in ("01_grades", "01_class_shares", "04_views", "11_table2", "10_stages-seed0", "13_space", "16_multi_v_single"):
+    for name in (
+        "01_grades",
+        "01_class_shares",
+        "04_views",
+        "11_table2",
+        "10_stages-seed0",
+        "13_space",
+        "16_multi_v_single",
+    ):
         assert (walk / "figures" / "smoke" / f"{name}.png").stat().st_size > 5000
         assert (walk / "figures" / "smoke" / f"{name}.pdf").exists()
     pages = {p.stem: p.read_text(encoding="utf-8") for p in (results / "site").glob("*.html")}
@@ -67,15 +89,21 @@ def test_the_whole_plan_leaves_tables_figures_and_a_site(walk):
 @pytest.mark.walk
 def test_a_second_run_does_nothing(walk):
     command = [sys.executable, str(ROOT / "run_all.py"), "--profile", "smoke", "--site"]
-    again = subprocess.run(command, cwd=walk, env=environment(walk), capture_output=True, text=True, timeout=100)
+    again = subprocess.run(
+        command, cwd=walk, env=environment(walk), capture_output=True, text=True, timeout=100
+    )
     assert again.returncode == 0
     assert "cell " not in again.stdout
 
 
 @pytest.mark.walk
-@pytest.mark.parametrize("notebook", ["00_start_here", "05_simmatch", "11_table2", "17_expert_agreement", "tools/label_pictures"])
+@pytest.mark.parametrize(
+    "notebook",
+    ["00_start_here", "05_simmatch", "11_table2", "17_expert_agreement", "tools/label_pictures"],
+)
 def test_each_kind_runs_by_itself_after_the_ones_it_names(walk, notebook, tmp_path):
-    """By plain papermill, from another folder; a training notebook with another seed, as in the README. The plan above runs all."""
+    """By plain papermill, from another folder; a training notebook with another seed, as in the
+    README. The plan above runs all."""
     code = (ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8")
     seed = {"SEED": 1} if "SEED = 0" in code else {}
     profile = {"PROFILE": "smoke"} if "PROFILE = " in code else {}

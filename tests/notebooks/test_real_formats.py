@@ -1,4 +1,5 @@
-"""Profile `paper` through the notebooks themselves, on tiny trees in the real formats: what a run on the real files would do."""
+"""Profile `paper` through the notebooks themselves, on tiny trees in the real formats: what a run
+on the real files would do."""
 
 from __future__ import annotations
 
@@ -15,7 +16,11 @@ from fundus_trees import make_deepdrid, make_eyeq, make_eyeq_d, make_mshf
 from photo_trees import make_koka10k
 
 ROOT = REPOSITORY
-STEPS = ("03_vit_supervised", "16_significance", "18_explain_and_advise")  # and the four that these need
+STEPS = (
+    "03_vit_supervised",
+    "16_significance",
+    "18_explain_and_advise",
+)  # and the four that these need
 SMALL = {
     "data.size": 32, "data.crop": 32, "model.arch": "", "model.width": 16, "model.depth": 1, "model.weights": "none",
     "train.steps": 4, "train.batch": 8, "train.mu": 1, "train.evaluations": 2,
@@ -34,18 +39,40 @@ def test_profile_paper_goes_all_the_way_on_the_real_formats(tmp_path):
     make_eyeq_d(data / "eyeq_d", data / "eyeq", n=6, pictures=False)
     make_deepdrid(data / "deepdrid", n=2)
     given = [a for key, value in SMALL.items() for a in ("--set", f"{key}={json.dumps(value)}")]
-    command = [sys.executable, str(ROOT / "run_all.py"), "--profile", "paper", "--seeds", "1", "--name", "tiny",
-               "--home", str(tmp_path), *given, "--only", *STEPS]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if k != "RIQA_JOURNAL"} | {"RIQA_DATA": str(data)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400)
+    command = [
+        sys.executable,
+        str(ROOT / "run_all.py"),
+        "--profile",
+        "paper",
+        "--seeds",
+        "1",
+        "--name",
+        "tiny",
+        "--home",
+        str(tmp_path),
+        *given,
+        "--only",
+        *STEPS,
+    ]
+    environment = {k: v for k, v in os.environ.items() if k != "RIQA_JOURNAL"} | {
+        "RIQA_DATA": str(data)
+    }
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = tmp_path / "results" / "tiny"
     table = pd.read_csv(results / "tables" / "significance.csv")
     assert set(table["comparison"]) == {"multi v single", "Student v Teacher"}
     assert (tmp_path / "figures" / "tiny" / "18_maps.png").stat().st_size > 5000
     for notebook in ("01_koka10k", *STEPS):
-        cells = json.loads((results / "executed" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
-        shown = " ".join("".join(o.get("text", "")) + "".join(o.get("data", {}).get("text/plain", ""))
-                         for c in cells for o in c.get("outputs", []))  # fmt: skip
+        cells = json.loads(
+            (results / "executed" / f"{notebook}.ipynb").read_text(encoding="utf-8")
+        )["cells"]
+        shown = " ".join(
+            "".join(o.get("text", "")) + "".join(o.get("data", {}).get("text/plain", ""))
+            for c in cells
+            for o in c.get("outputs", [])
+        )
         assert "(real data)" in shown, notebook
         assert not re.search(r"simulated data\)", shown), notebook

@@ -42,12 +42,23 @@ def photos(tmp_path: Path) -> Path:
 
 
 def frame_of(root: Path, n: int = 200) -> pd.DataFrame:
-    return pd.DataFrame({"id": [str(i) for i in range(n)], "path": [f"{i}.png" for i in range(n)], "source": "",
-                         "group": [str(i) for i in range(n)], "split": "train", "grade": 1, "score": 0.5})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "id": [str(i) for i in range(n)],
+            "path": [f"{i}.png" for i in range(n)],
+            "source": "",
+            "group": [str(i) for i in range(n)],
+            "split": "train",
+            "grade": 1,
+            "score": 0.5,
+        }
+    )
 
 
 def made(root: Path, folder: Path, **changed: object) -> Path:
-    return decode.decode(frame_of(root), root, folder, SIZE, **({"name": "t", "progress": False} | changed))  # type: ignore[arg-type]
+    return decode.decode(
+        frame_of(root), root, folder, SIZE, **({"name": "t", "progress": False} | changed)
+    )  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- one picture
@@ -61,7 +72,9 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path: Path) -> None:
     grey = Image.fromarray(rgb[..., 0])
     assert (saved(tmp_path, Image.fromarray(rgb), "png") == rgb).all()
     assert (saved(tmp_path, grey, "png") == rgb[..., :1]).all()
-    assert (saved(tmp_path, grey.convert("1"), "png") == np.asarray(grey.convert("1").convert("RGB"))).all()
+    assert (
+        saved(tmp_path, grey.convert("1"), "png") == np.asarray(grey.convert("1").convert("RGB"))
+    ).all()
     palette = Image.fromarray(rgb).quantize(16)
     assert (saved(tmp_path, palette, "png") == np.asarray(palette.convert("RGB"))).all()
     flat = Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK")
@@ -86,7 +99,9 @@ def test_see_through_parts_are_white(tmp_path: Path) -> None:
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # shown turned a quarter to the right
-    assert (saved(tmp_path, Image.fromarray(noise(2)), "png", exif=exif) == np.rot90(noise(2), -1)).all()
+    assert (
+        saved(tmp_path, Image.fromarray(noise(2)), "png", exif=exif) == np.rot90(noise(2), -1)
+    ).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 61), (61, 40), (40, 40), (9, 30)])
@@ -96,7 +111,9 @@ def test_fit_scales_the_shorter_side_and_cuts_the_centre(height: int, width: int
     side = min(height, width)
     at = (np.arange(10) + 0.5) * side / 10 - 0.5  # centres of the ten new pixels, in old ones
     rows, columns = at + (height - side) / 2, at + (width - side) / 2
-    expected = np.dstack([2 * rows[:, None] + 0 * columns, 0 * rows[:, None] + 2 * columns, rows[:, None] + columns])
+    expected = np.dstack(
+        [2 * rows[:, None] + 0 * columns, 0 * rows[:, None] + 2 * columns, rows[:, None] + columns]
+    )
     found = fit(Image.fromarray(ramp), 10)
     assert found.shape == (10, 10, 3)
     assert found.dtype == np.uint8
@@ -147,14 +164,29 @@ def test_decode_then_open(photos: Path, tmp_path: Path) -> None:
     for i in (0, 63, 64, 199):
         assert (data.pixels[i] == fit(Image.fromarray(noise(i)), SIZE)).all()
     assert isinstance(data.pixels, np.memmap)
-    assert {k: data.info[k] for k in ("name", "simulated", "size", "classes", "settings", "pictures")} == {
-        "name": "t", "simulated": True, "size": SIZE, "classes": 5, "settings": {"a": 1}, "pictures": 200}  # fmt: skip
-    assert sorted(p.name for p in (tmp_path / "d").iterdir()) == [".lock", "dataset.json", "frame.csv", "pixels.npy"]
+    assert {
+        k: data.info[k] for k in ("name", "simulated", "size", "classes", "settings", "pictures")
+    } == {
+        "name": "t",
+        "simulated": True,
+        "size": SIZE,
+        "classes": 5,
+        "settings": {"a": 1},
+        "pictures": 200,
+    }
+    assert sorted(p.name for p in (tmp_path / "d").iterdir()) == [
+        ".lock",
+        "dataset.json",
+        "frame.csv",
+        "pixels.npy",
+    ]
     threads = made(photos, tmp_path / "e", processes=3)
     assert (threads / "pixels.npy").read_bytes() == (tmp_path / "d" / "pixels.npy").read_bytes()
 
 
-def test_the_same_again_decodes_nothing(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_again_decodes_nothing(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made(photos, tmp_path / "d")
     before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "d").glob("[!.]*")}
     monkeypatch.setattr(decode, "fit", lambda *_: pytest.fail("decoded again"))
@@ -176,17 +208,25 @@ def test_changed_files_or_another_size_are_decoded_again(photos: Path, tmp_path:
     assert open_dataset(tmp_path / "d").pixels.shape == (200, 7, 7, 3)
 
 
-def test_all_unreadable_pictures_are_named_and_nothing_is_left(photos: Path, tmp_path: Path) -> None:
+def test_all_unreadable_pictures_are_named_and_nothing_is_left(
+    photos: Path, tmp_path: Path
+) -> None:
     (photos / "3.png").write_bytes(b"")
     (photos / "150.png").write_bytes((photos / "150.png").read_bytes()[:200])
     (photos / "199.png").write_text("hello")
     with pytest.raises(FolderError) as caught:
         made(photos, tmp_path / "d")
     text = str(caught.value)
-    assert "unreadable picture (3): row 5: 3: not a picture; row 152: 150: cannot be decoded" in text
+    assert (
+        "unreadable picture (3): row 5: 3: not a picture; row 152: 150: cannot be decoded" in text
+    )
     assert "row 201: 199: not a picture" in text
     assert [p.name for p in (tmp_path / "d").iterdir()] == [".lock"]
-    assert [p.row for p in check_pictures(frame_of(photos), photos, progress=False)] == [5, 152, 201]
+    assert [p.row for p in check_pictures(frame_of(photos), photos, progress=False)] == [
+        5,
+        152,
+        201,
+    ]
     (photos / "7.png").unlink()
     with pytest.raises(FolderError, match=r"missing file \(1\): row 9: 7: 7.png"):
         made(photos, tmp_path / "d")
@@ -227,7 +267,11 @@ def test_killed_and_started_again_gives_the_same_bytes(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, folder = made(photos, tmp_path / "whole"), tmp_path / "killed"
-    code = SLOW.format(tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")], root=str(photos), folder=str(folder))
+    code = SLOW.format(
+        tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")],
+        root=str(photos),
+        folder=str(folder),
+    )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT)
     each, deadline = SIZE * SIZE * 3, time.monotonic() + 60
     while sum(p.stat().st_size for p in folder.glob(".pixels-*.part")) < 30 * each:
@@ -242,31 +286,46 @@ def test_killed_and_started_again_gives_the_same_bytes(
     with open(part, "ab") as f:  # a block written in part
         f.write(b"\x07" * (each // 2))
     calls: list[int] = []
-    monkeypatch.setattr(decode, "fit", lambda image, size, fit=fit: (calls.append(1), fit(image, size))[1])
+    monkeypatch.setattr(
+        decode, "fit", lambda image, size, fit=fit: (calls.append(1), fit(image, size))[1]
+    )
     made(photos, folder)
     assert len(calls) <= 170, "it began again from the start"
     for name in ("pixels.npy", "frame.csv", "dataset.json"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_a_full_disk_is_noticed_before_work(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_noticed_before_work(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: type("S", (), {"f_bavail": 1, "f_frsize": 4096}))
     monkeypatch.setattr(decode, "fit", lambda *_: pytest.fail("began to decode"))
     with pytest.raises(OSError, match="needs 1 MiB, only 0 MiB are free"):
         made(photos, tmp_path / "d")
 
 
-def test_a_disk_that_fills_up_leaves_no_pixels_and_can_be_resumed(photos: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_leaves_no_pixels_and_can_be_resumed(
+    photos: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "d"
-    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000))\n" + SLOW.format(
-        tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")], root=str(photos), folder=str(folder)
-    ).replace("0.02", "0")
-    out = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40000, 40000))\n"
+        + SLOW.format(
+            tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")],
+            root=str(photos),
+            folder=str(folder),
+        ).replace("0.02", "0")
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=False
+    )
     assert "File too large" in out.stderr
     assert not (folder / "pixels.npy").exists()
     assert not (folder / "dataset.json").exists()
     made(photos, folder)
-    assert (folder / "pixels.npy").read_bytes() == (made(photos, tmp_path / "e") / "pixels.npy").read_bytes()
+    assert (folder / "pixels.npy").read_bytes() == (
+        made(photos, tmp_path / "e") / "pixels.npy"
+    ).read_bytes()
 
 
 def test_two_at_once_write_one_whole_data_folder(photos: Path, tmp_path: Path) -> None:
@@ -284,7 +343,9 @@ def test_two_at_once_write_one_whole_data_folder(photos: Path, tmp_path: Path) -
     for thread in threads:
         thread.join()
     assert not errors
-    assert (tmp_path / "d" / "pixels.npy").read_bytes() == (made(photos, tmp_path / "e") / "pixels.npy").read_bytes()
+    assert (tmp_path / "d" / "pixels.npy").read_bytes() == (
+        made(photos, tmp_path / "e") / "pixels.npy"
+    ).read_bytes()
 
 
 def test_write_dataset_refuses_other_shapes_and_lengths(photos: Path, tmp_path: Path) -> None:
@@ -295,19 +356,34 @@ def test_write_dataset_refuses_other_shapes_and_lengths(photos: Path, tmp_path: 
         (np.zeros((199, SIZE, SIZE, 3), np.uint8), "199 were made, expected 200"),
     ):
         with pytest.raises(ValueError, match=message):
-            write_dataset(tmp_path / "d", frame_of(photos), SIZE, lambda _, b=block: [b], key="k", info=info,  # type: ignore[misc]
-                          progress=False)  # fmt: skip
+            write_dataset(
+                tmp_path / "d",
+                frame_of(photos),
+                SIZE,
+                lambda _, b=block: [b],
+                key="k",
+                info=info,  # type: ignore[misc]
+                progress=False,
+            )
         assert [p.name for p in (tmp_path / "d").iterdir()] == [".lock"]
 
 
 def test_open_dataset_names_what_does_not_fit(photos: Path, tmp_path: Path) -> None:
     folder = made(photos, tmp_path / "d")
     whole = {p: p.read_bytes() for p in folder.glob("[!.]*")}
-    pixel_file, frame_file, info_file = folder / "pixels.npy", folder / "frame.csv", folder / "dataset.json"
+    pixel_file, frame_file, info_file = (
+        folder / "pixels.npy",
+        folder / "frame.csv",
+        folder / "dataset.json",
+    )
     for file, content, message in (
         (pixel_file, whole[pixel_file][:-1], r"pixels\.npy: damaged"),
         (pixel_file, b"", r"pixels\.npy: damaged"),
-        (frame_file, whole[frame_file].rsplit(b"\n", 2)[0], r"pixels\.npy: uint8 \(200, 12, 12, 3\), but .*\(199, "),
+        (
+            frame_file,
+            whole[frame_file].rsplit(b"\n", 2)[0],
+            r"pixels\.npy: uint8 \(200, 12, 12, 3\), but .*\(199, ",
+        ),
         (frame_file, whole[frame_file].replace(b"grade", b"label"), r"frame\.csv: no column grade"),
         (info_file, b"{", r"dataset\.json: not a JSON file"),
         (info_file, b"{}", r"dataset\.json: name, simulated, size, classes missing"),
@@ -327,7 +403,9 @@ def test_open_dataset_names_what_does_not_fit(photos: Path, tmp_path: Path) -> N
 # ---------------------------------------------------------------- your own pictures
 def test_import_folder(photos: Path, tmp_path: Path) -> None:
     table = tmp_path / "scores.csv"
-    data = open_dataset(import_folder(photos, table, tmp_path / "d", SIZE, name="mine", progress=False, **DECLARED))
+    data = open_dataset(
+        import_folder(photos, table, tmp_path / "d", SIZE, name="mine", progress=False, **DECLARED)
+    )
     assert data.frame["grade"].tolist() == [i % 100 // 20 for i in range(200)]
     assert data.info["settings"] == DECLARED
     assert data.info["simulated"] is False
@@ -341,8 +419,12 @@ def test_import_folder_reports_table_and_pictures_together(photos: Path, tmp_pat
     table.write_text(table.read_text().replace("7.png,7\n", "7.png,700\n", 1))
     with pytest.raises(FolderError) as caught:
         import_folder(photos, table, tmp_path / "d", SIZE, name="mine", progress=False, **DECLARED)
-    for line in ("3 problem(s)", "missing file (1): row 6: 4.png", "mos out of range (1): row 9: 7.png: 700",
-                 "unreadable picture (1): row 5: 3.png: not a picture"):  # fmt: skip
+    for line in (
+        "3 problem(s)",
+        "missing file (1): row 6: 4.png",
+        "mos out of range (1): row 9: 7.png: 700",
+        "unreadable picture (1): row 5: 3.png: not a picture",
+    ):
         assert line in str(caught.value)
     assert not (tmp_path / "d").exists()
     with pytest.raises(TypeError, match="scroe"):
@@ -355,11 +437,27 @@ def test_real_photographs(tmp_path: Path) -> None:
     table = pd.read_csv(real / "scores.csv").head(60)
     table.to_csv(tmp_path / "scores.csv", index=False)
     with pytest.warns(UserWarning, match="file not in the table \\(9940\\)"):
-        folder = import_folder(real / "images", tmp_path / "scores.csv", tmp_path / "d", 64, name="biq", progress=False,
-                               id="image_name", score="MOS", source="subset", low=0, high=1)  # fmt: skip
+        folder = import_folder(
+            real / "images",
+            tmp_path / "scores.csv",
+            tmp_path / "d",
+            64,
+            name="biq",
+            progress=False,
+            id="image_name",
+            score="MOS",
+            source="subset",
+            low=0,
+            high=1,
+        )
     data = open_dataset(folder)
     assert data.pixels.shape == (60, 64, 64, 3)
     for i, name in enumerate(table["image_name"][:5]):  # against area averages: 192 is 3 x 64
         with Image.open(real / "images" / name) as image:
-            mean = np.asarray(image.convert("RGB")).astype(float).reshape(64, 3, 64, 3, 3).mean(axis=(1, 3))
+            mean = (
+                np.asarray(image.convert("RGB"))
+                .astype(float)
+                .reshape(64, 3, 64, 3, 3)
+                .mean(axis=(1, 3))
+            )
         assert np.abs(data.pixels[i] - mean).mean() < 4

@@ -1,4 +1,5 @@
-"""Field of view, crop and refusal: against the simulated truth, on hard inputs, and on photographs of other things."""
+"""Field of view, crop and refusal: against the simulated truth, on hard inputs, and on photographs
+of other things."""
 
 from __future__ import annotations
 
@@ -13,16 +14,36 @@ from riqa_lib.pictures.field import Field, as_rgb, crop_field, field_errors, fin
 from riqa_lib.sim.fundus_camera import CAUSES, fundus
 from riqa_lib.sim.scenes import scene
 
-OTHERS = ("astronaut", "cat", "coffee", "page", "text", "rocket", "camera", "coins", "moon", "clock", "brick", "grass", "gravel",
-          "hubble_deep_field", "immunohistochemistry", "colorwheel")  # fmt: skip
+OTHERS = (
+    "astronaut",
+    "cat",
+    "coffee",
+    "page",
+    "text",
+    "rocket",
+    "camera",
+    "coins",
+    "moon",
+    "clock",
+    "brick",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "colorwheel",
+)
 
 
-def disc(height: int, width: int, x: float, y: float, radius: float, level: float = 160, dark: float = 2) -> np.ndarray:
+def disc(
+    height: int, width: int, x: float, y: float, radius: float, level: float = 160, dark: float = 2
+) -> np.ndarray:
     """A plain reddish disc on a dark surround."""
     rows, columns = np.mgrid[:height, :width]
     cover = np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1)[..., None]
     noise = np.random.default_rng(0).normal(0, 1.5, (height, width, 3))
-    return np.clip(dark + cover * (np.array([1, 0.55, 0.3]) * level - dark) + noise, 0, 255).astype(np.uint8)
+    return np.clip(dark + cover * (np.array([1, 0.55, 0.3]) * level - dark) + noise, 0, 255).astype(
+        np.uint8
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +82,12 @@ def test_simulated_fundi_are_accepted_even_when_bad(bad_ones):
 
 def test_a_glow_without_a_rim_may_be_one():
     rows, columns = np.mgrid[:96, :96]
-    glow = np.exp(-((rows - 47) ** 2 + (columns - 50) ** 2) / 500)[..., None] * np.array([150, 80, 40])
-    glow = np.clip(glow + np.random.default_rng(0).normal(2, 1, glow.shape), 0, 255).astype(np.uint8)
+    glow = np.exp(-((rows - 47) ** 2 + (columns - 50) ** 2) / 500)[..., None] * np.array(
+        [150, 80, 40]
+    )
+    glow = np.clip(glow + np.random.default_rng(0).normal(2, 1, glow.shape), 0, 255).astype(
+        np.uint8
+    )
     assert find_field(glow).confidence < 0.12
     assert is_fundus(glow) == (True, "")
     assert not is_fundus(glow[..., ::-1])[0]
@@ -94,8 +119,10 @@ def test_what_holds_no_fundus_is_refused(picture):
 
 # ---------------------------------------------------------------- hard inputs
 @pytest.mark.parametrize(("height", "width", "x", "y", "radius"), [
-    (100, 100, 49.5, 49.5, 44), (32, 32, 15.2, 15.8, 13.5), (140, 90, 44, 70, 40), (120, 200, 61, 60, 52),  # off-centre, portrait
-    (90, 120, 59.5, 44.5, 55), (100, 100, 49.5, 49.5, 53),  # cut off above and below; cropped to less than the circle
+    # off-centre, portrait
+    (100, 100, 49.5, 49.5, 44), (32, 32, 15.2, 15.8, 13.5), (140, 90, 44, 70, 40), (120, 200, 61, 60, 52),
+    # cut off above and below; cropped to less than the circle
+    (90, 120, 59.5, 44.5, 55), (100, 100, 49.5, 49.5, 53),
 ])  # fmt: skip
 def test_plain_discs(height, width, x, y, radius):
     found = find_field(disc(height, width, x, y, radius))
@@ -106,11 +133,16 @@ def test_plain_discs(height, width, x, y, radius):
 
 def test_huge_grey_float_dark_and_bright_ones():
     huge = np.zeros((4000, 3000, 3), np.uint8)
-    huge[500:3500] = np.asarray(Image.fromarray(disc(300, 300, 149.5, 149.5, 130)).resize((3000, 3000)))
+    huge[500:3500] = np.asarray(
+        Image.fromarray(disc(300, 300, 149.5, 149.5, 130)).resize((3000, 3000))
+    )
     found = find_field(huge)
     assert (found.x, found.y, found.radius) == pytest.approx((1499.5, 1999.5, 1300), abs=15)
     one = disc(100, 100, 50, 49, 42)
-    seen_through, washed_out = np.dstack([one, np.full((100, 100), 255, np.uint8)]), np.minimum(one + 90.0, 255).astype(np.uint8)
+    seen_through, washed_out = (
+        np.dstack([one, np.full((100, 100), 255, np.uint8)]),
+        np.minimum(one + 90.0, 255).astype(np.uint8),
+    )
     for made in (one[..., 0], one / 255.0, seen_through, one // 8, washed_out):
         found = find_field(made)
         assert (found.x, found.y, found.radius) == pytest.approx((50, 49, 42), abs=1.2)
@@ -125,8 +157,14 @@ def test_without_a_rim_it_says_so():
     ramp = np.tile(np.linspace(0, 255, 80).astype(np.uint8), (60, 1))
     assert find_field(ramp).whole
     assert find_field(ramp).reason.startswith("no rim")
-    assert find_field(np.zeros((50, 70), np.uint8)) == Field(34.5, 24.5, pytest.approx(np.hypot(35, 25)), 0.0,
-        "uniform: no field of view stands out from the rest", True)  # fmt: skip
+    assert find_field(np.zeros((50, 70), np.uint8)) == Field(
+        34.5,
+        24.5,
+        pytest.approx(np.hypot(35, 25)),
+        0.0,
+        "uniform: no field of view stands out from the rest",
+        True,
+    )
 
 
 @pytest.mark.parametrize(("wrong", "words"), [
@@ -158,7 +196,9 @@ def test_crop_puts_the_circle_in_the_square():
 
 
 def test_crop_pads_what_the_picture_does_not_hold():
-    pixels, mask = crop_field(disc(90, 120, 59.5, 44.5, 55), 110)  # 10 px of the circle are missing above and below
+    pixels, mask = crop_field(
+        disc(90, 120, 59.5, 44.5, 55), 110
+    )  # 10 px of the circle are missing above and below
     assert not pixels[:9].any()
     assert not mask[:9].any()
     assert mask[11:-11, 55].all()
@@ -204,6 +244,8 @@ def test_real_fundus_photographs():
     for file in files:
         picture = np.asarray(Image.open(file))
         found = find_field(picture)
-        assert (found.x, found.y, found.radius) == pytest.approx((869, 912, 826), abs=8)  # one camera, looked at by eye
+        assert (found.x, found.y, found.radius) == pytest.approx(
+            (869, 912, 826), abs=8
+        )  # one camera, looked at by eye
         assert found.confidence > 0.9
         assert is_fundus(picture, found) == (True, "")

@@ -71,29 +71,44 @@ def environment():
     "unused.py": "X = 1\n",
 }
 NOTEBOOKS = {
-    "data": ["from toylib.io import environment, path, put", "print(environment())", "put('results/toy/data.txt', '7')",
-             "put('figures/toy/data.png', 'a picture')"],
-    "train": ["from toylib import figures, model\nfrom toylib.io import environment, meet, path, put",
-              "print(environment())", "meet(f'seed{SEED}', f'seed{1 - SEED}')",
-              "run = f'results/runs/{SEED}-{SETTINGS.get(\"lr\", 1)}.txt'",
-              "if not path(run).exists():\n    x = int(path('results/toy/data.txt').read_text())\n"
-              "    put(run, str(model.fit(x, SEED)))",
-              "put(f'results/toy/tables/{SEED}.csv', f'seed,result\\n{SEED},{path(run).read_text()}\\n')"],
-    "table": ["from toylib.io import path, put",
-              "a, b = (path(f'results/toy/tables/{s}.csv').read_text() for s in (0, 1))",
-              "put('results/toy/tables/all.csv', a + b.splitlines()[1] + '\\n')"],
-}  # fmt: skip
+    "data": [
+        "from toylib.io import environment, path, put",
+        "print(environment())",
+        "put('results/toy/data.txt', '7')",
+        "put('figures/toy/data.png', 'a picture')",
+    ],
+    "train": [
+        "from toylib import figures, model\nfrom toylib.io import environment, meet, path, put",
+        "print(environment())",
+        "meet(f'seed{SEED}', f'seed{1 - SEED}')",
+        "run = f'results/runs/{SEED}-{SETTINGS.get(\"lr\", 1)}.txt'",
+        "if not path(run).exists():\n    x = int(path('results/toy/data.txt').read_text())\n"
+        "    put(run, str(model.fit(x, SEED)))",
+        "put(f'results/toy/tables/{SEED}.csv', f'seed,result\\n{SEED},{path(run).read_text()}\\n')",
+    ],
+    "table": [
+        "from toylib.io import path, put",
+        "a, b = (path(f'results/toy/tables/{s}.csv').read_text() for s in (0, 1))",
+        "put('results/toy/tables/all.csv', a + b.splitlines()[1] + '\\n')",
+    ],
+}
 
 
 def notebook(file: Path, code: list[str], prose: str = "Prose.") -> None:
     """A notebook: a heading, a parameters cell (SEED, SETTINGS), the code cells."""
     plain = {"metadata": {}, "outputs": [], "execution_count": None}
-    cells: list[dict] = [{"cell_type": "markdown", "metadata": {}, "source": f"# {file.stem}\n\n{prose} $x = 1$"}]
+    cells: list[dict] = [
+        {"cell_type": "markdown", "metadata": {}, "source": f"# {file.stem}\n\n{prose} $x = 1$"}
+    ]
     plain["cell_type"] = "code"
-    cells.append({**plain, "metadata": {"tags": ["parameters"]}, "source": "SEED = 0\nSETTINGS = {}"})
+    cells.append(
+        {**plain, "metadata": {"tags": ["parameters"]}, "source": "SEED = 0\nSETTINGS = {}"}
+    )
     cells += [{**plain, "source": text} for text in code]
     cells = [{"id": f"c{i}", **c} for i, c in enumerate(cells)]
-    file.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    file.write_text(
+        json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
 
 
 def toy(folder: Path, **settings: object) -> Walk:
@@ -104,7 +119,9 @@ def toy(folder: Path, **settings: object) -> Walk:
         (folder / "toylib" / name).write_text(text)
     for name, code in NOTEBOOKS.items():
         notebook(folder / "nb" / f"{name}.ipynb", code)
-    train = Step("train", "train.ipynb", {"SEED": 0, "SETTINGS": settings}, needs=("data",), gpu=True)
+    train = Step(
+        "train", "train.ipynb", {"SEED": 0, "SETTINGS": settings}, needs=("data",), gpu=True
+    )
     again = replace(train, name="train-seed1", parameters={"SEED": 1, "SETTINGS": settings})
     last = Step("table", "table.ipynb", needs=("train", "train-seed1"))
     steps = (Step("data", "data.ipynb"), train, again, last)
@@ -113,8 +130,13 @@ def toy(folder: Path, **settings: object) -> Walk:
 
 def results(walk: Walk) -> dict[str, bytes]:
     """Every output, without executed copies, manifests and logs."""
-    return {p.relative_to(walk.home).as_posix(): p.read_bytes() for p in sorted(walk.home.rglob("*")) if p.is_file()
-            and not {"executed", "steps", "site"} & set(p.parts) and p.name not in ("log.txt", ".lock")}  # fmt: skip
+    return {
+        p.relative_to(walk.home).as_posix(): p.read_bytes()
+        for p in sorted(walk.home.rglob("*"))
+        if p.is_file()
+        and not {"executed", "steps", "site"} & set(p.parts)
+        and p.name not in ("log.txt", ".lock")
+    }
 
 
 def edit(file: Path, old: str, new: str) -> None:
@@ -158,8 +180,12 @@ def mine(walked, tmp_path):
     """A copy of the finished walk that a test may change."""
     folder = walked[0].home.parent
     shutil.copytree(folder, tmp_path / "copy", symlinks=True)
-    return replace(walked[0], home=tmp_path / "copy" / "home", notebooks=tmp_path / "copy" / "nb",
-                   library=tmp_path / "copy" / "toylib")  # fmt: skip
+    return replace(
+        walked[0],
+        home=tmp_path / "copy" / "home",
+        notebooks=tmp_path / "copy" / "nb",
+        library=tmp_path / "copy" / "toylib",
+    )
 
 
 def printed(walk: Walk, step: str) -> str:
@@ -173,9 +199,14 @@ def test_two_notebooks_run_side_by_side_and_all_that_a_walk_leaves_is_there(walk
     assert {r.state for r in records.values()} == {"done"}, records
     assert (walk.home / "results/toy/tables/all.csv").read_text() == "seed,result\n0,14\n1,15\n"
     manifest = walk.manifest("train")
-    assert set(manifest["outputs"]) == {"results/runs/0-1.txt", "results/toy/tables/0.csv",
-                                        "results/toy/executed/train.ipynb"}  # fmt: skip
-    assert {"input results/toy/data.txt", "library toylib.deep", "parameter SEED"} <= set(manifest["components"])
+    assert set(manifest["outputs"]) == {
+        "results/runs/0-1.txt",
+        "results/toy/tables/0.csv",
+        "results/toy/executed/train.ipynb",
+    }
+    assert {"input results/toy/data.txt", "library toylib.deep", "parameter SEED"} <= set(
+        manifest["components"]
+    )
     assert not any("unused" in k or "png" in k for k in manifest["components"])
     log = (walk.folder / "log.txt").read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in log)
@@ -184,7 +215,9 @@ def test_two_notebooks_run_side_by_side_and_all_that_a_walk_leaves_is_there(walk
         assert re.search(r"train +done +\d+ s", text)
     assert not list((walk.folder / "steps").glob("*.journal"))
     assert "outputs" in json.loads((walk.notebooks / "data.ipynb").read_text())["cells"][1]
-    assert not any(c.get("outputs") for c in json.loads((walk.notebooks / "data.ipynb").read_text())["cells"])
+    assert not any(
+        c.get("outputs") for c in json.loads((walk.notebooks / "data.ipynb").read_text())["cells"]
+    )
 
 
 def test_every_step_gets_the_same_threads_and_this_interpreter(walked):
@@ -192,14 +225,18 @@ def test_every_step_gets_the_same_threads_and_this_interpreter(walked):
         words = printed(walked[0], step)
         assert f"python {sys.executable} OMP_NUM_THREADS=1 MKL_NUM_THREADS=1" in words
         assert f"RIQA_HOME={walked[0].home}" in words
-        assert "MALLOC_TRIM_THRESHOLD_=None" in words  # dask's workers have it; training took twice as long with it
+        assert (
+            "MALLOC_TRIM_THRESHOLD_=None" in words
+        )  # dask's workers have it; training took twice as long with it
 
 
 def test_nothing_listens_beyond_this_machine(walked):
     assert walked[2].listening == {"127.0.0.1"}
 
 
-def test_one_worker_on_a_gpu_gives_the_same_bytes_and_steps_see_their_gpu(walked, tmp_path, monkeypatch):
+def test_one_worker_on_a_gpu_gives_the_same_bytes_and_steps_see_their_gpu(
+    walked, tmp_path, monkeypatch
+):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     walk = toy(tmp_path)
     records = run_plan(walk, jobs=1, stream=io.StringIO())
@@ -238,8 +275,16 @@ def elsewhere(
 ) -> tuple[list[str], list[str], float]:
     """Run the plan in a new interpreter: states, heavy modules it imported, seconds."""
     steps = json.dumps([[s.name, s.notebook, s.parameters, s.needs] for s in walk.steps])
-    text = SCRIPT.format(root=str(ROOT), before=before, steps=steps, serial=serial, only=only, home=str(walk.home),
-                         notebooks=str(walk.notebooks), library=str(walk.library))  # fmt: skip
+    text = SCRIPT.format(
+        root=str(ROOT),
+        before=before,
+        steps=steps,
+        serial=serial,
+        only=only,
+        home=str(walk.home),
+        notebooks=str(walk.notebooks),
+        library=str(walk.library),
+    )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return tuple(json.loads(done.stdout.splitlines()[-1]))
@@ -264,8 +309,16 @@ def test_serial_needs_no_dask_and_gives_the_same_bytes(walked, tmp_path):
 
 # ---------------------------------------------------------------- up to date or not
 def test_prose_comments_docstrings_layout_and_other_modules_change_nothing(mine):
-    notebook(mine.notebooks / "train.ipynb", [c + "  # said" for c in NOTEBOOKS["train"]], prose="Other words.")
-    edit(mine.library / "deep.py", '"""Twice."""\n    return 2 * x', '"""Two times."""\n\n    return (2 * x)  # x, x')
+    notebook(
+        mine.notebooks / "train.ipynb",
+        [c + "  # said" for c in NOTEBOOKS["train"]],
+        prose="Other words.",
+    )
+    edit(
+        mine.library / "deep.py",
+        '"""Twice."""\n    return 2 * x',
+        '"""Two times."""\n\n    return (2 * x)  # x, x',
+    )
     edit(mine.library / "unused.py", "X = 1", "X = 2")
     assert why(mine, mine["train"]) == []
     edit(mine.library / "deep.py", "(2 * x)", "(3 * x)")
@@ -296,16 +349,24 @@ def test_why_names_parameters_and_versions_with_both_values(mine, monkeypatch):
     step = replace(mine["train"], parameters={"SEED": 3, "SETTINGS": {}})
     assert why(mine, step) == ["parameter SEED changed: 0 -> 3"]
     monkeypatch.setattr(freshness, "_versions", lambda: {"version numpy": "9.0"})
-    assert any(re.fullmatch(r"version numpy changed: [\d.]+ -> 9.0", w) for w in why(mine, mine["train"]))
+    assert any(
+        re.fullmatch(r"version numpy changed: [\d.]+ -> 9.0", w) for w in why(mine, mine["train"])
+    )
     assert changed({"a": "1"}, {"b": "1"}) == {"a": "a is gone", "b": "b is new"}
 
 
 def test_a_changed_module_runs_what_uses_it_and_removes_what_it_had_stored(mine):
     edit(mine.library / "deep.py", "2 * x", "3 * x")
     records = run_plan(mine, ["train-seed0", "train"], serial=True, stream=io.StringIO())
-    assert {n: r.state for n, r in records.items()} == {"data": "up to date", "train": "done", "train-seed1": "done"}
+    assert {n: r.state for n, r in records.items()} == {
+        "data": "up to date",
+        "train": "done",
+        "train-seed1": "done",
+    }
     assert (mine.home / "results/toy/tables/0.csv").read_text() == "seed,result\n0,21\n"
-    assert {f"input results/toy/tables/{seed}.csv changed" for seed in (0, 1)} <= set(why(mine, mine["table"]))
+    assert {f"input results/toy/tables/{seed}.csv changed" for seed in (0, 1)} <= set(
+        why(mine, mine["table"])
+    )
 
 
 def test_drawing_and_settings_keep_stored_runs_and_the_same_inputs_cut_off_early(mine):
@@ -314,13 +375,23 @@ def test_drawing_and_settings_keep_stored_runs_and_the_same_inputs_cut_off_early
     edit(mine.library / "figures.py", "red", "blue")
     waits = why_all(mine, mine.ordered())["table"]
     assert waits == ["depends on what train writes", "depends on what train-seed1 writes"]
-    states = [r.state for r in run_plan(mine, ["train", "table"], serial=True, stream=io.StringIO()).values()]
+    states = [
+        r.state
+        for r in run_plan(mine, ["train", "table"], serial=True, stream=io.StringIO()).values()
+    ]
     assert states == ["up to date", "done", "done", "up to date"]
     assert run.stat().st_mtime_ns == before
     assert "results/runs/0-1.txt" in mine.manifest("train")["outputs"]
-    other = replace(mine, steps=tuple(replace(s, parameters=s.parameters | {"SETTINGS": {"lr": 2}})
-                                      if s.name == "train" else s for s in mine.steps))  # fmt: skip
-    event = lambda *cell: None  # noqa: E731
+    other = replace(
+        mine,
+        steps=tuple(
+            replace(s, parameters=s.parameters | {"SETTINGS": {"lr": 2}})
+            if s.name == "train"
+            else s
+            for s in mine.steps
+        ),
+    )
+    event = lambda *cell: None
     assert run_step(other, "train", False, [], event).state == "done"
     assert run.stat().st_mtime_ns == before
     assert "results/runs/0-1.txt" not in other.manifest("train")["outputs"]
@@ -336,7 +407,9 @@ def test_force_runs_from_nothing_and_an_altered_run_is_made_again(mine):
     other = mine.home / "results/runs/1-1.txt"
     other.write_text("99")
     os.utime(other, ns=(0, mine.manifest("train-seed1")["stamps"]["results/runs/1-1.txt"][1]))
-    records = run_plan(mine, ["train", "train-seed1"], ["train-seed1"], serial=True, stream=io.StringIO())
+    records = run_plan(
+        mine, ["train", "train-seed1"], ["train-seed1"], serial=True, stream=io.StringIO()
+    )
     assert [r.state for r in records.values()] == ["up to date", "done", "done"]
     assert (run.read_text(), other.read_text()) == ("14", "15")
 
@@ -344,18 +417,37 @@ def test_force_runs_from_nothing_and_an_altered_run_is_made_again(mine):
 # ---------------------------------------------------------------- what goes wrong
 def test_a_failure_names_cell_error_and_copy_skips_what_waits_and_the_rest_goes_on(tmp_path):
     walk = toy(tmp_path)
-    notebook(walk.notebooks / "bad.ipynb", ["x = 1", "raise ValueError('loss is NaN\\nat step 3')", "x = 2"])
-    notebook(walk.notebooks / "dead.ipynb", ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"])
-    steps = (Step("bad", "bad.ipynb", {"SEED": 1}), Step("dead", "dead.ipynb"), Step("data", "data.ipynb"),
-             Step("after", "table.ipynb", needs=("bad",)),
-             Step("last", "table.ipynb", needs=("after", "data")))  # fmt: skip
+    notebook(
+        walk.notebooks / "bad.ipynb",
+        ["x = 1", "raise ValueError('loss is NaN\\nat step 3')", "x = 2"],
+    )
+    notebook(
+        walk.notebooks / "dead.ipynb", ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"]
+    )
+    steps = (
+        Step("bad", "bad.ipynb", {"SEED": 1}),
+        Step("dead", "dead.ipynb"),
+        Step("data", "data.ipynb"),
+        Step("after", "table.ipynb", needs=("bad",)),
+        Step("last", "table.ipynb", needs=("after", "data")),
+    )
     walk, terminal = replace(walk, steps=steps), io.StringIO()
     records = run_plan(walk, serial=True, stream=terminal)
-    assert {n: r.state for n, r in records.items()} == {"bad": "failed", "dead": "failed", "data": "done",
-                                                        "after": "skipped", "last": "skipped"}  # fmt: skip
+    assert {n: r.state for n, r in records.items()} == {
+        "bad": "failed",
+        "dead": "failed",
+        "data": "done",
+        "after": "skipped",
+        "last": "skipped",
+    }
     see = "see results/toy/executed/"
-    assert records["bad"].text == f"cell 4 (In [4]) ValueError: loss is NaN | at step 3; {see}bad.ipynb"
-    assert records["dead"].text == f"cell 4: the kernel died (killed, out of memory?); {see}dead.ipynb"
+    assert (
+        records["bad"].text
+        == f"cell 4 (In [4]) ValueError: loss is NaN | at step 3; {see}bad.ipynb"
+    )
+    assert (
+        records["dead"].text == f"cell 4: the kernel died (killed, out of memory?); {see}dead.ipynb"
+    )
     assert records["after"].text == "waits for bad"
     copy = json.loads(walk.executed("bad").read_text())["cells"]
     assert any(o.get("ename") == "ValueError" for c in copy for o in c.get("outputs", []))
@@ -367,8 +459,13 @@ def test_every_problem_of_a_plan_is_said_before_anything_runs(tmp_path):
     walk = toy(tmp_path)
     notebook(walk.notebooks / "typo.ipynb", ["x = = 1"])
     (walk.notebooks / "half.ipynb").write_text('{"cells": [')
-    steps = (Step("data", "data.ipynb"), Step("train", "train.ipynb", {"SEED": 0, "SEEED": 1, "EPOCHS": 3}),
-             Step("typo", "typo.ipynb"), Step("half", "half.ipynb"), Step("gone", "gone.ipynb"))  # fmt: skip
+    steps = (
+        Step("data", "data.ipynb"),
+        Step("train", "train.ipynb", {"SEED": 0, "SEEED": 1, "EPOCHS": 3}),
+        Step("typo", "typo.ipynb"),
+        Step("half", "half.ipynb"),
+        Step("gone", "gone.ipynb"),
+    )
     with pytest.raises(PlanError) as e:
         run_plan(replace(walk, steps=steps), serial=True)
     said = str(e.value)
@@ -383,8 +480,11 @@ def test_every_problem_of_a_plan_is_said_before_anything_runs(tmp_path):
 def test_an_impossible_plan_or_name_is_an_error(tmp_path):
     a = Step("a", "a.ipynb", needs=("b",))
     circle, twice = (a, replace(a, name="b", needs=("a",))), (replace(a, needs=()),) * 2
-    for steps, words in (((a,), "a needs b, which is no step"), (circle, "in a circle"),
-                         (twice, "two steps are called a")):  # fmt: skip
+    for steps, words in (
+        ((a,), "a needs b, which is no step"),
+        (circle, "in a circle"),
+        (twice, "two steps are called a"),
+    ):
         with pytest.raises(PlanError, match=words):
             Walk(steps, "toy", tmp_path, tmp_path)
     for name in ("../x", "", "reference", "runs", "a b"):
@@ -396,7 +496,9 @@ def test_steps_are_picked_with_or_without_seed_and_an_unknown_one_lists_what_the
     walk = toy(tmp_path)
     assert walk.pick(["train"]) == ["train", "train-seed1"]
     assert walk.pick(["train-seed0", "data.ipynb"]) == ["train", "data"]
-    with pytest.raises(PlanError, match="no step is called trian, tab; there are data, train, train-seed1, table"):
+    with pytest.raises(
+        PlanError, match="no step is called trian, tab; there are data, train, train-seed1, table"
+    ):
         run_plan(walk, ["trian", "tab"])
 
 
@@ -415,8 +517,13 @@ def test_two_runs_at_once_and_wrong_threads_are_errors(tmp_path, monkeypatch):
 def test_without_ipc_kernels_use_loopback(tmp_path, monkeypatch):
     walk = toy(tmp_path)
     monkeypatch.setattr(kernel, "_ipc", lambda address: False)
-    notebook(walk.notebooks / "data.ipynb", ["from ipykernel.connect import get_connection_info",
-             "i = get_connection_info(unpack=True); print(i['transport'], i['ip'])"])  # fmt: skip
+    notebook(
+        walk.notebooks / "data.ipynb",
+        [
+            "from ipykernel.connect import get_connection_info",
+            "i = get_connection_info(unpack=True); print(i['transport'], i['ip'])",
+        ],
+    )
     assert run_step(walk, "data", False, [], lambda *cell: None).state == "done"
     assert "tcp 127.0.0.1" in printed(walk, "data")
 
@@ -433,7 +540,14 @@ def test_the_site_shows_figures_tables_and_pages_and_needs_no_network(mine):
     first = site.build(mine)
     assert first == mine.folder / "site" / "index.html"
     page = first.read_text()
-    for words in ("Simulated data", "koka", "data.png", "<td>14</td>", 'href="train.html"', 'href="table.html"'):
+    for words in (
+        "Simulated data",
+        "koka",
+        "data.png",
+        "<td>14</td>",
+        'href="train.html"',
+        'href="table.html"',
+    ):
         assert words in page, words
     assert "train-seed1" not in page
     assert "<math" in (first.parent / "train.html").read_text()
@@ -471,9 +585,15 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
     ENDED.clear()
     monkeypatch.setattr(run, "run_step", stand_in)
     short = [Step(f"short{k}", "data.ipynb", needs=("first",), seconds=0.1) for k in range(6)]
-    steps = (Step("first", "data.ipynb", seconds=0.1), *short, Step("long", "data.ipynb", needs=("first",), seconds=3))
+    steps = (
+        Step("first", "data.ipynb", seconds=0.1),
+        *short,
+        Step("long", "data.ipynb", needs=("first",), seconds=3),
+    )
     walk = replace(toy(tmp_path), steps=steps)
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
         records = run_plan(walk, scheduler=cluster.scheduler_address, stream=io.StringIO())
     assert {r.state for r in records.values()} == {"done"}
     assert BEGUN[:2] == ["first", "long"]  # the longest first
@@ -481,8 +601,15 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
 
 
 def test_what_most_waits_for_goes_first():
-    step = lambda name, seconds, *needs: Step(name, "x.ipynb", {}, needs=needs, seconds=seconds)  # noqa: E731
-    steps = [step("a", 5), step("b", 1), step("c", 5, "b"), step("d", 2, "c"), step("e", 3), step("f", 3)]
+    step = lambda name, seconds, *needs: Step(name, "x.ipynb", {}, needs=needs, seconds=seconds)
+    steps = [
+        step("a", 5),
+        step("b", 1),
+        step("c", 5, "b"),
+        step("d", 2, "c"),
+        step("e", 3),
+        step("f", 3),
+    ]
     assert [s.name for s in by_urgency(steps)] == ["b", "c", "a", "e", "f", "d"]  # 8, 7, 5, 3, 3, 2
 
 
@@ -490,7 +617,9 @@ def test_what_most_waits_for_goes_first():
     ("file", "trains"),
     [("model", True), ("deep", True), ("figures", False), ("io", False), ("unused", False)],
 )
-def test_only_what_makes_data_or_trains_and_what_that_imports_makes_stored_runs_anew(mine, file, trains):
+def test_only_what_makes_data_or_trains_and_what_that_imports_makes_stored_runs_anew(
+    mine, file, trains
+):
     """By imports, never by name: `deep` trains because `model` imports it."""
     assert (f"library toylib.{file}" in freshness.makers(mine)) is trains
     run = mine.home / "results/runs/0-1.txt"
@@ -506,11 +635,16 @@ def test_a_package_that_trains_counts_with_all_its_modules(mine):
     (mine.library / "ssl" / "__init__.py").write_text("")
     (mine.library / "ssl" / "fixmatch.py").write_text("from ..deep import double\n")
     walk = replace(mine, makes=("ssl",))
-    assert freshness.makers(walk) == {"library toylib.ssl", "library toylib.ssl.fixmatch", "library toylib.deep"}
+    assert freshness.makers(walk) == {
+        "library toylib.ssl",
+        "library toylib.ssl.fixmatch",
+        "library toylib.deep",
+    }
 
 
 def test_tables_of_a_step_before_change_no_stored_run_and_its_data_do(mine):
-    """Which runs there are is noted in tables; a run that learns from another one names it in its settings."""
+    """Which runs there are is noted in tables; a run that learns from another one names it in its
+    settings."""
     run = mine.home / "results/runs/0-1.txt"
     before = run.stat().st_mtime_ns
     for name, anew in (("results/toy/tables/more.csv", False), ("results/toy/data.txt", True)):

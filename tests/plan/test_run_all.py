@@ -30,11 +30,16 @@ def test_the_plan_can_run():
 
 
 def wall_seconds(steps: list, workers: int) -> float:
-    """When the last step ends if each takes its declared seconds and starts as soon as it can, the most urgent first."""
+    """When the last step ends if each takes its declared seconds and starts as soon as it can, the
+    most urgent first."""
     free, ends, waiting = [0.0] * workers, {}, by_urgency(steps)
     while waiting:
         free.sort()
-        ready = {s.name: max([free[0], *(ends[n] for n in s.needs)]) for s in waiting if set(s.needs) <= set(ends)}
+        ready = {
+            s.name: max([free[0], *(ends[n] for n in s.needs)])
+            for s in waiting
+            if set(s.needs) <= set(ends)
+        }
         first = min(ready, key=lambda n: ready[n])
         step = next(s for s in waiting if s.name == first)
         free[0] = ends[first] = ready[first] + step.seconds
@@ -48,8 +53,16 @@ def test_the_demo_fits_into_fifteen_minutes_on_two_cores():
 
 
 def test_wall_seconds_against_a_schedule_by_hand():
-    step = lambda name, seconds, *needs: run_all.Step(name, "x.ipynb", {}, needs=needs, seconds=seconds)  # noqa: E731
-    steps = [step("a", 10), step("b", 4), step("c", 5, "a"), step("d", 7, "b"), step("e", 1, "c", "d")]
+    step = lambda name, seconds, *needs: run_all.Step(
+        name, "x.ipynb", {}, needs=needs, seconds=seconds
+    )
+    steps = [
+        step("a", 10),
+        step("b", 4),
+        step("c", 5, "a"),
+        step("d", 7, "b"),
+        step("e", 1, "c", "d"),
+    ]
     assert wall_seconds(steps, 1) == 27
     assert wall_seconds(steps, 2) == 16  # a 0-10, b 0-4, d 4-11, c 10-15, e 15-16
 
@@ -59,17 +72,31 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     steps = {s.name: s for s in run_all.expand("gpu", "mine", {"train.lr": 1})}
     seeded = [s.name for s in run_all.PLAN if "SEED" in s.parameters]
     once = [s.name for s in run_all.PLAN if "SEED" not in s.parameters]
-    tails = lambda base: ["", *(f"-seed{k}" for k in range(1, 8 if base in run_all.FUNDUS else 3))]  # noqa: E731
+    tails = lambda base: ["", *(f"-seed{k}" for k in range(1, 8 if base in run_all.FUNDUS else 3))]
     assert set(steps) == {*once, *(f"{base}{tail}" for base in seeded for tail in tails(base))}
     assert set(steps["16_significance"].needs) == {
-        "13_fundus_datasets", *(f"{base}{tail}" for base in run_all.FUNDUS for tail in tails(base))}  # fmt: skip
-    assert steps["15_student-seed7"].needs == ("13_fundus_datasets", "14_teacher-seed7", "15_student")
+        "13_fundus_datasets",
+        *(f"{base}{tail}" for base in run_all.FUNDUS for tail in tails(base)),
+    }
+    assert steps["15_student-seed7"].needs == (
+        "13_fundus_datasets",
+        "14_teacher-seed7",
+        "15_student",
+    )
     table = next(s for s in run_all.PLAN if s.name == "11_table2")
-    assert set(steps["11_table2"].needs) == {f"{n}{tail}" for n in table.needs for tail in ("", "-seed1", "-seed2")}
+    assert set(steps["11_table2"].needs) == {
+        f"{n}{tail}" for n in table.needs for tail in ("", "-seed1", "-seed2")
+    }
     assert steps["03_vit_supervised"].needs == ("01_koka10k",)
     assert set(steps["03_vit_supervised-seed2"].needs) == {"01_koka10k", "03_vit_supervised"}
-    assert set(steps["04_fixmatch-seed1"].needs) == {"01_koka10k", "03_vit_supervised", "03_vit_supervised-seed1"}
-    assert {"09_crmatch-seed2", "03_vit_supervised-seed2"} <= set(steps["10_second_stage-seed2"].needs)
+    assert set(steps["04_fixmatch-seed1"].needs) == {
+        "01_koka10k",
+        "03_vit_supervised",
+        "03_vit_supervised-seed1",
+    }
+    assert {"09_crmatch-seed2", "03_vit_supervised-seed2"} <= set(
+        steps["10_second_stage-seed2"].needs
+    )
     assert "09_crmatch" not in steps["10_second_stage-seed2"].needs
     assert [s.name for s in run_all.expand("gpu", "x", {}, 1)] == [s.name for s in run_all.PLAN]
     two = {s.name: s for s in run_all.expand("gpu", "x", {}, 2)}
@@ -81,8 +108,13 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
 
 
 def command(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, str(ROOT / "run_all.py"), "--home", str(tmp_path), *arguments], cwd=tmp_path,
-                          capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})  # fmt: skip
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run_all.py"), "--home", str(tmp_path), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
 
 
 def test_list_works_from_any_folder_without_an_activated_environment(tmp_path):
@@ -97,7 +129,10 @@ def test_list_works_from_any_folder_without_an_activated_environment(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--only", "05_nothing"], "no step is called 05_nothing; there are 00_start_here, 01_koka10k"),
+        (
+            ["--only", "05_nothing"],
+            "no step is called 05_nothing; there are 00_start_here, 01_koka10k",
+        ),
         (["--why", "04"], "no step is called 04; there are"),
         (["--profile", "huge"], "invalid choice: 'huge'"),
         (["--name", "../elsewhere", "--list"], "cannot name a walk"),
@@ -116,15 +151,21 @@ def test_a_wrong_request_is_status_2_and_says_what_is_allowed(tmp_path, argument
 
 
 def test_settings_are_json_or_text():
-    chosen = run_all.options(["--set", "train.lr=1e-4", "--set", "model.stem=conv", "--set", "x=[1, 2]", "--reference"])
+    chosen = run_all.options(
+        ["--set", "train.lr=1e-4", "--set", "model.stem=conv", "--set", "x=[1, 2]", "--reference"]
+    )
     assert dict(chosen.settings) == {"train.lr": 1e-4, "model.stem": "conv", "x": [1, 2]}
     assert (chosen.profile, chosen.name) == ("reference", "best")
 
 
-@pytest.mark.parametrize(("state", "status"), [("done", 0), ("up to date", 0), ("failed", 1), ("skipped", 1)])
+@pytest.mark.parametrize(
+    ("state", "status"), [("done", 0), ("up to date", 0), ("failed", 1), ("skipped", 1)]
+)
 def test_the_exit_status_says_whether_every_step_passed(monkeypatch, tmp_path, state, status):
     from riqa_lib.plan.steps import Record
 
-    monkeypatch.setattr(run_all, "run_plan", lambda *a: {"a": Record("a", "done"), "b": Record("b", state)})
+    monkeypatch.setattr(
+        run_all, "run_plan", lambda *a: {"a": Record("a", "done"), "b": Record("b", state)}
+    )
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     assert run_all.main([]) == status

@@ -1,4 +1,5 @@
-"""The simulated fundus: Murray's law, the double-pass formula, known severities and defect maps, graders that disagree, sets."""
+"""The simulated fundus: Murray's law, the double-pass formula, known severities and defect maps,
+graders that disagree, sets."""
 
 from __future__ import annotations
 
@@ -56,13 +57,22 @@ def test_zamirs_angles_where_nothing_jitters(monkeypatch):
             return getattr(self.rng, name)
 
     n, r0 = 40, np.full(40, 0.06)
-    branch = {"end": r0, "count": np.full(n, fundus_eye.POINTS), "side": np.zeros(n, int), "heading": np.zeros(n),
-              "points": np.zeros((n, fundus_eye.POINTS, 2)), "kind": np.zeros(n, int)}  # fmt: skip
+    branch = {
+        "end": r0,
+        "count": np.full(n, fundus_eye.POINTS),
+        "side": np.zeros(n, int),
+        "heading": np.zeros(n),
+        "points": np.zeros((n, fundus_eye.POINTS, 2)),
+        "kind": np.zeros(n, int),
+    }
     tips = fundus_eye._split(Still(), {}, branch, 0)
     half = len(tips["radius"]) // 2
     for i in range(half):
         large, small = tips["radius"][i], tips["radius"][half + i]
-        for r, other, heading in ((large, small, tips["heading"][i]), (small, large, tips["heading"][half + i])):
+        for r, other, heading in (
+            (large, small, tips["heading"][i]),
+            (small, large, tips["heading"][half + i]),
+        ):
             cosine = (0.06**4 + r**4 - other**4) / (2 * 0.06**2 * r**2)
             assert abs(heading) == pytest.approx(min(math.acos(min(cosine, 1)), 1.3), abs=1e-9)
         assert tips["heading"][i] * tips["heading"][half + i] < 0  # to either side
@@ -76,7 +86,10 @@ def test_no_large_vessel_in_the_fovea_and_arcades_around_it(eyes):
         assert distance[drawn].min() > 0.38
         large = drawn & (tree.start > 0.04)[:, None]
         assert distance[large].min() > 0.9
-        above, below = (large & (s * tree.points[..., 1] > 1.5) & (tree.points[..., 0] > one.fovea[0] - 1) for s in (-1, 1))
+        above, below = (
+            large & (s * tree.points[..., 1] > 1.5) & (tree.points[..., 0] > one.fovea[0] - 1)
+            for s in (-1, 1)
+        )
         assert above.any()
         assert below.any()  # a large vessel runs above and one below the macula
 
@@ -84,7 +97,9 @@ def test_no_large_vessel_in_the_fovea_and_arcades_around_it(eyes):
 def test_vessels_are_drawn_where_they_are_as_wide_as_they_are():
     n = fundus_eye.POINTS
     points = np.stack([np.linspace(1, 9, n), np.full(n, 5.0)], axis=1)[None]
-    tree = fundus_eye.Tree(points, np.array([0.6]), np.array([0.6]), np.array([-1]), np.array([1]), np.array([n]))
+    tree = fundus_eye.Tree(
+        points, np.array([0.6]), np.array([0.6]), np.array([-1]), np.array([1]), np.array([n])
+    )
     drawn = fundus_eye.thickness(tree, fundus_eye.VEIN, (10, 0, 10, 0), 100)
     assert not fundus_eye.thickness(tree, fundus_eye.ARTERY, (10, 0, 10, 0), 100).any()
     rows = np.flatnonzero(drawn[:, 50] > 0.3)
@@ -103,7 +118,9 @@ def test_double_pass_against_a_slow_loop():
         for j in range(5):
             for c in range(3):
                 t = veil[i, j, 0]
-                assert out[i, j, c] == pytest.approx(light[i, j, c] * (t * t * retina[i, j, c] + 1 - t))
+                assert out[i, j, c] == pytest.approx(
+                    light[i, j, c] * (t * t * retina[i, j, c] + 1 - t)
+                )
 
 
 @pytest.mark.parametrize("kind", ["defocus", "motion"])
@@ -145,7 +162,9 @@ def test_severity_is_what_was_asked_for(cause):
     for i in range(25):
         rng = np.random.default_rng(i)
         wanted = rng.uniform(0.05, 2.2 if cause != "artefact" else 1.1)
-        assert fundus_camera.severity_of(fundus_camera.defect(cause, wanted, rng)) == pytest.approx(wanted, abs=1e-3)
+        assert fundus_camera.severity_of(fundus_camera.defect(cause, wanted, rng)) == pytest.approx(
+            wanted, abs=1e-3
+        )
     with pytest.raises(ValueError, match="severity -1"):
         fundus_camera.defect(cause, -1, np.random.default_rng(0))
 
@@ -162,13 +181,18 @@ def test_defect_maps_are_zero_where_the_severity_is_and_only_there():
         assert not maps[cause][shot.mask() == 0].any()  # nothing outside the field
         field = fundus(("maps", cause), 64, {cause: 1.0}, framing="crop")
         if field.chord == 1:
-            assert field.maps(200)[cause][field.mask(200) > 0.5].mean() == pytest.approx(fundus_camera.BAD[cause], rel=0.05)
+            assert field.maps(200)[cause][field.mask(200) > 0.5].mean() == pytest.approx(
+                fundus_camera.BAD[cause], rel=0.05
+            )
 
 
 def test_defect_maps_say_where_the_picture_changes():
-    """The light that the map says is lost is lost in the pixels; a veil moves pixels most where its map is largest."""
+    """The light that the map says is lost is lost in the pixels; a veil moves pixels most where its
+    map is largest."""
     for i in range(6):
-        clean, dark = (fundus(("where", i), 64, s, style="canon45") for s in ({}, {"illumination": 1.5}))
+        clean, dark = (
+            fundus(("where", i), 64, s, style="canon45") for s in ({}, {"illumination": 1.5})
+        )
         if dark.defects["illumination"].kinds[0] in ("bright", "halo"):
             continue
         m, inside = dark.maps()["illumination"], clean.mask() > 0.99
@@ -180,7 +204,10 @@ def test_defect_maps_say_where_the_picture_changes():
     moved = np.abs(veiled.pixels.astype(float) - clean.pixels).mean(axis=2)
     m = veiled.maps()["contrast"]
     if m[m > 0].std() > 0.05:
-        assert moved[m > np.quantile(m[m > 0], 0.8)].mean() > moved[(m > 0) & (m < np.quantile(m[m > 0], 0.3))].mean()
+        assert (
+            moved[m > np.quantile(m[m > 0], 0.8)].mean()
+            > moved[(m > 0) & (m < np.quantile(m[m > 0], 0.3))].mean()
+        )
 
 
 def test_blur_blurs_and_veil_takes_contrast():
@@ -190,8 +217,14 @@ def test_blur_blurs_and_veil_takes_contrast():
 
     for i in range(4):
         clean = rough(fundus(("rough", i), 64, style="topcon50", view="disc"))
-        assert rough(fundus(("rough", i), 64, {"clarity": 1.8}, style="topcon50", view="disc")) < 0.75 * clean
-        assert rough(fundus(("rough", i), 64, {"contrast": 1.8}, style="topcon50", view="disc")) < 0.85 * clean
+        assert (
+            rough(fundus(("rough", i), 64, {"clarity": 1.8}, style="topcon50", view="disc"))
+            < 0.75 * clean
+        )
+        assert (
+            rough(fundus(("rough", i), 64, {"contrast": 1.8}, style="topcon50", view="disc"))
+            < 0.85 * clean
+        )
 
 
 def test_the_true_circle_is_where_the_pixels_say():
@@ -200,13 +233,21 @@ def test_the_true_circle_is_where_the_pixels_say():
         y, x = np.mgrid[:96, :96]
         distance = np.hypot(x - shot.x, y - shot.y)
         red = shot.pixels[..., 0].astype(float)
-        inside = (distance < shot.radius - 1.5) & (np.abs(y - shot.y) < shot.chord * shot.radius - 1.5)
+        inside = (distance < shot.radius - 1.5) & (
+            np.abs(y - shot.y) < shot.chord * shot.radius - 1.5
+        )
         assert (red[inside] > 40).mean() > 0.99
         assert red[distance > 1.1 * shot.radius].mean() < 12
 
 
 def test_bad_requests_are_refused():
-    for wrong in ({"size": 8}, {"style": "phone"}, {"view": "lens"}, {"framing": "round"}, {"severity": {"focus": 1}}):
+    for wrong in (
+        {"size": 8},
+        {"style": "phone"},
+        {"view": "lens"},
+        {"framing": "round"},
+        {"severity": {"focus": 1}},
+    ):
         with pytest.raises(ValueError, match="expected 24 to 1024 px"):
             fundus("x", **wrong)
 
@@ -216,7 +257,9 @@ def test_bad_requests_are_refused():
 def world():
     rng = np.random.default_rng(0)
     patients = np.repeat(np.arange(4000), 2)
-    severity = fundus_raters.severities(fundus_raters.general_factor(8000, rng, patients), rng, patients)
+    severity = fundus_raters.severities(
+        fundus_raters.general_factor(8000, rng, patients), rng, patients
+    )
     return patients, severity, fundus_raters.votes(severity, "test", patients=patients)
 
 
@@ -230,12 +273,16 @@ def test_graders_agree_as_published(world):
 
 def test_shares_are_near_those_of_eyeq_and_eyeq_d(world):
     _, severity, _ = world
-    panels = [fundus_raters.votes(severity, ("panel", k), patients=world[0]).majority() for k in range(8)]
+    panels = [
+        fundus_raters.votes(severity, ("panel", k), patients=world[0]).majority() for k in range(8)
+    ]
     details, overall = (np.concatenate([p[i] for p in panels]) for i in (0, 1))
     assert np.bincount(overall) / len(overall) == pytest.approx([0.198, 0.281, 0.521], abs=0.04)
     assert 1 - details.mean(axis=0) == pytest.approx([106 / 160, 39 / 160, 55 / 160], abs=0.05)
     good_but_dark = 1 - details[overall == 2, 0].mean()
-    assert 0.28 < good_but_dark < 0.5  # illumination is judged harshly: 38 % of the good ones in EyeQ-D
+    assert (
+        0.28 < good_but_dark < 0.5
+    )  # illumination is judged harshly: 38 % of the good ones in EyeQ-D
     assert (fundus_raters.true_details(severity) == (severity[:, :3] < 1)).all()
 
 
@@ -262,7 +309,9 @@ def test_plans_have_the_shape_of_the_real_sets():
     eyeq = fundus_sets.plan("eyeq-like", 6000)
     test, train = eyeq[eyeq["split"] == "test"], eyeq[eyeq["split"] != "test"]
     assert len(test) / len(eyeq) == pytest.approx(16249 / 28792, abs=0.02)
-    assert np.bincount(train["grade"]) / len(train) == pytest.approx([0.185, 0.150, 0.665], abs=0.05)
+    assert np.bincount(train["grade"]) / len(train) == pytest.approx(
+        [0.185, 0.150, 0.665], abs=0.05
+    )
     assert np.bincount(test["grade"]) / len(test) == pytest.approx([0.198, 0.281, 0.521], abs=0.05)
     assert (test["grade"] == 1).mean() > 1.4 * (train["grade"] == 1).mean()  # the prior shift
     assert eyeq.groupby("group")["split"].nunique().max() == 1
@@ -273,7 +322,9 @@ def test_plans_have_the_shape_of_the_real_sets():
     deep = fundus_sets.plan("deepdrid-like", 2000)
     assert (deep.groupby(deep["id"].str[:-1])["grade"].nunique() == 1).all()  # a label for an eye
     assert (deep.groupby("group").size() == 4).all()
-    assert deep["split"].value_counts(normalize=True).to_dict() == pytest.approx({"train": 0.6, "val": 0.2, "test": 0.2})
+    assert deep["split"].value_counts(normalize=True).to_dict() == pytest.approx(
+        {"train": 0.6, "val": 0.2, "test": 0.2}
+    )
     assert deep["grade"].mean() == pytest.approx(0.46, abs=0.08)
 
     mshf = fundus_sets.plan("mshf-like", 802)
@@ -308,10 +359,14 @@ def test_a_set_is_written_and_its_truth_can_be_drawn_again(tmp_path, kind):
         for cause, found in shot.severity.items():
             assert found == pytest.approx(row[f"severity_{cause}"], abs=2e-3)
         maps = fundus_sets.defect_maps(data, row["id"], 40)
-        assert {c: m.any() for c, m in maps.items()} == {c: row[f"severity_{c}"] > 0 for c in CAUSES}
+        assert {c: m.any() for c, m in maps.items()} == {
+            c: row[f"severity_{c}"] > 0 for c in CAUSES
+        }
     before = (folder / "pixels.npy").stat().st_mtime_ns
     fundus_sets.make_fundus(folder, kind, 8, 32, progress=False)
-    assert (folder / "pixels.npy").stat().st_mtime_ns == before  # finished sets are left as they are
+    assert (
+        folder / "pixels.npy"
+    ).stat().st_mtime_ns == before  # finished sets are left as they are
     with pytest.raises(ValueError, match="no picture"):
         fundus_sets.defect_maps(data, "nobody")
 
@@ -319,15 +374,24 @@ def test_a_set_is_written_and_its_truth_can_be_drawn_again(tmp_path, kind):
 def test_workers_make_the_same_bytes(tmp_path):
     alone = fundus_sets.make_fundus(tmp_path / "a", "mshf-like", 40, 24, progress=False)
     with ThreadPoolExecutor(2) as workers:
-        shared = fundus_sets.make_fundus(tmp_path / "b", "mshf-like", 40, 24, progress=False, workers=workers)
+        shared = fundus_sets.make_fundus(
+            tmp_path / "b", "mshf-like", 40, 24, progress=False, workers=workers
+        )
     for name in ("pixels.npy", "frame.csv", "dataset.json"):
         assert (alone / name).read_bytes() == (shared / name).read_bytes()
 
 
 def test_foreign_sets_have_no_true_maps(tmp_path):
     data = open_dataset(fundus_sets.make_fundus(tmp_path / "a", "mshf-like", 4, 24, progress=False))
-    folder = write_dataset(tmp_path / "b", data.frame, 24, lambda start: [np.asarray(data.pixels[start:])], key="k", progress=False,
-                           info={"name": "mine", "simulated": False, "classes": 3, "settings": {}})  # fmt: skip
+    folder = write_dataset(
+        tmp_path / "b",
+        data.frame,
+        24,
+        lambda start: [np.asarray(data.pixels[start:])],
+        key="k",
+        progress=False,
+        info={"name": "mine", "simulated": False, "classes": 3, "settings": {}},
+    )
     with pytest.raises(ValueError, match="no simulated fundus set"):
         fundus_sets.defect_maps(open_dataset(folder), data.frame["id"][0])
 
@@ -339,11 +403,15 @@ def test_figures():
     assert dots == 200
     pixels = fundus_camera.space("s", 24, (0.0, 1.0))
     assert np.array_equal(pixels[1, 0, 0], fundus("s", 24, {"contrast": 1.0}).pixels)
-    assert np.array_equal(pixels[0, 1, 1], fundus("s", 24, {"clarity": 1.0, "illumination": 1.0}).pixels)
+    assert np.array_equal(
+        pixels[0, 1, 1], fundus("s", 24, {"clarity": 1.0, "illumination": 1.0}).pixels
+    )
     assert len(fundus_space.picture_space(pixels, (0.0, 1.0), simulated=True).axes) == 2
     assert fundus_space.contact(pixels[0, 0], frame.head(2), simulated=True).axes
-    for wrong in (lambda: fundus_space.detail_space(frame, simulated=True, classes=2),
-                  lambda: fundus_space.picture_space(pixels, (0, 1, 2), simulated=True),
-                  lambda: fundus_space.circle_errors(frame, simulated=True)):  # fmt: skip
+    for wrong in (
+        lambda: fundus_space.detail_space(frame, simulated=True, classes=2),
+        lambda: fundus_space.picture_space(pixels, (0, 1, 2), simulated=True),
+        lambda: fundus_space.circle_errors(frame, simulated=True),
+    ):
         with pytest.raises(ValueError, match=r"expected|no column"):
             wrong()

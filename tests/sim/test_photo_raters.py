@@ -1,4 +1,5 @@
-"""Graders: quality falls with damage; votes have KonIQ's spread; one rater and the ceiling are worth what they are."""
+"""Graders: quality falls with damage; votes have KonIQ's spread; one rater and the ceiling are
+worth what they are."""
 
 from __future__ import annotations
 
@@ -30,7 +31,10 @@ def test_quality_of_pristine_and_of_damaged_pictures():
     for key in range(8):
         clean = scene(key, 64)
         assert 0.92 <= photo_raters.quality(Look(clean), Look(clean)) <= 1
-        falling = [photo_raters.quality(Look(clean), Look(distort(clean, 11, level, rng(key)))) for level in range(1, 6)]
+        falling = [
+            photo_raters.quality(Look(clean), Look(distort(clean, 11, level, rng(key))))
+            for level in range(1, 6)
+        ]
         assert all(a > b for a, b in pairwise(falling))
         assert falling[-1] < 0.6
     with pytest.raises(ValueError, match="expected the same twice"):
@@ -43,7 +47,12 @@ def test_quality_of_pristine_and_of_damaged_pictures():
 def test_mean_quality_falls_with_the_level(kind):
     looks = [(scene(("q", i), 48), i) for i in range(8)]
     mean = [
-        np.mean([photo_raters.quality(Look(s), Look(distort(s, kind, level, rng(i), scale=0.4))) for s, i in looks])
+        np.mean(
+            [
+                photo_raters.quality(Look(s), Look(distort(s, kind, level, rng(i), scale=0.4)))
+                for s, i in looks
+            ]
+        )
         for level in range(1, 6)
     ]
     assert all(a >= b - 1e-3 for a, b in pairwise(mean))
@@ -52,7 +61,9 @@ def test_mean_quality_falls_with_the_level(kind):
 
 def test_quality_depends_on_the_content():
     scenes = [scene(i, 48) for i in range(12)]
-    same_defect = [photo_raters.quality(Look(s), Look(distort(s, 1, 4, rng(0), scale=0.4))) for s in scenes]
+    same_defect = [
+        photo_raters.quality(Look(s), Look(distort(s, 1, 4, rng(0), scale=0.4))) for s in scenes
+    ]
     assert np.std(same_defect) > 0.03
 
 
@@ -83,7 +94,9 @@ def test_votes_follow_their_expectation():
     quality = np.array([0.0, 0.3, 0.6, 0.95, 1.0])
     counts = photo_raters.votes(quality, np.full(5, 20_000), rng("many"))
     assert np.all(counts.sum(axis=1) == 20_000)
-    assert np.abs(counts / 20_000 - photo_raters.vote_shares(quality)).max() < 0.025  # the people's biases are fixed
+    assert (
+        np.abs(counts / 20_000 - photo_raters.vote_shares(quality)).max() < 0.025
+    )  # the people's biases are fixed
     assert photo_raters.true_grade(quality).tolist() == [0, 1, 2, 4, 4]
     assert np.array_equal(photo_raters.mode_grade(counts), photo_raters.true_grade(quality))
 
@@ -159,7 +172,15 @@ def test_bad_input(call, message):
 @pytest.mark.real
 def test_beside_koniq():
     table = pd.read_csv(real_data("labels", "koniq10k_distributions_sets.csv"))
-    counts = np.rint(table[["c1", "c2", "c3", "c4", "c5"]].to_numpy() * table[["c_total"]].to_numpy())
-    assert np.bincount(photo_raters.mode_grade(counts), minlength=5).tolist() == [76, 1379, 5150, 3468, 0]
+    counts = np.rint(
+        table[["c1", "c2", "c3", "c4", "c5"]].to_numpy() * table[["c_total"]].to_numpy()
+    )
+    assert np.bincount(photo_raters.mode_grade(counts), minlength=5).tolist() == [
+        76,
+        1379,
+        5150,
+        3468,
+        0,
+    ]
     assert votes.one_rater_mae(counts) == pytest.approx(0.4089, abs=1e-3)
     assert votes.redraw(counts, rng("koniq"))[0] == pytest.approx(0.062, abs=0.004)

@@ -1,4 +1,5 @@
-"""The KOKA10K-like set: shares, truth, extras, splits; the same bytes for any number of processes and after a kill."""
+"""The KOKA10K-like set: shares, truth, extras, splits; the same bytes for any number of processes
+and after a kill."""
 
 from __future__ import annotations
 
@@ -72,7 +73,9 @@ def test_splits_are_the_floor_split_and_share_no_content(made):
 def test_truth_can_be_measured_again(made):
     for row in (0, 50, 88, 129):
         clean = scene((0, made.frame["id"][row]), 40)
-        found = photo_raters.quality(photo_raters.Look(clean), photo_raters.Look(np.array(made.pixels[row])))
+        found = photo_raters.quality(
+            photo_raters.Look(clean), photo_raters.Look(np.array(made.pixels[row]))
+        )
         assert found == pytest.approx(made.frame["true_quality"][row], abs=1e-6)
     untouched = made.frame.index[made.frame["defects"] == "untouched"][0]
     clean = scene((0, made.frame["id"][untouched]), 40)
@@ -89,15 +92,21 @@ def test_class_shares():
 
 
 def test_pools(made, tmp_path):
-    matched = open_dataset(photo_sets.make_koka10k(tmp_path / "matched", **SMALL | {"pool": 90}, pool_kind="matched")).frame
+    matched = open_dataset(
+        photo_sets.make_koka10k(tmp_path / "matched", **SMALL | {"pool": 90}, pool_kind="matched")
+    ).frame
     good = (matched.loc[matched["source"] == "pool", "true_grade"] >= 3).mean()
     assert good < 0.6
     pool = made.frame[made.frame["source"] == "pool"]
     assert (pool["true_grade"] >= 3).mean() > 0.85
-    assert (pool["defects"] == "untouched").mean() == pytest.approx(1 - photo_sets.TOUCHED, abs=0.25)
+    assert (pool["defects"] == "untouched").mean() == pytest.approx(
+        1 - photo_sets.TOUCHED, abs=0.25
+    )
     same = [c for c in matched if c not in ("split",)]
     labelled = matched["source"] == "koniq-like"
-    pd.testing.assert_frame_equal(matched.loc[labelled, same], made.frame.loc[made.frame["source"] == "koniq-like", same])
+    pd.testing.assert_frame_equal(
+        matched.loc[labelled, same], made.frame.loc[made.frame["source"] == "koniq-like", same]
+    )
 
 
 def test_same_bytes_for_two_processes(made, tmp_path):
@@ -120,9 +129,15 @@ def test_killed_and_resumed_gives_the_same_bytes(made, tmp_path, monkeypatch):
         photo_sets.make_koka10k(folder, **SMALL)
     assert not (folder / "dataset.json").exists()
     calls.clear()
-    monkeypatch.setattr(photo_sets, "_make", lambda rows, size, seed: calls.append(len(rows)) or make(rows, size, seed))
+    monkeypatch.setattr(
+        photo_sets,
+        "_make",
+        lambda rows, size, seed: calls.append(len(rows)) or make(rows, size, seed),
+    )
     photo_sets.make_koka10k(folder, **SMALL)
-    assert sum(calls) == 130 - 2 * photo_sets.CHUNK + 1  # the two finished chunks are not made again; one picture is checked
+    assert (
+        sum(calls) == 130 - 2 * photo_sets.CHUNK + 1
+    )  # the two finished chunks are not made again; one picture is checked
     assert content(folder) == content(made.folder)
 
 

@@ -1,4 +1,5 @@
-"""Scenes: deterministic, all different, with the spectrum, brightness and colours of photographs."""
+"""Scenes: deterministic, all different, with the spectrum, brightness and colours of
+photographs."""
 
 from __future__ import annotations
 
@@ -32,12 +33,16 @@ def test_slope_knows_a_known_spectrum():
     f = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))
     f[0, 0] = np.inf
     for exponent in (1.5, 3.0):  # of the power
-        made = np.fft.ifft2(np.fft.fft2(rng.standard_normal((256, 256))) * f ** (-exponent / 2)).real
+        made = np.fft.ifft2(
+            np.fft.fft2(rng.standard_normal((256, 256))) * f ** (-exponent / 2)
+        ).real
         assert slope(made[:80, :80, None]) == pytest.approx(-exponent, abs=0.35)
 
 
 def test_power_spectrum_falls_as_in_photographs(scenes):
-    slopes = [slope(s) for s in scenes]  # 200 photographs of BIQ2021: -2.55, 90 % from -3.65 to -1.76
+    slopes = [
+        slope(s) for s in scenes
+    ]  # 200 photographs of BIQ2021: -2.55, 90 % from -3.65 to -1.76
     assert -2.8 < np.mean(slopes) < -2.0
     assert np.quantile(slopes, 0.05) > -3.8
     assert np.quantile(slopes, 0.95) < -1.4
@@ -45,7 +50,13 @@ def test_power_spectrum_falls_as_in_photographs(scenes):
 
 def test_radii_have_density_r_to_the_minus_3():
     rng = np.random.default_rng(0)
-    canvas = _Canvas(np.empty((32, 32, 3)), np.zeros((4, FIELD, FIELD)), np.ones((5, 3)), (1.0, 0.0), np.arange(32))
+    canvas = _Canvas(
+        np.empty((32, 32, 3)),
+        np.zeros((4, FIELD, FIELD)),
+        np.ones((5, 3)),
+        (1.0, 0.0),
+        np.arange(32),
+    )
     r = _Things.draw(rng, canvas, 50_000, 0.02, 0.32).r
     assert r.min() >= 0.02
     assert r.max() <= 0.32

@@ -30,9 +30,11 @@ from riqa_lib.ssl.parts import Projection, Queue, QueueAlignment
 
 
 def slow_comatch(v, o, y, c, target, state):
-    """One step, with what gets no gradient taken from o, the inputs as they were; returns (terms, state after it).
+    """One step, with what gets no gradient taken from o, the inputs as they were; returns (terms,
+    state after it).
 
-    state: seen (batch means, newest last), memory ((f, p) by place), written (how many rows ever), steps."""
+    state: seen (batch means, newest last), memory ((f, p) by place), written (how many rows ever),
+    steps."""
     s = dict(state)
     classes = len(target)
     p = [slow_softmax(z) for z in o["z_w"]]
@@ -43,7 +45,10 @@ def slow_comatch(v, o, y, c, target, state):
         q = []
         for row, f in zip(q0, o["f_w"], strict=True):
             near = slow_softmax([dot(f, other) / c.temperature for other, _ in s["memory"]])
-            told = [sum(a * kept[k] for a, (_, kept) in zip(near, s["memory"], strict=True)) for k in range(classes)]
+            told = [
+                sum(a * kept[k] for a, (_, kept) in zip(near, s["memory"], strict=True))
+                for k in range(classes)
+            ]
             q.append([c.alpha * a + (1 - c.alpha) * b for a, b in zip(row, told, strict=True)])
     memory = list(s["memory"])
     hot = [[float(k == t) for k in range(classes)] for t in y]
@@ -65,14 +70,23 @@ def slow_comatch(v, o, y, c, target, state):
     loss = sup + on * (c.lambda_u * unsup + c.lambda_c * con / len(q))
     changed = mean(float(top(a) != top(b)) for a, b in zip(q, q0, strict=True))
     full = float(state["written"] >= c.bank)
-    return {"loss": loss, "sup_loss": sup, "unsup_loss": unsup, "con_loss": con / len(q), "kept": mean(mask),
-            "edges": edges / len(q), "changed": changed, "full": full}, s  # fmt: skip
+    return {
+        "loss": loss,
+        "sup_loss": sup,
+        "unsup_loss": unsup,
+        "con_loss": con / len(q),
+        "kept": mean(mask),
+        "edges": edges / len(q),
+        "changed": changed,
+        "full": full,
+    }, s
 
 
 @pytest.mark.parametrize("classes", [2, 5, 10])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 6.0])
 @pytest.mark.parametrize("settings", [
-    {}, {"tau": 0.0, "bank": 20, "edge": 0.1}, {"tau": 1.0, "bank": 7, "edge": 0.0, "temperature": 0.5},  # 10 rows a step
+    # 10 rows a step
+    {}, {"tau": 0.0, "bank": 20, "edge": 0.1}, {"tau": 1.0, "bank": 7, "edge": 0.0, "temperature": 0.5},
     {"tau": 0.3, "bank": 13, "queue": 2, "alpha": 0.3, "edge": 0.3, "lambda_c": 2.0}, {"tau": 0.4, "bank": 10, "alpha": 0.0,
      "align_to": "uniform", "lambda_u": 3.0, "edge": 1.0}, {"tau": 0.2, "bank": 15, "start": 2, "alpha": 0.6, "queue": 1},
 ])  # fmt: skip
@@ -80,8 +94,20 @@ def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = CoMatch.Config(dim=3, **settings), skewed(classes)
     method = CoMatch(WideNet(), classes, c, prior).double()
     target = prior.tolist() if c.align_to == "prior" else [1 / classes] * classes
-    state = {"seen": [], "memory": [([0.0] * 3, [0.0] * classes)] * c.bank, "written": 0, "steps": 0}
-    shapes = {"z_x": (4, classes), "z_w": (6, classes), "z_s": (6, classes), "f_x": (4, 3), "f_w": (6, 3), "f_s": (6, 3)}
+    state = {
+        "seen": [],
+        "memory": [([0.0] * 3, [0.0] * classes)] * c.bank,
+        "written": 0,
+        "steps": 0,
+    }
+    shapes = {
+        "z_x": (4, classes),
+        "z_w": (6, classes),
+        "z_s": (6, classes),
+        "f_x": (4, 3),
+        "f_w": (6, 3),
+        "f_s": (6, 3),
+    }
     shapes["f_s1"] = (6, 3)
     for seed in range(4):
         values = some(seed, scale, **shapes)
@@ -89,7 +115,12 @@ def test_terms_state_and_gradients(classes, scale, settings):
             values["z_w"].data[:, 0] -= 40  # a class absent
         y = [(seed + k) % classes for k in range(4)]
         out = method.terms(**values, y=torch.tensor(y))
-        agree(out, values, lambda v, o: slow_comatch(v, o, y, c, target, state)[0], {"z_w", "f_w", "f_x"})  # noqa: B023
+        agree(
+            out,
+            values,
+            lambda v, o: slow_comatch(v, o, y, c, target, state)[0],
+            {"z_w", "f_w", "f_x"},
+        )
         lists = {k: v.tolist() for k, v in values.items()}
         state = slow_comatch(lists, lists, y, c, target, state)[1]
         assert method.alignment.mean.tolist() == pytest.approx(columns(state["seen"]), abs=1e-6)
@@ -100,9 +131,13 @@ def test_terms_state_and_gradients(classes, scale, settings):
 
 
 def test_nothing_and_everything_kept():
-    v = some(0, 1.0, z_x=(4, 5), f_x=(4, 3), z_w=(6, 5), f_w=(6, 3), z_s=(6, 5), f_s=(6, 3), f_s1=(6, 3))
+    v = some(
+        0, 1.0, z_x=(4, 5), f_x=(4, 3), z_w=(6, 5), f_w=(6, 3), z_s=(6, 5), f_s=(6, 3), f_s1=(6, 3)
+    )
     for tau, kept in ((1.0, 0), (0.0, 1)):
-        method = CoMatch(WideNet(), 5, CoMatch.Config(tau=tau, dim=3, lambda_c=0.0), skewed(5)).double()
+        method = CoMatch(
+            WideNet(), 5, CoMatch.Config(tau=tau, dim=3, lambda_c=0.0), skewed(5)
+        ).double()
         out = method.terms(**v, y=torch.tensor([0, 1, 2, 3]))
         out["loss"].backward()
         assert out["kept"] == kept
@@ -111,13 +146,28 @@ def test_nothing_and_everything_kept():
 
 
 def test_every_setting_is_read():
-    others = {"tau": 0.99, "lambda_u": 2.0, "lambda_c": 2.0, "alpha": 0.3, "temperature": 0.5, "edge": 0.0, "dim": 5,
-              "slope": 0.1, "bank": 20, "queue": 1, "align_to": "uniform", "weak": "eval", "start": 2}  # fmt: skip
+    others = {
+        "tau": 0.99,
+        "lambda_u": 2.0,
+        "lambda_c": 2.0,
+        "alpha": 0.3,
+        "temperature": 0.5,
+        "edge": 0.0,
+        "dim": 5,
+        "slope": 0.1,
+        "bank": 20,
+        "queue": 1,
+        "align_to": "uniform",
+        "weak": "eval",
+        "start": 2,
+    }
     every_setting_is_read(CoMatch, CoMatch.Config(tau=0.2, bank=10, dim=4, edge=0.4), others)
 
 
 def test_state_survives_a_round_trip():
-    continues_identically(CoMatch, CoMatch.Config(tau=0.2, bank=13, dim=4, edge=0.4, queue=2, weak="ema"))
+    continues_identically(
+        CoMatch, CoMatch.Config(tau=0.2, bank=13, dim=4, edge=0.4, queue=2, weak="ema")
+    )
 
 
 def test_the_optimiser_gets_the_projection_and_forward_trains_it():
@@ -129,7 +179,10 @@ def test_the_optimiser_gets_the_projection_and_forward_trains_it():
 def test_projection_is_the_formula_and_bears_a_zero():
     projection = Projection(3, 2, slope=0.1)
     h = torch.randn(4, 3)
-    (a, b), (d, e) = ((layer.weight.tolist(), layer.bias.tolist()) for layer in (projection.layers[0], projection.layers[2]))
+    (a, b), (d, e) = (
+        (layer.weight.tolist(), layer.bias.tolist())
+        for layer in (projection.layers[0], projection.layers[2])
+    )
     for row, f in zip(h.tolist(), projection(h).tolist(), strict=True):
         hidden = [dot(w, row) + bias for w, bias in zip(a, b, strict=True)]
         hidden = [v if v > 0 else 0.1 * v for v in hidden]
@@ -162,7 +215,9 @@ def test_alignment_queue_is_the_mean_of_the_last_batches():
             p = torch.randn(4, 3, generator=torch.Generator().manual_seed(seed)).softmax(dim=1)
             seen = [*seen, columns(p.tolist())][-3:]
             q = queue(p)
-            for row, slow in zip(q.tolist(), move(p.tolist(), prior.tolist(), columns(seen)), strict=True):
+            for row, slow in zip(
+                q.tolist(), move(p.tolist(), prior.tolist(), columns(seen)), strict=True
+            ):
                 assert row == pytest.approx(slow, abs=1e-6)
 
 
@@ -171,10 +226,19 @@ def test_selected_follows_the_threshold_after_alignment():
     p = torch.tensor([[0.7, 0.3], [0.55, 0.45]])
     assert method.selected(p).tolist() == [True, False]
     method.alignment(torch.tensor([[0.8, 0.2]]))
-    assert method.selected(p).tolist() == [True, True]  # the first becomes .37/.63, the second .23/.77
+    assert method.selected(p).tolist() == [
+        True,
+        True,
+    ]  # the first becomes .37/.63, the second .23/.77
 
 
-@pytest.mark.parametrize("bad", [{"tau": 1.5}, {"bank": 0}, {"weak": "never"}, {"align_to": "mean"}, {"temperature": 0.0}])
+@pytest.mark.parametrize(
+    "bad",
+    [{"tau": 1.5}, {"bank": 0}, {"weak": "never"}, {"align_to": "mean"}, {"temperature": 0.0}],
+)
 def test_bad_settings_say_what_is_allowed(bad):
-    with pytest.raises(ValueError, match=r"method\.\w+ is .*(0 to 1|at least 1|train, eval, ema|prior, uniform|more than 0)"):
+    with pytest.raises(
+        ValueError,
+        match=r"method\.\w+ is .*(0 to 1|at least 1|train, eval, ema|prior, uniform|more than 0)",
+    ):
         CoMatch.Config(**bad)

@@ -30,16 +30,24 @@ from riqa_lib.ssl.crmatch import CRMatch
 
 
 def slow_crmatch(v, o, y, c, prior, state):
-    """One step, with what gets no gradient taken from o, the inputs as they were; returns (terms, state after it)."""
+    """One step, with what gets no gradient taken from o, the inputs as they were; returns (terms,
+    state after it)."""
     s = dict(state)
     q = [slow_softmax(z) for z in o["z_w"]]
     if c.align:
         now = columns(q)
-        s["mean"] = [0.99 * a + 0.01 * b for a, b in zip(s["mean"], now, strict=True)] if s["steps"] else now
+        s["mean"] = (
+            [0.99 * a + 0.01 * b for a, b in zip(s["mean"], now, strict=True)]
+            if s["steps"]
+            else now
+        )
         q = move(q, prior, s["mean"])
     mask = [float(max(row) >= c.tau) for row in q]
     unsup = mean(k * cross(top(row), z) for k, row, z in zip(mask, q, v["z_s"], strict=True))
-    cosines = [dot(a, b) / math.sqrt(dot(a, a) * dot(b, b)) for a, b in zip((v if c.both else o)["g_w"], v["g_s"], strict=True)]
+    cosines = [
+        dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
+        for a, b in zip((v if c.both else o)["g_w"], v["g_s"], strict=True)
+    ]
     dist = mean(k * max(0.0, a) for k, a in zip(mask, cosines, strict=True))
     rot, right = 0.0, 0.0
     if "z_rot" in v:
@@ -50,8 +58,16 @@ def slow_crmatch(v, o, y, c, prior, state):
     on = float(s["steps"] >= c.start)
     s["steps"] += 1
     loss = sup + on * (c.lambda_u * unsup + c.lambda_dist * dist + c.lambda_rot * rot)
-    return {"loss": loss, "sup_loss": sup, "unsup_loss": unsup, "dist_loss": dist, "rot_loss": rot, "kept": mean(mask),
-            "cosine": mean(cosines), "rot_right": right}, s  # fmt: skip
+    return {
+        "loss": loss,
+        "sup_loss": sup,
+        "unsup_loss": unsup,
+        "dist_loss": dist,
+        "rot_loss": rot,
+        "kept": mean(mask),
+        "cosine": mean(cosines),
+        "rot_right": right,
+    }, s
 
 
 @pytest.mark.parametrize("classes", [2, 5, 10])
@@ -64,7 +80,13 @@ def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = CRMatch.Config(**settings), skewed(classes)
     method = CRMatch(WideNet(), classes, c, prior).double()
     state = {"mean": [0.0] * classes, "steps": 0}
-    shapes = {"z_x": (4, classes), "z_w": (6, classes), "z_s": (6, classes), "g_w": (6, 3), "g_s": (6, 3)}
+    shapes = {
+        "z_x": (4, classes),
+        "z_w": (6, classes),
+        "z_s": (6, classes),
+        "g_w": (6, 3),
+        "g_s": (6, 3),
+    }
     if c.lambda_rot:
         shapes["z_rot"] = (12, 4)
     for seed in range(3):
@@ -74,7 +96,13 @@ def test_terms_state_and_gradients(classes, scale, settings):
         y = [(seed + k) % classes for k in range(4)]
         out = method.terms(**values, y=torch.tensor(y))
         fixed = {"z_w"} if c.both else {"z_w", "g_w"}
-        agree(out, values, lambda v, o: slow_crmatch(v, o, y, c, prior.tolist(), state)[0], fixed, ((0, 0), (1, -1), (3, 1)))  # noqa: B023
+        agree(
+            out,
+            values,
+            lambda v, o: slow_crmatch(v, o, y, c, prior.tolist(), state)[0],
+            fixed,
+            ((0, 0), (1, -1), (3, 1)),
+        )
         lists = {k: v.tolist() for k, v in values.items()}
         state = slow_crmatch(lists, lists, y, c, prior.tolist(), state)[1]
         assert method.step == state["steps"]
@@ -95,15 +123,25 @@ def test_nothing_and_everything_kept():
 
 
 def test_every_setting_is_read():
-    others = {"tau": 0.99, "lambda_u": 2.0, "lambda_dist": 2.0, "lambda_rot": 0.5, "both": False, "weak": "eval", "align": True,
-              "start": 2}  # fmt: skip
+    others = {
+        "tau": 0.99,
+        "lambda_u": 2.0,
+        "lambda_dist": 2.0,
+        "lambda_rot": 0.5,
+        "both": False,
+        "weak": "eval",
+        "align": True,
+        "start": 2,
+    }
     every_setting_is_read(CRMatch, CRMatch.Config(tau=0.4), others)
     every_setting_is_read(CRMatch, CRMatch.Config(tau=0.4), others | {"lambda_rot": 0.0})
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3])
 def test_state_survives_a_round_trip(weight):
-    continues_identically(CRMatch, CRMatch.Config(tau=0.4, lambda_rot=weight, align=True, weak="ema"))
+    continues_identically(
+        CRMatch, CRMatch.Config(tau=0.4, lambda_rot=weight, align=True, weak="ema")
+    )
 
 
 def test_rotations_are_the_weak_views_first_pictures_in_all_four_turns():
@@ -136,11 +174,18 @@ def test_no_rotation_no_head_no_pictures():
 
 @pytest.mark.parametrize("weak", ["train", "eval", "ema"])
 def test_who_learns_from_the_distance(weak):
-    """With an untrained weak side, features of the weak view get no gradient, but the head still does."""
+    """With an untrained weak side, features of the weak view get no gradient, but the head still
+    does."""
     batch = views_batch(m=6)
     method = made(CRMatch, CRMatch.Config(tau=0.0, weak=weak, lambda_rot=0.0))
     images = batch.u["weak"].images.clone().requires_grad_()
-    batch = Batch(batch.x, batch.y, batch.index, None, batch.u | {"weak": batch.u["weak"]._replace(images=images)})
+    batch = Batch(
+        batch.x,
+        batch.y,
+        batch.index,
+        None,
+        batch.u | {"weak": batch.u["weak"]._replace(images=images)},
+    )
     method(batch)["loss"].backward()
     assert (images.grad is not None) == (weak == "train")
     assert method.distance.weight.grad.any()

@@ -1,4 +1,5 @@
-"""FixMatch, supervised learning and prior alignment against slow loops written from the formulas."""
+"""FixMatch, supervised learning and prior alignment against slow loops written from the
+formulas."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from riqa_lib.ssl.supervised import Supervised
 
 
 def slow_fixmatch(z_x, y, z_w, z_s, c, prior, mean, steps):
-    """The formula, one picture at a time; returns loss, share kept, the running mean after the step."""
+    """The formula, one picture at a time; returns loss, share kept, the running mean after the
+    step."""
     classes = len(prior)
     sup = sum(-math.log(slow_softmax(z)[t]) for z, t in zip(z_x, y, strict=True)) / len(y)
     q = [slow_softmax(z) for z in z_w]
@@ -60,7 +62,9 @@ def test_loss_mask_state_and_gradients(classes, scale, settings):
         (z_x, z_w, z_s), y = some_logits(classes, seed, scale)
         out = method.terms(z_x, y, z_w, z_s)
         values = [v.tolist() for v in (z_x, z_w, z_s)]
-        loss, kept, after = slow_fixmatch(values[0], y.tolist(), values[1], values[2], c, prior.tolist(), mean, steps)
+        loss, kept, after = slow_fixmatch(
+            values[0], y.tolist(), values[1], values[2], c, prior.tolist(), mean, steps
+        )
         assert out["loss"].item() == pytest.approx(loss, abs=1e-6)
         assert out["kept"].item() == pytest.approx(kept)
         out["loss"].backward()
@@ -71,7 +75,11 @@ def test_loss_mask_state_and_gradients(classes, scale, settings):
                 for h in (1e-5, -1e-5):
                     moved = [[list(r) for r in v] for v in values]
                     moved[which][i][k] += h
-                    ends.append(slow_fixmatch(moved[0], y.tolist(), moved[1], moved[2], c, prior.tolist(), mean, steps)[0])
+                    ends.append(
+                        slow_fixmatch(
+                            moved[0], y.tolist(), moved[1], moved[2], c, prior.tolist(), mean, steps
+                        )[0]
+                    )
                 grad = 0.0 if z.grad is None else z.grad[i, k].item()
                 assert grad == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-5)
         mean, steps = after, steps + 1
@@ -89,13 +97,17 @@ def test_nothing_kept_is_a_finite_loss_with_gradient():
     assert (z_s.grad == 0).all()
 
 
-
-
 def a_batch(m=6, keep=True):
     g = torch.Generator().manual_seed(1)
-    x = lambda n: torch.randn(n, 3, 2, 2, generator=g)  # noqa: E731
+    x = lambda n: torch.randn(n, 3, 2, 2, generator=g)
     strong = View(x(m), (torch.rand(m, 4, generator=g) > 0.3).float() if keep else None)
-    return Batch(View(x(4)), torch.tensor([0, 1, 2, 0]), torch.arange(4), View(x(4)), {"weak": View(x(m)), "strong": strong})
+    return Batch(
+        View(x(4)),
+        torch.tensor([0, 1, 2, 0]),
+        torch.arange(4),
+        View(x(4)),
+        {"weak": View(x(m)), "strong": strong},
+    )
 
 
 def test_every_setting_is_read():
@@ -127,7 +139,9 @@ def test_the_weak_view_is_seen_as_asked():
         net, teacher = Net(), Net()
         with torch.no_grad():
             teacher.head.bias.add_(torch.tensor([5.0, 0.0, 0.0]))
-        method = FixMatch(net, 3, FixMatch.Config(tau=0.0, weak=weak), torch.full((3,), 1 / 3)).train()
+        method = FixMatch(
+            net, 3, FixMatch.Config(tau=0.0, weak=weak), torch.full((3,), 1 / 3)
+        ).train()
         method.teacher = [teacher]
         torch.manual_seed(3)
         (_, (z_w, _), _) = method.look(batch, ("weak", "strong"), weak)
@@ -142,7 +156,10 @@ def test_the_weak_view_is_seen_as_asked():
 
 def test_one_pass_equals_separate_passes():
     net = Net().eval()
-    views = [View(torch.randn(2, 3, 2, 2)), View(torch.randn(3, 3, 2, 2), (torch.rand(3, 4) > 0.5).float())]
+    views = [
+        View(torch.randn(2, 3, 2, 2)),
+        View(torch.randn(3, 3, 2, 2), (torch.rand(3, 4) > 0.5).float()),
+    ]
     together = forward_views(net, views)
     for (logits, feature), view in zip(together, views, strict=True):
         alone = net(view.images, view.keep)
@@ -159,7 +176,10 @@ def test_supervised_is_the_mean_cross_entropy():
         given = Batch(batch.x, batch.y, batch.index, batch.s if strong else None)
         rows = []
         for view in (batch.x, batch.s) if strong else (batch.x,):
-            rows += [-math.log(slow_softmax(z)[t]) for z, t in zip(net(view.images)[0].tolist(), batch.y.tolist(), strict=True)]
+            rows += [
+                -math.log(slow_softmax(z)[t])
+                for z, t in zip(net(view.images)[0].tolist(), batch.y.tolist(), strict=True)
+            ]
         assert method(given)["loss"].item() == pytest.approx(sum(rows) / len(rows), abs=1e-6)
 
 
@@ -176,7 +196,10 @@ def test_alignment_state_survives_a_round_trip():
 
 def test_selected_follows_the_threshold():
     method = FixMatch(Net(), 3, FixMatch.Config(tau=0.6), torch.full((3,), 1 / 3))
-    assert method.selected(torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1]])).tolist() == [True, False]
+    assert method.selected(torch.tensor([[0.6, 0.3, 0.1], [0.5, 0.4, 0.1]])).tolist() == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("bad", [{"tau": 1.5}, {"weak": "never"}])

@@ -1,4 +1,5 @@
-"""FreeMatch against a slow loop written from the formulas; the helpers here serve the other methods' tests too."""
+"""FreeMatch against a slow loop written from the formulas; the helpers here serve the other
+methods' tests too."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ def slow_freematch(v, y, c, prior, state):
     q = [slow_softmax(z) for z in v["z_w"]]
     if c.align:
         now = columns(q)
-        s["mean"] = now if s["steps"] == 0 else [0.99 * a + 0.01 * b for a, b in zip(s["mean"], now, strict=True)]
+        s["mean"] = (
+            now
+            if s["steps"] == 0
+            else [0.99 * a + 0.01 * b for a, b in zip(s["mean"], now, strict=True)]
+        )
         q = move(q, prior, s["mean"])
     best = sorted(max(row) for row in q)
     if c.quantile:
@@ -49,7 +54,9 @@ def slow_freematch(v, y, c, prior, state):
         level = mean(best)
     s["tau"] = min(max(m * s["tau"] + (1 - m) * level, c.tau_min), c.tau_max)
     s["p"] = [m * a + (1 - m) * b for a, b in zip(s["p"], columns(q), strict=True)]
-    s["h"] = [m * a + (1 - m) * mean(float(top(row) == k) for row in q) for k, a in enumerate(s["h"])]
+    s["h"] = [
+        m * a + (1 - m) * mean(float(top(row) == k) for row in q) for k, a in enumerate(s["h"])
+    ]
     mask = [float(max(row) >= s["tau"] * s["p"][top(row)] / max(s["p"])) for row in q]
     total = 0.0
     for keep, row, z in zip(mask, q, v["z_s"], strict=True):
@@ -64,8 +71,13 @@ def slow_freematch(v, y, c, prior, state):
     sup = mean(cross(t, z) for t, z in zip(y, v["z_x"], strict=True))
     on = float(s["steps"] >= c.start)
     s["steps"] += 1
-    terms = {"loss": sup + on * (c.lambda_u * total / len(q) + c.lambda_e * fair), "sup_loss": sup, "unsup_loss": total / len(q),
-             "fair_loss": fair, "kept": mean(mask)}  # fmt: skip
+    terms = {
+        "loss": sup + on * (c.lambda_u * total / len(q) + c.lambda_e * fair),
+        "sup_loss": sup,
+        "unsup_loss": total / len(q),
+        "fair_loss": fair,
+        "kept": mean(mask),
+    }
     return terms | {f"tau_{k}": s["tau"] * a / max(s["p"]) for k, a in enumerate(s["p"])}, s
 
 
@@ -87,8 +99,10 @@ def test_terms_state_and_gradients(classes, scale, settings):
             values["z_w"].data[:, 0] -= 40  # a class absent
         y = [(seed + k) % classes for k in range(4)]
         out = method.terms(values["z_x"], torch.tensor(y), values["z_w"], values["z_s"])
-        agree(out, values, lambda v, _: slow_freematch(v, y, c, prior.tolist(), state)[0], {"z_w"})  # noqa: B023
-        state = slow_freematch({k: v.tolist() for k, v in values.items()}, y, c, prior.tolist(), state)[1]
+        agree(out, values, lambda v, _: slow_freematch(v, y, c, prior.tolist(), state)[0], {"z_w"})
+        state = slow_freematch(
+            {k: v.tolist() for k, v in values.items()}, y, c, prior.tolist(), state
+        )[1]
         assert method.tau.item() == pytest.approx(state["tau"], abs=1e-6)
         assert method.p.tolist() == pytest.approx(state["p"], abs=1e-6)
         assert method.h.tolist() == pytest.approx(state["h"], abs=1e-6)
@@ -110,8 +124,19 @@ def test_nothing_and_everything_kept():
 
 def test_every_setting_is_read():
     base = FreeMatch.Config(momentum=0.5, lambda_e=0.1, soft=True)
-    others = {"momentum": 0.9, "lambda_u": 2.0, "lambda_e": 0.3, "quantile": 0.9, "tau_min": 0.99, "tau_max": 0.1,
-              "weak": "eval", "soft": False, "temperature": 0.4, "align": True, "start": 2}  # fmt: skip
+    others = {
+        "momentum": 0.9,
+        "lambda_u": 2.0,
+        "lambda_e": 0.3,
+        "quantile": 0.9,
+        "tau_min": 0.99,
+        "tau_max": 0.1,
+        "weak": "eval",
+        "soft": False,
+        "temperature": 0.4,
+        "align": True,
+        "start": 2,
+    }
     every_setting_is_read(FreeMatch, base, others)
 
 
@@ -124,10 +149,16 @@ def test_selected_follows_the_class_thresholds():
     method.tau.fill_(0.8)
     method.p.copy_(torch.tensor([0.75, 0.25]))
     assert method.thresholds().tolist() == pytest.approx([0.8, 0.8 / 3])
-    assert method.selected(torch.tensor([[0.7, 0.3], [0.85, 0.15], [0.4, 0.6]])).tolist() == [False, True, True]
+    assert method.selected(torch.tensor([[0.7, 0.3], [0.85, 0.15], [0.4, 0.6]])).tolist() == [
+        False,
+        True,
+        True,
+    ]
 
 
-@pytest.mark.parametrize("bad", [{"momentum": 1.5}, {"weak": "never"}, {"temperature": 0.0}, {"quantile": -0.1}])
+@pytest.mark.parametrize(
+    "bad", [{"momentum": 1.5}, {"weak": "never"}, {"temperature": 0.0}, {"quantile": -0.1}]
+)
 def test_bad_settings_say_what_is_allowed(bad):
     with pytest.raises(ValueError, match=r"method\.\w+ is .*(0 to 1|train, eval, ema|more than 0)"):
         FreeMatch.Config(**bad)

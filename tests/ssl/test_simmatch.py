@@ -34,7 +34,8 @@ def unit(row):
 
 
 def slow_simmatch(v, o, y, index, c, target, state):
-    """One step, with what gets no gradient taken from o, the inputs as they were; returns (terms, state after it).
+    """One step, with what gets no gradient taken from o, the inputs as they were; returns (terms,
+    state after it).
 
     state: seen (batch means, newest last), bank {index: (f, label)}, steps."""
     s = dict(state)
@@ -49,7 +50,12 @@ def slow_simmatch(v, o, y, index, c, target, state):
         for row, f_w, f_s in zip(p, o["f_w"], v["f_s"], strict=True):
             a = slow_softmax([dot(f_w, f) / c.temperature for f, _ in slots])
             t = norm([share * row[label] for share, (_, label) in zip(a, slots, strict=True)])
-            g.append([sum(share for share, (_, label) in zip(a, slots, strict=True) if label == k) for k in range(classes)])
+            g.append(
+                [
+                    sum(share for share, (_, label) in zip(a, slots, strict=True) if label == k)
+                    for k in range(classes)
+                ]
+            )
             q.append([c.alpha * i + (1 - c.alpha) * j for i, j in zip(row, g[-1], strict=True)])
             inside += cross(t, [dot(f_s, f) / c.temperature for f, _ in slots]) / len(p)
         agrees = mean(float(top(i) == top(j)) for i, j in zip(p, g, strict=True))
@@ -61,19 +67,35 @@ def slow_simmatch(v, o, y, index, c, target, state):
     for n, k in enumerate(index):
         if k not in index[n + 1 :]:
             old = bank[k][0] if k in bank else [0.0] * 3
-            s["bank"][k] = (unit([c.mix * i + (1 - c.mix) * j for i, j in zip(old, o["f_x"][n], strict=True)]), y[n])
+            s["bank"][k] = (
+                unit([c.mix * i + (1 - c.mix) * j for i, j in zip(old, o["f_x"][n], strict=True)]),
+                y[n],
+            )
     sup = mean(cross(t, z) for t, z in zip(y, v["z_x"], strict=True))
     on = float(s["steps"] >= c.start)
     s["steps"] += 1
-    terms = {"loss": sup + on * (c.lambda_u * unsup + c.lambda_in * inside), "sup_loss": sup, "unsup_loss": unsup,
-             "in_loss": inside, "kept": mean(mask), "agrees": agrees,
-             "changed": mean(float(top(a) != top(b)) for a, b in zip(q, p, strict=True)), "full": full}  # fmt: skip
+    terms = {
+        "loss": sup + on * (c.lambda_u * unsup + c.lambda_in * inside),
+        "sup_loss": sup,
+        "unsup_loss": unsup,
+        "in_loss": inside,
+        "kept": mean(mask),
+        "agrees": agrees,
+        "changed": mean(float(top(a) != top(b)) for a, b in zip(q, p, strict=True)),
+        "full": full,
+    }
     for name, said in (("memory", g), ("network", p)):
         terms |= {f"{name}_{k}": full * v for k, v in enumerate(columns(said))}
     return terms, s
 
 
-INDICES = [[0, 1, 5, 3], [2, 4, 2, 1], [3, 3, 0, 3], [5, 1, 2, 4], [0, 2, 4, 1]]  # full after two steps; pictures that come twice
+INDICES = [
+    [0, 1, 5, 3],
+    [2, 4, 2, 1],
+    [3, 3, 0, 3],
+    [5, 1, 2, 4],
+    [0, 2, 4, 1],
+]  # full after two steps; pictures that come twice
 
 
 @pytest.mark.parametrize("classes", [2, 5, 10])
@@ -87,14 +109,28 @@ def test_terms_state_and_gradients(classes, scale, settings):
     method = SimMatch(WideNet(), classes, c, prior).double()
     target = prior.tolist() if c.align_to == "prior" else [1 / classes] * classes
     state = {"seen": [], "bank": {}, "steps": 0}
-    shapes = {"z_x": (4, classes), "z_w": (6, classes), "z_s": (6, classes), "f_x": (4, 3), "f_w": (6, 3), "f_s": (6, 3)}
+    shapes = {
+        "z_x": (4, classes),
+        "z_w": (6, classes),
+        "z_s": (6, classes),
+        "f_x": (4, 3),
+        "f_w": (6, 3),
+        "f_s": (6, 3),
+    }
     for seed, index in enumerate(INDICES):
         values = some(seed, scale, **shapes)
         if seed == 3:
             values["z_w"].data[:, 0] -= 40  # a class absent
-        y = [k % max(2, classes - 1) for k in index]  # with 5 and 10 classes one is never in the bank
+        y = [
+            k % max(2, classes - 1) for k in index
+        ]  # with 5 and 10 classes one is never in the bank
         out = method.terms(**values, y=torch.tensor(y), index=torch.tensor(index))
-        agree(out, values, lambda v, o: slow_simmatch(v, o, y, index, c, target, state)[0], {"z_w", "f_w", "f_x"})  # noqa: B023
+        agree(
+            out,
+            values,
+            lambda v, o: slow_simmatch(v, o, y, index, c, target, state)[0],
+            {"z_w", "f_w", "f_x"},
+        )
         lists = {k: v.tolist() for k, v in values.items()}
         state = slow_simmatch(lists, lists, y, index, c, target, state)[1]
         assert method.alignment.mean.tolist() == pytest.approx(columns(state["seen"]), abs=1e-6)
@@ -117,7 +153,8 @@ def test_nothing_and_everything_kept():
 
 
 def test_a_class_of_no_chance_gives_finite_similarities():
-    """p = 0 for every label in the bank: t falls back on the features' similarity instead of 0 / 0."""
+    """p = 0 for every label in the bank: t falls back on the features' similarity instead of 0 /
+    0."""
     v = some(0, 1.0, z_x=(2, 3), f_x=(2, 3), z_w=(6, 3), f_w=(6, 3), z_s=(6, 3), f_s=(6, 3))
     method = SimMatch(WideNet(), 3, SimMatch.Config(dim=3), skewed(3))
     v = {k: t.detach().float() for k, t in v.items()}
@@ -129,8 +166,20 @@ def test_a_class_of_no_chance_gives_finite_similarities():
 
 
 def test_every_setting_is_read():
-    others = {"tau": 0.99, "lambda_u": 2.0, "lambda_in": 2.0, "alpha": 0.3, "temperature": 0.5, "dim": 5, "mix": 0.1,
-              "bank": "ema", "queue": 1, "align_to": "uniform", "weak": "eval", "start": 3}  # fmt: skip
+    others = {
+        "tau": 0.99,
+        "lambda_u": 2.0,
+        "lambda_in": 2.0,
+        "alpha": 0.3,
+        "temperature": 0.5,
+        "dim": 5,
+        "mix": 0.1,
+        "bank": "ema",
+        "queue": 1,
+        "align_to": "uniform",
+        "weak": "eval",
+        "start": 3,
+    }
     every_setting_is_read(SimMatch, SimMatch.Config(tau=0.2, dim=4), others)
 
 
@@ -182,7 +231,12 @@ def test_selected_follows_the_threshold_after_alignment():
     assert method.selected(p).tolist() == [True, True]
 
 
-@pytest.mark.parametrize("bad", [{"tau": 1.5}, {"dim": 0}, {"bank": "old"}, {"align_to": "mean"}, {"temperature": 0.0}])
+@pytest.mark.parametrize(
+    "bad", [{"tau": 1.5}, {"dim": 0}, {"bank": "old"}, {"align_to": "mean"}, {"temperature": 0.0}]
+)
 def test_bad_settings_say_what_is_allowed(bad):
-    with pytest.raises(ValueError, match=r"method\.\w+ is .*(0 to 1|at least 1|train, ema|prior, uniform|more than 0)"):
+    with pytest.raises(
+        ValueError,
+        match=r"method\.\w+ is .*(0 to 1|at least 1|train, ema|prior, uniform|more than 0)",
+    ):
         SimMatch.Config(**bad)

@@ -32,7 +32,9 @@ def pixels(n=ROWS + 12, size=34):
 def material(classes=3):
     rows = np.arange(ROWS + 12)
     val = rows[ROWS:]
-    return Material(pixels(), rows[:ROWS], rows[:ROWS] % classes, np.array([], int), val, val % classes, 33)
+    return Material(
+        pixels(), rows[:ROWS], rows[:ROWS] % classes, np.array([], int), val, val % classes, 33
+    )
 
 
 def net(seed=0, classes=3):
@@ -68,7 +70,9 @@ def test_masked_bce_is_the_formula():
             n += m[i, j]
     got = teacher_student.masked_bce(*(torch.tensor(a) for a in (z, t, m)))
     assert float(got) == pytest.approx(total / n, rel=1e-9)
-    assert float(teacher_student.masked_bce(torch.tensor(z), torch.tensor(t), torch.zeros(7, 3))) == 0
+    assert (
+        float(teacher_student.masked_bce(torch.tensor(z), torch.tensor(t), torch.zeros(7, 3))) == 0
+    )
 
 
 def test_masked_details_give_no_gradient():
@@ -110,7 +114,9 @@ def test_the_teacher_learns_known_details_only():
 
 def test_targets_of_each_kind():
     p = np.array([[0.9, 0.5, 0.1], [0.6, 0.74, 0.4], [0.76, 0.2, 0.25]])
-    soft, hard, filtered = (teacher_student.pseudo_targets(p, kind, 0.25) for kind in teacher_student.PSEUDO)
+    soft, hard, filtered = (
+        teacher_student.pseudo_targets(p, kind, 0.25) for kind in teacher_student.PSEUDO
+    )
     assert np.array_equal(soft[0], p)
     assert np.array_equal(hard[0], [[1, 1, 0], [1, 1, 0], [1, 0, 0]])
     assert soft[1].all()
@@ -165,7 +171,9 @@ def test_resumes_with_the_same_bits_and_selects_by_macro_f1(tmp_path):
     assert history.to_csv() == after.to_csv()
     kept = student().validation(whole, material())["val_macro_f1"]
     assert kept == pytest.approx(history["val_macro_f1"].max())
-    assert history["val_macro_f1"].idxmax() == 3  # before it died: the best must come from the state
+    assert (
+        history["val_macro_f1"].idxmax() == 3
+    )  # before it died: the best must come from the state
 
 
 def test_it_learns():
@@ -180,7 +188,15 @@ def test_it_learns():
 
 
 def test_teacher_without_left_out_pictures_validates_as_nan():
-    none = Material(pixels(), np.arange(ROWS), np.zeros(ROWS, int), np.array([], int), np.array([], int), np.array([], int), 33)
+    none = Material(
+        pixels(),
+        np.arange(ROWS),
+        np.zeros(ROWS, int),
+        np.array([], int),
+        np.array([], int),
+        np.array([], int),
+        33,
+    )
     labels = np.arange(ROWS * 3).reshape(ROWS, 3) % 2
     config = TrainConfig(**{**vars(FAST), "select": "last"})
     _, history, _ = loop.fit(teacher_student.Teacher(net(), 3, labels, labels[:0]), none, config, 0)
@@ -231,5 +247,7 @@ def test_the_network():
         net()(torch.zeros(2, 3, 40, 40), torch.ones(2, 4))
     full = MultiTaskResNet(ResNetConfig(arch="resnet18"), 2)
     assert full.width == 512
-    assert sum(p.numel() for p in full.trunk.parameters()) == 11176512  # ResNet-18 without its classifier
+    assert (
+        sum(p.numel() for p in full.trunk.parameters()) == 11176512
+    )  # ResNet-18 without its classifier
     assert View(torch.zeros(1)).keep is None

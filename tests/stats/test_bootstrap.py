@@ -1,4 +1,5 @@
-"""The paired cluster bootstrap against slow loops over the same resamples, and on worlds whose truth is known."""
+"""The paired cluster bootstrap against slow loops over the same resamples, and on worlds whose
+truth is known."""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ from riqa_lib.seeding import rng
 from riqa_lib.stats import bootstrap, metrics
 
 
-def world(pictures: int = 120, seeds: int = 2, per_group: int = 1, key: object = 0, score: bool = True) -> pd.DataFrame:
-    """Two methods ("a" sharper than "b"), several seeds; pictures of one group share truth and errors."""
+def world(
+    pictures: int = 120, seeds: int = 2, per_group: int = 1, key: object = 0, score: bool = True
+) -> pd.DataFrame:
+    """Two methods ("a" sharper than "b"), several seeds; pictures of one group share truth and
+    errors."""
     g = rng("world", key)
     group = np.arange(pictures) // per_group
     truth = g.choice(5, pictures, p=[0.05, 0.15, 0.4, 0.3, 0.1])[group]
@@ -24,7 +28,9 @@ def world(pictures: int = 120, seeds: int = 2, per_group: int = 1, key: object =
             place = truth + g.normal(0, noise, pictures)[group] + g.normal(0, 0.1)
             p = np.exp(-((np.arange(5) - place[:, None]) ** 2))
             ids, groups = [f"i{i:04d}" for i in range(pictures)], [f"g{i}" for i in group]
-            part = pd.DataFrame({"id": ids, "group": groups, "truth": truth}).assign(method=method, seed=seed)
+            part = pd.DataFrame({"id": ids, "group": groups, "truth": truth}).assign(
+                method=method, seed=seed
+            )
             if score:
                 part["score"] = truth + np.round(rng("score").normal(0, 0.3, pictures), 1)
             part[[f"p{k}" for k in range(5)]] = p / p.sum(axis=1, keepdims=True)
@@ -44,12 +50,18 @@ def test_every_metric_against_a_loop_that_copies_rows(score: bool) -> None:
         for method in "ab":
             drawn = []
             for seed in np.repeat(range(3), seeds[r]):
-                rows = [by[method, seed, name] for name, n in zip(groups, pictures[r], strict=True) for _ in range(n)]
+                rows = [
+                    by[method, seed, name]
+                    for name, n in zip(groups, pictures[r], strict=True)
+                    for _ in range(n)
+                ]
                 drawn.append(metrics.summary(pd.concat(rows)))
             values[method] = {m: float(np.mean([d[m] for d in drawn])) for m in bootstrap.METRICS}
         for m in bootstrap.METRICS:
             for method in "ab":
-                assert found.draws[method, m][r] == pytest.approx(values[method][m], abs=1e-12, nan_ok=True), m
+                assert found.draws[method, m][r] == pytest.approx(
+                    values[method][m], abs=1e-12, nan_ok=True
+                ), m
 
 
 def test_estimates_are_means_over_seeds_and_intervals_percentiles() -> None:
@@ -87,12 +99,15 @@ def test_identical_methods_differ_by_exactly_zero() -> None:
     for m in bootstrap.METRICS:
         assert bootstrap.difference(frame, "twin", "a", m, resamples=50) == (0, 0, 0)
         assert bootstrap.difference(frame, "a", "a", m, resamples=50) == (0, 0, 0)
-    assert bootstrap.paired_bootstrap(frame, ["a", "twin"], ["mae"], 50).p_value("a", "twin", "mae") == 1
+    assert (
+        bootstrap.paired_bootstrap(frame, ["a", "twin"], ["mae"], 50).p_value("a", "twin", "mae")
+        == 1
+    )
 
 
 def test_clusters_matter() -> None:
     frame = world(400, seeds=1, per_group=8)
-    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])  # noqa: E731
+    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])
     alone = width(frame.assign(group=frame["id"]))
     assert 2.2 < width(frame) / alone < 3.5  # sqrt(8) = 2.83
 
@@ -104,12 +119,13 @@ def test_seeds_matter() -> None:
     same = pd.concat(parts)
     for s, part in enumerate(parts):  # each seed turns other and more pictures into "0"
         part.loc[part["id"].isin([f"i{i:04d}" for i in range(40 * s)]), p] = np.eye(5)[0]
-    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])  # noqa: E731
+    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])
     assert width(pd.concat(parts)) > 1.5 * width(same)
 
 
 def test_coverage_on_a_simulated_null() -> None:
-    """Two methods of equal merit: the 95 % interval of the difference holds 0 about 95 times in 100."""
+    """Two methods of equal merit: the 95 % interval of the difference holds 0 about 95 times in
+    100."""
     worlds, pictures, groups = 400, 160, 80
     held = 0
     for i in range(worlds):
@@ -126,7 +142,9 @@ def test_coverage_on_a_simulated_null() -> None:
         d = a - b
         low, high = np.quantile(d, [0.025, 0.975])
         held += low <= 0 <= high
-    assert 0.915 <= held / worlds <= 0.98  # 0.95 less 3 standard errors; ignoring the clusters gives 0.83
+    assert (
+        0.915 <= held / worlds <= 0.98
+    )  # 0.95 less 3 standard errors; ignoring the clusters gives 0.83
 
 
 def test_constant_rows_and_the_nan_of_their_srcc() -> None:
@@ -135,11 +153,17 @@ def test_constant_rows_and_the_nan_of_their_srcc() -> None:
     estimate, low, high = bootstrap.difference(both, "a", "always 2", "macro_mae", resamples=200)
     truth = frame.loc[(frame.method == "a") & (frame.seed == 0), "truth"]
     constant = metrics.macro_mae(truth, np.full(len(truth), 2))
-    assert bootstrap.interval(both, "always 2", "macro_mae", resamples=50)[0] == pytest.approx(constant)
+    assert bootstrap.interval(both, "always 2", "macro_mae", resamples=50)[0] == pytest.approx(
+        constant
+    )
     assert low < estimate < high < 0
     assert np.isnan(bootstrap.interval(both, "always 2", "srcc", resamples=20)).all()
     assert bootstrap.interval(both, "always 2", "qwk", resamples=20) == pytest.approx((0, 0, 0))
-    assert np.isnan(bootstrap.paired_bootstrap(both, ["a", "always 2"], ["srcc"], 20).p_value("a", "always 2", "srcc"))
+    assert np.isnan(
+        bootstrap.paired_bootstrap(both, ["a", "always 2"], ["srcc"], 20).p_value(
+            "a", "always 2", "srcc"
+        )
+    )
     with pytest.raises(ValueError, match=r"constant grade 5: expected 0\.\.4"):
         bootstrap.constant_rows(frame, 5)
 
@@ -148,8 +172,14 @@ def test_nothing_depends_on_row_order_or_on_luck_and_nobody_is_warned() -> None:
     frame = world()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first = [bootstrap.difference(frame, "a", "b", m, resamples=100, seed=3) for m in ("mae", "qwk", "srcc")]
-        again = [bootstrap.difference(frame.sort_values("p3"), "a", "b", m, 100, 3) for m in ("mae", "qwk", "srcc")]
+        first = [
+            bootstrap.difference(frame, "a", "b", m, resamples=100, seed=3)
+            for m in ("mae", "qwk", "srcc")
+        ]
+        again = [
+            bootstrap.difference(frame.sort_values("p3"), "a", "b", m, 100, 3)
+            for m in ("mae", "qwk", "srcc")
+        ]
     assert first == again
     assert first[0] != bootstrap.difference(frame, "a", "b", "mae", resamples=100, seed=4)
 
@@ -188,9 +218,18 @@ def change(**cells: object):
     ("spoil", "says"),
     [
         (lambda f: f[(f.method == "a") | (f.seed == 0)], r"b has seeds \[0\], a has \[0, 1\]"),
-        (lambda f: f[(f.method == "a") | (f["id"] != "i0003")], r"b, seed 0 has other pictures .* 1 fewer \['i0003'\]"),
-        (lambda f: pd.concat([f, f.assign(labels=100)]), "a: 240 pictures occur twice .* choose one label budget"),
-        (change(truth=9), "b, seed 1 and a, seed 0 disagree on the truth of 1 pictures, first i0003"),
+        (
+            lambda f: f[(f.method == "a") | (f["id"] != "i0003")],
+            r"b, seed 0 has other pictures .* 1 fewer \['i0003'\]",
+        ),
+        (
+            lambda f: pd.concat([f, f.assign(labels=100)]),
+            "a: 240 pictures occur twice .* choose one label budget",
+        ),
+        (
+            change(truth=9),
+            "b, seed 1 and a, seed 0 disagree on the truth of 1 pictures, first i0003",
+        ),
         (change(group="else"), "disagree on the group"),
         (change(score=7.0), "disagree on the score"),
         (change(p0=0.9), "rows are not probabilities"),
@@ -212,7 +251,8 @@ def test_unknown_metric_and_level() -> None:
 
 
 def test_fast_enough_to_be_used() -> None:
-    """2,000 resamples of 1,047 pictures and 3 seeds, two methods, the primary metrics: a second or so; fail at ten."""
+    """2,000 resamples of 1,047 pictures and 3 seeds, two methods, the primary metrics: a second or
+    so; fail at ten."""
     frame = world(1047, seeds=3)
     start = time.perf_counter()
     bootstrap.paired_bootstrap(frame, ["a", "b"], ["mae", "macro_mae", "qwk", "srcc"])
@@ -232,6 +272,8 @@ def test_point_estimates_are_means_over_seeds() -> None:
         warnings.simplefilter("error")
         found = bootstrap.point_estimates(constant, names)
     assert np.isnan(found["krcc"])
-    assert found["mae_median"] == pytest.approx(metrics.mae(constant["truth"], np.full(len(constant), 2)))
+    assert found["mae_median"] == pytest.approx(
+        metrics.mae(constant["truth"], np.full(len(constant), 2))
+    )
     with pytest.raises(ValueError, match="unknown metric mae; expected some of krcc"):
         bootstrap.point_estimates(rows, ["mae"])

@@ -36,8 +36,12 @@ def test_errors_against_loops() -> None:
     every = [e for v in by_class.values() for e in v]
     assert metrics.mae(truth, grade) == pytest.approx(sum(every) / len(every))
     assert metrics.mae(truth, grade) == pytest.approx(sk.mean_absolute_error(truth, grade))
-    assert metrics.mae_per_class(truth, grade) == pytest.approx([sum(v) / len(v) for v in by_class.values()])
-    assert metrics.macro_mae(truth, grade) == pytest.approx(sum(sum(v) / len(v) for v in by_class.values()) / 5)
+    assert metrics.mae_per_class(truth, grade) == pytest.approx(
+        [sum(v) / len(v) for v in by_class.values()]
+    )
+    assert metrics.macro_mae(truth, grade) == pytest.approx(
+        sum(sum(v) / len(v) for v in by_class.values()) / 5
+    )
     both = by_class[3] + by_class[4]
     assert metrics.mae_of(truth, grade, (3, 4)) == pytest.approx(sum(both) / len(both))
     assert metrics.accuracy(truth, grade) == pytest.approx(sk.accuracy_score(truth, grade))
@@ -69,7 +73,7 @@ def test_correlations_against_scipy_and_midranks() -> None:
     g = np.random.default_rng(2)
     x, y = g.integers(0, 6, 60).astype(float), g.integers(0, 6, 60).astype(float)
     y += x
-    rank = lambda v: [sum(b < a for b in v) + (sum(b == a for b in v) + 1) / 2 for a in v]  # noqa: E731
+    rank = lambda v: [sum(b < a for b in v) + (sum(b == a for b in v) + 1) / 2 for a in v]
     assert metrics.srcc(x, y) == pytest.approx(np.corrcoef(rank(x), rank(y))[0, 1])
     assert metrics.plcc(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
     concordant = tx = ty = 0
@@ -93,7 +97,9 @@ def test_logistic_undoes_a_saturating_prediction() -> None:
     score = metrics.logistic(x, 80, 10, 2.3, 0.35)
     assert metrics.plcc(x, score) < 0.97
     assert metrics.plcc_logistic(x, score) == pytest.approx(1, abs=1e-6)
-    assert metrics.plcc_logistic(-x, score) == pytest.approx(1, abs=1e-6)  # a falling curve fits as well
+    assert metrics.plcc_logistic(-x, score) == pytest.approx(
+        1, abs=1e-6
+    )  # a falling curve fits as well
     noisy = score + g.normal(0, 12, 300)
     assert metrics.plcc(x, noisy) < metrics.plcc_logistic(x, noisy) < 1
     assert metrics.logistic(2.3, 80, 10, 2.3, 0.35) == pytest.approx(45)  # the middle, half way
@@ -102,11 +108,15 @@ def test_logistic_undoes_a_saturating_prediction() -> None:
 
 def test_expected_grade_and_posterior_median_against_loops() -> None:
     _, p = make(50, seed=4)
-    assert metrics.expected_grade(p) == pytest.approx([sum(k * row[k] for k in range(5)) for row in p])
+    assert metrics.expected_grade(p) == pytest.approx(
+        [sum(k * row[k] for k in range(5)) for row in p]
+    )
     for row, median in zip(p, metrics.posterior_median(p), strict=True):
         risk = [sum(row[j] * abs(j - k) for j in range(5)) for k in range(5)]
         assert median == int(np.argmin(risk))
-    assert metrics.posterior_median([[0.5, 0, 0, 0, 0.5]]).tolist() == [0]  # all of 0..4 are optimal: the first
+    assert metrics.posterior_median([[0.5, 0, 0, 0, 0.5]]).tolist() == [
+        0
+    ]  # all of 0..4 are optimal: the first
 
 
 def test_best_constant() -> None:
@@ -121,7 +131,11 @@ def test_the_constants_of_table_1() -> None:
     expected = {2: (0.5521, 1.0622, 0.2733), 3: (0.8453, 0.0622, 1.2733)}
     for k, (overall, upper, lower) in expected.items():
         said = np.full(len(truth), k)
-        found = metrics.mae(truth, said), metrics.mae_of(truth, said, (3, 4)), metrics.mae_of(truth, said, (0, 1, 2))
+        found = (
+            metrics.mae(truth, said),
+            metrics.mae_of(truth, said, (3, 4)),
+            metrics.mae_of(truth, said, (0, 1, 2)),
+        )
         assert found == pytest.approx((overall, upper, lower), abs=5e-5)
     assert metrics.macro_mae(truth, np.full(len(truth), 2)) == pytest.approx(1.2)
 
@@ -160,7 +174,10 @@ def test_summary_of_a_constant_says_why_and_warns_nobody() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: metrics.mae([0, 1, 5], [0, 1, 2]), r"1 of 3 values are not whole grades 0\.\.4, first 5 at row 2"),
+        (
+            lambda: metrics.mae([0, 1, 5], [0, 1, 2]),
+            r"1 of 3 values are not whole grades 0\.\.4, first 5 at row 2",
+        ),
         (lambda: metrics.mae([0, 1.5], [0, 1]), "not whole grades"),
         (lambda: metrics.mae([0, -1], [0, 1]), "first -1 at row 1"),
         (lambda: metrics.mae([0, np.nan], [0, 1]), "truth: 1 of 2 values are NaN"),
@@ -170,7 +187,10 @@ def test_summary_of_a_constant_says_why_and_warns_nobody() -> None:
         (lambda: metrics.mae([[0]], [[0]]), r"shape \(1, 1\)"),
         (lambda: metrics.srcc([0, 1, np.inf], [0, 1, 2]), "infinite, first at row 2"),
         (lambda: metrics.srcc([0, 1], [0, 1, 2]), "2 values"),
-        (lambda: metrics.expected_grade([[0.5, 0.4, 0, 0, 0]]), "1 of 1 rows are not probabilities"),
+        (
+            lambda: metrics.expected_grade([[0.5, 0.4, 0, 0, 0]]),
+            "1 of 1 rows are not probabilities",
+        ),
         (lambda: metrics.expected_grade([[1.5, -0.5]]), "first row 0"),
         (lambda: metrics.expected_grade([[np.nan, 1.0]]), "first row 0"),
         (lambda: metrics.expected_grade([0.5, 0.5]), r"expected shape \(N, classes\)"),

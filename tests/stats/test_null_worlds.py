@@ -80,17 +80,31 @@ def test_the_stored_run_meets_its_bounds(stored):
     assert stored["machine"].notna().all()
     assert stored["simulated"].all()
     assert set(stored["world"]) == {w.name for w in null_worlds.ALL}
-    for row in stored.to_dict("records"):  # judged again from the rates, not by the column that says so
+    for row in stored.to_dict(
+        "records"
+    ):  # judged again from the rates, not by the column that says so
         kind = next(w for w in null_worlds.ALL if w.name == row["world"])
         low, high = null_worlds.bound(kind, row["test"], row["clusters"])
         assert null_worlds.meets(row | {"bound_low": low, "bound_high": high}), row
-    assert set(stored.loc[stored["clusters"] == "ignored", "test"]) >= {"mcnemar_exact", "mcnemar_midp", "delong", "bootstrap"}
+    assert set(stored.loc[stored["clusters"] == "ignored", "test"]) >= {
+        "mcnemar_exact",
+        "mcnemar_midp",
+        "delong",
+        "bootstrap",
+    }
 
 
 def test_figure_shows_the_null_worlds_only(stored):
     figure = forest.nullworld_rates(stored)
-    assert [ax.get_title(loc="left") for ax in figure.axes] == [w.name for w in null_worlds.ALL if w.null]
-    drawn = {round(float(line.get_xdata()[0]), 9) for ax in figure.axes for line in ax.lines if len(line.get_xdata()) == 1}
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        w.name for w in null_worlds.ALL if w.null
+    ]
+    drawn = {
+        round(float(line.get_xdata()[0]), 9)
+        for ax in figure.axes
+        for line in ax.lines
+        if len(line.get_xdata()) == 1
+    }
     assert drawn >= {round(v, 9) for v in stored.loc[stored["true_difference"] == 0, "rejected"]}
 
 

@@ -1,4 +1,5 @@
-"""Tests of two classifiers, kappas and the table of verdicts: against slow loops, statsmodels, scipy and scikit-learn."""
+"""Tests of two classifiers, kappas and the table of verdicts: against slow loops, statsmodels,
+scipy and scikit-learn."""
 
 from __future__ import annotations
 
@@ -22,12 +23,20 @@ RNG = np.random.default_rng(16)
 
 @pytest.fixture(scope="module")
 def small():
-    """Right or wrong of two classifiers, truth, scores with ties and clusters of 1 to 3 pictures: 60 pictures."""
+    """Right or wrong of two classifiers, truth, scores with ties and clusters of 1 to 3 pictures:
+    60 pictures."""
     r = np.random.default_rng(3)
     cluster = np.repeat(np.arange(30), r.permutation(np.repeat([1, 2, 3], 10)))
     bad = (r.random(len(cluster)) < 0.4).astype(int)
     a, b = (np.round(bad + r.normal(0, s, len(bad)), 1) for s in (1.0, 1.6))
-    return {"cluster": cluster, "bad": bad, "a": a, "b": b, "x": (a > 0.5) == bad, "y": (b > 0.5) == bad}
+    return {
+        "cluster": cluster,
+        "bad": bad,
+        "a": a,
+        "b": b,
+        "x": (a > 0.5) == bad,
+        "y": (b > 0.5) == bad,
+    }
 
 
 # ---------------------------------------------------------------- right or wrong
@@ -47,8 +56,9 @@ def test_mcnemar_is_that_of_statsmodels_and_midp_that_of_its_formula():
 
 
 def test_a_published_table():
-    """Agresti (1990, p. 350), approval ratings of 1,600 people, 86 and 150 changed: chi2 17.3559, p 3.099e-05 (Penn State STAT
-    504, McNemar's test without continuity correction), which Durkalski's is where everyone is a cluster of his own."""
+    """Agresti (1990, p. 350), approval ratings of 1,600 people, 86 and 150 changed: chi2 17.3559, p
+    3.099e-05 (Penn State STAT 504, McNemar's test without continuity correction), which Durkalski's
+    is where everyone is a cluster of his own."""
     first, second = (np.repeat(v, (794, 150, 86, 570)) for v in ((1, 1, 0, 0), (1, 0, 1, 0)))
     found = paired_tests.durkalski(first, second, np.arange(1600))
     assert (found.difference / found.se) ** 2 == pytest.approx(17.3559, abs=5e-5)
@@ -75,18 +85,28 @@ def test_durkalski_is_its_loop(small):
     found = paired_tests.durkalski(small["x"], small["y"], small["cluster"])
     assert found.p == pytest.approx(sp.chi2.sf(up**2 / down, 1))
     assert 2 * sp.norm.sf(abs(found.difference) / found.se) == pytest.approx(found.p)
-    alone = paired_tests.durkalski(small["x"], small["y"], np.arange(len(d)))  # then it is McNemar's chi2
-    uncorrected = statsmodels_mcnemar([[0, (d > 0).sum()], [(d < 0).sum(), 0]], exact=False, correction=False)
+    alone = paired_tests.durkalski(
+        small["x"], small["y"], np.arange(len(d))
+    )  # then it is McNemar's chi2
+    uncorrected = statsmodels_mcnemar(
+        [[0, (d > 0).sum()], [(d < 0).sum(), 0]], exact=False, correction=False
+    )
     assert alone.p == pytest.approx(uncorrected.pvalue)
 
 
 def test_sign_flip_counts_every_flip():
     for sums in ([3, -1, 2, 1, 1], [1, 1, 1, 1, 1, 1], [2, -2], [5, 1, -1, 0, 3, 2, 2]):
         sums = np.array(sums)
-        flips = [abs(np.dot(s, sums)) >= abs(sums.sum()) for s in product((-1, 1), repeat=len(sums))]
+        flips = [
+            abs(np.dot(s, sums)) >= abs(sums.sum()) for s in product((-1, 1), repeat=len(sums))
+        ]
         assert paired_tests.sign_flip(sums).p == pytest.approx(np.mean(flips))
-        assert paired_tests.sign_flip(sums * 0.37).p == pytest.approx(np.mean(flips))  # no whole numbers: by counting them all
-    one_each = paired_tests.sign_flip(np.r_[np.ones(10), -np.ones(3), np.zeros(9)])  # without clusters it is McNemar's
+        assert paired_tests.sign_flip(sums * 0.37).p == pytest.approx(
+            np.mean(flips)
+        )  # no whole numbers: by counting them all
+    one_each = paired_tests.sign_flip(
+        np.r_[np.ones(10), -np.ones(3), np.zeros(9)]
+    )  # without clusters it is McNemar's
     assert one_each.p == pytest.approx(paired_tests.mcnemar_p(10, 3)[0])
 
 
@@ -106,10 +126,12 @@ def test_sign_flip_sums_within_clusters_and_samples_where_it_must(small):
 
 # ---------------------------------------------------------------- AUC
 def loop_placements(bad, score):
-    win = lambda s, t: 1.0 if s > t else 0.5 if s == t else 0.0  # noqa: E731
+    win = lambda s, t: 1.0 if s > t else 0.5 if s == t else 0.0
     p, q = np.flatnonzero(bad == 1), np.flatnonzero(bad == 0)
-    return (np.array([np.mean([win(score[i], score[j]) for j in q]) for i in p]),
-            np.array([np.mean([win(score[i], score[j]) for i in p]) for j in q]))  # fmt: skip
+    return (
+        np.array([np.mean([win(score[i], score[j]) for j in q]) for i in p]),
+        np.array([np.mean([win(score[i], score[j]) for i in p]) for j in q]),
+    )
 
 
 def test_delong_is_the_covariance_of_placement_values(small):
@@ -143,8 +165,11 @@ def test_obuchowski_is_its_loop(small):
             s01 += tn[0] * tn[1]
             s11 += tp[0] * tn[1]
             s11t += tp[1] * tn[0]
-        covariance[r, s] = (i10 / ((i10 - 1) * m) * s10 / m + i01 / ((i01 - 1) * n) * s01 / n
-                            + count / (count - 1) * (s11 + s11t) / (m * n))  # fmt: skip
+        covariance[r, s] = (
+            i10 / ((i10 - 1) * m) * s10 / m
+            + i01 / ((i01 - 1) * n) * s01 / n
+            + count / (count - 1) * (s11 + s11t) / (m * n)
+        )
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     found = paired_tests.auc_test(bad, small["a"], small["b"], code)
     assert found.se == pytest.approx(np.sqrt(variance))
@@ -156,8 +181,12 @@ def test_obuchowski_is_its_loop(small):
 def test_auc_of_several_seeds_is_the_mean_of_theirs(small):
     a = np.stack([small["a"], small["a"][::-1]])
     b = np.stack([small["b"], small["b"]])
-    expected = np.mean([roc_auc_score(small["bad"], s) for s in a]) - roc_auc_score(small["bad"], small["b"])
-    assert paired_tests.auc_test(small["bad"], a, b, small["cluster"]).difference == pytest.approx(expected)
+    expected = np.mean([roc_auc_score(small["bad"], s) for s in a]) - roc_auc_score(
+        small["bad"], small["b"]
+    )
+    assert paired_tests.auc_test(small["bad"], a, b, small["cluster"]).difference == pytest.approx(
+        expected
+    )
 
 
 def test_auc_says_why_it_is_undefined(small):
@@ -165,7 +194,9 @@ def test_auc_says_why_it_is_undefined(small):
     one = paired_tests.auc_test(np.zeros(len(a)), a, a)
     assert np.isnan(one.p)
     assert "one class only (none of" in one.note
-    few = paired_tests.auc_test(np.r_[1, 1, 0, 0, 0], np.arange(5.0), np.arange(5.0)[::-1], [0, 0, 1, 2, 3])
+    few = paired_tests.auc_test(
+        np.r_[1, 1, 0, 0, 0], np.arange(5.0), np.arange(5.0)[::-1], [0, 0, 1, 2, 3]
+    )
     assert np.isnan(few.p)
     assert "fewer than two clusters" in few.note
     same = paired_tests.auc_test(small["bad"], a, 2 * a + 1)
@@ -176,7 +207,9 @@ def test_bad_input_is_named(small):
     x, y = small["x"], small["y"]
     with pytest.raises(ValueError, match="same pictures"):
         paired_tests.mcnemar(x, y[1:])
-    with pytest.raises(ValueError, match=r"b: expected 1 \(right\) or 0 \(wrong\) per picture, found 2"):
+    with pytest.raises(
+        ValueError, match=r"b: expected 1 \(right\) or 0 \(wrong\) per picture, found 2"
+    ):
         paired_tests.durkalski(x, y + 1.0 * (np.arange(len(y)) == 7) * (2 - y), small["cluster"])
     with pytest.raises(ValueError, match="first at picture 4 of seed 0"):
         paired_tests.sign_flip(np.where(np.arange(9) == 4, np.nan, 1.0))
@@ -192,7 +225,9 @@ def test_bad_input_is_named(small):
 def test_the_smallest_difference_of_mcnemar_is_that_of_riqa_1_2():
     found = [paired_tests.mcnemar_smallest(160, d) for d in (0.10, 0.15, 0.20)]
     assert found == pytest.approx([0.0625, 0.075, 0.0875])
-    assert np.isnan(paired_tests.mcnemar_smallest(160, 5 / 160))  # five discordant pictures can never give p < 0.05
+    assert np.isnan(
+        paired_tests.mcnemar_smallest(160, 5 / 160)
+    )  # five discordant pictures can never give p < 0.05
 
 
 def test_the_power_of_mcnemar_is_that_of_a_simulation():
@@ -202,8 +237,14 @@ def test_the_power_of_mcnemar_is_that_of_a_simulation():
     simulated = (paired_tests.mcnemar_p(drawn[:, 0], drawn[:, 1])[0] < 0.05).mean()
     assert paired_tests.mcnemar_power(n, share, d) == pytest.approx(simulated, abs=0.012)
     least = paired_tests.mcnemar_detectable(n, share)
-    assert paired_tests.mcnemar_power(n, share, least) >= 0.8 > paired_tests.mcnemar_power(n, share, least - 0.001)
-    assert least > paired_tests.mcnemar_smallest(n, share)  # to be found in four samples of five it must be larger
+    assert (
+        paired_tests.mcnemar_power(n, share, least)
+        >= 0.8
+        > paired_tests.mcnemar_power(n, share, least - 0.001)
+    )
+    assert least > paired_tests.mcnemar_smallest(
+        n, share
+    )  # to be found in four samples of five it must be larger
 
 
 def test_smallest_difference_and_margin_have_the_power_they_state():
@@ -211,7 +252,11 @@ def test_smallest_difference_and_margin_have_the_power_they_state():
     se, z = 0.02, sp.norm.ppf(0.975)
     seen = r.normal(paired_tests.smallest_difference(se), se, 40_000)
     assert (np.abs(seen) > z * se).mean() == pytest.approx(0.8, abs=0.01)
-    margin, null, one_sided = paired_tests.smallest_margin(se), r.normal(0, se, 40_000), sp.norm.ppf(0.95)
+    margin, null, one_sided = (
+        paired_tests.smallest_margin(se),
+        r.normal(0, se, 40_000),
+        sp.norm.ppf(0.95),
+    )
     verdicts_ = (null - one_sided * se > -margin) & (null + one_sided * se < margin)
     assert verdicts_.mean() == pytest.approx(0.8, abs=0.01)
 
@@ -233,19 +278,35 @@ def test_equivalence_asks_for_a_margin():
 
 # ---------------------------------------------------------------- the bootstrap and the table
 def predictions(pictures=120, patients=70, seeds=(0, 1), skill=(1.6, 1.2), key=0):
-    """Long predictions of "student" and "teacher": overall of 3 classes and the details, some labels unknown."""
+    """Long predictions of "student" and "teacher": overall of 3 classes and the details, some
+    labels unknown."""
     r = np.random.default_rng(key)
     ids = [f"e{i:03d}" for i in range(pictures)]
     group = r.integers(0, patients, pictures).astype(str)
     truth = r.integers(0, 3, pictures)
-    details = {d: np.where(r.random(pictures) < 0.1, -1, (r.random(pictures) < 0.6).astype(int)) for d in comparisons.DETAILS}
+    details = {
+        d: np.where(r.random(pictures) < 0.1, -1, (r.random(pictures) < 0.6).astype(int))
+        for d in comparisons.DETAILS
+    }
     rows = []
     for (method, s), seed in product(zip(("student", "teacher"), skill, strict=True), seeds):
         p = np.exp(np.eye(3)[truth] * s + r.normal(0, 1, (pictures, 3)))
-        part = pd.DataFrame({"method": method, "seed": seed, "id": ids, "group": group, "source": "s", "truth": truth})
+        part = pd.DataFrame(
+            {
+                "method": method,
+                "seed": seed,
+                "id": ids,
+                "group": group,
+                "source": "s",
+                "truth": truth,
+            }
+        )
         part[["p0", "p1", "p2"]] = p / p.sum(axis=1, keepdims=True)
         for d, y in details.items():
-            part[d], part[f"d_{d}"] = y, sp.norm.cdf((y == 1) * s - s / 2 + r.normal(0, 1, pictures))
+            part[d], part[f"d_{d}"] = (
+                y,
+                sp.norm.cdf((y == 1) * s - s / 2 + r.normal(0, 1, pictures)),
+            )
         rows.append(part)
     return pd.concat(rows, ignore_index=True)
 
@@ -292,43 +353,78 @@ def test_one_table_puts_every_test_in_its_place():
     frame = predictions()
     table = comparisons.one_table(frame, "student", "teacher", resamples=300)
     assert list(table["quantity"].unique()) == ["overall", *comparisons.DETAILS]
-    assert set(map(tuple, table.loc[table["primary"], ["quantity", "metric"]].to_numpy())) == set(comparisons.PRIMARY.items())
+    assert set(map(tuple, table.loc[table["primary"], ["quantity", "metric"]].to_numpy())) == set(
+        comparisons.PRIMARY.items()
+    )
     row = table.set_index(["quantity", "metric"])
     known = frame[frame["clarity"] >= 0]
     assert row.loc[("clarity", "auc"), "pictures"] == known["id"].nunique()
     assert row.loc[("clarity", "auc"), "patients"] == known["group"].nunique()
-    a, b = (np.stack([known[(known["method"] == m) & (known["seed"] == s)].sort_values("id")["d_clarity"] for s in (0, 1)])
-            for m in ("student", "teacher"))  # fmt: skip
+    a, b = (
+        np.stack(
+            [
+                known[(known["method"] == m) & (known["seed"] == s)].sort_values("id")["d_clarity"]
+                for s in (0, 1)
+            ]
+        )
+        for m in ("student", "teacher")
+    )
     first = known[(known["method"] == "student") & (known["seed"] == 0)].sort_values("id")
     y, group = first["clarity"].to_numpy(), first["group"].to_numpy()
-    assert row.loc[("clarity", "auc"), "p_obuchowski"] == pytest.approx(paired_tests.auc_test(y == 0, 1 - a, 1 - b, group).p)
-    assert row.loc[("clarity", "auc"), "p_delong"] == pytest.approx(paired_tests.auc_test(y, a, b).p)
+    assert row.loc[("clarity", "auc"), "p_obuchowski"] == pytest.approx(
+        paired_tests.auc_test(y == 0, 1 - a, 1 - b, group).p
+    )
+    assert row.loc[("clarity", "auc"), "p_delong"] == pytest.approx(
+        paired_tests.auc_test(y, a, b).p
+    )
     right, other = ((p > 0.5) == y for p in (a, b))
     exact, mid = paired_tests.mcnemar(right, other)
-    expected = [exact.p, mid.p, paired_tests.durkalski(right, other, group).p, paired_tests.sign_flip(right * 1.0 - other, group).p]
-    found = row.loc[("clarity", "accuracy"), ["p_mcnemar_exact", "p_mcnemar_midp", "p_durkalski", "p_sign_flip"]]
+    expected = [
+        exact.p,
+        mid.p,
+        paired_tests.durkalski(right, other, group).p,
+        paired_tests.sign_flip(right * 1.0 - other, group).p,
+    ]
+    found = row.loc[
+        ("clarity", "accuracy"), ["p_mcnemar_exact", "p_mcnemar_midp", "p_durkalski", "p_sign_flip"]
+    ]
     assert list(found) == pytest.approx(expected)
     assert row.loc[("clarity", "auc"), ["p_mcnemar_exact", "p_sign_flip"]].isna().all()
     primary = table[table["primary"]]
     assert list(primary["p_holm"]) == pytest.approx(list(holm(primary["p"])))
-    assert (primary.set_index("quantity")["margin"].to_dict()) == {"overall": 0.01, **dict.fromkeys(comparisons.DETAILS, 0.03)}
+    assert (primary.set_index("quantity")["margin"].to_dict()) == {
+        "overall": 0.01,
+        **dict.fromkeys(comparisons.DETAILS, 0.03),
+    }
     assert table.loc[~table["primary"], "margin"].isna().all()  # none was set for the others
     assert (table.loc[~table["primary"], "verdict"] == "no margin set").all()
-    assert list(table["detectable"]) == pytest.approx([paired_tests.smallest_difference(s) for s in table["se"]])
-    assert list(table["decided_margin"]) == pytest.approx(list(np.maximum(table["low_90"].abs(), table["high_90"].abs())))
+    assert list(table["detectable"]) == pytest.approx(
+        [paired_tests.smallest_difference(s) for s in table["se"]]
+    )
+    assert list(table["decided_margin"]) == pytest.approx(
+        list(np.maximum(table["low_90"].abs(), table["high_90"].abs()))
+    )
     assert ((table["low"] <= table["low_90"]) & (table["high_90"] <= table["high"])).all()
     assert (row["difference"] == row["value_a"] - row["value_b"]).all()
 
 
 def test_words_never_call_a_missing_difference_the_same():
-    table = comparisons.one_table(predictions(skill=(1.5, 1.5)), "student", "teacher", resamples=300)
+    table = comparisons.one_table(
+        predictions(skill=(1.5, 1.5)), "student", "teacher", resamples=300
+    )
     for r in table.to_dict("records"):
         if r["p_holm"] >= 0.05:
             assert f"one below {r['detectable']:.4f} would" in r["words"]
             assert "no difference shown" in r["words"]
-    better = comparisons.one_table(predictions(300, 200, skill=(3.0, 0.4)), "student", "teacher", resamples=300)
+    better = comparisons.one_table(
+        predictions(300, 200, skill=(3.0, 0.4)), "student", "teacher", resamples=300
+    )
     assert (better.loc[better["primary"], "verdict"] == "superior").all()
-    assert better.loc[better["primary"], "words"].str.contains("a difference; better by more than").all()
+    assert (
+        better.loc[better["primary"], "words"]
+        .str.contains("a difference; better by more than")
+        .all()
+    )
 
 
 def test_a_teacher_without_grades_is_compared_on_details_only():
@@ -346,7 +442,9 @@ def test_a_teacher_without_grades_is_compared_on_details_only():
 def test_a_detail_with_one_class_has_a_reason():
     frame = predictions()
     frame["contrast"] = 1
-    table = comparisons.one_table(frame, "student", "teacher", resamples=50).set_index(["quantity", "metric"])
+    table = comparisons.one_table(frame, "student", "teacher", resamples=50).set_index(
+        ["quantity", "metric"]
+    )
     row = table.loc[("contrast", "auc")]
     assert np.isnan(row["p"])
     assert row["verdict"] == "undefined"
@@ -372,22 +470,34 @@ def test_one_table_names_what_is_wrong():
 
 # ---------------------------------------------------------------- kappas
 def test_kappas_are_those_of_scikit_learn_and_statsmodels():
-    votes = np.clip(RNG.integers(0, 3, (90, 1)) + RNG.integers(-1, 2, (90, 3)) * (RNG.random((90, 3)) < 0.4), 0, 2)
+    votes = np.clip(
+        RNG.integers(0, 3, (90, 1)) + RNG.integers(-1, 2, (90, 3)) * (RNG.random((90, 3)) < 0.4),
+        0,
+        2,
+    )
     for quadratic in (False, True):
-        found = kappas.cohen(votes[:, 0], votes[:, 1], classes=3, quadratic=quadratic, resamples=200)
-        assert found[0] == pytest.approx(cohen_kappa_score(votes[:, 0], votes[:, 1], weights="quadratic" if quadratic else None))
+        found = kappas.cohen(
+            votes[:, 0], votes[:, 1], classes=3, quadratic=quadratic, resamples=200
+        )
+        assert found[0] == pytest.approx(
+            cohen_kappa_score(votes[:, 0], votes[:, 1], weights="quadratic" if quadratic else None)
+        )
         assert found[1] < found[0] < found[2]
     table = kappas.graders(votes, classes=3, resamples=100).set_index("kappa")
     pairs = [(0, 1), (0, 2), (1, 2)]
     slow = np.mean([cohen_kappa_score(votes[:, i], votes[:, j]) for i, j in pairs])
     assert table.loc["mean pairwise", "estimate"] == pytest.approx(slow)
-    assert table.loc["Fleiss", "estimate"] == pytest.approx(fleiss_kappa(aggregate_raters(votes)[0]))
+    assert table.loc["Fleiss", "estimate"] == pytest.approx(
+        fleiss_kappa(aggregate_raters(votes)[0])
+    )
 
 
 def test_kappa_is_resampled_by_patient():
     a, b = RNG.integers(0, 2, 40), RNG.integers(0, 2, 40)
     one = kappas.cohen(a, b, resamples=400)
-    twins = kappas.cohen(np.repeat(a, 4), np.repeat(b, 4), np.repeat(np.arange(40), 4), resamples=400)
+    twins = kappas.cohen(
+        np.repeat(a, 4), np.repeat(b, 4), np.repeat(np.arange(40), 4), resamples=400
+    )
     assert twins == pytest.approx(one)  # four copies of a patient's picture are no news
     ignored = kappas.cohen(np.repeat(a, 4), np.repeat(b, 4), resamples=400)
     assert ignored[2] - ignored[1] < 0.7 * (one[2] - one[1])
@@ -404,17 +514,25 @@ def test_kappa_of_one_grade_only_is_nan():
 def test_noise_of_pseudo_labels_beside_that_of_experts():
     r = np.random.default_rng(4)
     truth = r.integers(0, 2, 1500)
-    flip = lambda share, *shape: (truth[:, None] if shape else truth) ^ (r.random((1500, *shape)) < share)  # noqa: E731
+    flip = lambda share, *shape: (
+        (truth[:, None] if shape else truth) ^ (r.random((1500, *shape)) < share)
+    )
     votes, cluster = flip(0.15, 3), np.arange(1500) // 2
-    like, worse = (kappas.noise_like_experts(flip(s), votes, cluster, resamples=500) for s in (0.15, 0.35))
-    slow = np.mean([[votes[i, g] != votes[i, h] for g, h in ((0, 1), (0, 2), (1, 2))] for i in range(1500)])
+    like, worse = (
+        kappas.noise_like_experts(flip(s), votes, cluster, resamples=500) for s in (0.15, 0.35)
+    )
+    slow = np.mean(
+        [[votes[i, g] != votes[i, h] for g, h in ((0, 1), (0, 2), (1, 2))] for i in range(1500)]
+    )
     assert like["experts"] == pytest.approx(slow)
     assert like["verdict"] == "equivalent"
     assert worse["verdict"] == "noisier"
     pseudo = flip(0.15)
     found = kappas.noise_like_experts(pseudo, votes, resamples=50)
     assert found["pseudo"] == pytest.approx(np.mean([votes[:, g] != pseudo for g in range(3)]))
-    assert found["kappa_pseudo"] == pytest.approx(np.mean([cohen_kappa_score(pseudo, votes[:, g]) for g in range(3)]))
+    assert found["kappa_pseudo"] == pytest.approx(
+        np.mean([cohen_kappa_score(pseudo, votes[:, g]) for g in range(3)])
+    )
     few = kappas.noise_like_experts(pseudo[:60], votes[:60], resamples=300)
     assert few["verdict"].startswith(("undecided", "not noisier"))
     assert "these data would decide" in few["words"]
@@ -429,19 +547,27 @@ def test_forest_draws_the_intervals_and_the_margin():
     ax = figure.axes[0]
     assert style.data_label(figure) == "simulated data"
     assert next(t.get_text() for t in ax.get_yticklabels()) == "overall, macro F1"
-    drawn = {tuple(np.round(line.get_xdata(), 9)) for line in ax.lines if len(line.get_xdata()) == 2}
+    drawn = {
+        tuple(np.round(line.get_xdata(), 9)) for line in ax.lines if len(line.get_xdata()) == 2
+    }
     assert {tuple(np.round(v, 9)) for v in table[["low", "high"]].to_numpy()} <= drawn
     assert len(ax.collections) == (table["margin"] > 0).sum()
     words = [t.get_text() for t in ax.texts if t.get_text()]
     assert words == list(table.loc[table["margin"] > 0, "verdict"])
-    two = pd.concat([table.assign(set=on, a=f"multi_{on}", b=f"single_{on}") for on in ("eyeq", "deepdrid")])
+    two = pd.concat(
+        [table.assign(set=on, a=f"multi_{on}", b=f"single_{on}") for on in ("eyeq", "deepdrid")]
+    )
     ax = forest.forest(two, simulated=True).axes[0]
     labels = [t.get_text() for t in ax.get_yticklabels()]
     assert labels[0] == "eyeq: overall, macro F1"
     assert labels[len(table)] == "deepdrid: overall, macro F1"
     assert ax.get_xlabel().startswith("multi-task − single-task;")
-    assert forest.forest(two[two["set"] == "eyeq"], simulated=True).axes[0].get_xlabel().startswith(
-        "multi-task (eyeq) − single-task (eyeq);")  # fmt: skip
+    assert (
+        forest.forest(two[two["set"] == "eyeq"], simulated=True)
+        .axes[0]
+        .get_xlabel()
+        .startswith("multi-task (eyeq) − single-task (eyeq);")
+    )
     for mixed in (pd.concat([table, table.assign(b="single_eyeq")]), two.assign(set="mshf")):
         with pytest.raises(ValueError, match="different networks"):
             forest.forest(mixed, simulated=True)

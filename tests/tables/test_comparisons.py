@@ -17,10 +17,24 @@ DETAILS = comparisons.DETAILS
 
 def set_frame(which: str, n: int = 60) -> pd.DataFrame:
     g = rng("comparisons", which)
-    split = {"mshf": np.where(np.arange(n) % 3 == 0, "test", "train"), "eyeq_d": np.full(n, "test")}.get(which, np.full(n, "test"))
-    group = ["kowa" if s == "train" else "portable" for s in split] if which == "mshf" else [f"p{k // 2}" for k in range(n)]
-    frame = pd.DataFrame({"id": [f"{which}{k}" for k in range(n)], "group": group, "source": which, "split": split,
-                          "grade": g.integers(0, 2 if which == "deepdrid" else 3, n)})  # fmt: skip
+    split = {
+        "mshf": np.where(np.arange(n) % 3 == 0, "test", "train"),
+        "eyeq_d": np.full(n, "test"),
+    }.get(which, np.full(n, "test"))
+    group = (
+        ["kowa" if s == "train" else "portable" for s in split]
+        if which == "mshf"
+        else [f"p{k // 2}" for k in range(n)]
+    )
+    frame = pd.DataFrame(
+        {
+            "id": [f"{which}{k}" for k in range(n)],
+            "group": group,
+            "source": which,
+            "split": split,
+            "grade": g.integers(0, 2 if which == "deepdrid" else 3, n),
+        }
+    )
     for d in DETAILS:
         truth = g.integers(0, 2, n)
         for k in (1, 2, 3):
@@ -33,15 +47,23 @@ def set_frame(which: str, n: int = 60) -> pd.DataFrame:
 
 def said_of(frame: pd.DataFrame, which: str, method: str, seed: int, skill: float) -> pd.DataFrame:
     g = rng("said", which, method, seed)
-    table = frame[["id", "group", "source", "split"]].assign(method=method, seed=seed, set=which, score=np.nan, truth=-1)
+    table = frame[["id", "group", "source", "split"]].assign(
+        method=method, seed=seed, set=which, score=np.nan, truth=-1
+    )
     for d in DETAILS:
         table[d] = frame[d]
         table[f"d_{d}"] = np.clip(skill * frame[d] + (1 - skill) * g.random(len(frame)), 0, 1)
     if method != "teacher":
         classes = 2 if method.endswith("deepdrid") else 3
-        p = g.dirichlet([1.0] * classes, len(frame)) + skill * np.eye(classes)[np.minimum(frame["grade"], classes - 1)]
+        p = (
+            g.dirichlet([1.0] * classes, len(frame))
+            + skill * np.eye(classes)[np.minimum(frame["grade"], classes - 1)]
+        )
         p /= p.sum(axis=1, keepdims=True)
-        table = table.assign(truth=np.minimum(frame["grade"], classes - 1), **{f"p{k}": p[:, k] for k in range(classes)})
+        table = table.assign(
+            truth=np.minimum(frame["grade"], classes - 1),
+            **{f"p{k}": p[:, k] for k in range(classes)},
+        )
     return table
 
 
@@ -99,7 +121,10 @@ def test_experts_agree_as_a_slow_loop_says(world):
     frame = frames["eyeq_d"]
     table = experts.expert_agreement(frame, resamples=100).set_index(["quantity", "kappa"])
     for quantity in ("overall", "clarity"):
-        pairs = [cohen_kappa_score(frame[f"{quantity}_{a}"], frame[f"{quantity}_{b}"]) for a, b in combinations((1, 2, 3), 2)]
+        pairs = [
+            cohen_kappa_score(frame[f"{quantity}_{a}"], frame[f"{quantity}_{b}"])
+            for a, b in combinations((1, 2, 3), 2)
+        ]
         assert table.loc[(quantity, "mean pairwise"), "estimate"] == pytest.approx(np.mean(pairs))
     one_label = frame.drop(columns=[c for c in frame if c[-2:] in ("_1", "_2", "_3")])
     assert experts.expert_agreement(one_label).empty
@@ -107,9 +132,15 @@ def test_experts_agree_as_a_slow_loop_says(world):
 
 def test_models_agree_with_the_label_by_kappa(world):
     frames, predictions = world
-    table = experts.model_agreement(predictions, frames["eyeq_d"], "eyeq_d", ["teacher", "multi_eyeq"])
+    table = experts.model_agreement(
+        predictions, frames["eyeq_d"], "eyeq_d", ["teacher", "multi_eyeq"]
+    )
     table = table.set_index(["method", "quantity"])
-    mine = predictions[(predictions["set"] == "eyeq_d") & (predictions["method"] == "multi_eyeq") & (predictions["seed"] == 0)]
+    mine = predictions[
+        (predictions["set"] == "eyeq_d")
+        & (predictions["method"] == "multi_eyeq")
+        & (predictions["seed"] == 0)
+    ]
     assert table.loc[("multi_eyeq", "contrast"), "estimate"] == pytest.approx(
         cohen_kappa_score(mine["contrast"], mine["d_contrast"] >= 0.5)
     )
@@ -119,7 +150,11 @@ def test_pseudo_label_noise_counts_pairs_that_differ(world):
     frames, predictions = world
     frame = frames["eyeq_d"]
     table = experts.noise(predictions, frame, "eyeq_d").set_index("detail")
-    mine = predictions[(predictions["set"] == "eyeq_d") & (predictions["method"] == "teacher") & (predictions["seed"] == 0)]
+    mine = predictions[
+        (predictions["set"] == "eyeq_d")
+        & (predictions["method"] == "teacher")
+        & (predictions["seed"] == 0)
+    ]
     said = mine.set_index("id")["d_illumination"] >= 0.5
     with_graders, among = [], []
     for row in frame.to_dict("records"):

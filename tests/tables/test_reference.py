@@ -1,4 +1,5 @@
-"""Fundus tables of a walk: collected whole or not at all, drawn without training, summed up from what is stored."""
+"""Fundus tables of a walk: collected whole or not at all, drawn without training, summed up from
+what is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +18,13 @@ from riqa_lib.tables import reference
 def overall(on, seeds=2):
     rows = []
     for k, kind in enumerate(("single", "multi")):
-        row = {"method": f"{kind}_{on}", "row": f"{kind}-task", "pictures": 50, "patients": 40, "seeds": seeds}
+        row = {
+            "method": f"{kind}_{on}",
+            "row": f"{kind}-task",
+            "pictures": 50,
+            "patients": 40,
+            "seeds": seeds,
+        }
         for name in ("macro_f1", "f1", "matched", "auc", "accuracy"):
             row |= {name: 0.7 + 0.01 * k, f"{name}_low": 0.6, f"{name}_high": 0.8}
         rows.append(row | {"recall": 0.5, "precision": 0.5})
@@ -29,32 +36,105 @@ def made(name):
     tables = paths.results(name) / "tables"
     for on in ("eyeq", "deepdrid"):
         store.write_table(tables / f"overall_{on}.csv", overall(on))
-    base = {"quantity": "overall", "metric": "macro_f1", "primary": True, "a": "multi_eyeq", "b": "single_eyeq",
-            "difference": 0.0125,
-            "low": -0.01, "high": 0.03, "low_90": -0.005, "high_90": 0.025, "margin": 0.01, "verdict": "undecided", "p_holm": 0.4,
-            "note": "", "detectable": 0.02, "decided_margin": 0.03}  # fmt: skip
-    store.write_table(tables / "significance.csv", pd.DataFrame([
-        base | {"comparison": "multi v single", "set": "eyeq"},
-        base | {"comparison": "multi v single", "set": "deepdrid", "low": np.nan},
-        *(base | {"comparison": "Student v Teacher", "set": on, "b": "teacher"} for on in ("mshf", "eyeq_d")),
-    ]))  # fmt: skip
-    details = [{"method": m, "row": m, "detail": d, "pictures": 40, "bad": 9, "seeds": 2, "f1": 0.5, "f1_low": 0.4, "f1_high": 0.6,
-                "auc": 0.8, "auc_low": 0.7, "auc_high": 0.9, "accuracy": 0.8, "brier": 0.1}
-               for m in ("teacher", "multi_eyeq") for d in ("illumination", "clarity", "contrast")]  # fmt: skip
+    base = {
+        "quantity": "overall",
+        "metric": "macro_f1",
+        "primary": True,
+        "a": "multi_eyeq",
+        "b": "single_eyeq",
+        "difference": 0.0125,
+        "low": -0.01,
+        "high": 0.03,
+        "low_90": -0.005,
+        "high_90": 0.025,
+        "margin": 0.01,
+        "verdict": "undecided",
+        "p_holm": 0.4,
+        "note": "",
+        "detectable": 0.02,
+        "decided_margin": 0.03,
+    }
+    store.write_table(
+        tables / "significance.csv",
+        pd.DataFrame(
+            [
+                base | {"comparison": "multi v single", "set": "eyeq"},
+                base | {"comparison": "multi v single", "set": "deepdrid", "low": np.nan},
+                *(
+                    base | {"comparison": "Student v Teacher", "set": on, "b": "teacher"}
+                    for on in ("mshf", "eyeq_d")
+                ),
+            ]
+        ),
+    )
+    details = [
+        {
+            "method": m,
+            "row": m,
+            "detail": d,
+            "pictures": 40,
+            "bad": 9,
+            "seeds": 2,
+            "f1": 0.5,
+            "f1_low": 0.4,
+            "f1_high": 0.6,
+            "auc": 0.8,
+            "auc_low": 0.7,
+            "auc_high": 0.9,
+            "accuracy": 0.8,
+            "brier": 0.1,
+        }
+        for m in ("teacher", "multi_eyeq")
+        for d in ("illumination", "clarity", "contrast")
+    ]
     store.write_table(tables / "experts-details.csv", pd.DataFrame(details))
-    store.write_table(tables / "experts-noise.csv", pd.DataFrame({"detail": ["clarity"], "pseudo": [0.2]}))
-    maps = [{"head": "clarity", "measure": m, "method": method, "against": against, "pictures": 30, "seeds": 2, "value": 0.0625,
-             "low": 0.03, "high": 0.09, "chance": 0.4}
-            for m in ("pointing", "energy") for method, against in (("single_eyeq", "itself"), ("multi_eyeq", "itself"),
-                                                                    ("multi_eyeq", "single_eyeq"))]  # fmt: skip
+    store.write_table(
+        tables / "experts-noise.csv", pd.DataFrame({"detail": ["clarity"], "pseudo": [0.2]})
+    )
+    maps = [
+        {
+            "head": "clarity",
+            "measure": m,
+            "method": method,
+            "against": against,
+            "pictures": 30,
+            "seeds": 2,
+            "value": 0.0625,
+            "low": 0.03,
+            "high": 0.09,
+            "chance": 0.4,
+        }
+        for m in ("pointing", "energy")
+        for method, against in (
+            ("single_eyeq", "itself"),
+            ("multi_eyeq", "itself"),
+            ("multi_eyeq", "single_eyeq"),
+        )
+    ]
     store.write_table(tables / "explain.csv", pd.DataFrame(maps))
-    store.write_table(tables / "fundus-multi_eyeq-seed0.csv", pd.DataFrame(
-        [{"run": "student-x", "row": "multi_eyeq", "set": "eyeq", "seed": 0, "lambda_a": 1.0}]))  # fmt: skip
-    store.write_json(paths.runs() / "student-x" / "provenance.json", {
-        "commit": "abc", "machine": "a machine", "seconds": 90.0, "versions": {"torch": "2.15.0", "python": "3.11"}})  # fmt: skip
+    store.write_table(
+        tables / "fundus-multi_eyeq-seed0.csv",
+        pd.DataFrame(
+            [{"run": "student-x", "row": "multi_eyeq", "set": "eyeq", "seed": 0, "lambda_a": 1.0}]
+        ),
+    )
+    store.write_json(
+        paths.runs() / "student-x" / "provenance.json",
+        {
+            "commit": "abc",
+            "machine": "a machine",
+            "seconds": 90.0,
+            "versions": {"torch": "2.15.0", "python": "3.11"},
+        },
+    )
     for which in ("mshf", "eyeq", "deepdrid", "eyeq_d"):
-        store.write_json(paths.results(name) / "fundus" / which / "dataset.json", {"name": which, "simulated": True})
-        store.write_table(paths.results(name) / "fundus" / which / "frame.csv", pd.DataFrame({"id": np.arange(7)}))
+        store.write_json(
+            paths.results(name) / "fundus" / which / "dataset.json",
+            {"name": which, "simulated": True},
+        )
+        store.write_table(
+            paths.results(name) / "fundus" / which / "frame.csv", pd.DataFrame({"id": np.arange(7)})
+        )
 
 
 @pytest.fixture
@@ -74,10 +154,23 @@ def test_collect_copies_every_table_and_says_where_they_come_from(walk):
     about = reference.about("reference")
     assert about["simulated"] is True
     assert about["pictures"] == dict.fromkeys(("mshf", "eyeq", "deepdrid", "eyeq_d"), 7)
-    assert (about["runs"], about["seeds"], about["minutes"], about["torch"]) == (1, [0], 1.5, "2.15.0")
+    assert (about["runs"], about["seeds"], about["minutes"], about["torch"]) == (
+        1,
+        [0],
+        1.5,
+        "2.15.0",
+    )
     block = reference.block()
-    for words in ("single-task", "| simulated |", "+0.062", "+0.0125", "(a class is missing)", "Simulated data", "1 runs, 1 seeds",
-                  "a machine"):  # fmt: skip
+    for words in (
+        "single-task",
+        "| simulated |",
+        "+0.062",
+        "+0.0125",
+        "(a class is missing)",
+        "Simulated data",
+        "1 runs, 1 seeds",
+        "a machine",
+    ):
         assert words in block, words
 
 
@@ -106,8 +199,20 @@ def test_a_collection_cut_short_is_not_read(walk, monkeypatch):
 
 def test_figures_of_a_walk_of_fundus_photographs_alone(walk, capsys):
     assert main(["figures", "best"]) == 0
-    names = {line.split("/")[-1] for line in capsys.readouterr().out.split() if line.endswith(".png")}
-    assert names == {f"fundus_{n}.png" for n in
-                     ("overall_eyeq", "overall_deepdrid", "details", "multi_v_single", "teacher_v_multi_eyeq",
-                      "maps_on_defects")}  # fmt: skip
-    assert json.loads((paths.results("best") / "fundus" / "eyeq" / "dataset.json").read_text())["simulated"]
+    names = {
+        line.split("/")[-1] for line in capsys.readouterr().out.split() if line.endswith(".png")
+    }
+    assert names == {
+        f"fundus_{n}.png"
+        for n in (
+            "overall_eyeq",
+            "overall_deepdrid",
+            "details",
+            "multi_v_single",
+            "teacher_v_multi_eyeq",
+            "maps_on_defects",
+        )
+    }
+    assert json.loads((paths.results("best") / "fundus" / "eyeq" / "dataset.json").read_text())[
+        "simulated"
+    ]

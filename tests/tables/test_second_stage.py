@@ -1,4 +1,5 @@
-"""The second stage: what it learns from, that hidden grades stay hidden, and its tables against slow loops."""
+"""The second stage: what it learns from, that hidden grades stay hidden, and its tables against
+slow loops."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ SMALL = {"train.steps": 2, "train.evaluations": 1, "model.weights": "none", "dat
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A walk of 150 + 60 simulated pictures with 40 labels and a first stage of two methods, trained for two steps."""
+    """A walk of 150 + 60 simulated pictures with 40 labels and a first stage of two methods,
+    trained for two steps."""
     patch = pytest.MonkeyPatch()
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("second")))
     photographs.make_data("w", "smoke")
@@ -30,7 +32,9 @@ def home(tmp_path_factory):
 
 def second_run(row: str = "fixmatch_second", **more: object) -> photographs.Run:
     overrides = SMALL | more
-    return photographs.settings("smoke", row, 0, overrides).but(teacher=photographs.first_stage("w", "smoke", row, 0, SMALL))
+    return photographs.settings("smoke", row, 0, overrides).but(
+        teacher=photographs.first_stage("w", "smoke", row, 0, SMALL)
+    )
 
 
 def test_labels_and_pseudo_labels_are_merged_as_a_slow_loop_says(home):
@@ -47,7 +51,11 @@ def test_labels_and_pseudo_labels_are_merged_as_a_slow_loop_says(home):
             line = said[said["id"] == picture["id"]].iloc[0]
             expected[row] = max(range(5), key=lambda k: line[f"p{k}"])
     assert dict(zip(learnt.tolist(), grades.tolist(), strict=True)) == expected
-    assert len(learnt) == len(set(learnt.tolist())) == (data.frame["split"].isin(["pool", "train"])).sum()
+    assert (
+        len(learnt)
+        == len(set(learnt.tolist()))
+        == (data.frame["split"].isin(["pool", "train"])).sum()
+    )
     assert not set(learnt) & set(np.flatnonzero(data.frame["split"].isin(["val", "test"])))
 
 
@@ -73,8 +81,12 @@ def test_a_confidence_floor_leaves_the_unsure_out(home):
 def test_the_floor_is_a_setting_of_the_second_stage_only(home):
     """The first stage is found, whatever the floor; the second stage is another run."""
     floor = SMALL | {"data.pseudo_confidence": 0.3}
-    plain = photographs.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, SMALL)["run"]
-    other = photographs.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, floor)["run"]
+    plain = photographs.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, SMALL)[
+        "run"
+    ]
+    other = photographs.train_rows("w", "smoke", ["supervised", "supervised_second"], 0, floor)[
+        "run"
+    ]
     assert (plain == other).tolist() == [True, False]
     for wrong in (-0.1, 1.0):
         with pytest.raises(ValueError, match=r"data\.pseudo_confidence is .*expected 0"):
@@ -82,7 +94,8 @@ def test_the_floor_is_a_setting_of_the_second_stage_only(home):
 
 
 def test_nothing_trained_depends_on_a_hidden_grade(home, monkeypatch):
-    """Both stages, trained with other hidden grades and other truths of the pool: the same probabilities, to the bit."""
+    """Both stages, trained with other hidden grades and other truths of the pool: the same
+    probabilities, to the bit."""
     data, run = photo_data.walk_data("w"), photographs.settings("smoke", "fixmatch", 0, SMALL)
     rows = photographs.rows_of(run, data)  # the draw of the labelled ones itself is by grade
     monkeypatch.setattr(photographs, "rows_of", lambda run, data: rows)
@@ -93,8 +106,14 @@ def test_nothing_trained_depends_on_a_hidden_grade(home, monkeypatch):
     said = []
     for one in (data, data_folder.DataSet(data.folder, frame, data.pixels, data.info)):
         first = photographs.train(run, one)
-        second = photographs.train(photographs.settings("smoke", "fixmatch_second", 0, SMALL).but(teacher=first.name), one)
-        said.append(pd.concat([store.read_predictions(f)[[f"p{k}" for k in range(5)]] for f in (first, second)]))
+        second = photographs.train(
+            photographs.settings("smoke", "fixmatch_second", 0, SMALL).but(teacher=first.name), one
+        )
+        said.append(
+            pd.concat(
+                [store.read_predictions(f)[[f"p{k}" for k in range(5)]] for f in (first, second)]
+            )
+        )
     assert (said[0].to_numpy() == said[1].to_numpy()).all()
 
 
@@ -108,7 +127,9 @@ def test_hidden_grades_are_never_read(home, tmp_path):
     other = data_folder.DataSet(data.folder, frame, data.pixels, data.info)
     frame.loc[hidden, "grade"] = (frame.loc[hidden, "grade"] + 1) % 5
     frame["true_grade"] = 0
-    for a, b in zip(photographs.merged(run, data, rows), photographs.merged(run, other, rows), strict=True):
+    for a, b in zip(
+        photographs.merged(run, data, rows), photographs.merged(run, other, rows), strict=True
+    ):
         assert (a == b).all()
 
 
@@ -119,7 +140,9 @@ def test_the_second_stage_is_a_run_of_its_own_and_is_reused(home):
     times = [(paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]]
     again = photographs.train_rows("w", "smoke", ["fixmatch_second", "supervised_second"], 0, SMALL)
     assert again["run"].tolist() == first["run"].tolist()
-    assert times == [(paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]]
+    assert times == [
+        (paths.runs() / r / "predictions.csv.gz").stat().st_mtime_ns for r in first["run"]
+    ]
     for name, run in zip(("fixmatch", "supervised"), first["run"], strict=True):
         teacher = photographs.first_stage("w", "smoke", f"{name}_second", 0, SMALL)
         assert store.read_json(paths.runs() / run / "config.json")["teacher"] == teacher
@@ -141,12 +164,18 @@ def test_a_teacher_of_other_data_is_refused(home):
     data, run = photo_data.walk_data("w"), second_run()
     frame = data.frame.assign(id="x" + data.frame["id"].astype(str))
     other = data_folder.DataSet(data.folder, frame, data.pixels, data.info)
-    with pytest.raises(ValueError, match=r"no prediction for \d+ pictures without a label, first x.*other data"):
+    with pytest.raises(
+        ValueError, match=r"no prediction for \d+ pictures without a label, first x.*other data"
+    ):
         photographs.merged(run, other, photographs.rows_of(run, other))
 
 
 def test_every_method_has_a_second_stage_and_a_notebook():
-    assert {r.removesuffix(photographs.SECOND) for r in photographs.ROWS if r.endswith(photographs.SECOND)} == set(photographs.METHODS)
+    assert {
+        r.removesuffix(photographs.SECOND)
+        for r in photographs.ROWS
+        if r.endswith(photographs.SECOND)
+    } == set(photographs.METHODS)
     assert set(photographs.NOTEBOOKS) == set(photographs.METHODS)
     for notebook in photographs.NOTEBOOKS.values():
         assert (paths.ROOT / "notebooks" / f"{notebook}.ipynb").exists()
@@ -157,8 +186,16 @@ def made_up(n: int = 90, known: bool = True) -> pd.DataFrame:
     g = rng("second", n)
     p = g.dirichlet([1.0] * 5, n)
     truth = g.integers(0, 4, n) if known else np.full(n, -1)
-    labels = pd.DataFrame({"method": np.where(np.arange(n) < n // 2, "fixmatch", "supervised"), "seed": 0,
-                           "id": np.arange(n), "truth": truth, "grade": p.argmax(axis=1), "confidence": p.max(axis=1)})  # fmt: skip
+    labels = pd.DataFrame(
+        {
+            "method": np.where(np.arange(n) < n // 2, "fixmatch", "supervised"),
+            "seed": 0,
+            "id": np.arange(n),
+            "truth": truth,
+            "grade": p.argmax(axis=1),
+            "confidence": p.max(axis=1),
+        }
+    )
     return labels.assign(**{f"p{k}": p[:, k] for k in range(5)})
 
 
@@ -174,15 +211,21 @@ def test_precision_and_recall_against_a_slow_loop():
             row = table.loc[(method, k)]
             assert row["share"] == pytest.approx(len(given) / len(part))
             assert row["true_share"] == pytest.approx(len(true) / len(part))
-            assert row["precision"] == pytest.approx(right / len(given) if given else np.nan, nan_ok=True)
-            assert row["recall"] == pytest.approx(right / len(true) if true else np.nan, nan_ok=True)
+            assert row["precision"] == pytest.approx(
+                right / len(given) if given else np.nan, nan_ok=True
+            )
+            assert row["recall"] == pytest.approx(
+                right / len(true) if true else np.nan, nan_ok=True
+            )
     assert np.isnan(table.loc[("fixmatch", 4), "recall"])  # no truth is 4
 
 
 def test_quality_against_a_slow_loop():
     labels = made_up()
     low = labels["confidence"] < labels["confidence"].median()
-    labels.loc[low, "truth"] = labels.loc[low, "grade"]  # more often right than sure: errors of both signs
+    labels.loc[low, "truth"] = labels.loc[
+        low, "grade"
+    ]  # more often right than sure: errors of both signs
     row = second_stage.quality(labels).set_index("method").loc["fixmatch"]
     part = labels[labels["method"] == "fixmatch"].sort_values("confidence", kind="stable")
     right = (part["grade"] == part["truth"]).to_list()
@@ -194,7 +237,9 @@ def test_quality_against_a_slow_loop():
         start += size
     assert row["ece"] == pytest.approx(error)
     assert row["accuracy"] == pytest.approx(np.mean(right))
-    assert row["mae"] == pytest.approx(np.mean([abs(a - b) for a, b in zip(part["grade"], part["truth"], strict=True)]))
+    assert row["mae"] == pytest.approx(
+        np.mean([abs(a - b) for a, b in zip(part["grade"], part["truth"], strict=True)])
+    )
 
 
 def test_where_no_truth_is_known_nothing_is_said():
@@ -203,7 +248,9 @@ def test_where_no_truth_is_known_nothing_is_said():
 
 
 def test_pseudo_labels_are_those_of_first_stages_and_of_pictures_without_a_label(home):
-    runs = photographs.train_rows("w", "smoke", ["supervised", "fixmatch", "fixmatch_second"], 0, SMALL)
+    runs = photographs.train_rows(
+        "w", "smoke", ["supervised", "fixmatch", "fixmatch_second"], 0, SMALL
+    )
     labels = second_stage.pseudo_labels(runs)
     data = photo_data.walk_data("w")
     assert set(labels["method"]) == {"supervised", "fixmatch"}
@@ -218,21 +265,41 @@ def shifted(method: str, seed: int, off: int) -> pd.DataFrame:
     grade = np.clip(truth + np.where(np.arange(40) % 5 < off, 1, 0), 0, 4)
     p = np.full((40, 5), 0.05)
     p[np.arange(40), grade] = 0.8
-    frame = pd.DataFrame({"method": method, "seed": seed, "labels": 9, "id": np.arange(40), "group": np.arange(40),
-                          "source": "a", "split": "test", "truth": truth, "score": truth + 1.0})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "method": method,
+            "seed": seed,
+            "labels": 9,
+            "id": np.arange(40),
+            "group": np.arange(40),
+            "source": "a",
+            "split": "test",
+            "truth": truth,
+            "score": truth + 1.0,
+        }
+    )
     return frame.assign(**{f"p{k}": p[:, k] for k in range(5)})
 
 
 def test_changes_are_paired_differences_and_show_says_what_they_say():
-    parts = [shifted("supervised", s, 2) for s in (0, 1)] + [shifted("supervised_second", s, 2) for s in (0, 1)]
-    parts += [shifted("fixmatch", s, 3) for s in (0, 1)] + [shifted("fixmatch_second", s, 0) for s in (0, 1)]
+    parts = [shifted("supervised", s, 2) for s in (0, 1)] + [
+        shifted("supervised_second", s, 2) for s in (0, 1)
+    ]
+    parts += [shifted("fixmatch", s, 3) for s in (0, 1)] + [
+        shifted("fixmatch_second", s, 0) for s in (0, 1)
+    ]
     table = second_stage.changes(pd.concat(parts), resamples=200).set_index("method")
     assert table.loc["fixmatch", "mae_first"] == pytest.approx(0.6)
     assert table.loc["fixmatch", "mae_second"] == pytest.approx(0.0)
     assert table.loc["fixmatch", "mae_change"] == pytest.approx(-0.6)
     assert table.loc["fixmatch", "mae_to_base"] == pytest.approx(-0.4)
-    assert table.loc["supervised", ["mae_change", "mae_change_low", "mae_change_high"]].tolist() == [0, 0, 0]
+    assert table.loc[
+        "supervised", ["mae_change", "mae_change_low", "mae_change_high"]
+    ].tolist() == [0, 0, 0]
     words = second_stage.show(table.reset_index())
-    assert "lowers the MAE of ViT + FixMatch, raises that of none; for the other 1 the interval holds 0" in words
+    assert (
+        "lowers the MAE of ViT + FixMatch, raises that of none; for the other 1 the interval holds 0"
+        in words
+    )
     with pytest.raises(ValueError, match="no method has both stages"):
         second_stage.changes(parts[0])

@@ -16,13 +16,18 @@ from riqa_lib.tables.table2 import COLUMNS
 
 # ---------------------------------------------------------------- without the added pictures
 def predictions() -> pd.DataFrame:
-    """Two methods, two seeds: "leaky" knows added pictures by heart and says 2 for the rest, "fair" the other way round."""
+    """Two methods, two seeds: "leaky" knows added pictures by heart and says 2 for the rest, "fair"
+    the other way round."""
     g = rng("leak")
     n = 60
     truth = np.r_[g.integers(0, 4, n - 12), np.repeat([0, 4], 6)]
-    base = pd.DataFrame({"id": [f"i{i}" for i in range(n)], "truth": truth, "split": "test", "labels": 9})
+    base = pd.DataFrame(
+        {"id": [f"i{i}" for i in range(n)], "truth": truth, "split": "test", "labels": 9}
+    )
     base["source"] = ["koniq-like"] * (n - 12) + ["extra"] * 12
-    base["score"] = np.r_[5.0 - truth[:-12], [np.nan] * 12]  # turned round: not what to correlate with
+    base["score"] = np.r_[
+        5.0 - truth[:-12], [np.nan] * 12
+    ]  # turned round: not what to correlate with
     parts = []
     for method in ("supervised", "fixmatch"):
         for seed in (0, 1):
@@ -43,7 +48,11 @@ def test_koniq_only_is_the_mean_over_seeds_of_each_part() -> None:
     assert (found["seeds"] == 2).all()
     test = everything[everything["split"] == "test"]
     for _, row in found.iterrows():
-        inside = {"all": test["id"] != "", "koniq-like": test["source"] == "koniq-like", "added": test["source"] == "extra"}
+        inside = {
+            "all": test["id"] != "",
+            "koniq-like": test["source"] == "koniq-like",
+            "added": test["source"] == "extra",
+        }
         own = test[inside[row["part"]] & (test["method"] == row["method"])]
         each = []
         for seed in (0, 1):
@@ -76,20 +85,32 @@ def slow(picture: np.ndarray) -> list[float]:
     spread = [(max(map(int, c)) - min(map(int, c))) / 255 for c in picture.reshape(-1, 3)]
     dx = [(x, grey[y][x + 1] - grey[y][x]) for y in range(s) for x in range(s - 1)]
     dy = [(y, grey[y + 1][x] - grey[y][x]) for y in range(s - 1) for x in range(s)]
-    average = lambda v: sum(v) / len(v)  # noqa: E731
+    average = lambda v: sum(v) / len(v)
     mask = [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
-    laplace = [abs(sum(mask[j][i] * grey[y + j][x + i] for j in range(3) for i in range(3)))
-               for y in range(s - 2) for x in range(s - 2)]  # fmt: skip
+    laplace = [
+        abs(sum(mask[j][i] * grey[y + j][x + i] for j in range(3) for i in range(3)))
+        for y in range(s - 2)
+        for x in range(s - 2)
+    ]
     on = sum(average([abs(v) for at, v in d if at % 8 == 7]) for d in (dx, dy))
     off = sum(average([abs(v) for at, v in d if at % 8 != 7]) for d in (dx, dy))
     e = s // 8
     inner = [grey[y][x] for y in range(e, s - e) for x in range(e, s - e)]
-    outer = [grey[y][x] for y in range(s) for x in range(s) if not (e <= y < s - e and e <= x < s - e)]
-    sd = lambda v: math.sqrt(average([(a - average(v)) ** 2 for a in v]))  # noqa: E731
+    outer = [
+        grey[y][x] for y in range(s) for x in range(s) if not (e <= y < s - e and e <= x < s - e)
+    ]
+    sd = lambda v: math.sqrt(average([(a - average(v)) ** 2 for a in v]))
     energy = average([v * v for _, v in dx]) + average([v * v for _, v in dy])
     noise = math.sqrt(math.pi / 2) / 6 * average(laplace)
-    return [mean, sd(flat), average(spread), math.log(energy + 1e-8), math.log(noise + 1e-4),
-            math.log((on + 1e-4) / (off + 1e-4)), sd(outer) - sd(inner)]  # fmt: skip
+    return [
+        mean,
+        sd(flat),
+        average(spread),
+        math.log(energy + 1e-8),
+        math.log(noise + 1e-4),
+        math.log((on + 1e-4) / (off + 1e-4)),
+        sd(outer) - sd(inner),
+    ]
 
 
 def test_statistics_are_their_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,11 +129,14 @@ def test_the_noise_estimate_is_the_standard_deviation_of_white_noise() -> None:
     g = rng("noise")
     flat = np.full((1, 64, 64, 1), 128) + g.normal(0, 10, (1, 64, 64, 1))
     pixels = np.round(flat).astype(np.uint8).repeat(3, axis=3)
-    assert np.exp(source_leak.statistics(pixels)[0, source_leak.STATISTICS.index("noise")]) * 255 == pytest.approx(10, rel=0.05)
+    assert np.exp(
+        source_leak.statistics(pixels)[0, source_leak.STATISTICS.index("noise")]
+    ) * 255 == pytest.approx(10, rel=0.05)
 
 
 def world(n: int = 200, telling: bool = True) -> tuple[pd.DataFrame, np.ndarray]:
-    """Grades that no pixel shows; added pictures (a fifth, grade 4 and a few 0) are brighter, if telling."""
+    """Grades that no pixel shows; added pictures (a fifth, grade 4 and a few 0) are brighter, if
+    telling."""
     g = rng("world")
     added = np.arange(n) % 5 == 0
     grade = np.where(added, np.where(np.arange(n) % 25 == 0, 0, 4), g.choice([1, 2, 2, 2, 3], n))
@@ -127,11 +151,19 @@ def world(n: int = 200, telling: bool = True) -> tuple[pd.DataFrame, np.ndarray]
 def test_a_source_detector_scores_as_a_quality_model_only_where_sources_show() -> None:
     frame, pixels = world()
     found = source_leak.source_detector(frame, pixels).set_index("row")
-    assert found.index.tolist() == ["best constant (always 2)", "always 3", "source detector", "true source"]
+    assert found.index.tolist() == [
+        "best constant (always 2)",
+        "always 3",
+        "source detector",
+        "true source",
+    ]
     test = frame[frame["split"] == "test"]
     truth = test["grade"].to_numpy()
     known = np.where(test["source"] == "extra", 4, 2)
-    constants = {"best constant (always 2)": np.full(len(test), 2), "always 3": np.full(len(test), 3)}
+    constants = {
+        "best constant (always 2)": np.full(len(test), 2),
+        "always 3": np.full(len(test), 3),
+    }
     for row, said in (constants | {"true source": known}).items():
         assert found.loc[row, "mae"] == pytest.approx(metrics.mae(truth, said))
         assert found.loc[row, "macro_mae"] == pytest.approx(metrics.macro_mae(truth, said))
@@ -165,5 +197,7 @@ def test_findings_are_made_from_the_numbers() -> None:
         assert words in said
     one = source_leak.source_detector(frame.assign(source="koniq-like"), pixels)
     assert one.empty
-    assert source_leak.source_detector(frame.replace({"source": {"koniq-like": "mine"}}), pixels).empty
+    assert source_leak.source_detector(
+        frame.replace({"source": {"koniq-like": "mine"}}), pixels
+    ).empty
     assert "nothing to detect" in source_leak.findings(one, simulated=False)

@@ -26,14 +26,22 @@ def pictures(per_split: int = 80) -> pd.DataFrame:
     n = 3 * per_split
     votes = g.multinomial(9, [0.02, 0.13, 0.45, 0.35, 0.05], size=n)
     grade = votes.argmax(axis=1)
-    frame = pd.DataFrame({"id": [f"i{i:03d}" for i in range(n)], "path": "", "group": [f"g{i // 2}" for i in range(n)]})
+    frame = pd.DataFrame(
+        {
+            "id": [f"i{i:03d}" for i in range(n)],
+            "path": "",
+            "group": [f"g{i // 2}" for i in range(n)],
+        }
+    )
     frame["source"] = "koniq-like"
     frame["split"] = np.repeat(["train", "val", "test"], per_split)
     frame["grade"] = grade
     frame["score"] = votes @ np.arange(1, 6) / 9
     frame[[f"c{k}" for k in range(1, 6)]] = votes
     frame["true_grade"] = grade
-    pool = frame.head(30).assign(id=[f"u{i}" for i in range(30)], group="", source="pool", split="pool", grade=-1)
+    pool = frame.head(30).assign(
+        id=[f"u{i}" for i in range(30)], group="", source="pool", split="pool", grade=-1
+    )
     return pd.concat([frame, pool.assign(score=np.nan)], ignore_index=True)
 
 
@@ -51,7 +59,9 @@ def write_walk(name: str = "demo", seeds: int = 2) -> pd.DataFrame:
     frame = pictures()
     data = paths.results(name) / "data"
     store.write_table(data / "frame.csv", frame)
-    store.write_json(data / "dataset.json", {"name": "koka10k", "simulated": True, "size": 48, "classes": 5})
+    store.write_json(
+        data / "dataset.json", {"name": "koka10k", "simulated": True, "size": 48, "classes": 5}
+    )
     for method, labels in RUNS:
         listed = []
         for seed in range(seeds):
@@ -60,12 +70,22 @@ def write_walk(name: str = "demo", seeds: int = 2) -> pd.DataFrame:
             steps = pd.DataFrame({"step": [50, 100, 150]})
             steps = steps.assign(val_mae=np.array([0.9, 0.7, 0.6]) + 0.05 * seed, val_macro_mae=1.0)
             share = [0.2, 0.4, 0.6] if method == "fixmatch" else [0.0, 0.0, 0.0]
-            steps = steps.assign(val_kept=share, val_kept_accuracy=[0.6, 0.7, 0.75] if any(share) else np.nan)
+            steps = steps.assign(
+                val_kept=share, val_kept_accuracy=[0.6, 0.7, 0.75] if any(share) else np.nan
+            )
             store.write_table(folder / "history.csv", steps)
-            facts = {"commit": "abc", "machine": "2 cores", "versions": {"python": "3.11", "torch": "2.11"}}
-            store.write_json(folder / "provenance.json", facts | {"train_seconds": 30.0, "labels": labels})
+            facts = {
+                "commit": "abc",
+                "machine": "2 cores",
+                "versions": {"python": "3.11", "torch": "2.11"},
+            }
+            store.write_json(
+                folder / "provenance.json", facts | {"train_seconds": 30.0, "labels": labels}
+            )
             listed.append({"run": folder.name, "method": method, "seed": seed, "labels": labels})
-        store.write_table(paths.results(name) / "tables" / f"runs-{method}.csv", pd.DataFrame(listed))
+        store.write_table(
+            paths.results(name) / "tables" / f"runs-{method}.csv", pd.DataFrame(listed)
+        )
     return frame
 
 
@@ -77,7 +97,9 @@ def walk(tmp_path, monkeypatch) -> pd.DataFrame:
 
 
 def long(frame: pd.DataFrame) -> pd.DataFrame:
-    parts = [predict(frame, m, s).assign(method=m, seed=s, labels=n) for m, n in RUNS for s in range(2)]
+    parts = [
+        predict(frame, m, s).assign(method=m, seed=s, labels=n) for m, n in RUNS for s in range(2)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -89,21 +111,33 @@ def test_published_numbers() -> None:
     assert counts.sum(axis=1).to_dict() == {"test": 1047, "train": 8345, "val": 1040}
     assert counts.sum().tolist() == [225, 1379, 5150, 3459, 219]
     values = two.pivot_table(index="method", columns="metric", values="value")
-    assert values.loc["crmatch"].to_dict() == {"mae": 0.40, "mae_3": 0.33, "mae_34": 0.33, "mae_4": 0.39}
+    assert values.loc["crmatch"].to_dict() == {
+        "mae": 0.40,
+        "mae_3": 0.33,
+        "mae_34": 0.33,
+        "mae_4": 0.39,
+    }
     assert len(two) == 24
-    # The printed column 3&4 is the mean over images of columns 3 and 4, within rounding: no cell is mistyped.
+    # The printed column 3&4 is the mean over images of columns 3 and 4, within rounding: no cell is
+    # mistyped.
     mean = (values["mae_3"] * 347 + values["mae_4"] * 23) / 370
     assert (mean - values["mae_34"]).abs().max() < 0.011
     for table in (one, two):
         assert table[["item", "pages", "source"]].notna().all().all()
     margins = published.published("margins")
-    assert margins.set_index("metric")["margin"].to_dict() == {"macro_f1": 0.01, "auc": 0.03, "mae": 0.02}
+    assert margins.set_index("metric")["margin"].to_dict() == {
+        "macro_f1": 0.01,
+        "auc": 0.03,
+        "mae": 0.02,
+    }
     choices = published.published("choices")
     assert list(choices) == ["item", "paper", "ours"]
     assert choices.notna().all().all()
     assert choices["item"].is_unique
     assert choices["paper"].str.startswith(("stated: ", "open")).all()
-    with pytest.raises(ValueError, match="no published table 3; there are choices, fundus, margins, table1, table2"):
+    with pytest.raises(
+        ValueError, match="no published table 3; there are choices, fundus, margins, table1, table2"
+    ):
         published.published("3")
 
 
@@ -113,19 +147,35 @@ def test_table2_holds_what_stats_says() -> None:
     predictions = long(frame)
     train = frame.loc[frame["split"] == "train", "grade"]
     rater = {"mae": 0.4, "macro_mae": 0.5}
-    table = table2.table2(predictions, published.published(), True, train, rater, resamples=200).set_index("method")
-    assert table.index.tolist() == ["constant", "always_2", "always_3", "rater", "supervised", "supervised_all", "fixmatch"]
+    table = table2.table2(
+        predictions, published.published(), True, train, rater, resamples=200
+    ).set_index("method")
+    assert table.index.tolist() == [
+        "constant",
+        "always_2",
+        "always_3",
+        "rater",
+        "supervised",
+        "supervised_all",
+        "fixmatch",
+    ]
     test = predictions[predictions["split"] == "test"]
     for m in table2.COLUMNS:
         found = table.loc["fixmatch", [m, f"{m}_low", f"{m}_high"]]
-        assert found.tolist() == pytest.approx(list(bootstrap.interval(test, "fixmatch", m, 200)), nan_ok=True)
+        assert found.tolist() == pytest.approx(
+            list(bootstrap.interval(test, "fixmatch", m, 200)), nan_ok=True
+        )
     found = table.loc["fixmatch", ["d_mae", "d_mae_low", "d_mae_high"]].tolist()
-    assert found == pytest.approx(list(bootstrap.difference(test, "fixmatch", "supervised", "mae", 200)))
+    assert found == pytest.approx(
+        list(bootstrap.difference(test, "fixmatch", "supervised", "mae", 200))
+    )
     assert table.loc["constant", "row"] == "best constant (always 2)"
     truth = frame.loc[frame["split"] == "test", "grade"]
     assert table.loc["constant", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 2)))
     assert np.isnan(table.loc["constant", "srcc"])
-    assert table.loc["constant", "d_macro_mae_low"] > 0  # the constant is worse, and that is decided
+    assert (
+        table.loc["constant", "d_macro_mae_low"] > 0
+    )  # the constant is worse, and that is decided
     assert table.loc["rater", ["mae", "macro_mae"]].tolist() == [0.4, 0.5]
     assert table.loc["always_3", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 3)))
     assert table.loc["always_2", "mae"] == table.loc["constant", "mae"]
@@ -146,13 +196,26 @@ def test_verdicts_follow_the_interval() -> None:
     table = table2.table2(long(frame), published.published(), False, train, resamples=200)
     said = {row["method"]: table2.verdict(row) for _, row in table.iterrows()}
     said = {k: v for k, v in said.items() if k not in UNTRAINED}
-    assert said == {"supervised": "reference", "supervised_all": "not decided",
-                    "fixmatch": "better"}  # fmt: skip
-    row = {"method": "x", "d_mae_low": 0.01, "d_mae_high": 0.2, "d_macro_mae_low": -0.1, "d_macro_mae_high": 0.1}
+    assert said == {
+        "supervised": "reference",
+        "supervised_all": "not decided",
+        "fixmatch": "better",
+    }
+    row = {
+        "method": "x",
+        "d_mae_low": 0.01,
+        "d_mae_high": 0.2,
+        "d_macro_mae_low": -0.1,
+        "d_macro_mae_high": 0.1,
+    }
     assert table2.verdict(row) == "worse"
     assert table2.verdict(row, "macro_mae") == "not decided"
     assert table2.verdict(row | {"d_mae_low": np.nan}) == "not compared"
-    assert [table2.verdict(row | {"p_holm": p}) for p in (0.01, 0.05, np.nan)] == ["worse", "not decided", "worse"]
+    assert [table2.verdict(row | {"p_holm": p}) for p in (0.01, 0.05, np.nan)] == [
+        "worse",
+        "not decided",
+        "worse",
+    ]
 
 
 def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
@@ -163,12 +226,16 @@ def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
     lone = p[(p["method"] == "fixmatch") & (p["seed"] == 0)].assign(method="comatch")
     far = p[p["method"] == "fixmatch"].assign(method="crmatch", seed=lambda f: f["seed"] + 7)
     every = pd.concat([p, more, lone, far])
-    table = table2.table2(every, published.published(), True, [2, 2, 3], resamples=50).set_index(["method", "labels"])
+    table = table2.table2(every, published.published(), True, [2, 2, 3], resamples=50).set_index(
+        ["method", "labels"]
+    )
     assert len(table) == 10
     for n in (40, 80):
         gap = table.loc[("fixmatch", n), "mae"] - table.loc[("supervised", n), "mae"]
         assert table.loc[("fixmatch", n), "d_mae"] == pytest.approx(gap)
-    assert np.isnan(table.loc[("supervised_all", 160), "d_mae"])  # two supervised rows, neither with 160 labels
+    assert np.isnan(
+        table.loc[("supervised_all", 160), "d_mae"]
+    )  # two supervised rows, neither with 160 labels
     test = p[(p["split"] == "test") & (p["seed"] == 0)]
     one_seed = bootstrap.difference(test, "fixmatch", "supervised", "mae", 50)[0]
     assert table.loc[("comatch", 40), "d_mae"] == pytest.approx(one_seed)
@@ -183,10 +250,16 @@ def test_second_stages_holm_and_shared_draws() -> None:
     for method, noise in near.items():
         for end in ("", SECOND):
             NOISE[method + end] = noise
-            parts += [predict(frame, method + end, s).assign(method=method + end, seed=s, labels=40) for s in range(2)]
+            parts += [
+                predict(frame, method + end, s).assign(method=method + end, seed=s, labels=40)
+                for s in range(2)
+            ]
     every = pd.concat(parts, ignore_index=True)
     made = table2.table2(every, published.published(), True, [2, 2, 3], resamples=200)
-    assert made["method"].tolist()[3:] == ["supervised", *(m + e for m in near for e in ("", SECOND))]
+    assert made["method"].tolist()[3:] == [
+        "supervised",
+        *(m + e for m in near for e in ("", SECOND)),
+    ]
     table = made.set_index("method")
     assert table.loc["crmatch_second", "row"] == "ViT + CRMatch, second stage"
     assert (table.loc["crmatch_second", ["published_mae", "published_mae_4"]] == [0.40, 0.39]).all()
@@ -197,14 +270,21 @@ def test_second_stages_holm_and_shared_draws() -> None:
         for m, column in (("mae", "p_holm"), ("macro_mae", "p_holm_macro_mae")):
             p_values = [found.p_value(name, "supervised", m) for name in names]
             assert table.loc[names, f"p_{m}"].tolist() == pytest.approx(p_values)
-            assert table.loc[names, column].tolist() == pytest.approx(bootstrap.holm([*p_values, 1.0])[:4])  # FreeMatch: not run
+            assert table.loc[names, column].tolist() == pytest.approx(
+                bootstrap.holm([*p_values, 1.0])[:4]
+            )  # FreeMatch: not run
             for name in names:
                 three = table.loc[name, [f"d_{m}", f"d_{m}_low", f"d_{m}_high"]].tolist()
                 assert three == pytest.approx(found.difference(name, "supervised", m))
     assert table.loc[["constant", "supervised"], ["p_mae", "p_holm"]].isna().all().all()
     assert 0 < table["p_holm"].min() < 0.1
     assert order(["x_second", "fixmatch_second", "fixmatch", "rater", "x"]) == [
-        "rater", "fixmatch", "fixmatch_second", "x", "x_second"]  # fmt: skip
+        "rater",
+        "fixmatch",
+        "fixmatch_second",
+        "x",
+        "x_second",
+    ]
 
 
 def test_one_rater_against_a_draw_of_every_vote() -> None:
@@ -217,10 +297,15 @@ def test_one_rater_against_a_draw_of_every_vote() -> None:
     found = one_rater(frame)
     assert found["mae"] == pytest.approx(np.mean(errors))
     assert found["mae_34"] == pytest.approx(np.mean(by_class[3] + by_class[4]))
-    right = [row[f"c{row['grade'] + 1}"] / sum(row[f"c{k}"] for k in range(1, 6)) for row in frame.to_dict("records")]
+    right = [
+        row[f"c{row['grade'] + 1}"] / sum(row[f"c{k}"] for k in range(1, 6))
+        for row in frame.to_dict("records")
+    ]
     assert found["accuracy"] == pytest.approx(np.mean(right))
     assert found["mae_1"] == pytest.approx(np.mean(by_class[1]))
-    assert found["macro_mae"] == pytest.approx(np.mean([np.mean(v) for v in by_class.values() if v]))
+    assert found["macro_mae"] == pytest.approx(
+        np.mean([np.mean(v) for v in by_class.values() if v])
+    )
     with pytest.raises(ValueError, match="no column c2"):
         one_rater(frame.drop(columns="c2"))
     with pytest.raises(ValueError, match="no picture has any"):
@@ -233,24 +318,60 @@ def test_one_rater_against_a_draw_of_every_vote() -> None:
 
 def made(row: str, method: str, d: float, half: float = 0.05, **more: object) -> dict[str, object]:
     """A row of a table2 with MAE 0.5 + d."""
-    out: dict[str, object] = {"row": row, "method": method, "labels": 40, "seeds": 2, "pictures": 80, "data": "real"}
-    out |= {"mae": 0.5 + d, "mae_low": 0.4, "mae_high": 0.6, "macro_mae": 0.7 + d, "macro_mae_low": 0.5, "macro_mae_high": 0.9}
-    out |= {f"d_{m}{e}": d + x for m in ("mae", "macro_mae") for e, x in (("", 0), ("_low", -half), ("_high", half))}
+    out: dict[str, object] = {
+        "row": row,
+        "method": method,
+        "labels": 40,
+        "seeds": 2,
+        "pictures": 80,
+        "data": "real",
+    }
+    out |= {
+        "mae": 0.5 + d,
+        "mae_low": 0.4,
+        "mae_high": 0.6,
+        "macro_mae": 0.7 + d,
+        "macro_mae_low": 0.5,
+        "macro_mae_high": 0.9,
+    }
+    out |= {
+        f"d_{m}{e}": d + x
+        for m in ("mae", "macro_mae")
+        for e, x in (("", 0), ("_low", -half), ("_high", half))
+    }
     return out | more
 
 
 def test_findings_are_short_for_many_rows() -> None:
-    few = [made("best constant", "constant", 0.2), made("always 3", "always_3", 0.4), made("S", "supervised", 0)]
+    few = [
+        made("best constant", "constant", 0.2),
+        made("always 3", "always_3", 0.4),
+        made("S", "supervised", 0),
+    ]
     few += [made(f"M{i}", f"m{i}", d) for i, d in enumerate((-0.2, 0.1))]
     text = table2.findings(pd.DataFrame(few))
-    assert "**M0** (40 labels, 2 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; MAE against supervised −0.20" in text
+    assert (
+        "**M0** (40 labels, 2 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; MAE against supervised −0.20"
+        in text
+    )
     assert "against the best constant −0.20 [−0.25, −0.15] in MAE" in text
     assert "always 3" not in text
-    many = [*few, *(made(f"N{i}", f"n{i}", 0.01 * i, p_holm=0.04 if i == 2 else 0.5) for i in range(7))]
+    many = [
+        *few,
+        *(made(f"N{i}", f"n{i}", 0.01 * i, p_holm=0.04 if i == 2 else 0.5) for i in range(7)),
+    ]
     lines = table2.findings(pd.DataFrame(many)).splitlines()
-    assert any(line.startswith("- **better** than supervised in MAE (1): M0 −0.20 [−0.25, −0.15]") for line in lines)
-    assert any(line.startswith("- **worse** than supervised in MAE (1): M1 +0.10") for line in lines)
-    assert any(line.startswith("- **not decided** (7): N0 +0.00 [−0.05, +0.05]; N1 +0.01") for line in lines)
+    assert any(
+        line.startswith("- **better** than supervised in MAE (1): M0 −0.20 [−0.25, −0.15]")
+        for line in lines
+    )
+    assert any(
+        line.startswith("- **worse** than supervised in MAE (1): M1 +0.10") for line in lines
+    )
+    assert any(
+        line.startswith("- **not decided** (7): N0 +0.00 [−0.05, +0.05]; N1 +0.01")
+        for line in lines
+    )
     assert "- of the paper's methods, with p at most 0.05 after Holm: N2 (higher MAE)." in lines
     assert "- least macro-MAE: M0, 0.50 [0.50, 0.90]." in lines
     assert len(lines) < len(many) + 2
@@ -267,7 +388,16 @@ def test_show_frame_cuts_nothing_off() -> None:
 def test_tables_of_before_lack_columns_and_are_shown() -> None:
     frame = pictures()
     table = table2.table2(long(frame), published.published(), True, [2], resamples=20)
-    later = ["p_mae", "p_holm", "p_macro_mae", "p_holm_macro_mae", "accuracy", "mae_0", "published_mae_34", *table2.POINTS]
+    later = [
+        "p_mae",
+        "p_holm",
+        "p_macro_mae",
+        "p_holm_macro_mae",
+        "accuracy",
+        "mae_0",
+        "published_mae_34",
+        *table2.POINTS,
+    ]
     old = table.drop(columns=later)
     for kind in table2.KINDS:
         text = table2.show_table(old, kind)
@@ -287,12 +417,18 @@ def test_show_table() -> None:
     assert "Simulated data, 80 test pictures" in text
     assert "simulated" in lines[2]
     assert cell(-0.001, -0.2, 0.1, sign=True) == "−0.00 [−0.20, +0.10]"
-    for kind, part in (("paper", "MAE 3&4 ↓, ours"), ("hidden", "MAE 0–2 ↓"), ("correlation", "KRCC ↑")):
+    for kind, part in (
+        ("paper", "MAE 3&4 ↓, ours"),
+        ("hidden", "MAE 0–2 ↓"),
+        ("correlation", "KRCC ↑"),
+    ):
         lines = table2.show_table(table, kind).splitlines()
         assert part in lines[0]
         assert len({line.count("|") for line in lines[: len(table) + 2]}) == 1
     assert "| 0.53 |" in table2.show_table(table, "paper")
-    with pytest.raises(ValueError, match="kind 'all'; allowed: summary, paper, hidden, correlation"):
+    with pytest.raises(
+        ValueError, match="kind 'all'; allowed: summary, paper, hidden, correlation"
+    ):
         table2.show_table(table, "all")
     assert cell(0.5) == "0.50"
     assert cell(np.nan) == "–"
@@ -326,14 +462,19 @@ def test_collected_and_direct_tables_are_the_same_and_small(walk) -> None:
     first = {f.name: f.read_bytes() for f in folder.iterdir()}
     reference.collect("demo")
     assert first == {f.name: f.read_bytes() for f in folder.iterdir()}
-    store.write_table(paths.results("demo") / "tables" / "runs-fixmatch-again.csv",
-                      pd.read_csv(paths.results("demo") / "tables" / "runs-fixmatch.csv"))  # fmt: skip
+    store.write_table(
+        paths.results("demo") / "tables" / "runs-fixmatch-again.csv",
+        pd.read_csv(paths.results("demo") / "tables" / "runs-fixmatch.csv"),
+    )
     assert len(stored.load_walk("demo")["runs"]) == 6  # listed twice, the same: counted once
 
 
 def test_rounding_keeps_every_grade() -> None:
     p = pd.DataFrame([[0.19996, 0.400012, 0.400028, 0, 0], [0.1, 0.2, 0.3, 0.2, 0.2]], columns=P)
-    assert p.round(4)[P].to_numpy().argmax(axis=1).tolist() == [1, 2]  # a tie, and the second would lose
+    assert p.round(4)[P].to_numpy().argmax(axis=1).tolist() == [
+        1,
+        2,
+    ]  # a tie, and the second would lose
     short = stored._rounded(p)
     assert (short[P].to_numpy().argmax(axis=1) == p[P].to_numpy().argmax(axis=1)).all()
     assert (short[P] - p[P]).abs().to_numpy().max() <= 1.5e-4
@@ -365,12 +506,16 @@ def test_a_collection_cut_short_is_not_read(walk, monkeypatch) -> None:
     monkeypatch.setattr(store, "write_table", fails)
     with pytest.raises(OSError, match="No space"):
         reference.collect("demo")
-    with pytest.raises(FileNotFoundError, match=r"provenance\.json not there; make it with python run_all"):
+    with pytest.raises(
+        FileNotFoundError, match=r"provenance\.json not there; make it with python run_all"
+    ):
         stored.load_walk("reference")
 
 
 def test_what_is_missing_is_named(walk) -> None:
-    with pytest.raises(FileNotFoundError, match=r"results/other/tables/runs-\*\.csv: not there yet; run a "):
+    with pytest.raises(
+        FileNotFoundError, match=r"results/other/tables/runs-\*\.csv: not there yet; run a "
+    ):
         stored.load_walk("other")
     tables = paths.results("demo") / "tables"
     (tables / "runs-bad.csv").write_text("run,method\nx,y\n")
@@ -404,7 +549,10 @@ def test_damaged_predictions_are_named(walk) -> None:
     ("frame", "says"),
     [
         (pd.DataFrame({"method": ["a"]}), "no column seed, labels"),
-        (pd.DataFrame({"method": ["a"], "seed": [0], "labels": [1], "split": ["val"]}), "no rows of split test"),
+        (
+            pd.DataFrame({"method": ["a"], "seed": [0], "labels": [1], "split": ["val"]}),
+            "no rows of split test",
+        ),
     ],
 )
 def test_bad_predictions(frame, says) -> None:
@@ -414,9 +562,14 @@ def test_bad_predictions(frame, says) -> None:
 
 # ---------------------------------------------------------------- README
 def test_fill_markers() -> None:
-    text = "a\n<!-- riqa:one -->\nold\n<!-- /riqa:one -->\nb <!-- riqa:two --><!-- /riqa:two --> c\n"
+    text = (
+        "a\n<!-- riqa:one -->\nold\n<!-- /riqa:one -->\nb <!-- riqa:two --><!-- /riqa:two --> c\n"
+    )
     filled = fill_markers(text, {"one": "new\nlines\n", "two": "2", "unused": ""})
-    one, two = "<!-- riqa:one -->\nnew\nlines\n<!-- /riqa:one -->", "<!-- riqa:two -->\n2\n<!-- /riqa:two -->"
+    one, two = (
+        "<!-- riqa:one -->\nnew\nlines\n<!-- /riqa:one -->",
+        "<!-- riqa:two -->\n2\n<!-- /riqa:two -->",
+    )
     assert filled == f"a\n{one}\nb {two} c\n"
     assert fill_markers(filled, {"one": "new\nlines", "two": "2"}) == filled
     assert fill_markers("nothing here", {}) == "nothing here"
@@ -425,10 +578,16 @@ def test_fill_markers() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a\n\n<!-- riqa:three -->x<!-- /riqa:three -->", "line 3: unknown marker riqa:three; known are one, two"),
+        (
+            "a\n\n<!-- riqa:three -->x<!-- /riqa:three -->",
+            "line 3: unknown marker riqa:three; known are one, two",
+        ),
         ("<!-- riqa:one -->", "marker riqa:one is not closed"),
         ("<!-- /riqa:one -->", "line 1: marker <!-- /riqa:one --> does not fit; no marker is open"),
-        ("<!-- riqa:one --><!-- riqa:two --><!-- /riqa:two --><!-- /riqa:one -->", "does not fit; one is open"),
+        (
+            "<!-- riqa:one --><!-- riqa:two --><!-- /riqa:two --><!-- /riqa:one -->",
+            "does not fit; one is open",
+        ),
         ("<!-- riqa:one --><!-- /riqa:two -->", "does not fit; one is open"),
     ],
 )
@@ -444,13 +603,27 @@ def test_readme_blocks(walk) -> None:
     blocks = reference.readme_blocks()
     assert set(blocks) == {"table2", "provenance", "bench"}
     assert blocks["bench"] == "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
-    row = {"method": "fixmatch", "pictures": 96, "step_ms": 58.4, "bare_ms": 48.6, "ratio": 1.2016, "pictures_per_second": 1643.2,
-           "share_of_peak": 0.731, "views_ms": 6.1, "gflops_peak": 98.2, "profile": "demo", "machine": "2 cores, X", "threads": 1,
-           "torch": "2.15"}  # fmt: skip
+    row = {
+        "method": "fixmatch",
+        "pictures": 96,
+        "step_ms": 58.4,
+        "bare_ms": 48.6,
+        "ratio": 1.2016,
+        "pictures_per_second": 1643.2,
+        "share_of_peak": 0.731,
+        "views_ms": 6.1,
+        "gflops_peak": 98.2,
+        "profile": "demo",
+        "machine": "2 cores, X",
+        "threads": 1,
+        "torch": "2.15",
+    }
     store.write_table(paths.reference() / "bench.csv", pd.DataFrame([row]))
     shown = reference.readme_blocks()["bench"]
     assert "| ViT + FixMatch | 96 | 58 | 1.20 | 1,643 | 73% |" in shown
-    assert shown.endswith("2 cores, X; 1 thread; torch 2.15; profile demo; a matrix product reaches 98 GFLOP/s.")
+    assert shown.endswith(
+        "2 cores, X; 1 thread; torch 2.15; profile demo; a matrix product reaches 98 GFLOP/s."
+    )
     assert "| ViT + FixMatch | 40 | 2 |" in blocks["table2"]
     assert blocks["provenance"] == (
         "Simulated data (koka10k, 48 px); 6 runs, seeds 0, 1, 3 minutes of training in all; 2 cores; torch 2.11, "

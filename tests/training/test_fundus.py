@@ -1,4 +1,5 @@
-"""Settings, data and runs of Teacher and Students: simulated, and real formats end to end on tiny trees."""
+"""Settings, data and runs of Teacher and Students: simulated, and real formats end to end on tiny
+trees."""
 
 from __future__ import annotations
 
@@ -18,9 +19,15 @@ from riqa_lib.training import fundus, photographs
 from riqa_lib.training.fundus import DETAILS, ROWS, settings
 
 TINY = {
-    "fundus.data.size": 24, "fundus.data.crop": 24, "fundus.model.width": 4, "fundus.train.steps": 4, "fundus.train.batch": 6,
-    "fundus.train.evaluations": 2, "fundus.teacher_train.steps": 4, "fundus.train.precision": "fp32",
-}  # fmt: skip
+    "fundus.data.size": 24,
+    "fundus.data.crop": 24,
+    "fundus.model.width": 4,
+    "fundus.train.steps": 4,
+    "fundus.train.batch": 6,
+    "fundus.train.evaluations": 2,
+    "fundus.teacher_train.steps": 4,
+    "fundus.train.precision": "fp32",
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,9 @@ def walk(made, home):
 
 
 def go(walk, rows, seed=0, **more):
-    return fundus.train_rows(walk, "smoke", rows, seed, TINY | {f"fundus.{k}": v for k, v in more.items()})
+    return fundus.train_rows(
+        walk, "smoke", rows, seed, TINY | {f"fundus.{k}": v for k, v in more.items()}
+    )
 
 
 def predictions(table, row):
@@ -52,7 +61,15 @@ def predictions(table, row):
 
 
 def test_a_walk_of_teacher_and_students(walk):
-    rows = ["teacher", "single_eyeq", "multi_eyeq", "multi_hard_eyeq", "multi_filtered_eyeq", "single_deepdrid", "multi_deepdrid"]
+    rows = [
+        "teacher",
+        "single_eyeq",
+        "multi_eyeq",
+        "multi_hard_eyeq",
+        "multi_filtered_eyeq",
+        "single_deepdrid",
+        "multi_deepdrid",
+    ]
     runs = go(walk, rows)
     assert runs["row"].tolist() == rows
     assert runs["run"].is_unique
@@ -63,8 +80,12 @@ def test_a_walk_of_teacher_and_students(walk):
     eyeq = fundus_data.open_set(walk, "eyeq").frame
     mine = tables["multi_eyeq"].query("set == 'eyeq'")
     assert set(mine["split"]) == {"val", "test"}
-    assert mine.set_index("id")["truth"].equals(eyeq.set_index("id")["grade"].loc[mine["id"]].rename("truth"))
-    assert (tables["multi_deepdrid"].query("set == 'eyeq_d'")["truth"] == -1).all()  # three grades are not two
+    assert mine.set_index("id")["truth"].equals(
+        eyeq.set_index("id")["grade"].loc[mine["id"]].rename("truth")
+    )
+    assert (
+        tables["multi_deepdrid"].query("set == 'eyeq_d'")["truth"] == -1
+    ).all()  # three grades are not two
     loaded = stored.load_fundus(walk)
     table, boot = fundus_grades.overall(loaded["predictions"], "eyeq", resamples=50)
     assert set(table["method"]) == set(rows[1:5])
@@ -72,7 +93,12 @@ def test_a_walk_of_teacher_and_students(walk):
     again = go(walk, ["multi_eyeq"])
     assert again["run"].iloc[0] == runs.set_index("row").loc["multi_eyeq", "run"]
     net, about = fundus.load_student(paths.runs() / again["run"].iloc[0])
-    assert (about["classes"], about["set"], about["simulated"], about["details_learnt"]) == (3, "eyeq", True, True)
+    assert (about["classes"], about["set"], about["simulated"], about["details_learnt"]) == (
+        3,
+        "eyeq",
+        True,
+        True,
+    )
     assert net(torch.zeros(1, 3, 24, 24))[1].shape == (1, 3)
     with pytest.raises(ValueError, match="not of a teacher"):
         fundus.load_teacher(paths.runs() / again["run"].iloc[0])
@@ -86,7 +112,8 @@ def test_the_teachers_predictions_are_of_models_that_did_not_see_the_source(walk
     history = store.read_table(paths.runs() / runs["run"].iloc[0] / "history.csv")
     trained_on = sorted(frame.loc[frame["split"] == "train", "source"].unique())
     assert sorted(history["fold"].unique()) == sorted([*trained_on, "none"])
-    # other labels of one source change what is said of the others, never (but by calibration) what is said of itself
+    # other labels of one source change what is said of the others, never (but by calibration) what
+    # is said of itself
     changed = frame.copy()
     one = changed["source"] == trained_on[0]
     changed.loc[one, list(DETAILS)] = 1 - changed.loc[one, list(DETAILS)]
@@ -119,9 +146,18 @@ def test_rows_differ_in_the_loss_alone(walk):
     for row in ROWS:
         run = settings("smoke", row, 3, TINY)
         base = settings("smoke", f"multi_{run.set}", 3, TINY) if row != "teacher" else run
-        assert (run.model, run.train, run.data, run.seed) == (base.model, base.train, base.data, base.seed)
-    nets = [fundus.network(settings("smoke", r, 0, TINY), 3) for r in ("single_eyeq", "multi_hard_eyeq")]
-    assert all(torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True))
+        assert (run.model, run.train, run.data, run.seed) == (
+            base.model,
+            base.train,
+            base.data,
+            base.seed,
+        )
+    nets = [
+        fundus.network(settings("smoke", r, 0, TINY), 3) for r in ("single_eyeq", "multi_hard_eyeq")
+    ]
+    assert all(
+        torch.equal(a, b) for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True)
+    )
     assert settings("smoke", "single_eyeq").method.lambda_a == 0
     assert settings("gpu", "single_eyeq").method.grid == ()
     assert settings("smoke", "teacher").train.select == "last"
@@ -183,7 +219,9 @@ def test_the_best_weight_wins_and_the_smaller_of_equals(walk, tmp_path, monkeypa
         return folder
 
     monkeypatch.setattr(fundus, "train", fake)
-    weight, table = fundus.chosen_weight(walk, "smoke", "eyeq", TINY | {"fundus.student.grid": (2.0, 1.0, 0.25, 0.5)})
+    weight, table = fundus.chosen_weight(
+        walk, "smoke", "eyeq", TINY | {"fundus.student.grid": (2.0, 1.0, 0.25, 0.5)}
+    )
     assert weight == 0.5
     assert table["val_macro_f1"].tolist() == [0.5, 0.7, 0.7, 0.6]
 
@@ -222,16 +260,26 @@ def test_unknown_profiles_rows_and_types():
 
 
 def test_each_world_ignores_the_others_settings():
-    assert photographs.settings("demo", "supervised", 0, {"fundus.student.lambda_a": 2.0}) == photographs.settings("demo")
-    assert settings("demo", "multi_eyeq", 0, {"train.lr": 9.0, "data.labels": 3}) == settings("demo")
-    assert settings("demo", "multi_eyeq", 0, {"fundus.student.lambda_a": 2.0}).method.lambda_a == 2.0
+    assert photographs.settings(
+        "demo", "supervised", 0, {"fundus.student.lambda_a": 2.0}
+    ) == photographs.settings("demo")
+    assert settings("demo", "multi_eyeq", 0, {"train.lr": 9.0, "data.labels": 3}) == settings(
+        "demo"
+    )
+    assert (
+        settings("demo", "multi_eyeq", 0, {"fundus.student.lambda_a": 2.0}).method.lambda_a == 2.0
+    )
 
 
 def test_simulated_data_are_made_once(home):
     small = TINY | {"fundus.data.pictures": (6, 8, 4, 4)}
     sets = fundus.make_fundus_data("s", "smoke", small, progress=False)
     assert {which: (len(d), d.info["classes"]) for which, d in sets.items()} == {
-        "mshf": (6, 3), "eyeq": (8, 3), "deepdrid": (4, 2), "eyeq_d": (4, 3)}  # fmt: skip
+        "mshf": (6, 3),
+        "eyeq": (8, 3),
+        "deepdrid": (4, 2),
+        "eyeq_d": (4, 3),
+    }
     before = (sets["eyeq"].folder / "pixels.npy").stat().st_mtime_ns
     fundus.make_fundus_data("s", "smoke", small, progress=False)
     assert (sets["eyeq"].folder / "pixels.npy").stat().st_mtime_ns == before
@@ -244,17 +292,31 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
     make_eyeq_d(root / "eyeq_d", root / "eyeq", n=6, pictures=False)
     make_deepdrid(root / "deepdrid", n=2)
     monkeypatch.setenv("RIQA_DATA", str(root))
-    small = TINY | {"fundus.model.arch": "", "fundus.model.weights": "none", "fundus.student.grid": (), "fundus.train.lr": 1e-3}
+    small = TINY | {
+        "fundus.model.arch": "",
+        "fundus.model.weights": "none",
+        "fundus.student.grid": (),
+        "fundus.train.lr": 1e-3,
+    }
     sets = fundus.make_fundus_data("r", "paper", small, progress=False)
-    assert {which: len(d) for which, d in sets.items()} == {"mshf": 18, "eyeq": 28, "deepdrid": 24, "eyeq_d": 6}
+    assert {which: len(d) for which, d in sets.items()} == {
+        "mshf": 18,
+        "eyeq": 28,
+        "deepdrid": 24,
+        "eyeq_d": 6,
+    }
     assert not any(d.info["simulated"] for d in sets.values())
     frame = sets["eyeq"].frame
     assert set(frame["split"]) == {"train", "val", "test"}
     assert frame.groupby("group")["split"].nunique().max() == 1
     assert set(sets["mshf"].frame.query("split == 'test'")["source"]) == {"Local1", "Local2"}
     mean = sets["eyeq"].pixels.mean(axis=(1, 2, 3))
-    assert mean[frame["grade"] == 2].mean() > mean[frame["grade"] == 0].mean()  # the encoding was turned the right way round
-    runs = fundus.train_rows("r", "paper", ["teacher", "single_eyeq", "multi_eyeq", "multi_deepdrid"], 0, small)
+    assert (
+        mean[frame["grade"] == 2].mean() > mean[frame["grade"] == 0].mean()
+    )  # the encoding was turned the right way round
+    runs = fundus.train_rows(
+        "r", "paper", ["teacher", "single_eyeq", "multi_eyeq", "multi_deepdrid"], 0, small
+    )
     said = predictions(runs, "teacher").query("set == 'mshf'")
     assert len(said) == 18  # "all": every source was left out once
     history = store.read_table(paths.runs() / runs["run"].iloc[0] / "history.csv")
@@ -262,15 +324,26 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
     walk = stored.load_fundus("r")
     table, _ = fundus_grades.overall(walk["predictions"], "eyeq", resamples=20)
     assert "published" in fundus_grades.show_overall(table, "eyeq", False).lower()
-    details = fundus_grades.details(walk["predictions"], "eyeq_d", ["teacher", "multi_eyeq"], sets["eyeq_d"].frame,
-                                     sets["mshf"].frame, resamples=20)  # fmt: skip
+    details = fundus_grades.details(
+        walk["predictions"],
+        "eyeq_d",
+        ["teacher", "multi_eyeq"],
+        sets["eyeq_d"].frame,
+        sets["mshf"].frame,
+        resamples=20,
+    )
     assert len(details) == 9
     auc = details.set_index(["method", "detail"])["auc"]
     over = details.set_index(["method", "detail"])["over_label"].dropna()
     assert len(over) == 6
     for method, detail in over.index:
-        assert over[method, detail] == pytest.approx(auc[method, detail] - auc["label", detail], nan_ok=True)
-    assert "the overall grade by people, alone" in fundus_grades.detail_findings(details) or over.isna().all()
+        assert over[method, detail] == pytest.approx(
+            auc[method, detail] - auc["label", detail], nan_ok=True
+        )
+    assert (
+        "the overall grade by people, alone" in fundus_grades.detail_findings(details)
+        or over.isna().all()
+    )
     counts = fundus_grades.counts({which: d.frame for which, d in sets.items()})
     line = counts[(counts["set"] == "eyeq") & (counts["what"] == "train")].iloc[0]
     assert (line["ours"], line["published"]) == (14, 12543)
@@ -279,7 +352,9 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
 def test_missing_real_sets_are_one_message(home, tmp_path, monkeypatch):
     make_eyeq(tmp_path / "eyeq", n=2)
     monkeypatch.setenv("RIQA_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"MSHF: to RIQA_DATA/mshf/(.|\n)*DeepDRiD(.|\n)*EyeQ-D") as e:
+    with pytest.raises(
+        FileNotFoundError, match=r"MSHF: to RIQA_DATA/mshf/(.|\n)*DeepDRiD(.|\n)*EyeQ-D"
+    ) as e:
         fundus.make_fundus_data("r", "paper", TINY, progress=False)
     assert "EyeQ: to" not in str(e.value)
     monkeypatch.delenv("RIQA_DATA")
@@ -297,9 +372,22 @@ def told(n=60, seeds=2):
             p = 1 / (1 + np.exp(-(2 * truth - 1 + rng.normal(0, noise, n) + (method[0] == "m"))))
             details = {d: truth for d in DETAILS} | {f"d_{d}": p for d in DETAILS}
             split = np.where(np.arange(n) < 20, "val", "test")
-            rows.append(pd.DataFrame({"method": method, "seed": seed, "set": "deepdrid", "id": [f"i{k}" for k in range(n)],
-                                      "group": [f"g{k // 2}" for k in range(n)], "split": split,
-                                      "truth": truth, "p0": 1 - p, "p1": p, **details}))  # fmt: skip
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "method": method,
+                        "seed": seed,
+                        "set": "deepdrid",
+                        "id": [f"i{k}" for k in range(n)],
+                        "group": [f"g{k // 2}" for k in range(n)],
+                        "split": split,
+                        "truth": truth,
+                        "p0": 1 - p,
+                        "p1": p,
+                        **details,
+                    }
+                )
+            )
     return pd.concat(rows, ignore_index=True)
 
 
@@ -322,7 +410,11 @@ def test_overall_table_against_slow_loops():
         assert (val["p0"] > threshold).sum() == bad
         f1.append(slow_f1(test["truth"], (test["p0"] < 0.5).astype(int)))
         matched.append(slow_f1(test["truth"], (test["p0"] <= threshold).astype(int)))
-        pairs = [(a > b) + 0.5 * (a == b) for a in test.loc[test["truth"] == 0, "p0"] for b in test.loc[test["truth"] == 1, "p0"]]
+        pairs = [
+            (a > b) + 0.5 * (a == b)
+            for a in test.loc[test["truth"] == 0, "p0"]
+            for b in test.loc[test["truth"] == 1, "p0"]
+        ]
         auc.append(np.mean(pairs))
     for name, values in (("f1", f1), ("matched", matched), ("auc", auc)):
         assert row[name] == pytest.approx(np.mean(values))
@@ -332,7 +424,9 @@ def test_overall_table_against_slow_loops():
 
 
 def test_the_label_baseline_knows_the_grade_alone():
-    frame = told(12, 1).query("method == 'single_deepdrid'").assign(truth_overall=lambda t: t.index % 3)
+    frame = (
+        told(12, 1).query("method == 'single_deepdrid'").assign(truth_overall=lambda t: t.index % 3)
+    )
     other = pd.DataFrame({"grade": [0, 0, 0, 2, 2, 0]} | {d: [0, 1, 0, 1, 1, -1] for d in DETAILS})
     out = fundus_grades.with_label_baseline(frame, other)
     label = out[out["method"] == "label"].reset_index(drop=True)
@@ -365,16 +459,35 @@ def test_figures_say_simulated_and_show_every_row():
     from riqa_lib.figures import curves, fundus_results, style
 
     table, _ = fundus_grades.overall(told(), "deepdrid", resamples=20)
-    details = fundus_grades.details(told(), "deepdrid", ["single_deepdrid", "multi_deepdrid"], resamples=20)
-    history = pd.DataFrame({"method": "teacher", "seed": 0, "step": [1, 2, 1, 2], "val_auc": [0.5, 0.6, np.nan, np.nan],
-                            "loss": [1.0, 0.9, 1.0, 0.8], "fold": ["a", "a", "none", "none"]})  # fmt: skip
+    details = fundus_grades.details(
+        told(), "deepdrid", ["single_deepdrid", "multi_deepdrid"], resamples=20
+    )
+    history = pd.DataFrame(
+        {
+            "method": "teacher",
+            "seed": 0,
+            "step": [1, 2, 1, 2],
+            "val_auc": [0.5, 0.6, np.nan, np.nan],
+            "loss": [1.0, 0.9, 1.0, 0.8],
+            "fold": ["a", "a", "none", "none"],
+        }
+    )
     drawn = {
-        "points": fundus_results.points(table, simulated=True), "details": fundus_results.detail_points(details, simulated=True),
+        "points": fundus_results.points(table, simulated=True),
+        "details": fundus_results.detail_points(details, simulated=True),
         "curves": curves.curves(history, ("val_auc", "loss"), simulated=True),
-        "calibration": fundus_results.calibration(fundus_grades.calibration(told(), "deepdrid", "multi_deepdrid"), simulated=True),
-    }  # fmt: skip
+        "calibration": fundus_results.calibration(
+            fundus_grades.calibration(told(), "deepdrid", "multi_deepdrid"), simulated=True
+        ),
+    }
     assert all(style.data_label(f) == "simulated data" for f in drawn.values())
-    assert [t.get_text() for t in drawn["points"].axes[0].get_yticklabels()] == ["multi-task", "single-task"]
-    assert [t.get_text() for t in drawn["curves"].legends[0].get_texts()] == ["Teacher, without a", "Teacher, final"]
+    assert [t.get_text() for t in drawn["points"].axes[0].get_yticklabels()] == [
+        "multi-task",
+        "single-task",
+    ]
+    assert [t.get_text() for t in drawn["curves"].legends[0].get_texts()] == [
+        "Teacher, without a",
+        "Teacher, final",
+    ]
     with pytest.raises(ValueError, match="no column val_auc"):
         curves.curves(history.drop(columns="val_auc"), ("val_auc",), simulated=True)

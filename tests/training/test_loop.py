@@ -26,12 +26,24 @@ def material(n=40, size=20):
     rows = np.arange(n)
     for k in range(5):
         pixels[rows % 5 == k] //= 6 - k  # grade = brightness, so that there is something to learn
-    return Material(torch.from_numpy(pixels), rows[:20], rows[:20] % 5, rows[20:], rows[20:30], rows[20:30] % 5, 16)
+    return Material(
+        torch.from_numpy(pixels),
+        rows[:20],
+        rows[:20] % 5,
+        rows[20:],
+        rows[20:30],
+        rows[20:30] % 5,
+        16,
+    )
 
 
 def method(kind=FixMatch, seed=0, **settings):
     torch.manual_seed(seed)
-    config = kind.Config(tau=0.2, align=True, **settings) if kind is FixMatch else kind.Config(**settings)
+    config = (
+        kind.Config(tau=0.2, align=True, **settings)
+        if kind is FixMatch
+        else kind.Config(**settings)
+    )
     return kind(ViT(TINY, 16, 5), 5, config, torch.full((5,), 0.2))
 
 
@@ -39,7 +51,9 @@ def weights(net):
     return torch.cat([v.double().flatten() for v in net.state_dict().values()])
 
 
-@pytest.mark.parametrize("kind", [k for n, k in METHODS.items() if n != "fixmatch"], ids=lambda k: k.__name__)
+@pytest.mark.parametrize(
+    "kind", [k for n, k in METHODS.items() if n != "fixmatch"], ids=lambda k: k.__name__
+)
 def test_every_method_resumes_with_the_same_bits(tmp_path, kind):
     def fresh(seed):
         torch.manual_seed(seed)
@@ -59,7 +73,9 @@ def test_every_method_resumes_with_the_same_bits(tmp_path, kind):
 def test_killed_and_resumed_ends_with_the_same_bits(tmp_path, config):
     state = tmp_path / "state.safetensors"
     whole, history, _ = loop.fit(method(), material(), config, 0)
-    loop.fit(method(), material(), config, 0, state, stop_after=3)  # dies after step 3; the state of step 2 is on disk
+    loop.fit(
+        method(), material(), config, 0, state, stop_after=3
+    )  # dies after step 3; the state of step 2 is on disk
     resumed = method(seed=99)  # other first weights: all must come from the state
     net, after, times = loop.fit(resumed, material(), config, 0, state)
     assert times["steps_now"] == 4
@@ -91,7 +107,9 @@ def test_the_selected_weights_are_those_of_the_best_or_last_evaluation(select):
     config = TrainConfig(**{**vars(FAST), "select": select, "evaluations": 6, "lr": 0.05})
     net, history, _ = loop.fit(method(Supervised), material(), config, 0)
     mine = loop.validate(net, method(Supervised), material())["val_mae"]
-    assert mine == pytest.approx(history["val_mae"].min() if select == "best" else history["val_mae"].iloc[-1])
+    assert mine == pytest.approx(
+        history["val_mae"].min() if select == "best" else history["val_mae"].iloc[-1]
+    )
 
 
 def test_learning_rate():
@@ -128,7 +146,15 @@ def test_layer_decay_and_weight_decay():
     decay = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
     assert len(scale) == len(list(m.net.parameters()))
     vit = m.net.vit
-    found = [scale[id(p)] for p in (vit.head.weight, vit.blocks[1].mlp.fc1.weight, vit.blocks[0].mlp.fc1.weight, vit.pos_embed)]
+    found = [
+        scale[id(p)]
+        for p in (
+            vit.head.weight,
+            vit.blocks[1].mlp.fc1.weight,
+            vit.blocks[0].mlp.fc1.weight,
+            vit.pos_embed,
+        )
+    ]
     assert found == [1.0, 0.5, 0.25, 0.125]
     assert decay[id(vit.head.weight)] == 0.05
     assert decay[id(vit.head.bias)] == decay[id(vit.pos_embed)] == 0.0
@@ -181,7 +207,9 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     load_weights(tmp_path / "w.safetensors", fresh)
     assert torch.equal(weights(net), weights(fresh))
     with pytest.raises(ValueError, match=r"w\.safetensors: these weights don't fit"):
-        load_weights(tmp_path / "w.safetensors", ViT(ViTConfig(width=32, depth=1, weights="none"), 16, 5))
+        load_weights(
+            tmp_path / "w.safetensors", ViT(ViTConfig(width=32, depth=1, weights="none"), 16, 5)
+        )
     other = ViT(TINY, 16, 3)
     load_weights(tmp_path / "w.safetensors", other, skip=("vit.head.",))
     assert torch.equal(other.vit.pos_embed, net.vit.pos_embed)

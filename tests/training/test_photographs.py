@@ -49,7 +49,9 @@ def test_every_profile_and_row_gives_settings_that_store(profile, row):
     run = settings(profile, row, 1, {"fixmatch.tau": 0.61})
     assert len(store.settings_hash(run.config("x"))) == 12
     assert row != "fixmatch" or run.method.tau == 0.61
-    assert run.method.name == {"fixmatch_randaugment": "fixmatch"}.get(row, row if row in photographs.METHODS else "supervised")
+    assert run.method.name == {"fixmatch_randaugment": "fixmatch"}.get(
+        row, row if row in photographs.METHODS else "supervised"
+    )
 
 
 @pytest.mark.parametrize(("call", "words"), [
@@ -76,7 +78,8 @@ def test_distorted_pairs_are_ordered_and_reproducible():
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory):
-    """One small simulated walk: data, first weights, the rows of notebooks 03 and 04 with 40 labels."""
+    """One small simulated walk: data, first weights, the rows of notebooks 03 and 04 with 40
+    labels."""
     patch = pytest.MonkeyPatch()
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("walk")))
     patch.delenv("RIQA_JOURNAL", raising=False)
@@ -100,9 +103,15 @@ def test_rows_share_data_weights_and_budget(walk):
     assert len(few["val"]) == len(few["labelled"]) == 10
     assert set(data.frame["split"].iloc[rows["unlabelled"]]) == {"pool", "train"}
     assert set(rows["labelled"]) <= set(rows["unlabelled"])
-    nets = [photographs.build(settings("smoke", row, 0, some), data, rows["labelled"]).net for row in photographs.ROWS]
+    nets = [
+        photographs.build(settings("smoke", row, 0, some), data, rows["labelled"]).net
+        for row in photographs.ROWS
+    ]
     for net in nets[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(nets[0].state_dict().values(), net.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(nets[0].state_dict().values(), net.state_dict().values(), strict=True)
+        )
 
 
 def test_test_labels_are_never_seen(walk):
@@ -122,9 +131,13 @@ def test_test_labels_are_never_seen(walk):
 def test_first_weights_never_see_test_or_validation_pictures(walk, monkeypatch):
     some, _ = walk
     seen = []
-    monkeypatch.setattr(photographs, "pretrain", lambda net, pixels, rows, *rest: seen.append(rows) or {})
+    monkeypatch.setattr(
+        photographs, "pretrain", lambda net, pixels, rows, *rest: seen.append(rows) or {}
+    )
     data = photo_data.walk_data("small")
-    photographs.prepare_weights(settings("smoke", "supervised", 0, some | {"pretrain.steps": 3}), data)
+    photographs.prepare_weights(
+        settings("smoke", "supervised", 0, some | {"pretrain.steps": 3}), data
+    )
     assert set(data.frame["split"].iloc[seen[0]]) == {"train", "pool"}
 
 
@@ -132,7 +145,12 @@ def test_predictions_cover_val_test_and_pool(walk):
     _, runs = walk
     data = photo_data.walk_data("small")
     table = store.read_predictions(store.paths.runs() / runs["run"].iloc[0])
-    assert set(table["split"]) == {"val", "test", "pool", "train"}  # train: those whose grade was hidden
+    assert set(table["split"]) == {
+        "val",
+        "test",
+        "pool",
+        "train",
+    }  # train: those whose grade was hidden
     frame = data.frame.set_index("id")
     test = table[table["split"] == "test"]
     assert len(test) == (frame["split"] == "test").sum()
@@ -167,18 +185,36 @@ def test_a_folder_without_pictures_says_what_is_missing(home):
 
 @pytest.mark.parametrize("profile", ["gpu", "paper"])
 def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
-    """The same code path with fewer steps and smaller pictures; `paper` on pictures in a folder, from no weights."""
-    small = {"data.size": 40, "data.crop": 32, "train.steps": 2, "train.batch": 4, "train.evaluations": 1,
-             "pretrain.pictures": 4, "pretrain.steps": 1, "pretrain.batch": 2}  # fmt: skip
+    """The same code path with fewer steps and smaller pictures; `paper` on pictures in a folder,
+    from no weights."""
+    small = {
+        "data.size": 40,
+        "data.crop": 32,
+        "train.steps": 2,
+        "train.batch": 4,
+        "train.evaluations": 1,
+        "pretrain.pictures": 4,
+        "pretrain.steps": 1,
+        "pretrain.batch": 2,
+    }
     if profile == "gpu":
         small |= {"data.labelled": 150, "data.pool": 20}
     else:
         rng = np.random.default_rng(0)
         for i in range(60):
             Image.fromarray(rng.integers(0, 256, (44, 50, 3), np.uint8)).save(tmp_path / f"{i}.png")
-        table = pd.DataFrame({"name": [f"{i}.png" for i in range(60)], "MOS": np.linspace(0, 100, 60)})
+        table = pd.DataFrame(
+            {"name": [f"{i}.png" for i in range(60)], "MOS": np.linspace(0, 100, 60)}
+        )
         table.to_csv(tmp_path / "scores.csv", index=False)
-        place = {"root": str(tmp_path), "table": str(tmp_path / "scores.csv"), "id": "name", "score": "MOS", "low": 0, "high": 100}
+        place = {
+            "root": str(tmp_path),
+            "table": str(tmp_path / "scores.csv"),
+            "id": "name",
+            "score": "MOS",
+            "low": 0,
+            "high": 100,
+        }
         small |= {"data.source": "folder", "data.folder": place, "model.weights": "none"}
     photographs.make_data("cut", profile, small)
     runs = photographs.train_rows("cut", profile, ["supervised", "fixmatch"], 0, small)

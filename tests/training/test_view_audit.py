@@ -1,4 +1,5 @@
-"""The audit of operations: against slow loops, nothing changed by nothing, destruction seen, the rule."""
+"""The audit of operations: against slow loops, nothing changed by nothing, destruction seen, the
+rule."""
 
 from __future__ import annotations
 
@@ -32,15 +33,23 @@ class Net(torch.nn.Module):
 @pytest.fixture(scope="module")
 def world():
     made = [photo_sets.picture((0, f"k{i}"), SIZE, 0.35 + 0.02 * i) for i in range(N)]
-    frame = pd.DataFrame({"id": [f"k{i}" for i in range(N)], "split": "test", "grade": 2,
-                          "true_quality": [m.quality for m in made]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "id": [f"k{i}" for i in range(N)],
+            "split": "test",
+            "grade": 2,
+            "true_quality": [m.quality for m in made],
+        }
+    )
     return None, np.stack([m.pixels for m in made]), frame
 
 
 def audited(world, names, **changes):
     _, pixels, frame = world
     clean = np.stack([scene((0, one), SIZE) for one in frame["id"]])
-    return view_audit.measure(Net(), pixels, clean, np.arange(N), view_audit.chosen(CROP, names), CROP, **changes)
+    return view_audit.measure(
+        Net(), pixels, clean, np.arange(N), view_audit.chosen(CROP, names), CROP, **changes
+    )
 
 
 def centre(picture):
@@ -57,15 +66,23 @@ def test_against_a_slow_loop(world):
     """flip (the scene is flipped too) and solarise (it is not), picture by picture in numpy."""
     _, pixels, frame = world
     net, found = Net(), audited(world, ["flip", "solarise u=0.5"])
-    solarise = lambda x: np.where(x >= 127.5, 255 - x, x).astype(np.uint8)  # noqa: E731
-    for name, change, moves in (("flip", lambda x: x[:, ::-1], True), ("solarise u=0.5", solarise, False)):
+    solarise = lambda x: np.where(x >= 127.5, 255 - x, x).astype(np.uint8)
+    for name, change, moves in (
+        ("flip", lambda x: x[:, ::-1], True),
+        ("solarise u=0.5", solarise, False),
+    ):
         rows = found[found["operation"] == name].reset_index(drop=True)
         for i, picture in enumerate(pixels):
             seen, clean = change(picture).copy(), scene((0, frame["id"][i]), SIZE)
-            after = photo_raters.quality(photo_raters.Look((change(clean) if moves else clean).copy()), photo_raters.Look(seen))
+            after = photo_raters.quality(
+                photo_raters.Look((change(clean) if moves else clean).copy()),
+                photo_raters.Look(seen),
+            )
             before = frame["true_quality"][i]
             assert rows["d_true"][i] == pytest.approx(4 * (after - before), abs=2e-4)
-            assert rows["flip_true"][i] == (photo_raters.true_grade([after])[0] != photo_raters.true_grade([before])[0])
+            assert rows["flip_true"][i] == (
+                photo_raters.true_grade([after])[0] != photo_raters.true_grade([before])[0]
+            )
             p, q = judged(net, picture), judged(net, seen)
             assert rows["d_model"][i] == pytest.approx(float((q - p) @ np.arange(5)), abs=1e-4)
             assert rows["flip_model"][i] == (q.argmax() != p.argmax())
@@ -88,20 +105,34 @@ def test_scenes_move_along_with_turns_and_crops(world):
 
 
 def test_randaugments_moves_are_those_of_the_view(world):
-    """Without operations that only change colours, the view of the policy and the moved scene are the same picture."""
+    """Without operations that only change colours, the view of the policy and the moved scene are
+    the same picture."""
     op = view_audit.chosen(CROP, ["randaugment"])[0]
-    x = torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)).mul(255).round() / 255
-    g = lambda: torch.Generator().manual_seed(5)  # noqa: E731
-    moves = {n: (o if n in view_audit.MOVES else lambda x, u: x) for n, o in views.OPERATIONS.items()}
+    x = (
+        torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)).mul(255).round()
+        / 255
+    )
+    g = lambda: torch.Generator().manual_seed(5)
+    moves = {
+        n: (o if n in view_audit.MOVES else lambda x, u: x) for n, o in views.OPERATIONS.items()
+    }
     g1 = g()
-    raw = views.make(view_audit._stored(x), torch.arange(8), CROP, views.WEAK, 0, g1).images * views.SD + views.MEAN
-    assert torch.equal(op.clean(x, g()), views.randaugment(raw.clamp(0, 1), 3, g1, moves, hole=False))
+    raw = (
+        views.make(view_audit._stored(x), torch.arange(8), CROP, views.WEAK, 0, g1).images
+        * views.SD
+        + views.MEAN
+    )
+    assert torch.equal(
+        op.clean(x, g()), views.randaugment(raw.clamp(0, 1), 3, g1, moves, hole=False)
+    )
     different = (op.seen(x, g()) - op.clean(x, g())).abs().mean()
     assert 0.01 < different < 0.5
 
 
 def test_destruction_is_flagged_and_nothing_is_not(world):
-    table = view_verdicts.summary(audited(world, ["identity", "flip", "solarise u=0.1", "sharpness u=0.1", "noise 10"]), 0.06)
+    table = view_verdicts.summary(
+        audited(world, ["identity", "flip", "solarise u=0.1", "sharpness u=0.1", "noise 10"]), 0.06
+    )
     by = table.set_index("operation")["by_truth"]
     assert by["solarise u=0.1"] == view_verdicts.CHANGES
     assert by["identity"] == by["flip"] == view_verdicts.KEEPS
@@ -112,7 +143,9 @@ def test_destruction_is_flagged_and_nothing_is_not(world):
 
 def test_real_pictures_have_no_truth_and_small_crops_no_model(world):
     _, pixels, _ = world
-    found = view_audit.measure(Net(), pixels, None, np.arange(N), view_audit.chosen(CROP, ["flip", "crop 50%"]), CROP)
+    found = view_audit.measure(
+        Net(), pixels, None, np.arange(N), view_audit.chosen(CROP, ["flip", "crop 50%"]), CROP
+    )
     table = view_verdicts.summary(found, 0.06).set_index("operation")
     assert (table["by_truth"] == "not measured").all()
     assert table.loc["crop 50%", "by_model"] == "not measured"
@@ -121,9 +154,20 @@ def test_real_pictures_have_no_truth_and_small_crops_no_model(world):
 
 def test_intervals_resample_clusters():
     g = np.random.default_rng(0)
-    changes = pd.DataFrame({"operation": "a", "group": "", "rough": False, "picture": range(60), "grade_model": 2,
-                            "cluster": np.repeat(range(20), 3), "d_true": np.repeat(g.normal(size=20), 3),
-                            "flip_true": 0.0, "d_model": 1.0, "flip_model": 1.0})  # fmt: skip
+    changes = pd.DataFrame(
+        {
+            "operation": "a",
+            "group": "",
+            "rough": False,
+            "picture": range(60),
+            "grade_model": 2,
+            "cluster": np.repeat(range(20), 3),
+            "d_true": np.repeat(g.normal(size=20), 3),
+            "flip_true": 0.0,
+            "d_model": 1.0,
+            "flip_model": 1.0,
+        }
+    )
     row = view_verdicts.summary(changes, 0.1).iloc[0]
     expected = 2 * 1.96 * changes["d_true"][::3].std(ddof=0) / math.sqrt(20)
     assert row["d_true_high"] - row["d_true_low"] == pytest.approx(expected, rel=0.12)
@@ -145,11 +189,16 @@ def test_the_rule(change, flips, rough, expected):
 def test_disagreement_against_pairs_of_raters():
     votes = np.array([[0, 3, 2, 0, 0], [0, 0, 4, 0, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0]])
     frame = pd.DataFrame(votes, columns=view_verdicts.VOTES)
-    pairs = [[a != b for i, a in enumerate(r) for j, b in enumerate(r) if i != j] for r in ([1, 1, 1, 2, 2], [2] * 4)]
+    pairs = [
+        [a != b for i, a in enumerate(r) for j, b in enumerate(r) if i != j]
+        for r in ([1, 1, 1, 2, 2], [2] * 4)
+    ]
     found = view_verdicts.disagreement(frame, draws=400)
     assert found["pictures"] == 2
     assert found["two_raters"] == pytest.approx(np.mean([np.mean(p) for p in pairs]))
-    changes = sum(math.comb(5, k) * 0.6**k * 0.4 ** (5 - k) for k in range(3))  # the first's label falls to the other grade
+    changes = sum(
+        math.comb(5, k) * 0.6**k * 0.4 ** (5 - k) for k in range(3)
+    )  # the first's label falls to the other grade
     assert found["redraw"] == pytest.approx(changes / 2, abs=0.04)
     assert math.isnan(view_verdicts.disagreement(frame[[]])["redraw"])
 
@@ -170,7 +219,9 @@ def test_figure_and_examples(world):
     figure = view_effects.operations(table, {"redraw": 0.06, "two_raters": 0.4}, simulated=True)
     assert style.data_label(figure) == "simulated data"
     assert view_effects.LIMIT == view_verdicts.LIMIT
-    shown, frame = view_audit.examples(world[1][0], view_audit.chosen(CROP, ["identity", "crop 50%"]))
+    shown, frame = view_audit.examples(
+        world[1][0], view_audit.chosen(CROP, ["identity", "crop 50%"])
+    )
     assert np.array_equal(shown[0], world[1][0])
     assert (shown[1][0] == 230).all()
     assert list(frame["view"]) == ["identity", "crop 50%"]
