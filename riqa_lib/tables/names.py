@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..scales import SECOND
+
 TITLES = {
     "macro_f1": "macro F1 ↑",
     "f1": "F1 of bad ↑",
@@ -25,9 +27,6 @@ REFERENCE = "reference"  # the walk that is tracked
 
 
 BASE = "supervised"  # the row that the others are compared with
-
-
-SECOND = "_second"  # rows of the second stage: "simmatch_second" comes right after "simmatch"
 
 
 CONSTANT, RATER = "constant", "rater"

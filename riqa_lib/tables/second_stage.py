@@ -13,13 +13,11 @@ import numpy as np
 import pandas as pd
 
 from .. import paths, store
+from ..scales import SECOND
 from ..stats import bootstrap
 from ..stats.metrics import columns_p
 from .names import BASE, name_of, order
 from .text import cell
-
-SECOND = "_second"
-
 
 BINS = 10  # of the calibration error, with equal numbers of pictures
 

@@ -39,9 +39,9 @@ from ..pictures.fundus_data import FundusData, open_set
 from ..provenance import provenance
 from ..scales import DETAILS
 from ..seeding import seed_of
-from ..sim.fundus_sets import SIZES
 from ..ssl.teacher_student import Student, Teacher
 from ..stats.calibration import calibrated, lookup, platt
+from .fundus_profiles import PROFILES, ROWS
 from .loop import Material, TrainConfig, fit
 from .settings import replaced
 
@@ -52,21 +52,6 @@ METHODS: dict[str, typing.Any] = {"teacher": Teacher, "student": Student}
 
 
 ALSO = ("mshf", "eyeq_d")  # sets with details, which every run is asked about
-
-
-STUDENTS: dict[str, dict[str, object]] = {
-    "single": {"student.lambda_a": 0.0},
-    "multi": {},
-    "multi_hard": {"student.pseudo": "hard"},
-    "multi_filtered": {"student.pseudo": "filtered"},
-}
-
-
-ROWS: dict[str, tuple[str, dict[str, object]]] = {"teacher": ("mshf", {})} | {
-    f"{kind}_{on}": (on, changes)
-    for on in ("eyeq", "deepdrid")
-    for kind, changes in STUDENTS.items()
-}  # row -> (set, changes)
 
 
 TUNING = 1000  # seed of the runs that lambda_a is chosen by: none of those reported
@@ -93,28 +78,6 @@ class Run:
     def config(self, data_key: str) -> dict:
         """Plain settings for config.json."""
         return dataclasses.asdict(self) | {"data_key": data_key}
-
-
-# Profiles: overrides of Run's defaults; "teacher." and "student." apply to these methods only,
-# "teacher_train." to its training.
-PROFILES: dict[str, dict[str, object]] = {
-    "smoke": {
-        "data.pictures": tuple(SIZES["smoke"].values()), "data.size": 40, "data.crop": 38, "model.width": 8, "train.steps": 6,
-        "train.batch": 8, "train.evaluations": 2, "teacher_train.steps": 6,
-    },
-    "demo": {"teacher_train.steps": 100},
-    "reference": {"data.pictures": (802, 5000, 2000, 160), "train.steps": 800, "train.evaluations": 10, "teacher_train.steps": 400},
-    "gpu": {
-        "data.pictures": tuple(SIZES["gpu"].values()), "data.size": 235, "data.crop": 224, "model.arch": "resnet18",
-        "train.steps": 6000, "train.batch": 64, "train.lr": 1e-3, "train.ema": 0.999, "train.evaluations": 20,
-        "teacher_train.steps": 1500, "student.grid": (0.1, 0.25, 0.5, 1.0, 2.0),
-    },
-    "paper": {
-        "data.source": "real", "data.size": 235, "data.crop": 224, "model.arch": "resnet18", "model.weights": "imagenet",
-        "train.steps": 6000, "train.batch": 64, "train.lr": 3e-4, "train.ema": 0.999, "train.evaluations": 20,
-        "teacher_train.steps": 1500, "teacher.learns": "all", "student.grid": (0.1, 0.25, 0.5, 1.0, 2.0),
-    },
-}  # fmt: skip
 
 
 def settings(

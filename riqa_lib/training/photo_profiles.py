@@ -1,0 +1,102 @@
+"""Names and plain data of the photographs' runs: methods, rows of the tables, profiles. No torch,
+so a command line can list them at once; `photographs` makes settings of them.
+
+    >>> list(PROFILES)
+    ['smoke', 'demo', 'reference', 'gpu', 'paper']
+    >>> ROWS["fixmatch_randaugment"]
+    {'method': 'fixmatch', 'train.strong': 'randaugment'}
+"""
+
+from __future__ import annotations
+
+from ..scales import SECOND
+
+NOTEBOOKS = {
+    "supervised": "03_vit_supervised",
+    "fixmatch": "04_fixmatch",
+    "simmatch": "05_simmatch",
+    "adamatch": "06_adamatch",
+    "comatch": "07_comatch",
+    "freematch": "08_freematch",
+    "crmatch": "09_crmatch",
+}  # method -> where it is trained
+
+
+METHOD_NAMES = tuple(NOTEBOOKS)
+
+
+# The rows of the tables: what each changes in the profile's settings. All else is equal: network,
+# first weights, steps, labelled batches, validation. "supervised_all" knows all training labels
+# where the others know data.labels of them. Rows of the second stage: "simmatch_second" learns
+# from the labels and from what "simmatch" says of the rest.
+ROWS: dict[str, dict[str, object]] = {
+    "supervised": {},
+    "supervised_strong": {"method.strong": True},
+    "supervised_all": {"data.labels": 0},
+    **{name: {"method": name} for name in METHOD_NAMES if name != "supervised"},
+    "fixmatch_randaugment": {"method": "fixmatch", "train.strong": "randaugment"},
+    **{f"{name}{SECOND}": {} for name in METHOD_NAMES},
+}
+
+
+# Profiles: overrides of the defaults of photographs.Run. "fixmatch.tau" and the like apply where
+# that method is run.
+# fmt: off
+PROFILES: dict[str, dict[str, object]] = {
+    "smoke": {
+        "data.labelled": 150, "data.pool": 60, "data.size": 40, "data.crop": 32,
+        "model.width": 16, "model.depth": 1,
+        "train.steps": 6, "train.batch": 8, "train.evaluations": 2,
+        "pretrain.pictures": 20, "pretrain.steps": 4, "pretrain.batch": 4,
+        "simmatch.tau": 0.4,
+        "comatch.tau": 0.4, "comatch.edge": 0.3, "comatch.bank": 32,
+        "crmatch.tau": 0.4,
+    },
+    # at a threshold of 0.8 nothing is kept in 500 steps; FreeMatch would keep everything at first
+    "demo": {
+        "fixmatch.tau": 0.6, "fixmatch.weak": "eval", "fixmatch.align": True,
+        "simmatch.tau": 0.6, "simmatch.weak": "eval",
+        "adamatch.momentum": 0.99, "adamatch.weak": "eval",
+        "comatch.tau": 0.6, "comatch.edge": 0.4, "comatch.weak": "eval",
+        "freematch.weak": "eval", "freematch.align": True, "freematch.start": 100,
+        "crmatch.tau": 0.6, "crmatch.align": True,
+    },
+    "reference": {  # one threshold for all that have one
+        "train.steps": 800, "train.mu": 2, "train.evaluations": 10,
+        "pretrain.steps": 2000,
+        "fixmatch.tau": 0.7, "fixmatch.weak": "ema", "fixmatch.align": True,
+        "simmatch.tau": 0.7, "simmatch.weak": "ema",
+        "adamatch.momentum": 0.99, "adamatch.weak": "ema",
+        "comatch.tau": 0.7, "comatch.edge": 0.5, "comatch.weak": "ema",
+        "freematch.weak": "ema", "freematch.align": True, "freematch.start": 100,
+        "crmatch.tau": 0.7, "crmatch.align": True,
+    },
+    "gpu": {
+        "data.labelled": 10432, "data.pool": 30000, "data.size": 256,
+        "data.fractions": (0.8, 0.1, 0.1), "data.crop": 224,
+        "model.arch": "vit_small_patch16_224", "model.drop_path": 0.1,
+        "train.steps": 20000, "train.batch": 64, "train.mu": 4, "train.lr": 5e-4,
+        "train.layer_decay": 0.8, "train.ema": 0.999, "train.evaluations": 20,
+        "pretrain.pictures": 6000, "pretrain.steps": 10000, "pretrain.batch": 128,
+        "fixmatch.weak": "ema", "fixmatch.align": True,
+        "simmatch.weak": "ema",
+        "adamatch.weak": "ema",
+        "comatch.weak": "ema",
+        "freematch.weak": "ema", "freematch.align": True, "freematch.momentum": 0.999,
+        "crmatch.align": True,
+    },
+    "paper": {
+        "data.source": "koka10k", "data.size": 256,
+        "data.fractions": (0.8, 0.1, 0.1), "data.crop": 224,
+        "model.arch": "vit_base_patch16_224", "model.weights": "imagenet", "model.drop_path": 0.1,
+        "train.optimiser": "adam",
+        "train.steps": 20000, "train.batch": 32, "train.mu": 4, "train.lr": 1e-4,
+        "train.layer_decay": 0.75, "train.ema": 0.999, "train.evaluations": 20,
+        "fixmatch.weak": "ema",
+        "simmatch.weak": "ema",
+        "adamatch.weak": "ema",
+        "comatch.weak": "ema",
+        "freematch.weak": "ema", "freematch.momentum": 0.999,
+    },
+}
+# fmt: on
