@@ -4,7 +4,7 @@
 
 The table's column names, its range and its direction are declared, never guessed. Everything wrong
 with the table and its files is reported at once, in one FolderError. Whether a file can be decoded
-is found later, by riqa_lib.pixels."""
+is found later, by riqa_lib.pictures.decode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import hashlib
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +21,7 @@ import pandas as pd
 
 from .. import paths
 from ..stats.votes import equal_width, mode_grade, round_mean_grade
+from .declaration import Declaration
 from .problems import FolderError, Problem, listed, read_text
 from .splits import SPLITS, floor_split, shared_groups
 
@@ -33,128 +34,71 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {
 
 
 # ---------------------------------------------------------------- the table
-def read_folder(
-    root: Path | str,
-    table: Path | str,
-    *,
-    id: str,
-    score: str | None = None,
-    grade: str | None = None,
-    votes: Sequence[str] = (),
-    total: str | None = None,
-    path: str | None = None,
-    group: str | None = None,
-    source: str | None = None,
-    split: str | None = None,
-    low: float | None = None,
-    high: float | None = None,
-    higher_is_better: bool = True,
-    classes: int = 5,
-    rule: str | None = None,
-    fractions: Sequence[float] = (0.8, 0.1, 0.1),
-    seed: int = 0,
-    encoding: str = "utf-8",
-    separator: str = ",",
-) -> pd.DataFrame:
+def read_folder(root: Path | str, table: Path | str, **declared: Any) -> pd.DataFrame:
     """Read a table and check it against the files in `root`; one row a picture, in the table's
     order.
 
-    Columns of the table, by name:
-        id      unique name of a picture; also its file below root, unless another column `path` has that
+    declared: the fields of `declaration.Declaration`. Columns of the table, by name:
+        id      unique name of a picture; also its file below root, unless another column `path`
+                has that
         score   a number in [low, high]
-        grade   a whole number in [low, high] (0..classes-1 where these are not given, or belong to a score)
+        grade   a whole number in [low, high] (0..classes-1 where these are not given, or belong
+                to a score)
         votes   one column a class, worst first: counts, or shares of the column `total`
-        group   content or patient: never shared between splits; each picture its own where there is none
+        group   content or patient: never shared between splits; each picture its own where there
+                is none
         source  where the picture comes from (for results per source)
-        split   train, val, test or pool; where there is none: floor_split by class with `fractions` and `seed`
+        split   train, val, test or pool; where there is none: floor_split by class with
+                `fractions` and `seed`
     higher_is_better: direction of score and grade; False turns them round, so that in the result
     higher is better. rule: how grades are made: "mode" or "round_mean" of the votes, "equal_width"
     bins of the score, "given" as they are. By default the first that the table allows of mode,
-    given, equal_width.
+    given, equal_width. classes: how many grades (5). encoding, separator: of the table ("utf-8",
+    ",").
 
     Returns columns id, path, group, source, split, grade (0..classes-1), score (NaN where the table
     has none; with votes only, their mean, 1..classes), row (line of the table's file; 1 is the
     header). Files not in the table and duplicate pictures (same bytes, kept in one group) are
     warned about and listed in frame.attrs["notes"]. Raises FolderError (a ValueError) with every
     problem; FileNotFoundError without table or root; ValueError for a declaration that makes no
-    sense."""
+    sense, TypeError for an unknown word in it.
+
+    >>> import tempfile
+    >>> where = Path(tempfile.mkdtemp())
+    >>> (where / "photos").mkdir()
+    >>> for name in ("a.png", "b.png"):
+    ...     _ = (where / "photos" / name).write_bytes(name.encode())  # decoded later, not here
+    >>> _ = (where / "scores.csv").write_text("name,MOS\\na.png,10\\nb.png,95\\n")
+    >>> declared = {"id": "name", "score": "MOS", "low": 0, "high": 100}
+    >>> frame = read_folder(where / "photos", where / "scores.csv", **declared)
+    >>> frame[["id", "grade", "score", "row"]]
+          id  grade  score  row
+    0  a.png      0   10.0    2
+    1  b.png      4   95.0    3
+    """
+    said = Declaration(**declared)
     root, table = Path(root), Path(table)
-    rule = _rule(rule, score, grade, votes, classes)
-    bounds = _bounds(low, high, score, grade, classes)
     if not root.is_dir():
         raise FileNotFoundError(f"{paths.shown(root)}: no such folder of pictures")
     if not table.is_file():
         raise FileNotFoundError(f"{paths.shown(table)}: no such table")
-    named = {
-        "id": id,
-        "path": path or id,
-        "group": group,
-        "source": source,
-        "split": split,
-        "score": score,
-        "grade": grade,
-        "total": total,
-    } | {f"vote {v}": v for v in votes}
-    wanted = {key: name for key, name in named.items() if name is not None}
-    text, problems = read_text(table, encoding, separator, list(wanted.values()))
-    if not {wanted["id"], wanted["path"]} <= set(text):
-        raise FolderError(paths.shown(table), problems)
-
-    raw = pd.DataFrame({key: text[name] for key, name in wanted.items() if name in text})
+    raw, problems = _cells(table, said)
     frame, found = _pictures(raw)
     problems += found + _doubled(frame) + _unusable_files(frame, root)
-    numbers = {}
-    for key in [k for k in raw if k in ("score", "grade", "total") or k.startswith("vote ")]:
-        numbers[key], found = _numbers(
-            frame, raw[key], wanted[key], bounds.get(key, (0, math.inf)), key == "grade"
-        )
-        problems += found
+    numbers, found = _all_numbers(frame, raw, said)
+    problems += found
     counts = np.array([])
-    if votes and not problems:
-        counts = np.column_stack([numbers[f"vote {v}"] for v in votes])
-        counts = counts * numbers["total"][:, None] if total is not None else counts
-        problems += [
-            Problem("no votes", row, name)
-            for row, name, n in _rows(frame, counts.sum(axis=1))
-            if n == 0
-        ]
+    if not problems:
+        counts, problems = _counts(frame, numbers, said)
     if problems:
-        there = [
-            bool(_safe(p)) and os.path.isfile(root / p) and os.path.getsize(root / p) > 0
-            for p in frame["path"]
-        ]
-        raise FolderError(paths.shown(table), problems, frame[there].reset_index(drop=True))
-
-    if not higher_is_better:
-        numbers |= {
-            key: sum(bounds[key]) - numbers[key] for key in ("score", "grade") if key in numbers
-        }
-    if "score" in numbers:
-        frame["score"] = numbers["score"]
-    else:
-        frame["score"] = (
-            counts @ np.arange(1, classes + 1) / counts.sum(axis=1) if votes else np.nan
-        )
-    if rule == "given":
-        frame["grade"] = (numbers["grade"] - bounds["grade"][0]).astype(int)
-    elif rule == "equal_width":
-        frame["grade"] = equal_width(
-            frame["score"], bounds["score"][0], bounds["score"][1], classes
-        )
-    else:
-        frame["grade"] = mode_grade(counts) if rule == "mode" else round_mean_grade(counts)
-
+        raise FolderError(paths.shown(table), problems, _usable(frame, root))
+    frame["score"], frame["grade"] = _scores_and_grades(numbers, counts, said)
     notes = _merge_duplicates(frame, root) + _extra_files(frame, root, table)
-    if split is None:
-        frame["split"] = floor_split(frame["grade"], frame["group"], fractions, seed)
-    leaks = shared_groups(frame)
+    if said.split is None:
+        frame["split"] = floor_split(frame["grade"], frame["group"], said.fractions, said.seed)
+    leaks = _leaks(frame)
     if leaks:
-        first = frame.drop_duplicates("group").set_index("group")["row"]
-        found = [
-            Problem("group in more than one split", int(first[g]), g, ", ".join(s))
-            for g, s in leaks.items()
-        ]
-        raise FolderError(paths.shown(table), found + notes, frame)
+        raise FolderError(paths.shown(table), leaks + notes, frame)
     if notes:
         warnings.warn(
             f"{paths.shown(table)}: worth knowing\n{listed(notes)}", UserWarning, stacklevel=2
@@ -163,50 +107,91 @@ def read_folder(
     return frame[["id", "path", "group", "source", "split", "grade", "score", "row"]]
 
 
-def _rule(
-    rule: str | None, score: str | None, grade: str | None, votes: Sequence[str], classes: int
-) -> str:
-    """The rule for grades that the declared columns allow."""
-    allowed = [
-        *(["mode", "round_mean"] if votes else []),
-        *(["given"] if grade else []),
-        *(["equal_width"] if score else []),
+def _cells(table: Path, said: Declaration) -> tuple[pd.DataFrame, list[Problem]]:
+    """The declared columns that the table has, as text, under what they are; what is wrong with its
+    form. FolderError where nothing can be said of the pictures."""
+    wanted = said.columns
+    text, problems = read_text(table, said.encoding, said.separator, list(wanted.values()))
+    if not {wanted["id"], wanted["path"]} <= set(text):
+        raise FolderError(paths.shown(table), problems)
+    return pd.DataFrame({k: text[name] for k, name in wanted.items() if name in text}), problems
+
+
+# ---------------------------------------------------------------- its numbers
+def _all_numbers(
+    frame: pd.DataFrame, raw: pd.DataFrame, said: Declaration
+) -> tuple[dict[str, np.ndarray], list[Problem]]:
+    """Score, grade, votes and total, those there are, as numbers (N,)."""
+    numbers, problems = {}, []
+    for key in raw:
+        if key in ("score", "grade", "total") or key.startswith("vote "):
+            bounds = said.bounds.get(key, (0, math.inf))
+            numbers[key], found = _numbers(
+                frame, raw[key], said.columns[key], bounds, key == "grade"
+            )
+            problems += found
+    return numbers, problems
+
+
+def _counts(
+    frame: pd.DataFrame, numbers: dict[str, np.ndarray], said: Declaration
+) -> tuple[np.ndarray, list[Problem]]:
+    """The votes (N, classes), as counts (empty where there are no votes), and pictures without
+    any."""
+    if not said.votes:
+        return np.array([]), []
+    counts = np.column_stack([numbers[f"vote {v}"] for v in said.votes])
+    if said.total is not None:
+        counts = counts * numbers["total"][:, None]
+    return counts, [
+        Problem("no votes", row, name)
+        for row, name, n in _rows(frame, counts.sum(axis=1))
+        if n == 0
     ]
-    if not allowed:
-        raise ValueError(
-            "declare at least one of score=, grade=, votes=: the columns that say how good a picture is"
-        )
-    if rule is not None and rule not in allowed:
-        raise ValueError(f"rule {rule!r}: the declared columns allow {', '.join(allowed)}")
-    if votes and len(votes) != classes:
-        raise ValueError(
-            f"votes names {len(votes)} columns, expected one for each of {classes} classes"
-        )
-    if classes < 2:
-        raise ValueError(f"classes = {classes}: expected at least 2")
-    return rule or allowed[0]
 
 
-def _bounds(
-    low: float | None, high: float | None, score: str | None, grade: str | None, classes: int
-) -> dict[str, tuple[float, float]]:
-    """The declared range of the score and of the grade."""
-    scores = grades = (0.0, classes - 1.0)
-    if score and (low is None or high is None):
-        raise ValueError(
-            f"declare the range of {score}: low= and high= (of the scale, not of the scores seen)"
-        )
-    if (low is None) != (high is None) or (low is not None and high is not None and not low < high):
-        raise ValueError(f"low = {low}, high = {high}: expected two numbers, low < high")
-    if low is not None and high is not None:
-        scores, grades = (low, high), grades if score else (low, high)
-    if grade and grades[1] - grades[0] != classes - 1:
-        raise ValueError(
-            f"grades from {grades[0]} to {grades[1]} are not {classes} classes; declare classes="
-        )
-    return {"score": scores, "grade": grades}
+def _scores_and_grades(
+    numbers: dict[str, np.ndarray], counts: np.ndarray, said: Declaration
+) -> tuple[np.ndarray | float, np.ndarray]:
+    """Score and grade (N,), higher is better. The score is NaN where there is none; of votes alone
+    their mean."""
+    up = {
+        key: values if said.higher_is_better else sum(said.bounds[key]) - values
+        for key, values in numbers.items()
+        if key in said.bounds
+    }
+    score: np.ndarray | float = math.nan
+    if "score" in up:
+        score = up["score"]
+    elif said.votes:
+        score = counts @ np.arange(1, said.classes + 1) / counts.sum(axis=1)
+    rule = said.grades_by
+    if rule == "given":
+        return score, (up["grade"] - said.bounds["grade"][0]).astype(int)
+    if rule == "equal_width":
+        return score, equal_width(up["score"], *said.bounds["score"], said.classes)
+    return score, mode_grade(counts) if rule == "mode" else round_mean_grade(counts)
 
 
+def _numbers(
+    frame: pd.DataFrame, text: pd.Series, name: str, bounds: tuple[float, float], whole: bool
+) -> tuple[np.ndarray, list[Problem]]:
+    """A column as numbers, and its cells that are none, or out of range, or not whole where they
+    must be."""
+    values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
+    problems = []
+    for row, picture, (cell, value) in _rows(frame, zip(text, values, strict=True)):
+        if math.isnan(value):
+            problems.append(Problem(f"{name} is not a number", row, picture, repr(cell)))
+        elif not bounds[0] <= value <= bounds[1]:
+            expected = f"expected {bounds[0]:g} to {bounds[1]:g}"
+            problems.append(Problem(f"{name} out of range", row, picture, f"{cell}, {expected}"))
+        elif whole and value % 1:
+            problems.append(Problem(f"{name} is not whole", row, picture, cell))
+    return values, problems
+
+
+# ---------------------------------------------------------------- its pictures
 def _pictures(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
     """id, path, group, source, split and row of every picture, and the cells among them that make
     no sense."""
@@ -283,22 +268,21 @@ def _unusable_files(frame: pd.DataFrame, root: Path) -> list[Problem]:
     return problems
 
 
-def _numbers(
-    frame: pd.DataFrame, text: pd.Series, name: str, bounds: tuple[float, float], whole: bool
-) -> tuple[np.ndarray, list[Problem]]:
-    """A column as numbers, and its cells that are none, or out of range, or not whole where they
-    must be."""
-    values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
-    problems = []
-    for row, picture, (cell, value) in _rows(frame, zip(text, values, strict=True)):
-        if math.isnan(value):
-            problems.append(Problem(f"{name} is not a number", row, picture, repr(cell)))
-        elif not bounds[0] <= value <= bounds[1]:
-            expected = f"expected {bounds[0]:g} to {bounds[1]:g}"
-            problems.append(Problem(f"{name} out of range", row, picture, f"{cell}, {expected}"))
-        elif whole and value % 1:
-            problems.append(Problem(f"{name} is not whole", row, picture, cell))
-    return values, problems
+def _usable(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
+    """The rows whose files are there: these can be decoded, to tell of all problems at once."""
+    there = [
+        bool(_safe(p)) and os.path.isfile(root / p) and os.path.getsize(root / p) > 0
+        for p in frame["path"]
+    ]
+    return frame[there].reset_index(drop=True)
+
+
+def _leaks(frame: pd.DataFrame) -> list[Problem]:
+    first = frame.drop_duplicates("group").set_index("group")["row"]
+    return [
+        Problem("group in more than one split", int(first[g]), g, ", ".join(splits))
+        for g, splits in shared_groups(frame).items()
+    ]
 
 
 def _merge_duplicates(frame: pd.DataFrame, root: Path) -> list[Problem]:
@@ -314,8 +298,9 @@ def _merge_duplicates(frame: pd.DataFrame, root: Path) -> list[Problem]:
         with open(root / frame["path"][i], "rb") as f:
             j = first.setdefault(hashlib.file_digest(f, "sha256").digest(), int(i))
         if i != j:
-            other = f", but grade {frame['grade'][i]} and {frame['grade'][j]}"
-            found = f"same bytes as {frame['id'][j]}{other if frame['grade'][i] != frame['grade'][j] else ''}"
+            found = f"same bytes as {frame['id'][j]}"
+            if frame["grade"][i] != frame["grade"][j]:
+                found += f", but grade {frame['grade'][i]} and {frame['grade'][j]}"
             notes.append(Problem("duplicate picture", int(frame["row"][i]), frame["id"][i], found))
             frame.loc[frame["group"] == frame["group"][i], "group"] = frame["group"][j]
     return notes

@@ -69,14 +69,44 @@ def read_text(
 def table_of(
     data: bytes, encoding: str, separator: str, wanted: list[str]
 ) -> tuple[pd.DataFrame, list[Problem]]:
-    if not data.strip():
-        return pd.DataFrame(), [Problem("empty table", 0, "")]
+    """`read_text` of a table's bytes. wanted: columns that must be there; others are kept too. A
+    table that cannot be read at all is an empty frame, with the reason."""
     try:
-        text = data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
+        lines = _lines(_decoded(data, encoding), separator)
+    except _NoTable as e:
+        return pd.DataFrame(), [e.problem]
+    (top, header), body = lines[0], lines[1:]
+    problems = _header_problems(top, header, wanted)
+    whole = [(row, cells) for row, cells in body if len(cells) == len(header)]
+    problems += [
+        Problem("wrong number of cells", row, cells[0], f"{len(cells)}, expected {len(header)}")
+        for row, cells in body
+        if len(cells) != len(header)
+    ]
+    if not body:
+        problems.append(Problem("no rows", 0, ""))
+    columns = {name: [cells[header.index(name)] for _, cells in whole] for name in header}
+    return pd.DataFrame(columns, [row for row, _ in whole]), problems
+
+
+class _NoTable(Exception):
+    def __init__(self, kind: str, row: int = 0, found: str = "") -> None:
+        self.problem = Problem(kind, row, "", found)
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    if not data.strip():
+        raise _NoTable("empty table")
+    try:  # spreadsheets put a mark before UTF-8
+        return data.decode("utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding)
     except UnicodeDecodeError as e:
         row = data[: e.start].count(b"\n") + 1
         found = f"byte 0x{data[e.start]:02x}; declare encoding=, for example 'latin-1' or 'utf-16'"
-        return pd.DataFrame(), [Problem(f"not {encoding}", row, "", found)]
+        raise _NoTable(f"not {encoding}", row, found) from e
+
+
+def _lines(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """The rows that are not empty: (line of the file where it begins, stripped cells)."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     lines, end = [], 0
     try:
@@ -84,33 +114,25 @@ def table_of(
             lines.append((end + 1, [c.strip() for c in cells]))
             end = reader.line_num
     except csv.Error as e:
-        return pd.DataFrame(), [Problem("not a table", end + 1, "", str(e))]
+        raise _NoTable("not a table", end + 1, str(e)) from e
     lines = [(row, cells) for row, cells in lines if any(cells)]
     if not lines:
-        return pd.DataFrame(), [Problem("empty table", 0, "")]
-    top, header = lines[0]
-    doubled = [name for name in dict.fromkeys(header) if name and header.count(name) > 1]
-    problems = [Problem("doubled column", top, name) for name in doubled]
+        raise _NoTable("empty table")
+    return lines
+
+
+def _header_problems(top: int, header: list[str], wanted: list[str]) -> list[Problem]:
+    """Columns that are there twice, and wanted ones that are not there."""
+    hint = ""
+    if len(header) == 1 and len(set(wanted)) > 1:
+        hint = "; is the separator another one? declare separator="
     columns = ", ".join(header)[:200]
-    hint = (
-        "; is the separator another one? declare separator="
-        if len(header) == 1 and len(set(wanted)) > 1
-        else ""
-    )
-    problems += [
+    return [
+        Problem("doubled column", top, name)
+        for name in dict.fromkeys(header)
+        if name and header.count(name) > 1
+    ] + [
         Problem("missing column", top, name, f"found {columns}{hint}")
         for name in dict.fromkeys(wanted)
         if name not in header
     ]
-    whole = [(row, cells) for row, cells in lines[1:] if len(cells) == len(header)]
-    problems += [
-        Problem("wrong number of cells", row, cells[0], f"{len(cells)}, expected {len(header)}")
-        for row, cells in lines[1:]
-        if len(cells) != len(header)
-    ]
-    if len(lines) == 1:
-        problems.append(Problem("no rows", 0, ""))
-    index = [row for row, _ in whole]
-    return pd.DataFrame(
-        {name: [cells[header.index(name)] for _, cells in whole] for name in header}, index
-    ), problems
