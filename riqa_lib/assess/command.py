@@ -1,4 +1,6 @@
-"""The command `riqa assess PATH...`: a line a file in the terminal, a table and JSON on request."""
+"""The command `riqa assess PATH...`: a line a file in the terminal, a table and JSON on request.
+
+Networks are imported where they grade, not before: a mistyped path is answered at once."""
 
 from __future__ import annotations
 
@@ -8,15 +10,19 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from .. import store
 from ..scales import DETAILS
-from .grading import RATE, STATES, assess, files, load
+from .inputs import RATE, STATES, check, files, missing
 
-# ---------------------------------------------------------------- the command
+if TYPE_CHECKING:
+    from .grading import Assessor
+
+__all__ = ["COLUMNS", "check", "command", "flat", "line", "missing"]
+
 COLUMNS = (
     "file",
     "state",
@@ -43,13 +49,33 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def line(row: dict[str, Any], width: int = 36) -> str:
-    """A row of `assess` as a line of the terminal's table."""
+    """A row of `assess` as a line of the terminal's table.
+
+    >>> line({"file": "a.jpg", "state": "refused", "reason": "no round field"}, width=8)
+    'a.jpg     refused: no round field'
+    """
     name = row["file"] if len(row["file"]) <= width else "..." + row["file"][3 - width :]
     if row["state"] in ("refused", "unreadable"):
         return f"{name:<{width}}  {row['state']}: {row['reason']}"
+    grade = row["grade"] or "unsure"
     calls = "".join(f"{c['call']:<13}" for c in row["details"].values())
     told = " | ".join(a["say"] for a in row["advice"])
-    return f"{name:<{width}}  {row['grade'] or 'unsure':<7} {row['confidence']:<6.2f} {calls}{told}".rstrip()
+    return f"{name:<{width}}  {grade:<7} {row['confidence']:<6.2f} {calls}{told}".rstrip()
+
+
+class _Table:
+    """A CSV file written row by row: COLUMNS, and a probability for each grade."""
+
+    def __init__(self, out: IO[str], grades: Sequence[str]) -> None:
+        names = [*COLUMNS, *(f"p_{grade}" for grade in grades)]
+        self.out = csv.DictWriter(out, names, lineterminator="\n")
+        self.out.writeheader()
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.out.writerow(flat(row))
+
+    def close(self) -> None:
+        """Nothing stands below the last row."""
 
 
 class _Json:
@@ -69,6 +95,24 @@ class _Json:
         self.out.write("\n]}\n")
 
 
+def _opened(stack: ExitStack, file: Path) -> IO[str]:
+    """A text file that replaces `file` when the stack is left without an error."""
+    part = stack.enter_context(store.replacing(file))
+    return stack.enter_context(open(part, "w", encoding="utf-8", newline=""))
+
+
+def _books(
+    stack: ExitStack, one: Assessor, csv_file: Path | None, json_file: Path | None
+) -> list[_Table | _Json]:
+    """What rows are added to: the files that were asked for."""
+    books: list[_Table | _Json] = []
+    if csv_file:
+        books.append(_Table(_opened(stack, csv_file), one.words))
+    if json_file:
+        books.append(_Json(_opened(stack, json_file), one.describe()))
+    return books
+
+
 def command(
     named: Sequence[str],
     run: str | None = None,
@@ -79,24 +123,18 @@ def command(
     out: IO[str] | None = None,
 ) -> int:
     """Assess and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1
-    where no picture was a fundus."""
+    where no picture was a fundus. Raises what `check` raises, before torch is imported, a Student
+    looked for or anything written; then what `grading.load` raises."""
+    check(named, rate, (csv_file, json_file), workers)
+    from .grading import assess, load  # torch
+
     out = out or sys.stdout
     one = load(run, rate)
     total = sum(1 for _ in files(named))
     counts = dict.fromkeys(STATES, 0)
+    heads = "".join(f"{d:<13}" for d in DETAILS) if one.about["details_learnt"] else ""
     with ExitStack() as stack:
-        table = book = None
-        if csv_file:
-            part = stack.enter_context(store.replacing(csv_file))
-            text = stack.enter_context(open(part, "w", encoding="utf-8", newline=""))
-            table = csv.DictWriter(
-                text, [*COLUMNS, *(f"p_{w}" for w in one.words)], lineterminator="\n"
-            )
-            table.writeheader()
-        if json_file:
-            part = stack.enter_context(store.replacing(json_file))
-            book = _Json(stack.enter_context(open(part, "w", encoding="utf-8")), one.describe())
-        heads = "".join(f"{d:<13}" for d in DETAILS) if one.about["details_learnt"] else ""
+        books = _books(stack, one, csv_file, json_file)
         print(
             f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice", file=out
         )
@@ -110,11 +148,9 @@ def command(
             counts[row["state"]] += 1
             with tqdm.external_write_mode(file=out):
                 print(line(row), file=out)
-            if table:
-                table.writerow(flat(row))
-            if book:
+            for book in books:
                 book.add(row)
-        if book:
+        for book in books:
             book.close()
     print("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()), file=out)
     return int(counts["graded"] + counts["abstained"] == 0)

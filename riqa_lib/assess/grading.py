@@ -12,8 +12,6 @@ Pictures flow: some dozens are in memory, however many there are."""
 
 from __future__ import annotations
 
-import glob
-import os
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -39,6 +37,7 @@ from ..stats.calibration import calibrated, platt
 from ..tables import stored
 from ..training.fundus import TUNING, load_student
 from . import advice
+from .inputs import RATE, files
 
 WORKING = (
     480  # px, longer side that pictures are brought to, or twice the network's if that is more
@@ -48,13 +47,7 @@ WORKING = (
 BATCH = 32  # pictures a forward pass
 
 
-RATE = 0.1  # error promised among the answered
-
-
 DETAIL_RATE = 0.2  # the same for a detail being called good or bad
-
-
-STATES = ("graded", "abstained", "refused", "unreadable")
 
 
 # ---------------------------------------------------------------- the Student
@@ -281,20 +274,6 @@ def _answer(
 
 
 # ---------------------------------------------------------------- many
-def files(named: Iterable[str | Path]) -> Iterator[Path]:
-    """The files that paths, folders (all below, hidden ones aside) and globs name, sorted within
-    each; what names nothing is yielded as it is, so that it gets its row."""
-    for name in map(str, named):
-        pattern = glob.has_magic(name) and not os.path.exists(name)
-        for path in (sorted(glob.glob(name, recursive=True)) or [name]) if pattern else [name]:
-            if os.path.isdir(path):
-                for folder, inner, below in os.walk(path):
-                    inner[:] = sorted(d for d in inner if not d.startswith("."))
-                    yield from (Path(folder) / f for f in sorted(below) if not f.startswith("."))
-            else:
-                yield Path(path)
-
-
 def assess(
     named: Iterable[str | Path], one: Assessor, *, workers: int = 2, working: int | None = None
 ) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,8 @@ import dataclasses
 import io
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from PIL import Image
 
 from riqa_lib import paths, store
 from riqa_lib.__main__ import main
-from riqa_lib.assess import advice, command, grading
+from riqa_lib.assess import advice, command, grading, inputs
 from riqa_lib.networks.weights import save_weights
 from riqa_lib.pictures.field import find_field
 from riqa_lib.sim import fundus_camera
@@ -28,7 +30,7 @@ DETAILS = advice.DETAILS
 
 
 def student(folder, *, seed=0, learnt=True, classes=3, row=0, simulated=True, sure=True):
-    """A finished run in the form that fundus_experiment leaves. sure: validation on which it is
+    """A finished run in the form that training.fundus leaves. sure: validation on which it is
     nearly always right."""
     run = fundus.settings("smoke", "multi_eyeq", seed)
     config = run.config("made up") | {"seed": seed, "row": row}
@@ -156,7 +158,7 @@ def test_every_file_gets_its_row_and_none_stops_the_rest(folder, one):
         [*rows[n]["probabilities"].values()] for n in ("e turned.jpg", "a good one.jpg")
     )
     assert turned == pytest.approx(upright, abs=0.02)  # as the camera says it is to be held
-    assert rows["g tiny.png"]["state"] in grading.STATES
+    assert rows["g tiny.png"]["state"] in inputs.STATES
     for name, reason in {
         "h less.png": "16 px or more",
         "i broken.jpg": "decoded",
@@ -210,7 +212,9 @@ def test_reduced_decoding_agrees_with_full(folder, one):
 
 
 def test_files_folders_globs_and_what_is_not_there(folder, one, tmp_path):
-    names = lambda *p: [os.path.relpath(f, folder) for f in grading.files(p)]
+    def names(*asked):
+        return [os.path.relpath(f, folder) for f in inputs.files(asked)]
+
     assert names(f"{folder}/*.jpg") == [
         "a good one.jpg",
         "e turned.jpg",
@@ -354,3 +358,45 @@ def test_memory_does_not_grow_with_the_folder(one, monkeypatch):
         assert listed - taken <= grading.BATCH * 3
     assert taken == 3000
     assert most <= grading.BATCH * 3
+
+
+def test_what_is_mistyped_is_said_before_networks_are_loaded(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    tried = (
+        "import sys\n"
+        "from riqa_lib.assess import command\n"
+        "try:\n    command.command(sys.argv[1:])\n"
+        "except FileNotFoundError as e:\n    print(e)\n"
+        "print([m for m in ('torch', 'PIL', 'skimage') if m in sys.modules])"
+    )
+    gone = tmp_path / "gone.jpg"
+    named = [str(tmp_path / "a.png"), str(gone), f"{tmp_path}/*.bmp"]
+    said = subprocess.run(
+        [sys.executable, "-c", tried, *named],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"RIQA_HOME": str(tmp_path)},
+    ).stdout.splitlines()
+    assert said == [f"{gone}, {tmp_path}/*.bmp: no such file or folder", "[]"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"rate": 0.0}, "rate = 0.0"),
+        ({"rate": 1.0}, "rate = 1.0"),
+        ({"workers": 0}, "workers = 0"),
+        ({"outputs": ("below",)}, "below: is a folder"),
+        ({"outputs": ("a.png/o.csv",)}, "a.png is a file"),
+        ({"outputs": ("o.csv", None, "below/../o.csv")}, "named for two tables"),
+    ],
+)
+def test_wrong_rates_and_places_are_refused(tmp_path, asked, said):
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "below").mkdir()
+    if "outputs" in asked:
+        asked = asked | {"outputs": [o and tmp_path / o for o in asked["outputs"]]}
+    with pytest.raises(ValueError, match=said):
+        command.check([str(tmp_path)], **asked)
+    command.check([str(tmp_path)], 0.1, [tmp_path / "o.csv", tmp_path / "new" / "o.json", None])
