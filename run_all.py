@@ -29,7 +29,7 @@ METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freema
 PLAN = [
     # name                 notebook                   parameters                 needs, seconds in
     # `demo`
-    Step("00_start_here",     "00_start_here.ipynb",     {},                        seconds=5),
+    Step("00_start_here",     "00_start_here.ipynb",     {"STEPS": []},             seconds=5),
     Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=95),
     Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb", {"SEED": 0, "SETTINGS": {}},
          needs=(*TRAINED, "04_fixmatch"), seconds=70, gpu=True),
@@ -98,6 +98,8 @@ def expand(
     steps = []
     for step in PLAN:
         given = step.parameters | {"NAME": name}
+        if "STEPS" in given:
+            given |= {"STEPS": [s.name for s in PLAN]}
         if "SETTINGS" in given:
             given |= {"PROFILE": profile, "SETTINGS": settings}
         if step.name not in seeded:

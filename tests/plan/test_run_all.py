@@ -104,7 +104,7 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     assert not any(name.endswith("-seed2") for name in two)
     given = {"NAME": "mine", "PROFILE": "gpu", "SEED": 1, "SETTINGS": {"train.lr": 1}}
     assert steps["04_fixmatch-seed1"].parameters == given
-    assert steps["00_start_here"].parameters == {"NAME": "mine"}
+    assert steps["00_start_here"].parameters == {"NAME": "mine", "STEPS": [s.name for s in run_all.PLAN]}
 
 
 def command(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:

@@ -1,0 +1,1 @@
+"""Pages: what several notebooks show alike, so that each keeps only what is its own."""

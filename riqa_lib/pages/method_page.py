@@ -1,0 +1,147 @@
+"""What notebooks 04 to 09 have in common: one method's settings, its runs, its curves and its row
+of the table.
+
+The method's own mechanism stays in its notebook; everything else is one call a cell:
+
+    page = MethodPage("demo", "demo", "simmatch", seed=0, settings={})
+    page.compared_with()      the supervised runs it is compared with
+    page.method_settings()    its settings
+    page.train()              its runs, trained or taken from the store; fills page.history, page.pool
+    page.over_time()          losses, share kept, how right, at each look at validation
+    page.pseudo_labels()      the same, drawn
+    page.pool_accuracy()      how right the final network is on the pool
+    page.row()                its row beside the supervised ones
+    page.learning_curves()    theirs
+    page.overview()           what each of its own diagnostics means and came to
+    page.found()              the row in words
+    page.provenance()         with what data and software
+
+Figures are saved as figures/<name>/<number of the notebook>_<figure>-seed<seed>.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+
+from .. import paths, store
+from ..figures import curves, style
+from ..pictures import photo_data
+from ..tables import diagnostics, stored, table2
+from ..training import photographs
+
+# What the method is compared with: the same network without a pool, without and with strong views,
+# and with all labels
+ROWS_WITHOUT_POOL = ["supervised", "supervised_strong", "supervised_all"]
+OVER_TIME = [
+    "step",
+    "loss",
+    "sup_loss",
+    "unsup_loss",
+    "kept",
+    "val_kept",
+    "val_kept_accuracy",
+    "val_mae",
+]
+
+
+class MethodPage:
+    """One method, one seed, one walk.
+
+    name: the walk, results/<name>; profile: size of everything; method: a key of
+    photographs.METHODS; settings: overrides, as in the notebooks' parameters cell. Raises
+    FileNotFoundError, naming notebook 01, where the walk has no pictures, and ValueError, listing
+    what is allowed, for an unknown profile, method or setting."""
+
+    def __init__(
+        self, name: str, profile: str, method: str, seed: int, settings: Mapping[str, object]
+    ) -> None:
+        self.name, self.profile, self.method, self.seed = name, profile, method, seed
+        self.settings = dict(settings)
+        self.run = photographs.settings(profile, method, seed, self.settings)
+        self.data = photo_data.walk_data(name)
+        self.simulated = bool(self.data.info["simulated"])
+        self.supervised = stored.runs_of(name, ROWS_WITHOUT_POOL, seed)
+        self.runs = self.history = pd.DataFrame()
+        self.walk: dict[str, pd.DataFrame] = {}
+
+    def compared_with(self) -> pd.DataFrame | str:
+        """The supervised runs of this seed: run, method, seed, labels; a sentence where there are
+        none."""
+        if len(self.supervised):
+            return self.supervised
+        return (
+            f"nothing to compare with: run notebook 03_vit_supervised with SEED = {self.seed} first"
+        )
+
+    def method_settings(self) -> pd.DataFrame:
+        """The method's own settings, one a row."""
+        own = store.flat(self.run.config("")["method"])
+        return pd.Series(own, name="setting").to_frame()
+
+    def train(self) -> pd.DataFrame:
+        """Train the row, or take it from the store; returns run, method, seed, labels, and fills
+        history and walk."""
+        self.runs = photographs.train_rows(
+            self.name, self.profile, [self.method], self.seed, self.settings
+        )
+        everything = pd.concat([self.supervised, self.runs], ignore_index=True)
+        self.walk = stored.load_runs(self.name, everything)
+        history = self.walk["history"]
+        self.history = history[history["method"] == self.method]
+        return self.runs
+
+    @property
+    def pool(self) -> pd.DataFrame:
+        """Stored predictions of the final network on the pool: id, truth (-1: unknown), p0, p1,
+        ..."""
+        predictions = store.read_predictions(paths.runs() / self.runs["run"].iloc[0])
+        return predictions[predictions["split"] == "pool"]
+
+    def save(self, figure: Figure, what: str, per_seed: bool = True) -> Figure:
+        """Save a figure of this page under the notebook's number and return it, to be shown."""
+        number = photographs.NOTEBOOKS[self.method].split("_")[0]
+        style.save(figure, f"{number}_{what}{f'-seed{self.seed}' if per_seed else ''}", self.name)
+        return figure
+
+    def over_time(self) -> pd.DataFrame:
+        """Losses, the share of pictures that get a pseudo-label, and how many of these are
+        right."""
+        return self.history[OVER_TIME].round(3)
+
+    def pseudo_labels(self, what: str = "pseudo_labels") -> Figure:
+        """Share kept against how right; where the method keeps all or nothing, its learning curves
+        instead."""
+        kept = self.history["val_kept"]
+        chooses = ((kept > 0) & (kept < 1)).any()
+        draw = curves.pseudo_labels if chooses else curves.learning_curves
+        return self.save(draw(self.history, simulated=self.simulated), what)
+
+    def pool_accuracy(self) -> pd.DataFrame:
+        """How right the final network is on the pool, where its true grades are known but were
+        hidden."""
+        return stored.pool_accuracy(self.name, self.runs)
+
+    def row(self) -> Markdown:
+        """Its row beside the supervised ones."""
+        return Markdown(table2.show_table(self.walk["table2"]))
+
+    def learning_curves(self) -> Figure:
+        """Learning curves of the method and of what it is compared with."""
+        figure = curves.learning_curves(self.walk["history"], simulated=self.simulated)
+        return self.save(figure, "learning_curves")
+
+    def overview(self) -> pd.DataFrame:
+        """The method's own diagnostics: what each means and where it ended."""
+        return diagnostics.overview(self.history)
+
+    def found(self) -> Markdown:
+        """What the row says, in words."""
+        return Markdown(table2.findings(self.walk["table2"]))
+
+    def provenance(self) -> object:
+        """With what data and software."""
+        return stored.provenance_line(self.data.info)

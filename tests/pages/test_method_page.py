@@ -1,0 +1,77 @@
+"""What notebooks 04 to 09 have in common, walked once at smoke size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from riqa_lib import paths
+from riqa_lib.pages.method_page import MethodPage
+from riqa_lib.training import photographs
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.delenv("RIQA_JOURNAL", raising=False)
+        photographs.make_data("smoke", "smoke")
+        page = MethodPage("smoke", "smoke", "fixmatch", 0, {"train.steps": 4})
+        page.before = page.compared_with()
+        page.train()
+        yield page
+
+
+def test_without_supervised_runs_it_says_which_notebook_to_run(page):
+    assert page.before == (
+        "nothing to compare with: run notebook 03_vit_supervised with SEED = 0 first"
+    )
+
+
+def test_the_page_is_of_its_own_row_and_settings(page):
+    assert list(page.runs["method"]) == ["fixmatch"]
+    assert page.run.train.steps == 4
+    assert page.method_settings().loc["name", "setting"] == "fixmatch"
+    assert set(page.history["method"]) == {"fixmatch"}
+    assert page.over_time()["step"].max() == 4
+    assert set(page.pool["split"]) == {"pool"}
+    assert len(page.pool) == 60
+    accuracy = page.pool_accuracy()
+    p = page.pool[[f"p{k}" for k in range(5)]].to_numpy()
+    right = (p.argmax(axis=1) == page.pool["truth"]).mean()
+    assert accuracy["accuracy"].item() == pytest.approx(right, abs=5e-4)
+    assert "FixMatch" in page.row().data
+    assert "FixMatch" in page.found().data
+    assert "simulated" in page.provenance()
+
+
+def test_figures_carry_the_number_of_the_notebook_and_the_seed(page):
+    page.pseudo_labels("mechanism")
+    page.save(page.learning_curves(), "once", per_seed=False)
+    there = {p.stem for p in paths.figures("smoke").glob("*.png")}
+    assert there == {"04_mechanism-seed0", "04_learning_curves-seed0", "04_once"}
+
+
+def test_a_method_that_keeps_all_or_nothing_shows_its_learning_curves(page):
+    def words(figure):
+        return {artist.get_text() for artist in figure.findobj(lambda a: hasattr(a, "get_text"))}
+
+    history = page.history
+    try:
+        page.history = history.assign(val_kept=0.0, val_kept_accuracy=np.nan)
+        nothing = words(page.pseudo_labels("nothing"))
+        page.history = history.assign(val_kept=0.5, val_kept_accuracy=0.5)
+        some = words(page.pseudo_labels("some"))
+    finally:
+        page.history = history
+    assert nothing != some
+
+
+def test_supervised_runs_of_the_seed_stand_beside_it(page, monkeypatch):
+    table = pd.DataFrame({"run": ["x"], "method": ["supervised"], "seed": [0], "labels": [1]})
+    monkeypatch.setattr("riqa_lib.tables.stored.runs_of", lambda *a: table)
+    other = MethodPage("smoke", "smoke", "simmatch", 0, {})
+    assert other.compared_with() is table
+    with pytest.raises(ValueError, match="unknown row 'nomatch'"):
+        MethodPage("smoke", "smoke", "nomatch", 0, {})
