@@ -3,25 +3,20 @@ fundus photographs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
+import math
+import textwrap
 from collections.abc import Sequence
+
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from matplotlib.ticker import PercentFormatter
-from pathlib import Path
-from typing import Any
-import math
-import numpy as np
-import pandas as pd
-import textwrap
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from .. import checks
 from ..checks import columns
+from ..tables.names import BASE, name_of, order, row_name
 from . import style
 from .style import legend_below, tint
-from ..tables.names import BASE, name_of, order, row_name
 
 MANY = 5  # methods that share a panel of learning curves; more get one each
 
@@ -32,12 +27,22 @@ def _curves(ax: Axes, history: pd.DataFrame, column: str, method: str) -> None:
     rows = history[history["method"] == method].dropna(subset=[column])
     if rows.empty:
         return
-    tint, runs = style.colour(method), rows.groupby(["seed", "labels"] if "labels" in rows else ["seed"])
+    tint, runs = (
+        style.colour(method),
+        rows.groupby(["seed", "labels"] if "labels" in rows else ["seed"]),
+    )
     if len(runs) > 1:
         for _, run in runs:
             ax.plot(run["step"], run[column], color=tint, alpha=0.3, linewidth=0.8)
     mean = rows.groupby("step")[column].mean()
-    ax.plot(mean.index, mean, color=tint, label=name_of(method), marker="o" if len(mean) < 3 else None, markersize=4)
+    ax.plot(
+        mean.index,
+        mean,
+        color=tint,
+        label=name_of(method),
+        marker="o" if len(mean) < 3 else None,
+        markersize=4,
+    )
 
 
 def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
@@ -81,19 +86,34 @@ def _curves_apart(history: pd.DataFrame, methods: Sequence[str], simulated: bool
             ax.tick_params(labelbottom=i >= len(methods) - columns)
         figure.supxlabel("step", fontsize=9)
         figure.supylabel("validation MAE (lower is better)", fontsize=9)
-        key = grid[0, 0].plot([], [], color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), label=f"mean of {name_of(base)}")
+        key = grid[0, 0].plot(
+            [],
+            [],
+            color=style.GREY,
+            linewidth=1,
+            linestyle=(0, (4, 3)),
+            label=f"mean of {name_of(base)}",
+        )
         figure.legend(handles=key, loc="outside upper center")
     return figure
 
 
-def pseudo_labels(history: pd.DataFrame, *, simulated: bool, kept: str = "val_kept", accuracy: str = "val_kept_accuracy") -> Figure:
+def pseudo_labels(
+    history: pd.DataFrame,
+    *,
+    simulated: bool,
+    kept: str = "val_kept",
+    accuracy: str = "val_kept_accuracy",
+) -> Figure:
     """Which share of pictures gets a pseudo-label over training, and how many of these are right,
     on held-out labels. history: method, seed, step and the two columns named (shares 0..1). Methods
     that keep none, or all without choice (share 1 throughout), are left out; ValueError if that
     leaves none."""
     columns(history, ["method", "seed", "step", kept, accuracy], "history")
     share = history.groupby("method")[kept].agg(["min", "max"])
-    methods = [m for m in order(history["method"]) if share.loc[m, "max"] > 0 and share.loc[m, "min"] < 1]
+    methods = [
+        m for m in order(history["method"]) if share.loc[m, "max"] > 0 and share.loc[m, "min"] < 1
+    ]
     if not methods:
         raise ValueError("history: no method chooses pseudo-labels")
     with style.sheet():
@@ -103,9 +123,20 @@ def pseudo_labels(history: pd.DataFrame, *, simulated: bool, kept: str = "val_ke
             _curves(left, history, kept, method)
             _curves(right, history, accuracy, method)
         right.axhline(0.8, color=style.GREY, linewidth=1, linestyle=(0, (4, 3)))
-        right.text(1, 0.8, "80 %", transform=right.get_yaxis_transform(), ha="right", va="bottom", fontsize=8,
-                   color=style.GREY)
-        for ax, title in ((left, "share of pictures kept"), (right, "share of the kept that are right")):
+        right.text(
+            1,
+            0.8,
+            "80 %",
+            transform=right.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=style.GREY,
+        )
+        for ax, title in (
+            (left, "share of pictures kept"),
+            (right, "share of the kept that are right"),
+        ):
             ax.set(ylim=(0, 1.02), title=title, xlabel="step")
             ax.yaxis.set_major_formatter(PercentFormatter(1))
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -113,11 +144,21 @@ def pseudo_labels(history: pd.DataFrame, *, simulated: bool, kept: str = "val_ke
     return figure
 
 
-WORDS = {"val_macro_f1": "validation macro F1", "val_accuracy": "validation accuracy", "val_auc": "AUC on the source left out",
-         "details_loss": "loss of details", "overall_loss": "loss of overall grade"}
+WORDS = {
+    "val_macro_f1": "validation macro F1",
+    "val_accuracy": "validation accuracy",
+    "val_auc": "AUC on the source left out",
+    "details_loss": "loss of details",
+    "overall_loss": "loss of overall grade",
+}
 
 
-def curves(history: pd.DataFrame, columns: tuple[str, ...] = ("val_macro_f1", "overall_loss"), *, simulated: bool) -> Figure:
+def curves(
+    history: pd.DataFrame,
+    columns: tuple[str, ...] = ("val_macro_f1", "overall_loss"),
+    *,
+    simulated: bool,
+) -> Figure:
     """Columns of a history over steps, a line for each method and seed; of a Teacher for each
     source left out.
 
@@ -135,7 +176,14 @@ def curves(history: pd.DataFrame, columns: tuple[str, ...] = ("val_macro_f1", "o
                 label = row_name(method) + {"": "", "none": ", final"}.get(of, f", without {of}")
                 line = "-" if of in ("", "none") else next(dashes)
                 for n, (_, run) in enumerate(rows.groupby("seed")):
-                    ax.plot(run["step"], run[column], line, color=tint(method), linewidth=1.4, label=label if n == 0 else None)
+                    ax.plot(
+                        run["step"],
+                        run[column],
+                        line,
+                        color=tint(method),
+                        linewidth=1.4,
+                        label=label if n == 0 else None,
+                    )
             ax.set(xlabel="step", title=WORDS.get(column, column))
             ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         legend_below(figure, max(grid, key=lambda ax: len(ax.get_legend_handles_labels()[1])), 3)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from matplotlib.ticker import PercentFormatter
-from pathlib import Path
-from typing import Any
 import math
+from typing import Any
+
 import numpy as np
 import pandas as pd
-import textwrap
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from .. import checks
 from ..checks import columns
@@ -34,14 +28,18 @@ def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
     "none" unlabelled pictures."""
     columns(counts, ["source", "split", "grade", "count", "known"], "counts")
     rank = {s: i for i, s in enumerate(SPLITS)}
-    bars = sorted(counts.groupby(["split", "source"]).groups, key=lambda b: (rank.get(str(b[0]), 9), b[1]))
+    bars = sorted(
+        counts.groupby(["split", "source"]).groups, key=lambda b: (rank.get(str(b[0]), 9), b[1])
+    )
     with style.sheet():
         figure = style.canvas(7.2, 1.1 + 0.36 * len(bars), simulated=simulated)
         ax = figure.subplots()
         for y, (split, source) in enumerate(bars):
             rows = counts[(counts["split"] == split) & (counts["source"] == source)]
             total, left = rows["count"].sum(), 0.0
-            for grade, count, known in rows.sort_values("grade")[["grade", "count", "known"]].itertuples(index=False):
+            for grade, count, known in rows.sort_values("grade")[
+                ["grade", "count", "known"]
+            ].itertuples(index=False):
                 share = count / total
                 look = HIDDEN if known == "truth" else {}
                 tint = style.PALE if known == "none" else style.GRADES[int(grade)]
@@ -49,12 +47,27 @@ def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
                 if share > 0.045:
                     dark = known != "none" and grade in (0, 4) and known != "truth"
                     text = "no label" if known == "none" else f"{share:.0%}"
-                    box = {"facecolor": "white", "alpha": 0.8, "pad": 0.8, "linewidth": 0} if known == "truth" else None
-                    ax.text(left + share / 2, y, text, ha="center", va="center", fontsize=7.5, bbox=box,
-                            color="white" if dark else style.INK)
+                    box = (
+                        {"facecolor": "white", "alpha": 0.8, "pad": 0.8, "linewidth": 0}
+                        if known == "truth"
+                        else None
+                    )
+                    ax.text(
+                        left + share / 2,
+                        y,
+                        text,
+                        ha="center",
+                        va="center",
+                        fontsize=7.5,
+                        bbox=box,
+                        color="white" if dark else style.INK,
+                    )
                 left += share
             ax.text(1.01, y, f"{total:,}", va="center", fontsize=8, color=style.GREY)
-        names = [split if str(source) in ("", "nan", str(split)) else f"{split} · {source}" for split, source in bars]
+        names = [
+            split if str(source) in ("", "nan", str(split)) else f"{split} · {source}"
+            for split, source in bars
+        ]
         ax.set_yticks(range(len(bars)), names)
         ax.invert_yaxis()
         ax.set(xlim=(0, 1))
@@ -63,19 +76,36 @@ def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
         ax.tick_params(length=0)
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         for grade in range(5):
-            ax.bar(0, 0, color=style.GRADES[grade], label=f"grade {grade}" + {0: " (bad)", 4: " (good)"}.get(grade, ""))
+            ax.bar(
+                0,
+                0,
+                color=style.GRADES[grade],
+                label=f"grade {grade}" + {0: " (bad)", 4: " (good)"}.get(grade, ""),
+            )
         if (counts["known"] == "truth").any():
             ax.bar(0, 0, color=style.PALE, label="hidden from training", **HIDDEN)
         legend_below(figure, ax, 6)
     return figure
 
 
-def contact_sheet(pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, captions: str = "grade") -> Figure:
+def contact_sheet(
+    pixels: np.ndarray,
+    frame: pd.DataFrame,
+    *,
+    simulated: bool,
+    columns: int = 8,
+    captions: str = "grade",
+) -> Figure:
     """Pictures in a grid with a caption each. pixels: uint8 (N, H, W, 3) RGB, row i of frame;
     frame: the column named by `captions`. Show some dozens, chosen by the caller. Raises ValueError
     for other shapes or types."""
     checks.columns(frame, [captions], "frame")
-    if pixels.ndim != 4 or pixels.shape[3] != 3 or pixels.dtype != np.uint8 or len(pixels) != len(frame):
+    if (
+        pixels.ndim != 4
+        or pixels.shape[3] != 3
+        or pixels.dtype != np.uint8
+        or len(pixels) != len(frame)
+    ):
         raise ValueError(
             f"pixels: expected uint8 ({len(frame)}, H, W, 3), one picture per row of frame; found {pixels.dtype} {pixels.shape}"
         )

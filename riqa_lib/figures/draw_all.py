@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from matplotlib.ticker import PercentFormatter
 from pathlib import Path
-from typing import Any
-import math
-import numpy as np
-import pandas as pd
-import textwrap
 
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..tables import comparisons
+from ..tables.reference import about, tables
+from ..tables.stored import is_simulated
 from . import explanations, forest, fundus_results, style
 from .curves import learning_curves, pseudo_labels
 from .data import class_shares
 from .results import by_stage, confusion, reliability, table2_points
-from ..tables import comparisons
-from ..tables.reference import about, tables
-from ..tables.stored import is_simulated
+
 
 # ---------------------------------------------------------------- all of a walk
 def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
@@ -48,7 +41,9 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     if len(predictions):
         drawn |= by_stage(confusion, "confusion", predictions, simulated=simulated)
         drawn |= by_stage(reliability, "reliability", predictions, simulated=simulated)
-    return [path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)]
+    return [
+        path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)
+    ]
 
 
 def draw(name: str) -> list[Path]:
@@ -61,16 +56,27 @@ def draw(name: str) -> list[Path]:
     drawn: dict[str, Figure] = {}
     for on in comparisons.SETS:
         if f"overall_{on}" in found:
-            drawn[f"fundus_overall_{on}"] = fundus_results.points(found[f"overall_{on}"], simulated=simulated)
+            drawn[f"fundus_overall_{on}"] = fundus_results.points(
+                found[f"overall_{on}"], simulated=simulated
+            )
     if "experts-details" in found:
-        drawn["fundus_details"] = fundus_results.detail_points(found["experts-details"], simulated=simulated)
+        drawn["fundus_details"] = fundus_results.detail_points(
+            found["experts-details"], simulated=simulated
+        )
     if "significance" in found:
         all_of = found["significance"]
-        multi, teacher = (all_of[all_of["comparison"] == which] for which in ("multi v single", "Student v Teacher"))
+        multi, teacher = (
+            all_of[all_of["comparison"] == which]
+            for which in ("multi v single", "Student v Teacher")
+        )
         drawn["fundus_multi_v_single"] = forest.forest(multi, simulated=simulated)
         for student, rows in teacher.groupby("a", sort=False):
             drawn[f"fundus_teacher_v_{student}"] = forest.forest(rows, simulated=simulated)
     if len(found.get("explain", ())):
-        drawn["fundus_maps_on_defects"] = explanations.localisation(found["explain"], simulated=simulated)
+        drawn["fundus_maps_on_defects"] = explanations.localisation(
+            found["explain"], simulated=simulated
+        )
     command = f"python -m riqa_lib figures ({name})"
-    return [path for key, figure in drawn.items() for path in style.save(figure, key, name, command)]
+    return [
+        path for key, figure in drawn.items() for path in style.save(figure, key, name, command)
+    ]

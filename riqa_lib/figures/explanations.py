@@ -3,15 +3,16 @@ defects. Each takes a table."""
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..checks import columns
-from . import style
-from .style import legend_below, tint
 from ..stats.calibration import Abstention
 from ..tables.localisation import ITSELF
 from ..tables.names import row_name
+from . import style
+from .style import legend_below, tint
+
 
 def abstention(curves: dict[str, pd.DataFrame], rule: Abstention, *, simulated: bool) -> Figure:
     """Error among the answered at every coverage (tables of `advise.risk_coverage`, by name), the
@@ -19,14 +20,29 @@ def abstention(curves: dict[str, pd.DataFrame], rule: Abstention, *, simulated: 
     with style.sheet():
         figure = style.canvas(4.8, 3.2, simulated=simulated)
         ax = figure.subplots()
-        for (name, curve), colour in zip(curves.items(), (style.BLUE, style.ORANGE, style.GREEN), strict=False):
+        for (name, curve), colour in zip(
+            curves.items(), (style.BLUE, style.ORANGE, style.GREEN), strict=False
+        ):
             columns(curve, ["threshold", "coverage", "error"], name)
             ax.plot(curve["coverage"], curve["error"], color=colour, label=name)
             answered = curve[curve["threshold"] >= rule.threshold]
             if len(answered):
-                ax.plot(answered["coverage"].iloc[-1], answered["error"].iloc[-1], "o", color=colour)
-        ax.axhline(rule.rate, color=style.INK, linewidth=0.9, linestyle="--", label=f"promised: {rule.rate:.0%}")
-        ax.set(xlabel="share of pictures answered", ylabel="error among these", xlim=(0, 1.02), ylim=(0, None))
+                ax.plot(
+                    answered["coverage"].iloc[-1], answered["error"].iloc[-1], "o", color=colour
+                )
+        ax.axhline(
+            rule.rate,
+            color=style.INK,
+            linewidth=0.9,
+            linestyle="--",
+            label=f"promised: {rule.rate:.0%}",
+        )
+        ax.set(
+            xlabel="share of pictures answered",
+            ylabel="error among these",
+            xlim=(0, 1.02),
+            ylim=(0, None),
+        )
         legend_below(figure, ax, 2)
     return figure
 
@@ -36,23 +52,41 @@ def localisation(table: pd.DataFrame, *, simulated: bool) -> Figure:
     method, and chance as a bar.
 
     table: of `explain.table` (head, measure, method, against, value, low, high, chance)."""
-    columns(table, ["head", "measure", "method", "against", "value", "low", "high", "chance"], "table")
+    columns(
+        table, ["head", "measure", "method", "against", "value", "low", "high", "chance"], "table"
+    )
     own = table[table["against"] == ITSELF]
     heads, methods = list(dict.fromkeys(own["head"])), list(dict.fromkeys(own["method"]))
     with style.sheet():
         figure = style.canvas(8.0, 0.9 + 0.5 * max(len(heads), 2), simulated=simulated)
         panels = figure.subplots(1, 2, sharey=True)
-        for ax, (measure, title) in zip(panels, (("pointing", "pointing game"), ("energy", "energy inside")), strict=True):
+        for ax, (measure, title) in zip(
+            panels, (("pointing", "pointing game"), ("energy", "energy inside")), strict=True
+        ):
             for row in own[own["measure"] == measure].itertuples():
                 k = methods.index(row.method)
                 y = heads.index(row.head) + (k - (len(methods) - 1) / 2) * 0.22
                 first = row.head == heads[0]
                 ax.plot([row.low, row.high], [y, y], color=tint(row.method), linewidth=1.4)
-                ax.plot(row.value, y, "o", color=tint(row.method), markersize=5, label=row_name(row.method) if first else None)
+                ax.plot(
+                    row.value,
+                    y,
+                    "o",
+                    color=tint(row.method),
+                    markersize=5,
+                    label=row_name(row.method) if first else None,
+                )
                 at = heads.index(row.head)
                 chance = {"color": style.GREY, "linewidth": 1.2, "linestyle": ":"}
-                ax.plot([row.chance] * 2, [at - 0.4, at + 0.4], label="chance" if first and k == 0 else None, **chance)
-            ax.set(xlabel=title, xlim=(0, 1), yticks=range(len(heads)), ylim=(len(heads) - 0.5, -0.5))
+                ax.plot(
+                    [row.chance] * 2,
+                    [at - 0.4, at + 0.4],
+                    label="chance" if first and k == 0 else None,
+                    **chance,
+                )
+            ax.set(
+                xlabel=title, xlim=(0, 1), yticks=range(len(heads)), ylim=(len(heads) - 0.5, -0.5)
+            )
             ax.set_yticklabels(heads)
         legend_below(figure, panels[0], len(methods) + 1)
     return figure

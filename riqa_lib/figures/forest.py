@@ -3,30 +3,50 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from ..checks import columns
-from . import style
-from .style import legend_below
 from ..tables.comparisons import SHOWN
 from ..tables.names import name_of, row_name
+from . import style
+from .style import legend_below
+
 
 def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """Differences with their 95 % (thin) and 90 % (thick) intervals, the margin as a band where one
     was set, and the verdict. table: `verdicts.one_table`, perhaps of several sets (column set) but
     of one pair of networks on each; rows that could not be compared are left out. ValueError where
     none is left, or where pairs of several kinds are mixed."""
-    columns(table, ["quantity", "metric", "primary", "a", "b", "difference", "low", "high", "low_90", "high_90", "margin", "verdict"],
-          "table")
+    columns(
+        table,
+        [
+            "quantity",
+            "metric",
+            "primary",
+            "a",
+            "b",
+            "difference",
+            "low",
+            "high",
+            "low_90",
+            "high_90",
+            "margin",
+            "verdict",
+        ],
+        "table",
+    )
     rows = table[table["low"].notna()].reset_index(drop=True)
     if rows.empty:
         raise ValueError("table: no row has an interval to draw")
     on = list(rows["set"]) if "set" in rows else [""] * len(rows)
     pairs = {*zip(on, rows["a"], rows["b"], strict=True)}
-    if len(pairs) > len({*on}) or len({(row_name(first), row_name(second)) for _, first, second in pairs}) > 1:
+    if (
+        len(pairs) > len({*on})
+        or len({(row_name(first), row_name(second)) for _, first, second in pairs}) > 1
+    ):
         raise ValueError("table: comparisons of different networks; draw each by itself")
     with style.sheet():
         figure = style.canvas(8.2, 1.3 + 0.30 * len(rows), simulated=simulated)
@@ -34,22 +54,49 @@ def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
         for y, row in enumerate(rows.to_dict("records")):
             tint = style.BLUE if row["primary"] else style.GREY
             if row["margin"] > 0:
-                ax.fill_betweenx([y - 0.42, y + 0.42], -row["margin"], row["margin"], color=style.PALE, linewidth=0, zorder=0)
+                ax.fill_betweenx(
+                    [y - 0.42, y + 0.42],
+                    -row["margin"],
+                    row["margin"],
+                    color=style.PALE,
+                    linewidth=0,
+                    zorder=0,
+                )
             ax.plot([row["low"], row["high"]], [y, y], color=tint, linewidth=1)
-            ax.plot([row["low_90"], row["high_90"]], [y, y], color=tint, linewidth=3, solid_capstyle="butt")
+            ax.plot(
+                [row["low_90"], row["high_90"]],
+                [y, y],
+                color=tint,
+                linewidth=3,
+                solid_capstyle="butt",
+            )
             ax.plot(row["difference"], y, "o", color=tint, markersize=5)
             words = row["verdict"] if row["margin"] > 0 else ""
-            ax.annotate(words, (1, y), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", va="center",
-                        fontsize=8, color=tint)
+            ax.annotate(
+                words,
+                (1, y),
+                xycoords=("axes fraction", "data"),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=tint,
+            )
         ax.axvline(0, color=style.INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         names = [f"{r.quantity}, {SHOWN.get(r.metric, r.metric)}" for r in rows.itertuples()]
         several = len({*on}) > 1
-        ax.set_yticks(np.arange(len(rows)), [f"{which}: {n}" if several else n for which, n in zip(on, names, strict=True)])
+        ax.set_yticks(
+            np.arange(len(rows)),
+            [f"{which}: {n}" if several else n for which, n in zip(on, names, strict=True)],
+        )
         ax.set_ylim(len(rows) - 0.4, -0.6)
         # else the sets stand at the rows
         of = name_of if len({(first, second) for _, first, second in pairs}) == 1 else row_name
         ax.set_xlabel(f"{of(rows['a'][0])} − {of(rows['b'][0])}; above 0 the first is better")
-        ax.set_title("95 % (thin) and 90 % (thick) intervals; blue: primary; band: margin of equivalence", fontsize=9)
+        ax.set_title(
+            "95 % (thin) and 90 % (thick) intervals; blue: primary; band: margin of equivalence",
+            fontsize=9,
+        )
         ax.grid(visible=False, axis="y")
         ax.tick_params(axis="y", length=0)
     return figure
@@ -59,7 +106,11 @@ def nullworld_rates(table: pd.DataFrame, *, simulated: bool = True) -> Figure:
     """How often each test rejects in worlds where both classifiers are equally good, with 95 %
     Monte Carlo intervals, the 5 % line and the 4-6 % band; hollow: the test ignores the clusters.
     One panel a world. table: `nullworlds.run`."""
-    columns(table, ["world", "test", "metric", "clusters", "rejected", "low", "high", "true_difference"], "table")
+    columns(
+        table,
+        ["world", "test", "metric", "clusters", "rejected", "low", "high", "true_difference"],
+        "table",
+    )
     null = table[table["true_difference"] == 0]
     if null.empty:
         raise ValueError("table: no world in which both classifiers are equally good")
@@ -74,16 +125,27 @@ def nullworld_rates(table: pd.DataFrame, *, simulated: bool = True) -> Figure:
                 tint = style.RED if ignored else style.BLUE
                 y = tests.index((row["test"], row["metric"])) + 0.14 * (1 if ignored else -1)
                 ax.plot([row["low"], row["high"]], [y, y], color=tint, linewidth=1.4)
-                ax.plot(row["rejected"], y, "o", color=tint, markersize=5, markerfacecolor="white" if ignored else tint)
+                ax.plot(
+                    row["rejected"],
+                    y,
+                    "o",
+                    color=tint,
+                    markersize=5,
+                    markerfacecolor="white" if ignored else tint,
+                )
             ax.axvspan(0.04, 0.06, color=style.PALE, zorder=0, linewidth=0)
             ax.axvline(0.05, color=style.INK, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
             ax.set(title=world, xlim=(0, None))
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             ax.grid(visible=False, axis="y")
-        panels[0].set_yticks(np.arange(len(tests)), [f"{t.replace('_', ' ')}: {SHOWN.get(m, m)}" for t, m in tests])
+        panels[0].set_yticks(
+            np.arange(len(tests)), [f"{t.replace('_', ' ')}: {SHOWN.get(m, m)}" for t, m in tests]
+        )
         panels[0].set_ylim(len(tests) - 0.4, -0.6)
         figure.supxlabel("share of worlds with p < 0.05, both classifiers equally good", fontsize=9)
         panels[0].plot([], [], "o", color=style.BLUE, label="keeps the clusters, or there are none")
-        panels[0].plot([], [], "o", color=style.RED, markerfacecolor="white", label="ignores the clusters")
+        panels[0].plot(
+            [], [], "o", color=style.RED, markerfacecolor="white", label="ignores the clusters"
+        )
         legend_below(figure, panels[0], 2)
     return figure

@@ -3,31 +3,42 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..checks import columns
-from . import style
-from .style import legend_below, tint
 from ..scales import DETAILS
 from ..tables.names import TITLES
+from . import style
+from .style import legend_below, tint
 
-def points(table: pd.DataFrame, measures: tuple[str, ...] = ("macro_f1", "f1", "matched", "auc"), *, simulated: bool) -> Figure:
+
+def points(
+    table: pd.DataFrame,
+    measures: tuple[str, ...] = ("macro_f1", "f1", "matched", "auc"),
+    *,
+    simulated: bool,
+) -> Figure:
     """Each row's value of some measures with its 95 % interval, a panel a measure. table:
     fundus_report.overall."""
     columns(table, ["method", "row", *measures], "table")
     rows = table.iloc[::-1].reset_index(drop=True)
     with style.sheet():
-        figure = style.canvas(2.0 + 2.1 * len(measures), 1.3 + 0.32 * len(rows), simulated=simulated)
+        figure = style.canvas(
+            2.0 + 2.1 * len(measures), 1.3 + 0.32 * len(rows), simulated=simulated
+        )
         grid = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
         for ax, m in zip(grid, measures, strict=True):
             for y, row in enumerate(rows.to_dict("records")):
                 if np.isfinite(row.get(f"{m}_low", np.nan)):
                     ax.plot([row[f"{m}_low"], row[f"{m}_high"]], [y, y], color=tint(row["method"]))
                 ax.plot(row[m], y, "o", color=tint(row["method"]), markersize=5)
-            ax.set(title=TITLES[m].removesuffix(" ↑").replace(", ", ",\n"), ylim=(-0.6, len(rows) - 0.4))
+            ax.set(
+                title=TITLES[m].removesuffix(" ↑").replace(", ", ",\n"),
+                ylim=(-0.6, len(rows) - 0.4),
+            )
             ax.set_yticks(range(len(rows)), rows["row"])
             ax.xaxis.set_major_locator(MaxNLocator(4))
             ax.grid(axis="y", visible=False)
@@ -46,9 +57,20 @@ def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
             for k, method in enumerate(methods):
                 rows = table[table["method"] == method].set_index("detail").reindex(DETAILS)
                 x = np.arange(len(DETAILS)) + 0.16 * (k - (len(methods) - 1) / 2)
-                off = np.abs(rows[[f"{m}_low", f"{m}_high"]].to_numpy(float).T - rows[m].to_numpy(float))
+                off = np.abs(
+                    rows[[f"{m}_low", f"{m}_high"]].to_numpy(float).T - rows[m].to_numpy(float)
+                )
                 label, colour = rows["row"].iloc[0], tint(method)
-                ax.errorbar(x, rows[m], yerr=off, fmt="o", markersize=4, color=colour, label=label, linewidth=1.2)
+                ax.errorbar(
+                    x,
+                    rows[m],
+                    yerr=off,
+                    fmt="o",
+                    markersize=4,
+                    color=colour,
+                    label=label,
+                    linewidth=1.2,
+                )
             ax.set(title=TITLES[m].removesuffix(" ↑"))
             ax.set_xticks(range(len(DETAILS)), DETAILS)
             ax.grid(axis="x", visible=False)
@@ -67,7 +89,20 @@ def calibration(table: pd.DataFrame, *, simulated: bool) -> Figure:
         ax.plot([0, 1], [0, 1], color=style.INK, linewidth=0.8, linestyle="--")
         for detail, colour in zip(DETAILS, (style.ORANGE, style.BLUE, style.GREEN), strict=True):
             rows = table[table["detail"] == detail]
-            ax.plot(rows["said"], rows["found"], "o-", color=colour, markersize=4, linewidth=1.2, label=detail)
-        ax.set(xlabel="said: probability of good", ylabel="found: share of good", xlim=(0, 1), ylim=(-0.02, 1.02))
+            ax.plot(
+                rows["said"],
+                rows["found"],
+                "o-",
+                color=colour,
+                markersize=4,
+                linewidth=1.2,
+                label=detail,
+            )
+        ax.set(
+            xlabel="said: probability of good",
+            ylabel="found: share of good",
+            xlim=(0, 1),
+            ylim=(-0.02, 1.02),
+        )
         legend_below(figure, ax, 3)
     return figure

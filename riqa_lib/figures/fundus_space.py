@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from matplotlib.figure import Figure
+
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from ..scales import DETAILS
 from .. import checks
 from ..checks import columns
+from ..scales import DETAILS
 from . import style
 from .data import contact_sheet
 from .style import legend_below
-
-
 
 GRADES = {2: ("reject", "good"), 3: ("reject", "usable", "good")}
 
@@ -36,7 +35,9 @@ def detail_space(frame: pd.DataFrame, *, simulated: bool, classes: int = 3) -> F
     grades."""
     columns(frame, [*(f"severity_{d}" for d in DETAILS), "grade"], "frame")
     if classes not in GRADES or not frame["grade"].isin(range(classes)).all():
-        raise ValueError(f"frame: grades {sorted(frame['grade'].unique())} in {classes} classes; expected 2 or 3 classes, from 0")
+        raise ValueError(
+            f"frame: grades {sorted(frame['grade'].unique())} in {classes} classes; expected 2 or 3 classes, from 0"
+        )
     with style.sheet():
         figure = style.canvas(8.4, 3.2, simulated=simulated)
         panels = figure.subplots(1, 3)
@@ -44,11 +45,24 @@ def detail_space(frame: pd.DataFrame, *, simulated: bool, classes: int = 3) -> F
         for ax, (across, up) in zip(panels, combinations(DETAILS, 2), strict=True):
             for grade in range(classes):
                 rows = shuffled[shuffled["grade"] == grade]
-                ax.plot(rows[f"severity_{across}"], rows[f"severity_{up}"], "o", markersize=2.4, alpha=0.45, markeredgewidth=0,
-                        color=TINTS[classes][grade], label=f"{GRADES[classes][grade]} ({len(rows):,})")
+                ax.plot(
+                    rows[f"severity_{across}"],
+                    rows[f"severity_{up}"],
+                    "o",
+                    markersize=2.4,
+                    alpha=0.45,
+                    markeredgewidth=0,
+                    color=TINTS[classes][grade],
+                    label=f"{GRADES[classes][grade]} ({len(rows):,})",
+                )
             ax.axvline(1, color=style.INK, linewidth=0.8, linestyle="--")
             ax.axhline(1, color=style.INK, linewidth=0.8, linestyle="--")
-            ax.set(xlabel=f"severity: {across}", ylabel=f"severity: {up}", xlim=(0, None), ylim=(0, None))
+            ax.set(
+                xlabel=f"severity: {across}",
+                ylabel=f"severity: {up}",
+                xlim=(0, None),
+                ylim=(0, None),
+            )
         legend_below(figure, panels[0], classes)
         for handle in figure.legends[0].legend_handles:
             if handle is not None:
@@ -63,21 +77,35 @@ def picture_space(pixels: np.ndarray, levels: Sequence[float], *, simulated: boo
     pixels: uint8 (K, K, K, S, S, 3), indexed by contrast, clarity, illumination, as
     sim.fundus.space makes; levels: the K severities. ValueError for other shapes."""
     k = len(levels)
-    if pixels.ndim != 6 or pixels.shape[:3] != (k, k, k) or pixels.shape[5] != 3 or pixels.dtype != np.uint8:
-        raise ValueError(f"pixels: {pixels.dtype} {pixels.shape}, expected uint8 ({k}, {k}, {k}, S, S, 3) for {k} levels")
+    if (
+        pixels.ndim != 6
+        or pixels.shape[:3] != (k, k, k)
+        or pixels.shape[5] != 3
+        or pixels.dtype != np.uint8
+    ):
+        raise ValueError(
+            f"pixels: {pixels.dtype} {pixels.shape}, expected uint8 ({k}, {k}, {k}, S, S, 3) for {k} levels"
+        )
     with style.sheet():
         figure = style.canvas(2.5 * k + 0.5, 3.5, simulated=simulated)
         panels = figure.subplots(1, k, squeeze=False)[0]
         side = pixels.shape[3]
         ticks = (np.arange(k) + 0.5) * side
         for i, ax in enumerate(panels):
-            ax.imshow(pixels[i].transpose(0, 2, 1, 3, 4).reshape(k * side, k * side, 3), interpolation="antialiased")
+            ax.imshow(
+                pixels[i].transpose(0, 2, 1, 3, 4).reshape(k * side, k * side, 3),
+                interpolation="antialiased",
+            )
             ax.grid(visible=False)
             ax.spines[["left", "bottom"]].set_visible(False)
             ax.tick_params(length=0)
             ax.set_xticks(ticks, [f"{v:g}" for v in levels])
             ax.set_yticks(ticks, [f"{v:g}" for v in levels])
-            ax.set(title=f"contrast {levels[i]:g}", xlabel="illumination", ylabel="clarity" if i == 0 else "")
+            ax.set(
+                title=f"contrast {levels[i]:g}",
+                xlabel="illumination",
+                ylabel="clarity" if i == 0 else "",
+            )
     return figure
 
 
@@ -95,14 +123,23 @@ def circle_errors(errors: pd.DataFrame, *, simulated: bool) -> Figure:
             values = np.sort(errors[column].to_numpy(float))
             words = f"{column} (median {np.median(values):.2%}, 95 % below {np.quantile(values, 0.95):.2%})"
             ax.step(np.maximum(values, 1e-5) * 100, share, where="post", color=tint, label=words)
-        ax.set(xscale="log", xlabel="error in % of the radius", ylabel="share of pictures", ylim=(0, 1.02))
+        ax.set(
+            xscale="log",
+            xlabel="error in % of the radius",
+            ylabel="share of pictures",
+            ylim=(0, 1.02),
+        )
         legend_below(figure, ax, 1)
     return figure
 
 
-def contact(pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, classes: int = 3) -> Figure:
+def contact(
+    pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, classes: int = 3
+) -> Figure:
     """Pictures in a grid, each with its overall grade, as `figures.contact_sheet`. frame: grade (-1
     for none)."""
     checks.columns(frame, ["grade"], "frame")
     words = np.array([*GRADES[classes], "no grade"])[frame["grade"].to_numpy()]
-    return contact_sheet(pixels, frame.assign(words=words), simulated=simulated, columns=columns, captions="words")
+    return contact_sheet(
+        pixels, frame.assign(words=words), simulated=simulated, columns=columns, captions="words"
+    )

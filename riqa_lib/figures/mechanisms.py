@@ -4,24 +4,23 @@ to a Figure.
 history: one method's rows of `report.load_runs`' history; every diagnostic there is the mean over
 the steps since the evaluation before. Several seeds are averaged. predictions: rows of
 `store.read_predictions`, as a rule those of the pool. Every function takes `simulated` and says so
-at the figure's foot; ValueError names missing columns, or ones without values. """
+at the figure's foot; ValueError names missing columns, or ones without values."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from matplotlib.ticker import PercentFormatter
-from typing import Any
-import numpy as np
-import pandas as pd
-import re
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..checks import columns
-from . import style
 from ..tables.diagnostics import CHANCE, edges, kept_shares, over_steps, per_class, when_full
+from . import style
 
 LINES = (*style.GRADES[:2], style.GREY, *style.GRADES[3:])  # one colour a grade, on white
 
@@ -57,7 +56,16 @@ def _bars(ax: Axes, parts: dict[str, tuple[np.ndarray, str]], title: str) -> Non
 
 
 def _nothing(ax: Axes, words: str) -> None:
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", fontsize=8, color=style.GREY)
+    ax.text(
+        0.5,
+        0.5,
+        words,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=8,
+        color=style.GREY,
+    )
 
 
 # ---------------------------------------------------------------- SimMatch
@@ -66,7 +74,9 @@ def memory(history: pd.DataFrame, *, simulated: bool) -> Figure:
     loss, and what both say per grade at the last evaluation. All from the steps at which the memory
     was full. history: step, full, agrees, changed, in_loss, memory_0.., network_0.."""
     table = over_steps(history, ["full", "agrees", "changed", "in_loss"])
-    says = {name: when_full(per_class(history, name), table["full"]) for name in ("memory", "network")}
+    says = {
+        name: when_full(per_class(history, name), table["full"]) for name in ("memory", "network")
+    }
     seen = when_full(table, table["full"])
     tint = style.colour("simmatch")
     with style.sheet():
@@ -82,8 +92,10 @@ def memory(history: pd.DataFrame, *, simulated: bool) -> Figure:
         _line(left, seen["changed"], style.INK, "memory changed the label", linestyle=DASHED)
         left.legend()
         _line(middle, seen["in_loss"], tint, "similarity loss")
-        both = {"network, aligned": (says["network"].iloc[-1].to_numpy(), style.PALE),
-                "memory": (says["memory"].iloc[-1].to_numpy(), tint)}
+        both = {
+            "network, aligned": (says["network"].iloc[-1].to_numpy(), style.PALE),
+            "memory": (says["memory"].iloc[-1].to_numpy(), tint),
+        }
         _bars(right, both, "mean prediction, last steps")
     return figure
 
@@ -103,14 +115,18 @@ def relative_cut(history: pd.DataFrame, *, simulated: bool) -> Figure:
     return figure
 
 
-def marginals(history: pd.DataFrame, labelled: Sequence[float] | np.ndarray, *, simulated: bool) -> Figure:
+def marginals(
+    history: pd.DataFrame, labelled: Sequence[float] | np.ndarray, *, simulated: bool
+) -> Figure:
     """AdaMatch: mean predictions per grade on labelled pictures (P_t, solid) and on the pool (P_u,
     dashed) over the steps, and both at the last evaluation beside the labelled grades' shares (C,).
     history: step, P_t_0.., P_u_0.."""
     target, pool = per_class(history, "P_t"), per_class(history, "P_u")
     shares = np.asarray(labelled, float)
     if shares.shape != (target.shape[1],):
-        raise ValueError(f"labelled: expected {target.shape[1]} shares, one per grade; found shape {shares.shape}")
+        raise ValueError(
+            f"labelled: expected {target.shape[1]} shares, one per grade; found shape {shares.shape}"
+        )
     with style.sheet():
         figure = style.canvas(9.2, 3.4, simulated=simulated)
         left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
@@ -120,8 +136,11 @@ def marginals(history: pd.DataFrame, labelled: Sequence[float] | np.ndarray, *, 
         _panel(left, "labelled (P_t, solid) and pool (P_u, dashed)", share=True)
         left.set_ylim(0, None)
         left.legend(ncols=2, handlelength=1.4)
-        bars = {"labels": (shares, style.PALE), "P_t": (target.iloc[-1].to_numpy(), style.colour("adamatch")),
-                "P_u": (pool.iloc[-1].to_numpy(), style.INK)}
+        bars = {
+            "labels": (shares, style.PALE),
+            "P_t": (target.iloc[-1].to_numpy(), style.colour("adamatch")),
+            "P_u": (pool.iloc[-1].to_numpy(), style.INK),
+        }
         _bars(right, bars, "at the last evaluation")
     return figure
 
@@ -150,7 +169,9 @@ def graph_over_steps(history: pd.DataFrame, *, simulated: bool) -> Figure:
     return figure
 
 
-def label_graph(predictions: pd.DataFrame, edge: float, *, simulated: bool, count: int = 150, seed: int = 0) -> Figure:
+def label_graph(
+    predictions: pd.DataFrame, edge: float, *, simulated: bool, count: int = 150, seed: int = 0
+) -> Figure:
     """CoMatch: the graph (`edges`) of `count` pictures drawn at random, sorted by predicted grade,
     with strips for the predicted grade and, where known, the true one. predictions: truth (-1:
     unknown), p0..; not aligned, not smoothed."""
@@ -166,10 +187,23 @@ def label_graph(predictions: pd.DataFrame, edge: float, *, simulated: bool, coun
     with style.sheet():
         figure = style.canvas(6.2, 5.4, simulated=simulated)
         strips, ax = figure.subplots(1, 2, width_ratios=[0.09, 1], sharey=True)
-        shown = ax.imshow(np.where(graph > 0, graph, np.nan), cmap="viridis_r", vmin=edge, vmax=1, aspect="auto",
-                          interpolation="nearest")
+        shown = ax.imshow(
+            np.where(graph > 0, graph, np.nan),
+            cmap="viridis_r",
+            vmin=edge,
+            vmax=1,
+            aspect="auto",
+            interpolation="nearest",
+        )
         both = np.stack([np.where(truth >= 0, truth, np.nan), rows["said"].to_numpy(float)], axis=1)
-        strips.imshow(both, cmap=ListedColormap(style.GRADES), vmin=-0.5, vmax=4.5, aspect="auto", interpolation="nearest")
+        strips.imshow(
+            both,
+            cmap=ListedColormap(style.GRADES),
+            vmin=-0.5,
+            vmax=4.5,
+            aspect="auto",
+            interpolation="nearest",
+        )
         strips.set_xticks([0, 1], ["true", "said"], rotation=90)
         strips.set_yticks([])
         strips.set_ylabel("pictures, by predicted grade, surest first")
@@ -204,7 +238,9 @@ def thresholds(history: pd.DataFrame, *, simulated: bool) -> Figure:
     return figure
 
 
-def kept_per_class(predictions: pd.DataFrame, limits: Sequence[float] | np.ndarray, *, simulated: bool) -> Figure:
+def kept_per_class(
+    predictions: pd.DataFrame, limits: Sequence[float] | np.ndarray, *, simulated: bool
+) -> Figure:
     """FreeMatch: which share of the pictures predicted as each grade reaches its threshold, and, as
     dots, how many of these are right (`kept_shares`). predictions: truth (-1: unknown), p0..;
     limits (C,): the thresholds."""
@@ -212,11 +248,28 @@ def kept_per_class(predictions: pd.DataFrame, limits: Sequence[float] | np.ndarr
     with style.sheet():
         figure = style.canvas(5.6, 3.2, simulated=simulated)
         ax = figure.subplots()
-        ax.bar(table["grade"], table["kept"], width=0.6, color=[LINES[k % 5] for k in table["grade"]], label="kept")
-        ax.plot(table["grade"], table["right"], "D", color=style.INK, markerfacecolor="white", label="of these right")
+        ax.bar(
+            table["grade"],
+            table["kept"],
+            width=0.6,
+            color=[LINES[k % 5] for k in table["grade"]],
+            label="kept",
+        )
+        ax.plot(
+            table["grade"],
+            table["right"],
+            "D",
+            color=style.INK,
+            markerfacecolor="white",
+            label="of these right",
+        )
         for grade, number in table[["grade", "pictures"]].itertuples(index=False):
             ax.text(grade, 1.05, f"{number:,}", ha="center", fontsize=8, color=style.GREY)
-        ax.set(xlim=(-0.5, len(table) - 0.5), ylim=(0, 1.14), xlabel="predicted grade (above: pictures)")
+        ax.set(
+            xlim=(-0.5, len(table) - 0.5),
+            ylim=(0, 1.14),
+            xlabel="predicted grade (above: pictures)",
+        )
         ax.set_title("share of the pictures that is kept", fontsize=9)
         ax.set_xticks(table["grade"])
         ax.yaxis.set_major_formatter(PercentFormatter(1))
@@ -230,7 +283,10 @@ def views_apart(history: pd.DataFrame, *, simulated: bool) -> Figure:
     """CRMatch: the cosine of the two views' distance features, the distance loss, and how many
     turns are told right, with chance marked. history: step, cosine, dist_loss, rot_loss, rot_right;
     rot_loss 0 throughout: there was no such head."""
-    table, tint = over_steps(history, ["cosine", "dist_loss", "rot_loss", "rot_right"]), style.colour("crmatch")
+    table, tint = (
+        over_steps(history, ["cosine", "dist_loss", "rot_loss", "rot_right"]),
+        style.colour("crmatch"),
+    )
     with style.sheet():
         figure = style.canvas(9.2, 2.9, simulated=simulated)
         left, middle, right = figure.subplots(1, 3)
@@ -242,8 +298,16 @@ def views_apart(history: pd.DataFrame, *, simulated: bool) -> Figure:
         middle.set_ylim(0, None)
         _panel(right, "turns that are told right", share=True)
         right.axhline(CHANCE, color=style.GREY, linewidth=1, linestyle=DASHED)
-        right.text(1, CHANCE, f"chance, {CHANCE:.0%}", transform=right.get_yaxis_transform(), ha="right", va="bottom",
-                   fontsize=8, color=style.GREY)
+        right.text(
+            1,
+            CHANCE,
+            f"chance, {CHANCE:.0%}",
+            transform=right.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=8,
+            color=style.GREY,
+        )
         if (table["rot_loss"] == 0).all():
             _nothing(right, "no rotation head:\nlambda_rot is 0")
         else:

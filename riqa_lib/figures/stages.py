@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from ..checks import columns
+from ..tables.names import name_of, order
 from . import style
 from .style import legend_below
-from ..tables.names import name_of, order
+
 
 def precision_per_class(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """Precision and recall of the pseudo-labels of each grade, one dot a method (mean of seeds),
     and how often each grade is given, beside how often it is true (grey bars). table:
     `second_stage.per_class`."""
     columns(table, ["method", "grade", "share", "true_share", "precision", "recall"], "table")
-    means = table.groupby(["method", "grade"])[["share", "true_share", "precision", "recall"]].mean().reset_index()
+    means = (
+        table.groupby(["method", "grade"])[["share", "true_share", "precision", "recall"]]
+        .mean()
+        .reset_index()
+    )
     methods, grades = order(means["method"]), sorted(means["grade"].unique())
     with style.sheet():
         figure = style.canvas(9.2, 3.3, simulated=simulated)
         grid = figure.subplots(1, 3, sharex=True)
-        titles = {"precision": "precision: of those given, right", "recall": "recall: of those true, found", "share": "share given"}
+        titles = {
+            "precision": "precision: of those given, right",
+            "recall": "recall: of those true, found",
+            "share": "share given",
+        }
         truth = means.groupby("grade")["true_share"].mean()
         grid[2].bar(truth.index, truth, width=0.8, color=style.PALE, zorder=0, label="true share")
         for ax, (column, title) in zip(grid, titles.items(), strict=True):
             for i, method in enumerate(methods):
                 rows = means[means["method"] == method]
                 x = rows["grade"] + (i - (len(methods) - 1) / 2) * 0.1
-                ax.plot(x, rows[column], "o", color=style.colour(method), markersize=4.5, label=name_of(method))
+                ax.plot(
+                    x,
+                    rows[column],
+                    "o",
+                    color=style.colour(method),
+                    markersize=4.5,
+                    label=name_of(method),
+                )
             ax.set(ylim=(-0.03, 1.03), title=title, xlabel="grade", xticks=grades)
             ax.yaxis.set_major_formatter(PercentFormatter(1))
             ax.grid(visible=False, axis="x")
@@ -41,7 +57,9 @@ def stages(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """MAE of each method's two stages (hollow: first, full: second), and the paired change with its
     95 % interval. table: `second_stage.changes`."""
     ends = ("", "_low", "_high")
-    columns(table, ["method", "mae_first", "mae_second", *(f"mae_change{e}" for e in ends)], "table")
+    columns(
+        table, ["method", "mae_first", "mae_second", *(f"mae_change{e}" for e in ends)], "table"
+    )
     with style.sheet():
         figure = style.canvas(8.2, 1.2 + 0.36 * len(table), simulated=simulated)
         left, right = figure.subplots(1, 2, sharey=True)
@@ -50,7 +68,12 @@ def stages(table: pd.DataFrame, *, simulated: bool) -> Figure:
             left.plot([row["mae_first"], row["mae_second"]], [y, y], color=tint, linewidth=1.2)
             left.plot(row["mae_first"], y, "o", color=tint, markersize=6, markerfacecolor="white")
             left.plot(row["mae_second"], y, "o", color=tint, markersize=6)
-            right.plot([row["mae_change_low"], row["mae_change_high"]], [y, y], color=tint, solid_capstyle="butt")
+            right.plot(
+                [row["mae_change_low"], row["mae_change_high"]],
+                [y, y],
+                color=tint,
+                solid_capstyle="butt",
+            )
             right.plot(row["mae_change"], y, "o", color=tint, markersize=6)
         right.axvline(0, color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
         left.set_title("MAE: first stage (hollow), second (full)", fontsize=9)

@@ -2,28 +2,20 @@
 
 Colours are Okabe and Ito's (2008), told apart with any colour vision; a method keeps its colour in
 every figure. Figures are plain `matplotlib.figure.Figure`, never pyplot's: no global state, nothing
-to close. """
+to close."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import io
 from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
-from matplotlib.ticker import PercentFormatter
-from pathlib import Path
-from typing import Any
-import contextlib
-import io
-import math
-import matplotlib as mpl
-import numpy as np
-import pandas as pd
-import textwrap
 
 from .. import paths, store
 from ..tables.names import LABEL
@@ -32,7 +24,12 @@ INK, GREY, PALE = "#222222", "#7f7f7f", "#d9d9d9"
 
 
 BLUE, ORANGE, GREEN, RED, PINK, SKY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
 )
 
 
@@ -112,7 +109,9 @@ def canvas(width: float, height: float, *, simulated: bool) -> Figure:
     layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot))
     figure = Drawing(figsize=(width, height), layout=layout)
     words, tint = ("simulated data", RED) if simulated else ("real data", GREY)
-    figure.text(0.995, 0.06 / height, words, ha="right", fontsize=8, color=tint, style="italic", gid="data")
+    figure.text(
+        0.995, 0.06 / height, words, ha="right", fontsize=8, color=tint, style="italic", gid="data"
+    )
     return figure
 
 
@@ -122,10 +121,14 @@ def data_label(figure: Figure) -> str:
     for text in figure.texts:
         if text.get_gid() == "data":
             return text.get_text()
-    raise ValueError("this figure does not say whether its data are simulated: make it with style.canvas")
+    raise ValueError(
+        "this figure does not say whether its data are simulated: make it with style.canvas"
+    )
 
 
-def save(figure: Figure, name: str, walk: str, command: str = "python -m riqa_lib figures") -> list[Path]:
+def save(
+    figure: Figure, name: str, walk: str, command: str = "python -m riqa_lib figures"
+) -> list[Path]:
     """Write figures/<walk>/<name>.png and .pdf, whole or not at all, the same bytes for the same
     figure; returns both.
 
@@ -134,7 +137,13 @@ def save(figure: Figure, name: str, walk: str, command: str = "python -m riqa_li
     note = f"{name}; {data_label(figure)}; {command}"
     facts = {
         "png": {"Software": None, "Title": name, "Description": note},
-        "pdf": {"Creator": None, "Producer": None, "CreationDate": None, "Title": name, "Subject": note},
+        "pdf": {
+            "Creator": None,
+            "Producer": None,
+            "CreationDate": None,
+            "Title": name,
+            "Subject": note,
+        },
     }
     out, layout = [], figure.get_layout_engine()
     with sheet():
@@ -153,11 +162,19 @@ def save(figure: Figure, name: str, walk: str, command: str = "python -m riqa_li
 
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     handles, words = axes.get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside upper center", ncols=min(columns, len(words)), handlelength=1.6)
+    figure.legend(
+        handles, words, loc="outside upper center", ncols=min(columns, len(words)), handlelength=1.6
+    )
 
 
-TINTS = {"teacher": GREEN, "single": BLUE, "multi": RED, "multi_hard": ORANGE, "multi_filtered": PINK,
-         LABEL: GREY}
+TINTS = {
+    "teacher": GREEN,
+    "single": BLUE,
+    "multi": RED,
+    "multi_hard": ORANGE,
+    "multi_filtered": PINK,
+    LABEL: GREY,
+}
 
 
 def tint(method: str) -> str:

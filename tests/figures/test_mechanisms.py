@@ -17,12 +17,31 @@ STEPS = [50, 100, 150]
 def history(seeds: int = 1) -> pd.DataFrame:
     """Every method's diagnostics at once, all different from each other; the memory is full from
     the second evaluation on."""
-    g, names = np.random.default_rng(0), ["full", "agrees", "changed", "in_loss", "cut", "kept", "edges", "con_loss", "tau",
-                                          "fair_loss", "cosine", "dist_loss", "rot_loss", "rot_right"]
+    g, names = (
+        np.random.default_rng(0),
+        [
+            "full",
+            "agrees",
+            "changed",
+            "in_loss",
+            "cut",
+            "kept",
+            "edges",
+            "con_loss",
+            "tau",
+            "fair_loss",
+            "cosine",
+            "dist_loss",
+            "rot_loss",
+            "rot_right",
+        ],
+    )
     names += [f"{n}_{k}" for n in ("memory", "network", "P_t", "P_u", "tau") for k in range(5)]
     parts = []
     for seed in range(seeds):
-        part = pd.DataFrame(g.uniform(0.05, 0.95, (3, len(names))), columns=names).assign(seed=seed, step=STEPS)
+        part = pd.DataFrame(g.uniform(0.05, 0.95, (3, len(names))), columns=names).assign(
+            seed=seed, step=STEPS
+        )
         parts.append(part.assign(full=[0.0, 0.5, 1.0]))
     return pd.concat(parts, ignore_index=True)
 
@@ -35,7 +54,9 @@ def predictions(n: int = 40) -> pd.DataFrame:
 
 
 def drawn(ax) -> dict[str, list[float]]:
-    return {line.get_label(): list(line.get_ydata()) for line in ax.lines if len(line.get_ydata()) > 2}
+    return {
+        line.get_label(): list(line.get_ydata()) for line in ax.lines if len(line.get_ydata()) > 2
+    }
 
 
 def heights(ax) -> list[float]:
@@ -43,15 +64,27 @@ def heights(ax) -> list[float]:
 
 
 FIGURES = {  # figure: (call, the columns it needs)
-    "memory": (lambda h: mechanisms.memory(h, simulated=True),
-               ["step", "full", "agrees", "changed", "in_loss", "memory_0", "network_0"]),
+    "memory": (
+        lambda h: mechanisms.memory(h, simulated=True),
+        ["step", "full", "agrees", "changed", "in_loss", "memory_0", "network_0"],
+    ),
     "relative_cut": (lambda h: mechanisms.relative_cut(h, simulated=True), ["step", "cut", "kept"]),
-    "marginals": (lambda h: mechanisms.marginals(h, [0.2] * 5, simulated=True), ["step", "P_t_0", "P_u_0"]),
-    "graph_over_steps": (lambda h: mechanisms.graph_over_steps(h, simulated=True),
-                         ["step", "edges", "con_loss", "changed", "full"]),
-    "thresholds": (lambda h: mechanisms.thresholds(h, simulated=True), ["step", "tau", "fair_loss", "tau_0"]),
-    "views_apart": (lambda h: mechanisms.views_apart(h, simulated=True),
-                    ["step", "cosine", "dist_loss", "rot_loss", "rot_right"]),
+    "marginals": (
+        lambda h: mechanisms.marginals(h, [0.2] * 5, simulated=True),
+        ["step", "P_t_0", "P_u_0"],
+    ),
+    "graph_over_steps": (
+        lambda h: mechanisms.graph_over_steps(h, simulated=True),
+        ["step", "edges", "con_loss", "changed", "full"],
+    ),
+    "thresholds": (
+        lambda h: mechanisms.thresholds(h, simulated=True),
+        ["step", "tau", "fair_loss", "tau_0"],
+    ),
+    "views_apart": (
+        lambda h: mechanisms.views_apart(h, simulated=True),
+        ["step", "cosine", "dist_loss", "rot_loss", "rot_right"],
+    ),
 }
 
 
@@ -60,7 +93,11 @@ def test_what_is_missing_is_named(name) -> None:
     draw, needed = FIGURES[name]
     assert style.data_label(draw(history())) == "simulated data"
     for column in needed:
-        every = [c for c in history() if column.endswith("_0") and c.startswith(column[:-1]) and c != column]
+        every = [
+            c
+            for c in history()
+            if column.endswith("_0") and c.startswith(column[:-1]) and c != column
+        ]
         with pytest.raises(ValueError, match=rf"history: no column .*{column}"):
             draw(history().drop(columns=[column, *every]))
         if not column.endswith("_0") and column != "step":
@@ -79,7 +116,9 @@ def test_the_memory_is_shown_from_the_steps_at_which_it_was_full() -> None:
         assert ax.lines[place].get_xdata().tolist() == STEPS[1:]
         assert ax.lines[place].get_ydata() == pytest.approx(h[column].to_numpy()[1:] / full)
     last = h.iloc[-1]
-    assert heights(right) == pytest.approx([last[f"{n}_{k}"] for n in ("network", "memory") for k in range(5)])
+    assert heights(right) == pytest.approx(
+        [last[f"{n}_{k}"] for n in ("network", "memory") for k in range(5)]
+    )
     never = mechanisms.memory(h.assign(full=0.0), simulated=False)
     assert "never full" in words(never)
     assert not any(ax.lines or ax.patches for ax in never.axes)
@@ -98,7 +137,9 @@ def test_marginals_have_both_means_and_the_labels() -> None:
     lines = [line.get_ydata().tolist() for line in left.lines]
     assert lines == [h[f"{n}_{k}"].tolist() for k in range(5) for n in ("P_t", "P_u")]
     last = h.iloc[-1]
-    assert heights(right) == pytest.approx([*shares, *(last[f"{n}_{k}"] for n in ("P_t", "P_u") for k in range(5))])
+    assert heights(right) == pytest.approx(
+        [*shares, *(last[f"{n}_{k}"] for n in ("P_t", "P_u") for k in range(5))]
+    )
     with pytest.raises(ValueError, match="expected 5 shares, one per grade; found shape \\(4,\\)"):
         mechanisms.marginals(h, [0.25] * 4, simulated=True)
 
@@ -146,8 +187,12 @@ def test_the_label_graph_draws_the_edges_and_counts_them() -> None:
                     known, same = known + 1, same + (truth[i] == truth[j])
     said = f"40 pictures, {each / 40:.1f} edges each\nof those between known grades {same / known:.0%} join equal ones"
     assert said in words(figure)
-    assert "known grades" not in words(mechanisms.label_graph(p.assign(truth=-1), 0.4, simulated=True))
-    assert mechanisms.label_graph(p, 0.4, simulated=True, count=10).axes[1].images[0].get_array().shape == (10, 10)
+    assert "known grades" not in words(
+        mechanisms.label_graph(p.assign(truth=-1), 0.4, simulated=True)
+    )
+    assert mechanisms.label_graph(p, 0.4, simulated=True, count=10).axes[1].images[
+        0
+    ].get_array().shape == (10, 10)
     with pytest.raises(ValueError, match="no column truth"):
         mechanisms.label_graph(p.drop(columns="truth"), 0.4, simulated=True)
 
@@ -155,9 +200,13 @@ def test_the_label_graph_draws_the_edges_and_counts_them() -> None:
 def test_thresholds_global_and_per_class() -> None:
     h = history()
     left, right = mechanisms.thresholds(h, simulated=True).axes
-    assert drawn(left) == {"global": h["tau"].tolist()} | {f"grade {k}": h[f"tau_{k}"].tolist() for k in range(5)}
+    assert drawn(left) == {"global": h["tau"].tolist()} | {
+        f"grade {k}": h[f"tau_{k}"].tolist() for k in range(5)
+    }
     assert drawn(right)["fairness"] == h["fair_loss"].tolist()
-    assert diagnostics.last_per_class(h, "tau").tolist() == [h[f"tau_{k}"].iloc[-1] for k in range(5)]
+    assert diagnostics.last_per_class(h, "tau").tolist() == [
+        h[f"tau_{k}"].iloc[-1] for k in range(5)
+    ]
 
 
 def test_kept_shares_against_a_loop() -> None:
@@ -169,7 +218,9 @@ def test_kept_shares_against_a_loop() -> None:
         known = [r["truth"] == grade for r in kept if r["truth"] >= 0]
         assert row["pictures"] == len(own) > 0
         assert row["kept"] == pytest.approx(len(kept) / len(own))
-        assert row["right"] == pytest.approx(sum(known) / len(known) if known else np.nan, nan_ok=True)
+        assert row["right"] == pytest.approx(
+            sum(known) / len(known) if known else np.nan, nan_ok=True
+        )
     assert table["kept"].iloc[-1] == 0
     assert np.isnan(table["right"].iloc[-1])
     ax = mechanisms.kept_per_class(p, limits, simulated=True).axes[0]
@@ -198,5 +249,9 @@ def test_the_overview_has_the_ends() -> None:
     for name in table.index:
         assert table.loc[name, "what"] == diagnostics.MEANING[name]
         assert len(table.loc[name, "what"]) <= 49  # pandas shows no more
-        assert table.loc[name, "first"] == pytest.approx(h.loc[h["step"] == 50, name].mean(), abs=6e-4)
-        assert table.loc[name, "last"] == pytest.approx(h.loc[h["step"] == 150, name].mean(), abs=6e-4)
+        assert table.loc[name, "first"] == pytest.approx(
+            h.loc[h["step"] == 50, name].mean(), abs=6e-4
+        )
+        assert table.loc[name, "last"] == pytest.approx(
+            h.loc[h["step"] == 150, name].mean(), abs=6e-4
+        )

@@ -3,8 +3,6 @@ time."""
 
 from __future__ import annotations
 
-from formulas import mean, columns, words
-
 import ast
 import re
 
@@ -12,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
+from formulas import words
 from matplotlib import colors
 
 from riqa_lib import paths
@@ -30,7 +29,14 @@ def predictions(seeds: int = 2, n: int = 60) -> pd.DataFrame:
     for method in ("supervised", "fixmatch"):
         for seed in range(seeds):
             p = np.exp(-((np.arange(5) - truth[:, None] - g.normal(0, 0.7, (n, 1))) ** 2))
-            part = pd.DataFrame({"method": method, "seed": seed, "labels": 30, "id": [f"i{i:02d}" for i in range(n)]})
+            part = pd.DataFrame(
+                {
+                    "method": method,
+                    "seed": seed,
+                    "labels": 30,
+                    "id": [f"i{i:02d}" for i in range(n)],
+                }
+            )
             part = part.assign(group=part["id"], split="test", truth=truth)
             part[P] = p / p.sum(axis=1, keepdims=True)
             parts.append(part)
@@ -39,15 +45,28 @@ def predictions(seeds: int = 2, n: int = 60) -> pd.DataFrame:
 
 def history() -> pd.DataFrame:
     rows = [
-        {"method": m, "seed": s, "step": t, "val_mae": 1 - t / 200 + 0.1 * s, "val_macro_mae": 1.2 - t / 200,
-         "val_kept": 0.3 + t / 400 if m == "fixmatch" else 0.0, "val_kept_accuracy": 0.7 if m == "fixmatch" else np.nan}
-        for m in ("supervised", "fixmatch") for s in range(2) for t in (50, 100, 150)
+        {
+            "method": m,
+            "seed": s,
+            "step": t,
+            "val_mae": 1 - t / 200 + 0.1 * s,
+            "val_macro_mae": 1.2 - t / 200,
+            "val_kept": 0.3 + t / 400 if m == "fixmatch" else 0.0,
+            "val_kept_accuracy": 0.7 if m == "fixmatch" else np.nan,
+        }
+        for m in ("supervised", "fixmatch")
+        for s in range(2)
+        for t in (50, 100, 150)
     ]
     return pd.DataFrame(rows)
 
 
 def counts() -> pd.DataFrame:
-    rows = [("koniq-like", s, k, n, "label") for s in ("train", "test") for k, n in enumerate((5, 20, 50, 30, 5))]
+    rows = [
+        ("koniq-like", s, k, n, "label")
+        for s in ("train", "test")
+        for k, n in enumerate((5, 20, 50, 30, 5))
+    ]
     rows += [("pool", "pool", k, 10, "truth") for k in range(5)]
     return pd.DataFrame(rows, columns=["source", "split", "grade", "count", "known"])
 
@@ -57,16 +76,24 @@ def frames() -> dict[str, pd.DataFrame]:
     p = predictions()
     table = table2.table2(p, published.published(), True, [2], {"mae": 0.4}, resamples=30)
     facts = pd.DataFrame({"item": ["data"], "value": ["simulated"]})
-    return {"predictions": p, "history": history(), "counts": counts(), "table2": table, "provenance": facts}
-
-
+    return {
+        "predictions": p,
+        "history": history(),
+        "counts": counts(),
+        "table2": table,
+        "provenance": facts,
+    }
 
 
 def test_class_shares_has_the_shares() -> None:
     ax = class_shares(counts(), simulated=True).axes[0]
     bars = [b for b in ax.patches if b.get_width() > 0 and b.get_height() > 0]
     assert [b.get_width() for b in bars[:5]] == pytest.approx(np.array([5, 20, 50, 30, 5]) / 110)
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["train · koniq-like", "test · koniq-like", "pool"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == [
+        "train · koniq-like",
+        "test · koniq-like",
+        "pool",
+    ]
     assert [bool(b.get_hatch()) for b in bars] == [False] * 10 + [True] * 5
 
 
@@ -76,14 +103,18 @@ def test_learning_curves_have_the_seeds_and_their_mean() -> None:
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert lines["ViT, supervised"].get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
     assert len(figure.axes[0].lines) == 2 * (2 + 1)
-    lone = curves.learning_curves(history().query("seed == 0").drop(columns="val_macro_mae"), simulated=True)
+    lone = curves.learning_curves(
+        history().query("seed == 0").drop(columns="val_macro_mae"), simulated=True
+    )
     assert len(lone.axes) == 1
     assert len(lone.axes[0].lines) == 2
 
 
 def test_pseudo_labels_leaves_out_who_has_none() -> None:
     figure = curves.pseudo_labels(history(), simulated=True)
-    named = [line.get_label() for line in figure.axes[0].lines if not line.get_label().startswith("_")]
+    named = [
+        line.get_label() for line in figure.axes[0].lines if not line.get_label().startswith("_")
+    ]
     assert named == ["ViT + FixMatch"]
     with pytest.raises(ValueError, match="no method chooses"):
         curves.pseudo_labels(history().query("method == 'supervised'"), simulated=True)
@@ -93,7 +124,11 @@ def test_table2_points_are_where_the_table_says(frames) -> None:
     table = frames["table2"]
     figure = results.table2_points(table, predictions(), simulated=True)
     ax = figure.axes[0]
-    drawn = {(round(float(x), 6), float(y)) for line in ax.lines for x, y in zip(*line.get_data(), strict=True)}
+    drawn = {
+        (round(float(x), 6), float(y))
+        for line in ax.lines
+        for x, y in zip(*line.get_data(), strict=True)
+    }
     table = table[~table["method"].isin(list(ALWAYS))]
     assert [t.get_text() for t in ax.get_yticklabels()] == table["row"].tolist()
     assert ax.get_xlabel() == "trained with 30 labels"
@@ -104,7 +139,9 @@ def test_table2_points_are_where_the_table_says(frames) -> None:
     assert (0.53, 1.76) in drawn  # the published number, above the supervised row
     dots = [c.get_offsets() for c in ax.collections if len(c.get_offsets()) == 2]
     assert len(dots) == 2
-    assert np.mean(dots[0][:, 0]) == pytest.approx(table.set_index("method").loc["supervised", "mae"])
+    assert np.mean(dots[0][:, 0]) == pytest.approx(
+        table.set_index("method").loc["supervised", "mae"]
+    )
     assert "published, on real pictures" in words(figure)
     assert "one seed" not in words(results.table2_points(table, simulated=True))
 
@@ -117,14 +154,23 @@ def test_second_stages_and_many_rows(frames) -> None:
     assert list(drawn) == ["confusion", "confusion_second"]
     titles = [[ax.get_title("left") for ax in f.axes] for f in drawn.values()]
     assert titles == [["ViT, supervised", "ViT + FixMatch"], ["ViT + FixMatch, second stage"]]
-    assert list(results.by_stage(results.confusion, "confusion", p, simulated=True)) == ["confusion"]
+    assert list(results.by_stage(results.confusion, "confusion", p, simulated=True)) == [
+        "confusion"
+    ]
     table = table2.table2(both, published.published(), True, [2], {"mae": 0.4}, resamples=30)
     ax = results.table2_points(table, both, simulated=True).axes[0]
     names = [t.get_text() for t in ax.get_yticklabels()]
     assert names[-2:] == ["ViT + FixMatch, n = 30", "ViT + FixMatch, second stage, n = 60"]
     assert [line.get_marker() for line in ax.lines].count("s") == 2  # the second stage, and its key
-    old = frames["table2"][["row", "method", "labels", "published_mae",
-                            *(f"{m}{e}" for m in ("mae", "macro_mae", "srcc") for e in ("", "_low", "_high"))]]
+    old = frames["table2"][
+        [
+            "row",
+            "method",
+            "labels",
+            "published_mae",
+            *(f"{m}{e}" for m in ("mae", "macro_mae", "srcc") for e in ("", "_low", "_high")),
+        ]
+    ]
     # a table of before, without the later columns
     assert results.table2_points(old, simulated=True).axes
 
@@ -132,12 +178,16 @@ def test_second_stages_and_many_rows(frames) -> None:
 def test_many_learning_curves_get_a_panel_each() -> None:
     one = history().query("method == 'supervised'")
     names = ["supervised", "fixmatch", *FIVE]
-    many = pd.concat([one.assign(method=m, val_mae=one["val_mae"] - 0.01 * i) for i, m in enumerate(names)])
+    many = pd.concat(
+        [one.assign(method=m, val_mae=one["val_mae"] - 0.01 * i) for i, m in enumerate(names)]
+    )
     figure = curves.learning_curves(many, simulated=True)
     titled = {ax.get_title("left"): ax for ax in figure.axes if ax.get_title("left")}
     assert list(titled) == [name_of(m) for m in order(names)]
-    base, method = (next(line for line in titled["ViT + FixMatch"].lines if line.get_label().startswith(start))
-                    for start in ("_child0", "ViT"))
+    base, method = (
+        next(line for line in titled["ViT + FixMatch"].lines if line.get_label().startswith(start))
+        for start in ("_child0", "ViT")
+    )
     assert base.get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
     assert method.get_ydata().tolist() == pytest.approx([0.79, 0.54, 0.29])
 
@@ -157,11 +207,15 @@ def test_confusion_counts() -> None:
 def test_reliability_of_a_forecaster_that_is_calibrated_and_one_that_is_not() -> None:
     g = np.random.default_rng(1)
     p = np.repeat([[0.6, 0.4, 0, 0, 0], [0.9, 0.1, 0, 0, 0]], 2000, axis=0)
-    honest = pd.DataFrame(p, columns=P).assign(method="a", seed=0, truth=(g.random(4000) > p[:, 0]).astype(int))
+    honest = pd.DataFrame(p, columns=P).assign(
+        method="a", seed=0, truth=(g.random(4000) > p[:, 0]).astype(int)
+    )
     boasting = honest.assign(method="b", truth=(g.random(4000) > 0.5).astype(int))
     figure = results.reliability(pd.concat([honest, boasting]), simulated=False, bins=2)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    error = {name[0]: float(re.findall(r"ECE ([\d.]+)", name)[0]) for name in lines if "ECE" in name}
+    error = {
+        name[0]: float(re.findall(r"ECE ([\d.]+)", name)[0]) for name in lines if "ECE" in name
+    }
     assert error["a"] <= 0.02
     assert error["b"] == pytest.approx(0.25, abs=0.03)
     assert figure.axes[0].lines[1].get_xdata().tolist() == pytest.approx([0.6, 0.9])
@@ -172,7 +226,14 @@ def test_contact_sheet() -> None:
     frame = pd.DataFrame({"grade": [0, 4, 2, 3, -1]})
     figure = contact_sheet(pixels, frame, simulated=True, columns=3)
     assert (figure.axes[4].images[0].get_array() == pixels[4]).all()
-    assert [ax.get_title() for ax in figure.axes] == ["grade 0", "grade 4", "grade 2", "grade 3", "no label", ""]
+    assert [ax.get_title() for ax in figure.axes] == [
+        "grade 0",
+        "grade 4",
+        "grade 2",
+        "grade 3",
+        "no label",
+        "",
+    ]
     for wrong in (pixels[:4], pixels / 255, pixels[..., 0]):
         with pytest.raises(ValueError, match=r"expected uint8 \(5, H, W, 3\)"):
             contact_sheet(wrong, frame, simulated=True)
@@ -200,8 +261,17 @@ def test_missing_columns_and_empty_tables_are_errors(draw, table, column) -> Non
 def test_draw_all_saves_what_it_can_with_its_label(frames, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     found = draw_all.draw_all(frames, "demo")
-    names = ["class_shares", "learning_curves", "pseudo_labels", "table2", "confusion", "reliability"]
-    assert found == [paths.figures("demo") / f"{n}.{kind}" for n in names for kind in ("png", "pdf")]
+    names = [
+        "class_shares",
+        "learning_curves",
+        "pseudo_labels",
+        "table2",
+        "confusion",
+        "reliability",
+    ]
+    assert found == [
+        paths.figures("demo") / f"{n}.{kind}" for n in names for kind in ("png", "pdf")
+    ]
     assert sorted(f.name for f in paths.figures("demo").iterdir()) == sorted(f.name for f in found)
     assert b"table2; simulated data; python -m riqa_lib figures (demo)" in found[6].read_bytes()
     few = draw_all.draw_all({"counts": frames["counts"], "provenance": frames["provenance"]}, "few")
@@ -253,7 +323,11 @@ def test_colours_stay_apart_and_settings_stay_put() -> None:
 
 
 def test_no_picture_or_training_library_is_imported_here() -> None:
-    for file in (f for package in ("stats", "tables", "figures") for f in (REPOSITORY / "riqa_lib" / package).glob("*.py")):
+    for file in (
+        f
+        for package in ("stats", "tables", "figures")
+        for f in (REPOSITORY / "riqa_lib" / package).glob("*.py")
+    ):
         name, tree = file.stem, ast.parse(file.read_text())
         names = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
         names |= {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
