@@ -127,13 +127,16 @@ def data_label(figure: Figure) -> str:
 
 
 def save(
-    figure: Figure, name: str, walk: str, command: str = "python -m riqa_lib figures"
+    figure: Figure | None, name: str, walk: str, command: str = "python -m riqa_lib figures"
 ) -> list[Path]:
     """Write figures/<walk>/<name>.png and .pdf, whole or not at all, the same bytes for the same
-    figure; returns both.
+    figure; returns both. None, a figure for which there was nothing to draw, writes nothing and
+    returns [].
 
     The command that drew it and the kind of data go into each file's metadata; no date does. Raises
     ValueError for a figure that does not say whether its data are simulated."""
+    if figure is None:
+        return []
     note = f"{name}; {data_label(figure)}; {command}"
     facts = {
         "png": {"Software": None, "Title": name, "Description": note},

@@ -285,7 +285,9 @@ def test_draw_all_saves_what_it_can_with_its_label(frames, tmp_path, monkeypatch
 
 def test_saving_twice_gives_the_same_bytes_and_no_date(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
-    draw = lambda: style.save(curves.learning_curves(history(), simulated=True), "curves", "demo")  # noqa: E731
+    def draw():
+        return style.save(curves.learning_curves(history(), simulated=True), "curves", "demo")
+
     first = [f.read_bytes() for f in draw()]
     assert first == [f.read_bytes() for f in draw()]
     assert not any(b"CreationDate" in data or b"tIME" in data for data in first)
@@ -307,6 +309,12 @@ def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
 def test_notebooks_show_figures_without_pyplot() -> None:
     figure = curves.learning_curves(history(), simulated=True)
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_nothing_to_draw_is_nothing_to_save(tmp_path, monkeypatch):
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    assert style.save(None, "none", "demo") == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_colours_stay_apart_and_settings_stay_put() -> None:
