@@ -18,11 +18,20 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-lab: setup
-	$(BIN)/jupyter lab --notebook-dir notebooks
+# JupyterLab on copies: what is run and saved there leaves the notebooks of the repository as they are.
+# A copy is made once and never overwritten; delete it to get it anew.
+COPIES := $(patsubst notebooks/%,results/lab/%,$(wildcard notebooks/*.ipynb notebooks/tools/*.ipynb))
+
+results/lab/%.ipynb: | notebooks/%.ipynb
+	@mkdir -p $(@D)
+	@cp $| $@
+
+lab: setup $(COPIES)
+	@echo "These are copies, in results/lab; delete one to get it anew. The originals: notebooks/"
+	$(BIN)/jupyter lab --notebook-dir results/lab
 
 figures: setup
-	$(BIN)/python -m riqa_lib figures
+	$(BIN)/riqa figures
 
 setup: .venv/.stamp
 
@@ -39,7 +48,7 @@ setup: .venv/.stamp
 
 # For maintainers: pyproject.toml is the only list; the lock and environment.yml follow from it.
 lock: | .uv/bin/uv
-	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
+	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
 	$(BIN)/python -m riqa_lib environment
 
 clean:

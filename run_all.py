@@ -255,9 +255,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     passed = all(r.ok for r in records.values())
     if chosen.reference and passed:
-        from riqa_lib.__main__ import collect
+        from riqa_lib.__main__ import collect_walk
 
-        collect(chosen.name)
+        collect_walk(chosen.name)
     index = walk.folder / "site" / "index.html"
     if chosen.site and not site_is_current(walk, index):
         from riqa_lib.plan.site import build

@@ -1,5 +1,6 @@
-"""python -m riqa_lib COMMAND: assess, data, figures, bench, readme, nullworlds, environment,
-collect. Each prints what it did."""
+"""Image quality from few labels: grade pictures, look at the data, draw what was found.
+
+The plan of all notebooks has a command of its own: python run_all.py --help."""
 
 from __future__ import annotations
 
@@ -8,53 +9,98 @@ import sys
 from pathlib import Path
 
 from . import paths
+from .plan.arguments import Parser, at_least_one
+from .training.photo_profiles import PROFILES
 
 CONDA = {"torch": "pytorch"}  # names that differ on conda-forge
 
 
-def environment() -> str:
-    """environment.yml from pyproject.toml: the same list under conda's names, then this package
-    itself."""
-    import tomllib
+# ---------------------------------------------------------------- what the commands do
+def assess(chosen: argparse.Namespace) -> int:
+    """Grade fundus photographs; 1 where none was a fundus."""
+    from .assess.command import command
 
-    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [
-        "# Made from pyproject.toml by `python -m riqa_lib environment`; change that file, not this one.",
-        "name: riqa",
-        "channels: [conda-forge, nodefaults]",
-        "dependencies:",
-        f"  - python {project['requires-python']}",
-    ]
-    for requirement in project["dependencies"]:
-        name, least = requirement.split(">=")
-        lines.append(f"  - {CONDA.get(name, name)} >={least}")
-    lines += ["  - pip", "  - pip:", "      - -e .", ""]
-    return "\n".join(lines)
+    return command(chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers)
 
 
-def figures(walk: str) -> None:
+def data(chosen: argparse.Namespace) -> int:
+    """Say of every real data set whether it is there and what is wrong; 1 if one that is there is
+    broken."""
+    root = chosen.root.expanduser().resolve() if chosen.root else paths.data()
+    if root is not None and not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder of data sets")
+    from .datasets import catalogue
+
+    table = catalogue.status(root)
+    print(catalogue.report(table, root))
+    return int((table["state"] == catalogue.BROKEN).any())
+
+
+def figures(chosen: argparse.Namespace) -> int:
     """Draw every figure and table of a walk from what it stored; no training."""
     from . import store
     from .figures import draw_all
     from .tables import names, stored, table2
 
+    walk = chosen.walk
     drawn = draw_all.draw(walk)
-    if (
-        not drawn or (paths.results(walk) / "data").exists() or walk == names.REFERENCE
-    ):  # else of fundus photographs alone
+    has_photographs = (paths.results(walk) / "data").exists() or walk == names.REFERENCE
+    if has_photographs or not drawn:  # with nothing at all, load_walk says what to run first
         frames = stored.load_walk(walk)
+        table = table2.show_table(frames["table2"]).encode()
         drawn = draw_all.draw_all(frames, walk) + drawn
-        drawn.append(
-            store.write_bytes(
-                paths.figures(walk) / "table2.md", table2.show_table(frames["table2"]).encode()
-            )
-        )
+        drawn.append(store.write_bytes(paths.figures(walk) / "table2.md", table))
     for file in drawn:
         print(paths.shown(file))
+    return 0
 
 
-def collect(walk: str) -> None:
+def bench(chosen: argparse.Namespace) -> int:
+    """Measure what a training step costs; with --keep, store it for the README."""
+    from . import store
+    from .training.bench import bench
+
+    table = bench(chosen.profile, chosen.steps)
+    if chosen.keep:
+        store.write_table(paths.reference() / "bench.csv", table.round(4))
+    return 0
+
+
+def readme(chosen: argparse.Namespace) -> int:
+    """Fill the README's generated blocks from the tracked reference results; with --check only say
+    whether they are current."""
+    from . import store
+    from .tables import reference, text
+
+    file = paths.ROOT / "README.md"
+    old = file.read_text(encoding="utf-8")
+    new = text.fill_markers(old, reference.readme_blocks() | {"fundus": reference.block()})
+    if not chosen.check:
+        store.write_bytes(file, new.encode())
+        print("README.md filled")
+        return 0
+    current = old == new
+    print("README.md is current" if current else "README.md is not current: run riqa readme")
+    return int(not current)
+
+
+def nullworlds(chosen: argparse.Namespace) -> int:
+    """Try the significance tests on simulated worlds and store the rates."""
+    from .stats import null_worlds
+
+    given = {} if chosen.worlds is None else {"worlds": chosen.worlds}
+    print(null_worlds.report(null_worlds.command(**given)))
+    return 0
+
+
+def collect(chosen: argparse.Namespace) -> int:
     """Copy what a walk has, photographs or fundus photographs or both, to results/reference."""
+    collect_walk(chosen.walk)
+    return 0
+
+
+def collect_walk(walk: str) -> None:
+    """The same for a walk by name, as `run_all.py --reference` ends."""
     from .tables import reference, stored
 
     fundus = not stored.fundus_runs(walk).empty
@@ -64,129 +110,169 @@ def collect(walk: str) -> None:
         print(paths.shown(reference.collect_fundus(walk)))
 
 
-def readme(check: bool) -> int:
-    """Fill the README's generated blocks from the tracked reference results; check: only say
-    whether they are current."""
-    from . import store
-    from .tables import reference, text
-
-    file = paths.ROOT / "README.md"
-    old = file.read_text(encoding="utf-8")
-    new = text.fill_markers(old, reference.readme_blocks() | {"fundus": reference.block()})
-    if check:
-        print(
-            "README.md is current"
-            if old == new
-            else "README.md is not current: run python -m riqa_lib readme"
-        )
-        return int(old != new)
-    store.write_bytes(file, new.encode())
-    print("README.md filled")
+def write_environment(chosen: argparse.Namespace) -> int:
+    """Write environment.yml."""
+    (paths.ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
+    print("environment.yml")
     return 0
 
 
-def data(root: Path | None) -> int:
-    """Say of every real data set whether it is there and what is wrong; 1 if one that is there is
-    broken."""
-    from .datasets import catalogue
+def environment() -> str:
+    """environment.yml from pyproject.toml: the same list under conda's names, then this package
+    itself."""
+    import tomllib
 
-    if root is not None and not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder of data sets")
-    table = catalogue.status(root)
-    print(catalogue.report(table, root))
-    return int((table["state"] == catalogue.BROKEN).any())
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    parts = {"running": project["dependencies"]}
+    parts |= {"the site": extras["site"], "developing": extras["dev"]}
+    lines = [
+        "# Made from pyproject.toml by `riqa environment`; change that file, not this one.",
+        "name: riqa",
+        "channels: [conda-forge, nodefaults]",
+        "dependencies:",
+        f"  - python {project['requires-python']}",
+    ]
+    for use, requirements in parts.items():
+        lines.append(f"  # for {use}")
+        for requirement in requirements:
+            name, least = requirement.split(">=")
+            lines.append(f"  - {CONDA.get(name, name)} >={least}")
+    lines += ["  # and riqa itself", "  - pip", "  - pip:", "      - -e .", ""]
+    return "\n".join(lines)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, 1 (something failed) or 2 (wrong usage)."""
-    parser = argparse.ArgumentParser(prog="python -m riqa_lib", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    c = commands.add_parser("assess", help="grade fundus photographs: overall, details, advice")
-    c.add_argument("path", nargs="+", help="files, folders or globs")
-    c.add_argument(
-        "--run",
-        help="a Student's folder, or its name in results/runs (default: the newest multi-task one, eyeq first)",
+def versions() -> str:
+    """riqa's version, Python's and torch's, as installed (nothing is imported for it)."""
+    from . import provenance
+
+    found = provenance.versions(("riqa", "torch"))
+    return ", ".join(f"{name} {found[name]}" for name in ("riqa", "python", "torch"))
+
+
+# ---------------------------------------------------------------- what may be typed
+def parser() -> Parser:
+    """The command line: each sub-command says what it does and shows an example."""
+    top = Parser(
+        prog="riqa",
+        description=__doc__,
+        epilog="Each command has a --help with an example, e.g. riqa assess --help.",
     )
-    c.add_argument(
-        "--rate", type=float, default=0.1, help="error promised among the answered (default: 0.1)"
+    top.add_argument("--version", action="store_true", help="riqa's, Python's and torch's")
+    top.set_defaults(run_command=None)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+
+    def command(run, text: str, more: str, name: str = "") -> Parser:
+        name = name or run.__name__
+        own = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        own.set_defaults(run_command=run)
+        own.epilog = more
+        return own
+
+    _assess_options(
+        command(
+            assess,
+            "grade fundus photographs: overall, details, advice",
+            "examples\n"
+            "  riqa assess photo.jpg\n"
+            "  riqa assess photos/ 'more/*.png' --csv grades.csv --json grades.json\n"
+            "  riqa assess photos/ --rate 0.05      rather unsure than wrong\n\n"
+            "Exit status 1: no picture was a fundus photograph.",
+        )
     )
-    c.add_argument("--csv", type=Path, help="also write this table")
-    c.add_argument("--json", type=Path, help="also write this, with all that was measured")
-    c.add_argument(
-        "--workers", type=int, default=2, help="threads that decode and crop (default: 2)"
+    own = command(
+        data,
+        "say of each real data set: found or not, where to get it, what is wrong",
+        "example\n  riqa data --root ~/data\n\nExit status 1: a set that is there is broken.",
     )
-    c = commands.add_parser(
-        "data", help="real data sets: found or not, where to get them, what is wrong"
+    own.add_argument("--root", type=Path, help="folder of all sets (default: RIQA_DATA)")
+    own = command(
+        figures,
+        "draw figures and tables from stored results (no training)",
+        "examples\n  riqa figures             those of the README\n"
+        "  riqa figures demo        those of results/demo, in figures/demo",
     )
-    c.add_argument("--root", type=Path, help="folder of all sets (default: RIQA_DATA)")
-    c = commands.add_parser(
-        "figures", help="draw figures and tables from stored results (no training)"
-    )
-    c.add_argument(
+    own.add_argument(
         "walk",
+        metavar="WALK",
         nargs="?",
         default="reference",
         help="which walk: results/WALK (default: the tracked reference)",
     )
-    c = commands.add_parser(
-        "bench", help="pictures a second, and the cost of a step over its bare forward + backward"
+    _bench_options(
+        command(
+            bench,
+            "pictures a second, and the cost of a step over its bare forward + backward",
+            "example\n  riqa bench --profile smoke --steps 5",
+        )
     )
-    c.add_argument("--profile", default="demo")
-    c.add_argument("--steps", type=int, default=20)
-    c.add_argument(
-        "--keep",
-        action="store_true",
-        help="store it in results/reference/bench.csv, for the README",
+    own = command(
+        readme,
+        "fill the README's generated blocks from the tracked results",
+        "example\n  riqa readme --check",
     )
-    c = commands.add_parser("readme", help="fill the README's generated blocks")
-    c.add_argument(
+    own.add_argument(
         "--check", action="store_true", help="change nothing; exit status 1 if they are not current"
     )
-    c = commands.add_parser(
-        "nullworlds",
-        help="try the significance tests on simulated worlds (minutes), keep the rates",
+    own = command(
+        nullworlds,
+        "try the significance tests on simulated worlds (minutes), keep the rates",
+        "example\n  riqa nullworlds --worlds 200",
     )
-    c.add_argument("--worlds", type=int, help="how many of each kind (default: 2,000)")
-    c = commands.add_parser(
-        "collect", help="copy a walk's results to results/reference, to be tracked"
+    own.add_argument("--worlds", type=int, help="how many of each kind (default: 2,000)")
+    own = command(
+        collect,
+        "copy a walk's results to results/reference, to be tracked",
+        "example\n  riqa collect best        what run_all.py --reference left in results/best",
     )
-    c.add_argument("walk")
-    commands.add_parser("environment", help="write environment.yml from pyproject.toml")
-    chosen = parser.parse_args(arguments)
+    own.add_argument("walk", metavar="WALK", help="which walk: results/WALK")
+    command(
+        write_environment,
+        "write environment.yml from pyproject.toml",
+        "example\n  riqa environment",
+        name="environment",
+    )
+    return top
+
+
+def _assess_options(own: Parser) -> None:
+    add = own.add_argument
+    add("path", nargs="+", metavar="PATH", help="files, folders or globs")
+    add(
+        "--run",
+        help="a Student's folder, or its name in results/runs "
+        "(default: the newest multi-task one, eyeq first)",
+    )
+    # what rate and workers may be is checked by the command, before it loads anything heavy
+    add("--rate", type=float, default=0.1, help="error promised among the answered (default: 0.1)")
+    add("--csv", type=Path, help="also write this table")
+    add("--json", type=Path, help="also write this, with all that was measured")
+    add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
+
+
+def _bench_options(own: Parser) -> None:
+    add = own.add_argument
+    add("--profile", choices=PROFILES, default="demo", help="size of everything (default: demo)")
+    add("--steps", type=at_least_one, default=20, help="steps timed a method (default: 20)")
+    add("--keep", action="store_true", help="store it in results/reference/bench.csv")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status: 0 or 1 (something failed). Wrong usage exits with
+    2."""
+    top = parser()
+    chosen = top.parse_args(arguments)
+    if chosen.version:
+        print(versions())
+        return 0
+    if chosen.run_command is None:
+        top.print_help()
+        return 0
     try:
-        if chosen.command == "assess":
-            from .assess.command import command
-
-            return command(
-                chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers
-            )
-        elif chosen.command == "data":
-            return data(chosen.root.expanduser().resolve() if chosen.root else paths.data())
-        elif chosen.command == "figures":
-            figures(chosen.walk)
-        elif chosen.command == "bench":
-            from . import store
-            from .training.bench import bench
-
-            table = bench(chosen.profile, chosen.steps)
-            if chosen.keep:
-                store.write_table(paths.reference() / "bench.csv", table.round(4))
-        elif chosen.command == "readme":
-            return readme(chosen.check)
-        elif chosen.command == "nullworlds":
-            from .stats import null_worlds
-
-            found = null_worlds.command(*([chosen.worlds] if chosen.worlds is not None else []))
-            print(null_worlds.report(found))
-        elif chosen.command == "collect":
-            collect(chosen.walk)
-        else:
-            Path(paths.ROOT / "environment.yml").write_text(environment(), encoding="utf-8")
-            print("environment.yml")
+        return chosen.run_command(chosen)
     except (ValueError, OSError) as e:
         print(f"riqa: {e}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

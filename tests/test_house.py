@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
@@ -33,7 +36,8 @@ HEAVY, READS = (
 NOTHING: set[str] = set()
 HOUSE = {
     **dict.fromkeys(
-        ("paths", "seeding", "store", "provenance", "scales", "checks"), (0, HEAVY, NOTHING)
+        ("paths", "seeding", "store", "provenance", "scales", "checks", "hints"),
+        (0, HEAVY, NOTHING),
     ),
     "stats": (1, HEAVY, NOTHING),
     "datasets": (2, HEAVY, NOTHING),
@@ -169,14 +173,20 @@ def test_packages_are_thin():
         assert all(isinstance(n, ast.Expr | ast.Assign) for n in body), file
 
 
+STRIP = (
+    "it holds outputs or what an editor noted; type\n  .venv/bin/nbstripout --extra-keys "
+    "metadata.language_info notebooks/*.ipynb notebooks/tools/*.ipynb\n(`make lab` works on copies)"
+)
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebooks_are_stripped_short_and_without_code_of_their_own(notebook):
     document = json.loads(notebook.read_text(encoding="utf-8"))
     cells = document["cells"]
     code = [c for c in cells if c["cell_type"] == "code"]
     sources = ["".join(c["source"]) for c in code]
-    assert all(not c["outputs"] and c["execution_count"] is None for c in code)
-    assert document["metadata"].keys() <= {"kernelspec"}
+    assert all(not c["outputs"] and c["execution_count"] is None for c in code), STRIP
+    assert document["metadata"].keys() <= {"kernelspec"}, STRIP
     assert sum("parameters" in c["metadata"].get("tags", []) for c in code) == 1
     assert 12 <= len(cells) <= 30
     assert max(len(s.splitlines()) for s in sources) <= 20
@@ -193,6 +203,58 @@ def test_notebooks_are_stripped_short_and_without_code_of_their_own(notebook):
     assert "provenance" in sources[-1]
 
 
+def test_what_the_message_says_to_type_strips_a_notebook_that_was_run(tmp_path):
+    document = json.loads(NOTEBOOKS[0].read_text(encoding="utf-8"))
+    document["metadata"]["language_info"] = {"name": "python", "version": "3.11.7"}
+    code = [c for c in document["cells"] if c["cell_type"] == "code"]
+    for cell in code:
+        said = {"output_type": "stream", "name": "stdout", "text": "said"}
+        cell |= {"outputs": [said], "execution_count": 3}
+    (tmp_path / "notebooks" / "tools").mkdir(parents=True)
+    for name in ("run.ipynb", "tools/run.ipynb"):
+        (tmp_path / "notebooks" / name).write_text(json.dumps(document), encoding="utf-8")
+    line = next(row.strip() for row in STRIP.splitlines() if "nbstripout" in row)
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    subprocess.run(line, shell=True, cwd=tmp_path, check=True)
+    for name in ("run.ipynb", "tools/run.ipynb"):
+        found = json.loads((tmp_path / "notebooks" / name).read_text(encoding="utf-8"))
+        assert found["metadata"].keys() == {"kernelspec"}
+        cells = [c for c in found["cells"] if c["cell_type"] == "code"]
+        assert len(cells) == len(code)
+        assert all(not c["outputs"] and c["execution_count"] is None for c in cells)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_lab_works_on_copies_that_it_never_overwrites(tmp_path):
+    """What is saved there changes no notebook of the repository, and no second start loses it."""
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    shutil.copytree(REPOSITORY / "notebooks", tmp_path / "notebooks")
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    jupyter = binaries / "jupyter"
+    jupyter.write_text('#!/bin/sh\necho "started $*"\n')
+    jupyter.chmod(0o755)
+    # as if `make setup` had run
+    lab = ["make", "-o", ".venv/.stamp", "lab"]
+    first = subprocess.run(lab, cwd=tmp_path, capture_output=True, text=True)
+    assert first.returncode == 0, first.stderr
+    assert "started lab --notebook-dir results/lab" in first.stdout
+    copies = sorted((tmp_path / "results" / "lab").rglob("*.ipynb"))
+    assert [c.name for c in copies] == [n.name for n in NOTEBOOKS]
+    copies[0].write_text("saved")
+    os.utime(copies[0], (0, 0))  # older than its original, as after a pull
+    copies[1].unlink()
+    assert subprocess.run(lab, cwd=tmp_path, capture_output=True).returncode == 0
+    assert copies[0].read_text() == "saved"
+    assert copies[1].read_bytes() == NOTEBOOKS[1].read_bytes()
+    for notebook in NOTEBOOKS:
+        same = tmp_path / notebook.relative_to(REPOSITORY)
+        assert same.read_bytes() == notebook.read_bytes()
+    ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert "results/*" in ignored
+    assert "!results/lab/" not in ignored
+
+
 def test_notebooks_are_in_the_readme_map():
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert NOTEBOOKS
@@ -203,8 +265,13 @@ def test_notebooks_are_in_the_readme_map():
 
 
 def requirements():
+    """Every package of pyproject.toml with its least version: for running, the site, developing."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {r.split(">=")[0]: r.split(">=")[1] for r in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    assert set(extras) == {"dev", "site"}
+    every = [*project["dependencies"], *extras["dev"], *extras["site"]]
+    assert len(every) == len({r.split(">=")[0] for r in every}), "a package is listed twice"
+    return {r.split(">=")[0]: r.split(">=")[1] for r in every}
 
 
 def test_environment_is_made_from_pyproject():

@@ -26,7 +26,7 @@ from .. import paths
 MAKES = ("sim", "pictures", "networks", "ssl", "training")
 
 
-TAKEN = {"reference", "runs"}  # folders under results/ that are no walks
+TAKEN = ("reference", "runs", "lab")  # folders under results/ that are no walks
 
 
 class PlanError(ValueError):

@@ -1,0 +1,44 @@
+"""A command line that says what is wrong, what is allowed and what was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from ..hints import did_you_mean
+
+
+def _layout(prog: str) -> argparse.HelpFormatter:
+    """Texts as they are written, and room for an option beside its explanation."""
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28)
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that keeps the layout of its texts, takes no abbreviated options and, for
+    a word that is not among the choices, names the nearest that is. Sub-commands inherit all
+    three."""
+
+    def __init__(self, **given) -> None:
+        given.setdefault("formatter_class", _layout)
+        # an abbreviation that works today is ambiguous after the next option
+        given.setdefault("allow_abbrev", False)
+        super().__init__(**given)
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, exit with 2."""
+        wrong = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if wrong:
+            message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
+        super().error(message)
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1 on.
+
+    >>> at_least_one("3")
+    3
+    """
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
