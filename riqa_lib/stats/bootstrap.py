@@ -15,16 +15,16 @@ resamples are a few matrix products."""
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..seeding import rng
+from .. import checks
 from .metrics import (
     CLASSES,
+    GROUPED,
     UndefinedMetric,
     columns_p,
     expected_grade,
@@ -36,15 +36,15 @@ from .metrics import (
     probabilities,
     target,
 )
-
-Floats = NDArray[np.float64]
-
-
-Ints = NDArray[np.int64]
-
-
-GROUPED = {"mae_34": (3, 4), "mae_012": (0, 1, 2)}
-
+from .resampling import (
+    Bootstrap,
+    Floats,
+    Paired,
+    Values,
+    known_metrics,
+    resampled,
+    resamples_of,
+)
 
 METRICS = (
     "mae",
@@ -64,70 +64,76 @@ CELLS = 4_000_000  # numbers held at once by the rank metrics: 32 MB
 
 
 # ---------------------------------------------------------------- predictions as arrays
-@dataclass(frozen=True)
-class Paired:
-    """Predictions of some methods on the same N pictures with the same S seeds."""
-
-    truth: Ints  # (N,)
-    target: Floats  # (N,) score, or the grade
-    cluster: Ints  # (N,) 0..K-1
-    seeds: tuple[int, ...]
-    p: dict[str, Floats]  # method -> (S, N, C)
-
-
 def paired(predictions: pd.DataFrame, methods: Sequence[str]) -> Paired:
     """Line up long predictions (columns method, seed, id, group, truth, p0.., score if there).
 
     Raises ValueError if a column or a method is missing, if a method has two rows for one seed and
     picture, if seeds differ, if the methods (or seeds of one) have other pictures, or disagree on
     the truth or group of one."""
-    missing = [c for c in ("method", "seed", "id", "group", "truth") if c not in predictions]
-    if missing:
-        found_columns = ", ".join(map(str, predictions.columns))
-        raise ValueError(f"predictions: no column {', '.join(missing)}; found {found_columns}")
-    names, known = columns_p(predictions), predictions["method"].unique()
+    checks.has(predictions, ["method", "seed", "id", "group", "truth"], "predictions")
+    names = columns_p(predictions)
+    _known_methods(predictions, methods)
+    by_method = {m: predictions[predictions["method"] == m] for m in methods}
+    for method, rows in by_method.items():
+        _once_each(method, rows)
+    seeds = _same_seeds(by_method)
+    first = _in_order(by_method[methods[0]], seeds[0])
+    p = {}
+    for method, rows in by_method.items():
+        parts = []
+        for seed in seeds:
+            part = _in_order(rows, seed)
+            _same_pictures(first, part, f"{method}, seed {seed}", f"{methods[0]}, seed {seeds[0]}")
+            parts.append(probabilities(part[names]))
+        p[method] = np.stack(parts)
+    truth = grades("truth", first["truth"], len(names))
+    cluster = pd.factorize(first["group"])[0].astype(np.int64)
+    return Paired(truth, target(first)[1], cluster, seeds, p)
+
+
+def _known_methods(predictions: pd.DataFrame, methods: Sequence[str]) -> None:
+    known = predictions["method"].unique()
     if absent := [m for m in methods if m not in known]:
         raise ValueError(
             f"predictions: no method {', '.join(absent)}; found {', '.join(map(str, known))}"
         )
-    first: pd.DataFrame | None = None
-    seeds: tuple[int, ...] = ()
-    p = {}
-    for method in methods:
-        rows = predictions[predictions["method"] == method]
-        twice = rows.duplicated(["seed", "id"])
-        if twice.any():
-            row = rows[twice].iloc[0]
-            raise ValueError(
-                f"{method}: {int(twice.sum())} pictures occur twice with one seed (first: {row['id']}, seed "
-                f"{row['seed']}); choose one label budget or run first"
-            )
-        found = tuple(sorted(int(s) for s in rows["seed"].unique()))
-        seeds = seeds or found
-        if found != seeds:
-            raise ValueError(
-                f"{method} has seeds {list(found)}, {methods[0]} has {list(seeds)}; a paired comparison needs the same"
-            )
-        parts = []
-        for seed in seeds:
-            part = rows[rows["seed"] == seed].sort_values("id", kind="stable", ignore_index=True)
-            first = part if first is None else first
-            _same_pictures(first, part, f"{method}, seed {seed}", f"{methods[0]}, seed {seeds[0]}")
-            parts.append(probabilities(part[names]))
-        p[method] = np.stack(parts)
-    if first is None:
+    if not methods:
         raise ValueError("no method given")
-    truth = grades("truth", first["truth"], len(names))
-    return Paired(
-        truth, target(first)[1], pd.factorize(first["group"])[0].astype(np.int64), seeds, p
-    )
+
+
+def _once_each(method: str, rows: pd.DataFrame) -> None:
+    twice = rows.duplicated(["seed", "id"])
+    if twice.any():
+        row = rows[twice].iloc[0]
+        raise ValueError(
+            f"{method}: {int(twice.sum())} pictures occur twice with one seed (first: {row['id']}, "
+            f"seed {row['seed']}); choose one label budget or run first"
+        )
+
+
+def _same_seeds(by_method: dict[str, pd.DataFrame]) -> tuple[int, ...]:
+    """The seeds that every method has; ValueError where one has others than the first."""
+    found = {m: tuple(sorted(map(int, rows["seed"].unique()))) for m, rows in by_method.items()}
+    (first, seeds), *others = found.items()
+    for method, its in others:
+        if its != seeds:
+            raise ValueError(
+                f"{method} has seeds {list(its)}, {first} has {list(seeds)}; "
+                "a paired comparison needs the same"
+            )
+    return seeds
+
+
+def _in_order(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    return rows[rows["seed"] == seed].sort_values("id", kind="stable", ignore_index=True)
 
 
 def _same_pictures(a: pd.DataFrame, b: pd.DataFrame, name: str, first: str) -> None:
     if len(a) != len(b) or (a["id"].to_numpy() != b["id"].to_numpy()).any():
         extra, lacking = sorted({*b["id"]} - {*a["id"]}), sorted({*a["id"]} - {*b["id"]})
         raise ValueError(
-            f"{name} has other pictures than {first}: {len(extra)} more {extra[:3]}, {len(lacking)} fewer {lacking[:3]}"
+            f"{name} has other pictures than {first}: {len(extra)} more {extra[:3]}, "
+            f"{len(lacking)} fewer {lacking[:3]}"
         )
     for column in ("truth", "group", "score"):
         if column in a:
@@ -135,7 +141,8 @@ def _same_pictures(a: pd.DataFrame, b: pd.DataFrame, name: str, first: str) -> N
             differ = np.flatnonzero((x != y) & ~(pd.isna(x) & pd.isna(y)))
             if differ.size:
                 raise ValueError(
-                    f"{name} and {first} disagree on the {column} of {differ.size} pictures, first {a['id'][differ[0]]}"
+                    f"{name} and {first} disagree on the {column} of {differ.size} pictures, "
+                    f"first {a['id'][differ[0]]}"
                 )
 
 
@@ -152,18 +159,6 @@ def constant_rows(predictions: pd.DataFrame, grade: int, name: str = "constant")
 
 
 # ---------------------------------------------------------------- resamples
-def resamples_of(clusters: int, seeds: int, resamples: int, seed: int) -> tuple[Ints, Ints]:
-    """How often each cluster and each seed is drawn: (R, clusters) and (R, seeds), rows sum to
-    their numbers."""
-    if clusters < 2 or resamples < 1:
-        raise ValueError(
-            f"a bootstrap needs at least 2 clusters and 1 resample; found {clusters} and {resamples}"
-        )
-    generator = rng("bootstrap", seed)
-    pictures = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
-    return pictures, generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-
-
 def _ratio(a: Floats, b: Floats) -> Floats:
     return np.divide(a, b, out=np.full(np.broadcast(a, b).shape, np.nan), where=b > 0)
 
@@ -222,7 +217,7 @@ def _of_table(metric: str, table: Floats) -> Floats:
 
 def _values(
     metrics: Sequence[str], data: Paired, p: Floats, w: Floats, ranks: Floats | None
-) -> dict[str, Floats]:
+) -> Values:
     """Metrics of one method and seed: p (N, C), w (R, N) whole weights, ranks (R, N) of the target
     for SRCC -> each (R,)."""
     t, classes = data.truth, p.shape[1]
@@ -232,61 +227,26 @@ def _values(
         if metric in ("mae_median", "mae_expected"):
             said = posterior_median(p) if metric == "mae_median" else expected_grade(p)
             out[metric] = _ratio(w @ np.abs(t - said), w.sum(axis=1))
-        elif metric in ("srcc", "plcc"):
-            x, y = expected_grade(p), data.target
-            step, parts = max(1, CELLS // len(x)), []
-            for start in range(0, len(w), step):
-                part = w[start : start + step]
-                a = midranks(x, part) if metric == "srcc" else x[None]
-                b = (
-                    ranks[start : start + step]
-                    if metric == "srcc" and ranks is not None
-                    else y[None]
-                )
-                parts.append(_pearson(a, b, part))
-            out[metric] = np.concatenate(parts)
+        elif metric == "plcc":
+            out[metric] = _correlation(expected_grade(p), data.target, w, None)
+        elif metric == "srcc":
+            out[metric] = _correlation(expected_grade(p), data.target, w, ranks)
         else:
             out[metric] = _of_table(metric, table)
     return out
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """Estimates and resampled values of each (method, metric)."""
-
-    estimate: dict[tuple[str, str], float]
-    draws: dict[tuple[str, str], Floats]  # each (R,)
-
-    def interval(self, method: str, metric: str, level: float = 0.95) -> tuple[float, float, float]:
-        """(estimate, low, high) of one method."""
-        return _interval(self.estimate[method, metric], self.draws[method, metric], level)
-
-    def difference(
-        self, a: str, b: str, metric: str, level: float = 0.95
-    ) -> tuple[float, float, float]:
-        """(estimate, low, high) of a - b, paired."""
-        estimate = self.estimate[a, metric] - self.estimate[b, metric]
-        return _interval(estimate, self.draws[a, metric] - self.draws[b, metric], level)
-
-    def p_value(self, a: str, b: str, metric: str) -> float:
-        """Two-sided bootstrap p-value of a - b = 0: twice the smaller share of resampled
-        differences beyond 0 (ties count on both sides), at least 2 / (R + 1), at most 1; nan where
-        a difference is undefined."""
-        d = self.draws[a, metric] - self.draws[b, metric]
-        if not np.isfinite(d).all():
-            return float("nan")
-        return float(min(1, 2 * (1 + min((d <= 0).sum(), (d >= 0).sum())) / (1 + len(d))))
-
-
-def _interval(estimate: float, draws: Floats, level: float) -> tuple[float, float, float]:
-    if not 0 < level < 1:
-        raise ValueError(f"level {level}: expected a share between 0 and 1, such as 0.95")
-    if (
-        not np.isfinite(estimate) or np.isnan(draws).mean() > 0.05
-    ):  # undefined, or too often undefined to cut tails
-        return float(estimate), float("nan"), float("nan")
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(estimate), float(low), float(high)
+def _correlation(x: Floats, y: Floats, w: Floats, ranks: Floats | None) -> Floats:
+    """Weighted correlation (R,) of x and y (N,), or of x's midranks and `ranks` (R, N) where these
+    are given; some rows of w (R, N) at a time, to hold no more than CELLS numbers."""
+    step, parts = max(1, CELLS // len(x)), []
+    for start in range(0, len(w), step):
+        rows = slice(start, start + step)
+        if ranks is None:
+            parts.append(_pearson(x[None], y[None], w[rows]))
+        else:
+            parts.append(_pearson(midranks(x, w[rows]), ranks[rows], w[rows]))
+    return np.concatenate(parts)
 
 
 def paired_bootstrap(
@@ -301,60 +261,29 @@ def paired_bootstrap(
 
     predictions: long predictions of one split (see `paired` for columns and errors). metrics: some
     of METRICS. A metric that one seed leaves undefined is nan for the method. Raises ValueError for
-    an unknown metric."""
+    an unknown metric.
+
+    >>> rows = pd.DataFrame({"method": "a", "seed": 0, "id": list("uvwx"), "group": list("uvwx")})
+    >>> rows = rows.assign(truth=[0, 1, 1, 0], p0=[0.9, 0.2, 0.6, 0.7], p1=[0.1, 0.8, 0.4, 0.3])
+    >>> both = pd.concat([rows, constant_rows(rows, 1, "always 1")])
+    >>> found = paired_bootstrap(both, ["a", "always 1"], ["mae"], resamples=200)
+    >>> found.estimate["a", "mae"], found.estimate["always 1", "mae"]
+    (0.25, 0.5)
+    >>> estimate, low, high = found.difference("a", "always 1", "mae")
+    >>> low <= estimate <= high
+    True
+    """
     metrics = list(metrics)
-    if unknown := [m for m in metrics if m not in METRICS]:
-        raise ValueError(
-            f"unknown metric {', '.join(unknown)}; expected some of {', '.join(METRICS)}"
-        )
+    known_metrics(metrics, METRICS)
     data = paired(predictions, methods)
-    clusters, seeds = resamples_of(int(data.cluster.max()) + 1, len(data.seeds), resamples, seed)
-    w = clusters[:, data.cluster].astype(float)  # (R, N)
-    one = np.ones((1, len(data.truth)))
-    ranks = [midranks(data.target, weights) if "srcc" in metrics else None for weights in (one, w)]
-    estimate, draws = {}, {}
-    for method, p in data.p.items():
-        whole = [_values(metrics, data, ps, one, ranks[0]) for ps in p]
-        parts = [_values(metrics, data, ps, w, ranks[1]) for ps in p]
-        for metric in metrics:
-            estimate[method, metric] = float(np.mean([v[metric][0] for v in whole]))
-            each = np.stack([v[metric] for v in parts], axis=1)  # (R, S)
-            drawn = np.where(
-                seeds > 0, each, 0
-            )  # a seed that was not drawn is out, also where it is nan
-            draws[method, metric] = (drawn * seeds).sum(axis=1) / seeds.sum(axis=1)
-    return Bootstrap(estimate, draws)
 
+    def measure(weights: Floats) -> Callable[[Floats], Values]:
+        w = weights[:, data.cluster]  # (R, N)
+        ranks = midranks(data.target, w) if "srcc" in metrics else None
+        return lambda p: _values(metrics, data, p, w, ranks)
 
-def interval(
-    predictions: pd.DataFrame,
-    method: str,
-    metric: str,
-    resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float, float]:
-    """(estimate, low, high): a metric of one method with its percentile interval; see
-    `paired_bootstrap`."""
-    return paired_bootstrap(predictions, [method], [metric], resamples, seed).interval(
-        method, metric, level
-    )
-
-
-def difference(
-    predictions: pd.DataFrame,
-    a: str,
-    b: str,
-    metric: str,
-    resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[float, float, float]:
-    """(estimate, low, high) of metric(a) - metric(b) on the same pictures and seeds; see
-    `paired_bootstrap`."""
-    return paired_bootstrap(
-        predictions, list(dict.fromkeys([a, b])), [metric], resamples, seed
-    ).difference(a, b, metric, level)
+    draws = resamples_of(data.clusters, len(data.seeds), resamples, seed)
+    return resampled(data, metrics, measure, draws)
 
 
 def point_estimates(predictions: pd.DataFrame, metrics: Iterable[str]) -> dict[str, float]:
@@ -363,30 +292,50 @@ def point_estimates(predictions: pd.DataFrame, metrics: Iterable[str]) -> dict[s
 
     predictions: its rows (seed, truth, p0.., score if there). nan where one seed leaves it
     undefined; ValueError for another metric."""
-    known = {
-        "krcc": lambda p, t, y: krcc(expected_grade(p), y),
-        "plcc_logistic": lambda p, t, y: plcc_logistic(expected_grade(p), y),
-        "mae_median": lambda p, t, y: mae(t, posterior_median(p), p.shape[1]),
-        "mae_expected": lambda p, t, y: mae(t, expected_grade(p), p.shape[1]),
-    }
     names, metrics = columns_p(predictions), list(metrics)
-    if unknown := [m for m in metrics if m not in known]:
-        raise ValueError(
-            f"unknown metric {', '.join(unknown)}; expected some of {', '.join(known)}"
-        )
+    known_metrics(metrics, list(POINTS))
     each: dict[str, list[float]] = {m: [] for m in metrics}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetric)  # nan says it
         for _, rows in predictions.groupby("seed"):
             p, y = probabilities(rows[names]), target(rows)[1]
             for m in metrics:
-                each[m].append(known[m](p, rows["truth"], y))
+                each[m].append(POINTS[m](p, rows["truth"], y))
     return {m: float(np.mean(v)) for m, v in each.items()}
+
+
+def _krcc(p: Floats, truth: ArrayLike, score: Floats) -> float:
+    return krcc(expected_grade(p), score)
+
+
+def _plcc_logistic(p: Floats, truth: ArrayLike, score: Floats) -> float:
+    return plcc_logistic(expected_grade(p), score)
+
+
+def _mae_median(p: Floats, truth: ArrayLike, score: Floats) -> float:
+    return mae(truth, posterior_median(p), p.shape[1])
+
+
+def _mae_expected(p: Floats, truth: ArrayLike, score: Floats) -> float:
+    return mae(truth, expected_grade(p), p.shape[1])
+
+
+# of one seed, from p (N, C), truth (N,) and score or grade (N,)
+POINTS = {
+    "krcc": _krcc,
+    "plcc_logistic": _plcc_logistic,
+    "mae_median": _mae_median,
+    "mae_expected": _mae_expected,
+}
 
 
 def holm(pvalues: ArrayLike) -> Floats:
     """Holm's step-down adjusted p-values (M,), in the order given: reject where <= alpha (Holm
-    1979)."""
+    1979).
+
+    >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.06, 0.06]
+    """
     p = np.asarray(pvalues, dtype=float)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"p-values: expected numbers in [0, 1], shape (M,); found {p.tolist()}")

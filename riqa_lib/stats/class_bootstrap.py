@@ -3,12 +3,21 @@ no metric computed anew."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import Bootstrap, Floats, Ints, Paired, resamples_of
+from .resampling import (
+    Bootstrap,
+    Floats,
+    Ints,
+    Paired,
+    Values,
+    known_metrics,
+    resampled,
+    resamples_of,
+)
 
 METRICS = ("macro_f1", "accuracy", "f1", "auc")
 
@@ -22,11 +31,13 @@ def f1_of(table: Floats, positive: int | None = None) -> Floats:
     F1 where None.
 
     F1 = 2 TP / (2 TP + FP + FN). The macro F1 is over the classes that are true or said at all; nan
-    where there is none."""
-    hit, both = (
-        np.diagonal(table, axis1=1, axis2=2),
-        table.sum(axis=1) + table.sum(axis=2),
-    )  # (R, C)
+    where there is none.
+
+    >>> f1_of(np.array([[[3.0, 1.0], [2.0, 4.0]]]), positive=0).round(3).tolist()
+    [0.667]
+    """
+    hit = np.diagonal(table, axis1=1, axis2=2)  # (R, C)
+    both = table.sum(axis=1) + table.sum(axis=2)  # (R, C)
     each = np.divide(2 * hit, both, out=np.full(both.shape, np.nan), where=both > 0)
     if positive is not None:
         return each[:, positive]
@@ -47,10 +58,8 @@ def weighted_auc(
     out, step = [], max(1, CELLS // len(score))
     for first in range(0, len(weights), step):
         w = np.ascontiguousarray(weights[first : first + step].T)  # (K, r)
-        p, lost = (
-            w[cluster[up]],
-            np.zeros((len(down) + 1, w.shape[1])),
-        )  # lost[j]: the j lowest negatives
+        p = w[cluster[up]]
+        lost = np.zeros((len(down) + 1, w.shape[1]))  # lost[j]: weight of the j lowest negatives
         np.cumsum(w[cluster[down]], axis=0, out=lost[1:])
         won = np.einsum("nr,nr->r", p, lost[below])
         if (below != to).any():
@@ -60,7 +69,7 @@ def weighted_auc(
     return np.concatenate(out)
 
 
-def _values(metrics: Sequence[str], data: Paired, p: Floats, w: Floats) -> dict[str, Floats]:
+def _values(metrics: Sequence[str], data: Paired, p: Floats, w: Floats) -> Values:
     """Metrics of one method and seed: p (N, C), w (R, K) how often each cluster is drawn -> each
     (R,)."""
     classes, clusters = p.shape[1], w.shape[1]
@@ -82,28 +91,16 @@ def bootstrap(
     drawn: tuple[Ints, Ints] | None = None,
 ) -> Bootstrap:
     """Resample clusters (patients) and seeds together; the same draws for all methods (see
-    `stats`).
+    `resampling`).
 
-    data: `stats.paired`; metrics: some of METRICS: macro_f1, accuracy, f1 and auc of class 0, bad
-    (against the rest), of the most probable class or, for auc, of its probability. drawn: resamples
-    (of `stats.resamples_of`) where many sets share them. Raises ValueError for an unknown metric or
-    a single cluster."""
-    if unknown := [m for m in metrics if m not in METRICS]:
-        raise ValueError(
-            f"unknown metric {', '.join(unknown)}; expected some of {', '.join(METRICS)}"
-        )
-    clusters, seeds = drawn or resamples_of(
-        int(data.cluster.max()) + 1, len(data.seeds), resamples, seed
-    )
-    w, one = clusters.astype(float), np.ones((1, clusters.shape[1]))
-    estimate, draws = {}, {}
-    for method, p in data.p.items():
-        whole = [_values(metrics, data, ps, one) for ps in p]
-        parts = [_values(metrics, data, ps, w) for ps in p]
-        for metric in metrics:
-            estimate[method, metric] = float(np.mean([v[metric][0] for v in whole]))
-            each = np.stack([v[metric] for v in parts], axis=1)  # (R, S)
-            draws[method, metric] = (np.where(seeds > 0, each, 0) * seeds).sum(axis=1) / seeds.sum(
-                axis=1
-            )
-    return Bootstrap(estimate, draws)
+    data: `bootstrap.paired`; metrics: some of METRICS: macro_f1, accuracy, f1 and auc of class 0,
+    bad (against the rest), of the most probable class or, for auc, of its probability. drawn:
+    resamples (of `resampling.resamples_of`) where many sets share them. Raises ValueError for an
+    unknown metric or a single cluster."""
+    known_metrics(metrics, METRICS)
+
+    def measure(weights: Floats) -> Callable[[Floats], Values]:
+        return lambda p: _values(metrics, data, p, weights)
+
+    draws = drawn or resamples_of(data.clusters, len(data.seeds), resamples, seed)
+    return resampled(data, metrics, measure, draws)

@@ -7,21 +7,18 @@ patients; the graders are held fixed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .bootstrap import resamples_of
 from .metrics import grades
 from .paired_tests import clusters, equivalence, smallest_margin
-
-Floats = NDArray[np.float64]
-
-
-Ints = NDArray[np.int64]
-
+from .resampling import Floats, Ints, interval, resamples_of
 
 MARGIN = 0.05  # disagreement, ours: five pictures in a hundred; no margin for it is published
 
@@ -69,11 +66,57 @@ def _drawn(k: int, resamples: int, seed: int) -> Floats:
     return resamples_of(k, 1, resamples, seed)[0].astype(float)
 
 
-def _summary(estimate: float, draws: Floats, level: float = 0.95) -> tuple[float, float, float]:
-    if not np.isfinite(estimate) or np.isnan(draws).mean() > 0.05:
-        return float(estimate), float("nan"), float("nan")
-    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(estimate), float(low), float(high)
+@dataclass(frozen=True)
+class Estimate:
+    """A number found on all pictures, and its resampled values (R,)."""
+
+    value: float
+    draws: Floats
+
+    def __sub__(self, other: Estimate) -> Estimate:
+        return Estimate(self.value - other.value, self.draws - other.draws)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float, float]:
+        """(estimate, low, high)."""
+        return interval(self.value, self.draws, level)
+
+
+class Pairs:
+    """Pairs of graders as tables of grades, of all pictures and of each resample of the clusters.
+
+    tables: one (K, C, C) per pair, of `_tables`; weights: (R, K), how often each cluster is
+    drawn."""
+
+    def __init__(self, tables: Sequence[Floats], weights: Floats) -> None:
+        self.whole = [t.sum(axis=0) for t in tables]  # each (C, C)
+        self.drawn = [np.tensordot(weights, t, 1) for t in tables]  # each (R, C, C)
+
+    def mean(self, measure: Callable[[Floats], Floats]) -> Estimate:
+        """The mean over pairs of a measure of tables (..., C, C)."""
+        value = np.mean([measure(t) for t in self.whole])
+        return Estimate(float(value), np.mean([measure(t) for t in self.drawn], axis=0))
+
+    @property
+    def differ(self) -> Estimate:
+        """Share of pictures on which the two of a pair differ."""
+        return self.mean(_differ)
+
+    @property
+    def kappa(self) -> Estimate:
+        """Mean of Cohen's kappas."""
+        return self.mean(kappa_of)
+
+    @property
+    def fleiss(self) -> Estimate:
+        """Fleiss' kappa of all pairs together."""
+        pooled, drawn = (
+            sum(t + np.swapaxes(t, -2, -1) for t in tables) for tables in (self.whole, self.drawn)
+        )
+        return Estimate(float(fleiss_of(np.asarray(pooled))), fleiss_of(np.asarray(drawn)))
+
+
+def _differ(tables: Floats) -> Floats:
+    return 1 - np.trace(tables, axis1=-2, axis2=-1) / tables.sum(axis=(-2, -1))
 
 
 def cohen(
@@ -90,13 +133,17 @@ def cohen(
 
     a, b: whole grades 0..classes-1, (N,); cluster: (N,), each picture its own where None. nan where
     both only ever give one and the same grade, or in too many resamples. ValueError for other
-    grades or lengths."""
+    grades or lengths.
+
+    >>> cohen([0, 0, 1, 1, 1, 0], [0, 0, 1, 1, 0, 0], resamples=200)[0]
+    0.6666666666666667
+    """
     x, y = grades("a", a, classes), grades("b", b, classes)
     if len(x) != len(y):
         raise ValueError(f"a has {len(x)} grades but b has {len(y)}; expected one each per picture")
     tables = _tables(x, y, clusters(cluster, len(x)), classes)
-    drawn = np.tensordot(_drawn(len(tables), resamples, seed), tables, 1)
-    return _summary(float(kappa_of(tables.sum(axis=0), quadratic)), kappa_of(drawn, quadratic))
+    pair = Pairs([tables], _drawn(len(tables), resamples, seed))
+    return pair.mean(partial(kappa_of, quadratic=quadratic)).interval()
 
 
 def _votes(votes: ArrayLike, classes: int) -> Ints:
@@ -126,25 +173,31 @@ def graders(
     shapes, or fewer than two graders."""
     v = _votes(votes, classes)
     code = clusters(cluster, len(v))
-    w = _drawn(int(code.max()) + 1, resamples, seed)
-    whole, each = [], []  # per pair: (C, C), (R, C, C)
-    for g, h in combinations(range(v.shape[1]), 2):
-        tables = _tables(v[:, g], v[:, h], code, classes)
-        whole.append(tables.sum(axis=0))
-        each.append(np.tensordot(w, tables, 1))
-    rows = []
-    for name, quadratic in (("mean pairwise", False), ("mean pairwise, quadratic", True)):
-        one = np.mean([kappa_of(t, quadratic) for t in whole])
-        rows.append(
-            (name, *_summary(float(one), np.mean([kappa_of(t, quadratic) for t in each], axis=0)))
-        )
-    pooled, drawn = (sum(t + np.swapaxes(t, -2, -1) for t in parts) for parts in (whole, each))
-    rows.append(
-        ("Fleiss", *_summary(float(fleiss_of(np.asarray(pooled))), fleiss_of(np.asarray(drawn))))
-    )
+    pairs = Pairs(_among(v, code, classes), _drawn(int(code.max()) + 1, resamples, seed))
+    found = {
+        "mean pairwise": pairs.kappa,
+        "mean pairwise, quadratic": pairs.mean(partial(kappa_of, quadratic=True)),
+        "Fleiss": pairs.fleiss,
+    }
+    rows = [(name, *estimate.interval()) for name, estimate in found.items()]
     return pd.DataFrame(rows, columns=["kappa", "estimate", "low", "high"]).assign(
         pictures=len(v), graders=v.shape[1]
     )
+
+
+def _among(votes: Ints, code: Ints, classes: int) -> list[Floats]:
+    """The tables of every pair of graders."""
+    pairs = combinations(range(votes.shape[1]), 2)
+    return [_tables(votes[:, g], votes[:, h], code, classes) for g, h in pairs]
+
+
+# `equivalence` of pseudo-label and grader, said of noise; what is not here keeps its word
+NOISE = {
+    "superior": "noisier",
+    "inferior": "less noisy",
+    "non-inferior": "undecided: perhaps noisier",
+    "non-superior": "not noisier",
+}
 
 
 def noise_like_experts(
@@ -165,60 +218,47 @@ def noise_like_experts(
     experts (share of pairs of graders that differ), difference (pseudo - experts), low, high (95
     %), low_90, high_90, margin, verdict ("equivalent", "noisier", "less noisy", "not noisier",
     "undecided: perhaps noisier" or "undecided", from the 90 % interval), decided_margin,
-    planned_margin (see `verdicts`); kappa_pseudo, kappa_experts (mean Cohen's kappas of the same
-    pairs), kappa_difference with kappa_low and kappa_high; words. ValueError as `graders`."""
+    planned_margin (see `comparisons.one_table`); kappa_pseudo, kappa_experts (mean Cohen's kappas
+    of the same pairs), kappa_difference with kappa_low and kappa_high; words. ValueError as
+    `graders`."""
     v, y = _votes(votes, classes), grades("pseudo", pseudo, classes)
     if len(v) != len(y):
         raise ValueError(f"pseudo has {len(y)} labels but votes has {len(v)} pictures")
     code = clusters(cluster, len(v))
-    w, g = _drawn(int(code.max()) + 1, resamples, seed), v.shape[1]
-    mine = [_tables(y, v[:, i], code, classes) for i in range(g)]
-    theirs = [_tables(v[:, i], v[:, j], code, classes) for i, j in combinations(range(g), 2)]
-    found, draws = {}, {}
-    for name, tables in (("pseudo", mine), ("experts", theirs)):
-        whole, drawn = [t.sum(axis=0) for t in tables], [np.tensordot(w, t, 1) for t in tables]
-        found[name], draws[name] = (
-            np.mean([_differ(t) for t in ts], axis=0) for ts in (whole, drawn)
-        )
-        found["kappa_" + name], draws["kappa_" + name] = (
-            np.mean([kappa_of(t) for t in ts], axis=0) for ts in (whole, drawn)
-        )
-    d, kd = draws["pseudo"] - draws["experts"], draws["kappa_pseudo"] - draws["kappa_experts"]
-    difference, low, high = _summary(float(found["pseudo"] - found["experts"]), d)
-    low_90, high_90 = _summary(difference, d, 0.90)[1:]
-    kappa = _summary(float(found["kappa_pseudo"] - found["kappa_experts"]), kd)
-    verdict = {
-        "superior": "noisier",
-        "inferior": "less noisy",
-        "non-inferior": "undecided: perhaps noisier",
-        "non-superior": "not noisier",
-        "undecided": "undecided",
-    }
+    w = _drawn(int(code.max()) + 1, resamples, seed)
+    mine = Pairs([_tables(y, v[:, i], code, classes) for i in range(v.shape[1])], w)
+    theirs = Pairs(_among(v, code, classes), w)
+    gap = mine.differ - theirs.differ
+    difference, low, high = gap.interval()
+    _, low_90, high_90 = gap.interval(0.90)
+    kappa = (mine.kappa - theirs.kappa).interval()
     said = equivalence(low_90, high_90, margin)
-    out: dict[str, float | int | str] = {"pictures": len(v), "patients": w.shape[1], "graders": g}
-    out |= {k: float(x) for k, x in found.items()}
-    out |= {
+    out: dict[str, float | int | str] = {
+        "pictures": len(v),
+        "patients": w.shape[1],
+        "graders": v.shape[1],
+        "pseudo": mine.differ.value,
+        "kappa_pseudo": mine.kappa.value,
+        "experts": theirs.differ.value,
+        "kappa_experts": theirs.kappa.value,
         "difference": difference,
         "low": low,
         "high": high,
         "low_90": low_90,
         "high_90": high_90,
         "margin": margin,
-        "verdict": verdict.get(said, said),
+        "verdict": NOISE.get(said, said),
         "decided_margin": max(abs(low_90), abs(high_90)),
-        "planned_margin": smallest_margin(float(np.std(d, ddof=1))),
+        "planned_margin": smallest_margin(float(np.std(gap.draws, ddof=1))),
     }
     out |= dict(zip(("kappa_difference", "kappa_low", "kappa_high"), kappa, strict=True))
     return out | {"words": _words(out)}
 
 
-def _differ(tables: Floats) -> Floats:
-    return 1 - np.trace(tables, axis1=-2, axis2=-1) / tables.sum(axis=(-2, -1))
-
-
 def _words(o: dict) -> str:
     return (
-        f"pseudo-label and grader differ on {o['pseudo']:.1%} of pictures, two graders on {o['experts']:.1%}: difference "
-        f"{o['difference']:+.1%} (95 % interval {o['low']:+.1%} to {o['high']:+.1%}); {o['verdict']} at the margin "
-        f"{o['margin']:.1%}; these data would decide {o['decided_margin']:.1%}"
+        f"pseudo-label and grader differ on {o['pseudo']:.1%} of pictures, two graders on "
+        f"{o['experts']:.1%}: difference {o['difference']:+.1%} (95 % interval {o['low']:+.1%} to "
+        f"{o['high']:+.1%}); {o['verdict']} at the margin {o['margin']:.1%}; these data would "
+        f"decide {o['decided_margin']:.1%}"
     )

@@ -18,6 +18,9 @@ from scipy import optimize, stats
 CLASSES = 5
 
 
+GROUPED = {"mae_34": (3, 4), "mae_012": (0, 1, 2)}  # errors of several true grades together
+
+
 Floats = NDArray[np.float64]
 
 
@@ -30,7 +33,8 @@ def _numbers(name: str, values: ArrayLike) -> Floats:
     out = np.asarray(values, dtype=float)
     if out.ndim != 1 or not out.size:
         raise ValueError(
-            f"{name}: expected one number per picture, shape (N,) with N >= 1; found shape {out.shape}"
+            f"{name}: expected one number per picture, shape (N,) with N >= 1; "
+            f"found shape {out.shape}"
         )
     bad = np.flatnonzero(~np.isfinite(out))
     if bad.size:
@@ -111,7 +115,11 @@ def best_constant(train_grades: ArrayLike, classes: int = CLASSES) -> int:
 # ---------------------------------------------------------------- errors and agreement
 def mae(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
     """Mean absolute error in grades, 0..classes-1, lower is better. truth (N,) whole; grade (N,)
-    may be fractional."""
+    may be fractional.
+
+    >>> mae(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2])
+    0.75
+    """
     t, g = _pair(truth, grade, classes)
     return float(np.abs(t - g).mean())
 
@@ -126,7 +134,11 @@ def mae_per_class(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) ->
 
 def macro_mae(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
     """Mean of the per-class MAEs, over the classes that occur in truth: every class counts the
-    same."""
+    same.
+
+    >>> macro_mae(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2])  # (1 + 0 + 1) / 3
+    0.6666666666666666
+    """
     return float(np.nanmean(mae_per_class(truth, grade, classes)))
 
 
@@ -148,7 +160,11 @@ def accuracy(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> floa
 
 def qwk(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
     """Cohen's kappa with quadratic weights, -1..1; 0 is chance. nan where both only ever say one
-    and the same grade."""
+    and the same grade.
+
+    >>> qwk(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2])
+    0.6875
+    """
     t, g = grades("truth", truth, classes), grades("grade", grade, classes)
     _same_length("truth", t.astype(float), "grade", g.astype(float))
     if len(np.unique(np.concatenate([t, g]))) == 1:
@@ -267,8 +283,7 @@ def summary(frame: pd.DataFrame) -> dict[str, float | int | str]:
         out: dict[str, float | int | str] = {"n": len(t), "mae": mae(t, grade, classes)}
         out |= {f"mae_{k}": float(v) for k, v in enumerate(mae_per_class(t, grade, classes))}
         out |= {
-            "mae_34": mae_of(t, grade, (3, 4), classes),
-            "mae_012": mae_of(t, grade, (0, 1, 2), classes),
+            **{name: mae_of(t, grade, of, classes) for name, of in GROUPED.items()},
             "macro_mae": macro_mae(t, grade, classes),
             "mae_median": mae(t, posterior_median(p), classes),
             "mae_expected": mae(t, expected, classes),

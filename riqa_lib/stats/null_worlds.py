@@ -6,12 +6,12 @@ within a patient, and two classifiers' scores for bad: s = mu bad + sqrt(shared)
 shared) g, h common to both classifiers, g of each, both standard normal with correlation `alike`
 between a patient's pictures. p(bad) = Phi(s - cut). With the same mu the two may be exchanged, so
 every difference is truly 0; with another mu the true differences follow from the normal
-distribution. The functions tried are those the notebooks use (`significance`,
-`verdicts.bootstrap`)."""
+distribution. The functions tried are those the notebooks use (`paired_tests`,
+`class_bootstrap.bootstrap`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -25,11 +25,8 @@ from .. import provenance, store
 from ..paths import reference
 from ..seeding import rng
 from . import paired_tests
-from .bootstrap import Paired, resamples_of
 from .class_bootstrap import bootstrap, f1_of
-
-Floats = NDArray[np.float64]
-
+from .resampling import Floats, Ints, Paired, resamples_of
 
 BOOTSTRAPPED = ("accuracy", "macro_f1", "f1", "auc")
 
@@ -72,12 +69,10 @@ class World:
 
 ALL = (
     World("one eye", 250),
-    World(
-        "fellow eyes", 250, 2, 0.35, 0.7, 0.7
-    ),  # EyeQ's test split: 35 % of patients with both eyes, kappa 0.69
-    World(
-        "strong clusters", 100, 4, 1.0, 0.7, 0.9
-    ),  # DeepDRiD's: 100 patients, two eyes, two views
+    # EyeQ's test split: 35 % of patients with both eyes, kappa 0.69
+    World("fellow eyes", 250, 2, 0.35, 0.7, 0.7),
+    # DeepDRiD's: 100 patients, two eyes, two views
+    World("strong clusters", 100, 4, 1.0, 0.7, 0.9),
     World("fellow eyes, unequal", 250, 2, 0.35, 0.7, 0.7, mu_a=1.9),
 )
 
@@ -96,7 +91,7 @@ def latent_correlation(kappa: float, share: float) -> float:
     return 0.0 if kappa == 0 else float(optimize.brentq(excess, 0.0, 0.9999, xtol=1e-6))
 
 
-def _alike(generator: np.random.Generator, code: NDArray[np.int64], r: float, shape: int) -> Floats:
+def _alike(generator: np.random.Generator, code: Ints, r: float, shape: int) -> Floats:
     """Standard normals (shape, N), correlated by r within a patient."""
     own = generator.standard_normal((shape, len(code)))
     return (
@@ -105,13 +100,9 @@ def _alike(generator: np.random.Generator, code: NDArray[np.int64], r: float, sh
     )
 
 
-def simulate(world: World, number: int, seed: int = 0) -> Paired:
-    """The `number`-th test set of this kind: methods "a" and "b", one seed; class 0 bad, 1 good;
-    cluster: the patient."""
-    return next(_sets(world, range(number, number + 1), seed))
-
-
-def _sets(world: World, numbers: range, seed: int) -> Iterator[Paired]:
+def simulated_sets(world: World, numbers: Iterable[int], seed: int = 0) -> Iterator[Paired]:
+    """The test sets of this kind with these numbers: methods "a" and "b", one seed; class 0 bad, 1
+    good; cluster: the patient."""
     r = latent_correlation(world.kappa, world.bad)
     for number in numbers:
         generator = rng("null world", world, number, seed)
@@ -166,7 +157,7 @@ def outcomes(
     if world.several == 1:
         kinds.append((replace(data, cluster=np.arange(len(data.truth))), False, ("accuracy",)))
     for one, kept, metrics in kinds:
-        drawn = _drawn(int(one.cluster.max()) + 1, resamples, seed)
+        drawn = _drawn(one.clusters, resamples, seed)
         boot = bootstrap(one, metrics, drawn=drawn)
         for metric in metrics:
             _, low, high = boot.difference("a", "b", metric)
@@ -175,7 +166,7 @@ def outcomes(
 
 
 @lru_cache(maxsize=2 * SHARED)
-def _drawn(clusters: int, resamples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _drawn(clusters: int, resamples: int, seed: int) -> tuple[Ints, Ints]:
     return resamples_of(clusters, 1, resamples, seed)
 
 
@@ -197,7 +188,7 @@ def run(
     for kind in kinds:
         va, vb = true_values(kind, kind.mu_a), true_values(kind, kind.mu_b)
         found: dict[tuple[str, str, bool], list[tuple[float, float, float]]] = {}
-        for number, data in enumerate(_sets(kind, range(worlds), seed)):
+        for number, data in enumerate(simulated_sets(kind, range(worlds), seed)):
             for test, metric, kept, *values in outcomes(
                 kind, data, resamples, seed + number % SHARED
             ):
@@ -275,13 +266,18 @@ def report(table: pd.DataFrame) -> str:
     meet its bound."""
     lines = []
     for r in table.to_dict("records"):
-        line = f"{r['world']:22} {r['test']:14} {r['metric']:9} clusters {r['clusters']:8} rejects {r['rejected']:6.2%} "
-        line += f"({r['low']:.2%} to {r['high']:.2%})" + (
-            f", covers {r['covered']:.2%}" if np.isfinite(r["covered"]) else ""
+        line = (
+            f"{r['world']:22} {r['test']:14} {r['metric']:9} clusters {r['clusters']:8} "
+            f"rejects {r['rejected']:6.2%} ({r['low']:.2%} to {r['high']:.2%})"
         )
-        lines.append(line + ("" if r["meets"] else "  <- not within its bound"))
+        if np.isfinite(r["covered"]):
+            line += f", covers {r['covered']:.2%}"
+        if not r["meets"]:
+            line += "  <- not within its bound"
+        lines.append(line)
     lines.append(
-        f"{int(table['meets'].sum())} of {len(table)} rows within their bounds; {table['worlds'].max()} worlds a kind"
+        f"{int(table['meets'].sum())} of {len(table)} rows within their bounds; "
+        f"{table['worlds'].max()} worlds a kind"
     )
     return "\n".join(lines)
 

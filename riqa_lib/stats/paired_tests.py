@@ -5,7 +5,7 @@ Right or wrong: McNemar (exact, mid-p), Durkalski's test and the sign-flip test 
 DeLong's test and Obuchowski's form of it for clusters. Then what a test leaves open: equivalence,
 and the smallest difference that the data could have shown. All of them hold the trained models
 fixed: they speak of new patients, not of new seeds; the primary interval, which speaks of both, is
-`verdicts.bootstrap`. Several seeds: a picture counts with its mean over seeds.
+`class_bootstrap.bootstrap`. Several seeds: a picture counts with its mean over seeds.
 
 Arrays: one entry a picture (N,), or (S, N) with S seeds. Differences are a - b. What is undefined
 is nan, and `note` says why."""
@@ -19,12 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats as sp
 
 from ..seeding import rng
-
-Floats = NDArray[np.float64]
-
-
-Ints = NDArray[np.int64]
-
+from .resampling import Floats, Ints
 
 # clusters with a difference up to which all 2**n sign flips of differences that are no whole
 # numbers are counted
@@ -78,7 +73,8 @@ def _two(a: ArrayLike, b: ArrayLike, zero_one: bool = False) -> tuple[Floats, Fl
     x, y = _seeds("a", a), _seeds("b", b)
     if x.shape != y.shape:
         raise ValueError(
-            f"a has shape {x.shape}, b {y.shape} (seeds, pictures); a paired test needs the same pictures and seeds"
+            f"a has shape {x.shape}, b {y.shape} (seeds, pictures); "
+            "a paired test needs the same pictures and seeds"
         )
     for name, v in (("a", x), ("b", y)) if zero_one else ():
         if (bad := v[(v != 0) & (v != 1)]).size:
@@ -100,7 +96,8 @@ def clusters(cluster: ArrayLike | None, pictures: int) -> Ints:
         )
     if any(v is None or v != v for v in names.tolist()):
         raise ValueError(
-            "cluster: some pictures have no cluster (None or NaN); give such a picture a name of its own"
+            "cluster: some pictures have no cluster (None or NaN); "
+            "give such a picture a name of its own"
         )
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
@@ -111,7 +108,12 @@ def mcnemar_p(b: ArrayLike, c: ArrayLike) -> tuple[Floats, Floats]:
     (any same shape).
 
     Exact: 2 P(X <= min(b, c)), at most 1, X binomial(b + c, 1/2); mid-p takes P(X = min(b, c)) off
-    it (Fagerland, Lydersen and Laake 2013). Both 1 where b + c = 0."""
+    it (Fagerland, Lydersen and Laake 2013). Both 1 where b + c = 0.
+
+    >>> exact, mid = mcnemar_p(2, 10)
+    >>> round(float(exact), 4), round(float(mid), 4)
+    (0.0386, 0.0225)
+    """
     b, c = np.asarray(b), np.asarray(c)
     if (b < 0).any() or (c < 0).any():
         raise ValueError("numbers of discordant pictures must not be negative")
@@ -126,7 +128,12 @@ def mcnemar(a: ArrayLike, b: ArrayLike) -> tuple[Result, Result]:
 
     With several seeds p is twice the median of the seeds' p-values, at most 1 (valid however they
     depend on each other: Meinshausen, Meier and Buehlmann 2009). Raises ValueError for other
-    pictures or values than 0 and 1."""
+    pictures or values than 0 and 1.
+
+    >>> exact, mid_p = mcnemar([1, 1, 1, 1, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 1])
+    >>> exact.difference, round(exact.p, 5), round(mid_p.p, 5)
+    (0.75, 0.03125, 0.01563)
+    """
     x, y = _two(a, b, zero_one=True)
     exact, mid = mcnemar_p(((x == 1) & (y == 0)).sum(axis=1), ((x == 0) & (y == 1)).sum(axis=1))
     note = "" if len(x) == 1 else f"twice the median p of {len(x)} seeds"
@@ -234,45 +241,47 @@ def auc_test(
     wrong shapes."""
     name = "delong" if cluster is None else "obuchowski"
     x, y = _two(a, b)
-    pos = np.asarray(positive)
-    if pos.shape != (x.shape[1],) or not np.isin(pos, (0, 1)).all():
-        raise ValueError(
-            f"positive: expected 0 or 1 per picture, shape ({x.shape[1]},); found shape {pos.shape}"
-        )
-    pos = pos.astype(bool)
+    pos = _yes_or_no(positive, x.shape[1])
     code = clusters(cluster, len(pos))
     if pos.all() or not pos.any():
-        return Result(
-            name,
-            NAN,
-            NAN,
-            NAN,
-            f"one class only ({'all' if pos.all() else 'none'} of {len(pos)} pictures positive)",
-        )
+        which = "all" if pos.all() else "none"
+        note = f"one class only ({which} of {len(pos)} pictures positive)"
+        return Result(name, NAN, NAN, NAN, note)
     v = np.mean(
         [placements(pos, s) - placements(pos, t) for s, t in zip(x, y, strict=True)], axis=0
     )
     d = float(v[pos].mean())
+    variance = _auc_variance(v - d, pos, code)
+    if np.isnan(variance):
+        return Result(name, d, NAN, NAN, "a class occurs in fewer than two clusters")
+    if variance <= 1e-18:
+        note = "the two order the pictures alike: no variance"
+        return Result(name, d, 0.0, 1.0 if abs(d) < 1e-9 else NAN, note)
+    se = np.sqrt(variance)
+    return Result(name, d, float(se), float(2 * sp.norm.sf(abs(d) / se)))
+
+
+def _yes_or_no(positive: ArrayLike, pictures: int) -> NDArray[np.bool_]:
+    pos = np.asarray(positive)
+    if pos.shape != (pictures,) or not np.isin(pos, (0, 1)).all():
+        raise ValueError(
+            f"positive: expected 0 or 1 per picture, shape ({pictures},); found shape {pos.shape}"
+        )
+    return pos.astype(bool)
+
+
+def _auc_variance(centred: Floats, pos: NDArray[np.bool_], code: Ints) -> float:
+    """Obuchowski's variance of a difference of AUCs (formula: `auc_test`) from centred differences
+    of placement values (N,); nan where a class occurs in fewer than two clusters."""
     k, m, n = int(code.max()) + 1, int(pos.sum()), int((~pos).sum())
-    p, q = (np.bincount(code[of], weights=v[of] - d, minlength=k) for of in (pos, ~pos))
+    p, q = (np.bincount(code[of], weights=centred[of], minlength=k) for of in (pos, ~pos))
     i10, i01 = len(np.unique(code[pos])), len(np.unique(code[~pos]))
     if min(i10, i01) < 2:
-        return Result(name, d, NAN, NAN, "a class occurs in fewer than two clusters")
-    variance = (
+        return NAN
+    return float(
         i10 / (i10 - 1) * (p @ p) / m**2
         + i01 / (i01 - 1) * (q @ q) / n**2
         + 2 * k / (k - 1) * (p @ q) / (m * n)
-    )
-    if variance <= 1e-18:
-        return Result(
-            name,
-            d,
-            0.0,
-            1.0 if abs(d) < 1e-9 else NAN,
-            "the two order the pictures alike: no variance",
-        )
-    return Result(
-        name, d, float(np.sqrt(variance)), float(2 * sp.norm.sf(abs(d) / np.sqrt(variance)))
     )
 
 
@@ -307,55 +316,3 @@ def smallest_margin(se: float, power: float = POWER, alpha: float = 0.05) -> flo
     """Margin within which two classifiers of equal skill would be found equivalent with probability
     `power` (two one-sided tests at `alpha` each), given the paired standard error."""
     return float((sp.norm.ppf(1 - alpha) + sp.norm.ppf((1 + power) / 2)) * se)
-
-
-def mcnemar_smallest(n: int, discordant: float, alpha: float = 0.05) -> float:
-    """Smallest difference in accuracy (0..1) at which McNemar's exact test gives p < alpha, for n
-    pictures of which the share `discordant` is right with one classifier only; nan where even all
-    of them on one side are not enough.
-
-    This is the difference the sample must show, not a true difference found with some power.
-    ValueError for n < 1 or a share outside [0, 1]."""
-    if n < 1 or not 0 <= discordant <= 1:
-        raise ValueError(f"n {n}, discordant {discordant}: expected n >= 1 and a share in [0, 1]")
-    m = round(n * discordant)
-    more = np.arange((m + 1) // 2, m + 1)
-    enough = more[mcnemar_p(more, m - more)[0] < alpha]
-    return float((2 * enough[0] - m) / n) if enough.size else NAN
-
-
-def mcnemar_power(n: int, discordant: float, difference: float, alpha: float = 0.05) -> float:
-    """Power of McNemar's exact test for n pictures, a true share of discordant pictures and a true
-    difference in accuracy."""
-    if n < 1 or not 0 <= abs(difference) <= discordant <= 1:
-        raise ValueError(
-            f"n {n}, discordant {discordant}, difference {difference}: expected |difference| <= discordant <= 1"
-        )
-    if discordant == 0:
-        return 0.0
-    m = np.arange(n + 1)
-    k = np.arange(n + 1)[:, None]  # of m discordant pictures, right with a
-    rejected = (k <= m) & (mcnemar_p(np.minimum(k, m), m - np.minimum(k, m))[0] < alpha)
-    share = (1 + difference / discordant) / 2
-    return float(
-        sp.binom.pmf(m, n, discordant)
-        @ (np.where(k <= m, sp.binom.pmf(k, m, share), 0) * rejected).sum(axis=0)
-    )
-
-
-def mcnemar_detectable(
-    n: int, discordant: float, power: float = POWER, alpha: float = 0.05
-) -> float:
-    """Smallest true difference in accuracy that McNemar's exact test finds with `power`, to 1/1000
-    of `discordant`; nan where none is found so often."""
-    low, high = 0.0, discordant
-    if mcnemar_power(n, discordant, high, alpha) < power:
-        return NAN
-    while high - low > discordant / 1000:
-        middle = (low + high) / 2
-        low, high = (
-            (low, middle)
-            if mcnemar_power(n, discordant, middle, alpha) >= power
-            else (middle, high)
-        )
-    return high

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .metrics import grades
+from .. import checks
+from ..scales import VOTES
+from .metrics import GROUPED, grades
 
 
 # ---------------------------------------------------------------- grades
@@ -22,7 +24,11 @@ def equal_width(score: ArrayLike, low: float, high: float, classes: int = 5) -> 
 
 def mode_grade(votes: ArrayLike) -> np.ndarray:
     """The class with the most votes (N,), ties to the lower class. votes: (N, classes), counts or
-    shares."""
+    shares.
+
+    >>> mode_grade([[0, 1, 5, 3, 0], [2, 2, 0, 0, 0]]).tolist()
+    [2, 0]
+    """
     return np.argmax(np.asarray(votes), axis=1)
 
 
@@ -31,7 +37,11 @@ def round_mean_grade(votes: ArrayLike) -> np.ndarray:
     classes) counts.
 
     Raises ValueError for counts that are not whole: shares of votes have to be multiplied by their
-    total first."""
+    total first.
+
+    >>> round_mean_grade([[0, 1, 5, 3, 0], [2, 2, 0, 0, 0]]).tolist()
+    [2, 1]
+    """
     counts = np.rint(np.asarray(votes, dtype=float)).astype(int)
     if np.abs(counts - np.asarray(votes, dtype=float)).max(initial=0) > 1e-6:
         raise ValueError(
@@ -43,17 +53,18 @@ def round_mean_grade(votes: ArrayLike) -> np.ndarray:
 
 def one_rater(frame: pd.DataFrame) -> dict[str, float]:
     """Expected errors of one vote, drawn from a picture's own votes c1..c5, against its label: keys
-    as in COLUMNS.
+    as the errors of `tables.table2.COLUMNS`, and accuracy.
 
     frame: labelled pictures; those that nobody voted on (graded by hand) are left out. The vote
     helped to make the label, so this flatters the rater a little (KonIQ: 0.402, and 0.409 against
-    the mode of the others). Raises ValueError for missing or negative votes, or none at all."""
-    names = [f"c{k}" for k in range(1, 6)]
-    if missing := [c for c in names if c not in frame]:
-        raise ValueError(
-            f"votes: no column {', '.join(missing)}; found {', '.join(map(str, frame.columns))}"
-        )
-    votes = frame[names].to_numpy(float)
+    the mode of the others). Raises ValueError for missing or negative votes, or none at all.
+
+    >>> votes = pd.DataFrame([[0, 0, 1, 3, 0], [0, 0, 4, 0, 0]], columns=list(VOTES))
+    >>> one_rater(votes.assign(grade=[3, 2]))["mae"]
+    0.125
+    """
+    checks.has(frame, VOTES, "votes")
+    votes = frame[list(VOTES)].to_numpy(float)
     bad = np.flatnonzero(~(votes >= 0).all(axis=1))
     if bad.size:
         raise ValueError(
@@ -64,12 +75,7 @@ def one_rater(frame: pd.DataFrame) -> dict[str, float]:
         raise ValueError("votes: no picture has any")
     votes, truth = votes[voted], grades("grade", frame["grade"])[voted]
     error = (votes * np.abs(np.arange(5) - truth[:, None])).sum(axis=1) / votes.sum(axis=1)
-    sets = {
-        "mae": range(5),
-        "mae_34": [3, 4],
-        "mae_012": [0, 1, 2],
-        **{f"mae_{k}": [k] for k in range(5)},
-    }
+    sets = {"mae": range(5), **GROUPED, **{f"mae_{k}": [k] for k in range(5)}}
     out = {
         m: float(error[np.isin(truth, of)].mean())
         for m, of in sets.items()
@@ -78,20 +84,6 @@ def one_rater(frame: pd.DataFrame) -> dict[str, float]:
     right = votes[np.arange(len(truth)), truth] / votes.sum(axis=1)
     macro = np.mean([error[truth == k].mean() for k in np.unique(truth)])
     return out | {"macro_mae": float(macro), "accuracy": float(right.mean())}
-
-
-def one_rater_mae(counts: ArrayLike) -> float:
-    """Expected distance of one vote to the mode of the picture's other votes: what one human scores
-    as a predictor.
-
-    counts: (N, 5), at least two votes a row. KonIQ-10k: 0.409 (0.402 to the mode of all votes)."""
-    votes = vote_counts(counts, least=2)
-    distance = np.zeros(votes.shape)
-    for grade in range(5):
-        others = votes.copy()
-        others[:, grade] -= 1  # rows without such a vote have weight 0 below
-        distance[:, grade] = np.abs(others.argmax(axis=1) - grade)
-    return float(((votes * distance).sum(axis=1) / votes.sum(axis=1)).mean())
 
 
 def redraw(counts: ArrayLike, rng: np.random.Generator) -> tuple[float, float]:

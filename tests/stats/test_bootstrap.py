@@ -9,6 +9,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from intervals import difference, interval
 
 from riqa_lib.seeding import rng
 from riqa_lib.stats import bootstrap, metrics
@@ -68,20 +69,20 @@ def test_estimates_are_means_over_seeds_and_intervals_percentiles() -> None:
     frame = world(seeds=3)
     each = [metrics.summary(frame[(frame.method == "a") & (frame.seed == s)]) for s in range(3)]
     for m in ("mae", "qwk", "srcc"):
-        estimate, low, high = bootstrap.interval(frame, "a", m, resamples=300)
+        estimate, low, high = interval(frame, "a", m, resamples=300)
         assert estimate == pytest.approx(np.mean([e[m] for e in each]))
         draws = bootstrap.paired_bootstrap(frame, ["a"], [m], 300).draws["a", m]
         assert (low, high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])))
         assert low < estimate < high
-    narrow = bootstrap.interval(frame, "a", "mae", resamples=300, level=0.5)
-    wide = bootstrap.interval(frame, "a", "mae", resamples=300, level=0.99)
+    narrow = interval(frame, "a", "mae", resamples=300, level=0.5)
+    wide = interval(frame, "a", "mae", resamples=300, level=0.99)
     assert wide[1] < narrow[1] < narrow[2] < wide[2]
 
 
 def test_pairing_makes_differences_sharper() -> None:
     frame = world(300, seeds=1)
-    a, b = bootstrap.interval(frame, "a", "mae"), bootstrap.interval(frame, "b", "mae")
-    d = bootstrap.difference(frame, "a", "b", "mae")
+    a, b = interval(frame, "a", "mae"), interval(frame, "b", "mae")
+    d = difference(frame, "a", "b", "mae")
     assert d[0] == pytest.approx(a[0] - b[0])
     assert d[2] < 0  # "a" is better, and it shows
     copy = frame[frame.method == "a"].assign(method="c")
@@ -89,7 +90,7 @@ def test_pairing_makes_differences_sharper() -> None:
     first = nearly["id"] < "i0010"
     nearly.loc[first, [f"p{k}" for k in range(5)]] = np.eye(5)[2]
     both = pd.concat([frame, nearly])
-    low, high = bootstrap.difference(both, "c", "a", "mae")[1:]
+    low, high = difference(both, "c", "a", "mae")[1:]
     assert high - low < 0.5 * (a[2] - a[1])  # two methods that mostly agree
 
 
@@ -97,17 +98,21 @@ def test_identical_methods_differ_by_exactly_zero() -> None:
     frame = world()
     frame = pd.concat([frame, frame[frame.method == "a"].assign(method="twin")])
     for m in bootstrap.METRICS:
-        assert bootstrap.difference(frame, "twin", "a", m, resamples=50) == (0, 0, 0)
-        assert bootstrap.difference(frame, "a", "a", m, resamples=50) == (0, 0, 0)
+        assert difference(frame, "twin", "a", m, resamples=50) == (0, 0, 0)
+        assert difference(frame, "a", "a", m, resamples=50) == (0, 0, 0)
     assert (
         bootstrap.paired_bootstrap(frame, ["a", "twin"], ["mae"], 50).p_value("a", "twin", "mae")
         == 1
     )
 
 
+def width(frame: pd.DataFrame) -> float:
+    _, low, high = interval(frame, "a", "mae")
+    return high - low
+
+
 def test_clusters_matter() -> None:
     frame = world(400, seeds=1, per_group=8)
-    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])
     alone = width(frame.assign(group=frame["id"]))
     assert 2.2 < width(frame) / alone < 3.5  # sqrt(8) = 2.83
 
@@ -119,7 +124,6 @@ def test_seeds_matter() -> None:
     same = pd.concat(parts)
     for s, part in enumerate(parts):  # each seed turns other and more pictures into "0"
         part.loc[part["id"].isin([f"i{i:04d}" for i in range(40 * s)]), p] = np.eye(5)[0]
-    width = lambda f: np.subtract(*bootstrap.interval(f, "a", "mae")[:0:-1])
     assert width(pd.concat(parts)) > 1.5 * width(same)
 
 
@@ -150,15 +154,13 @@ def test_coverage_on_a_simulated_null() -> None:
 def test_constant_rows_and_the_nan_of_their_srcc() -> None:
     frame = world(seeds=2)
     both = pd.concat([frame, bootstrap.constant_rows(frame, 2, "always 2")])
-    estimate, low, high = bootstrap.difference(both, "a", "always 2", "macro_mae", resamples=200)
+    estimate, low, high = difference(both, "a", "always 2", "macro_mae", resamples=200)
     truth = frame.loc[(frame.method == "a") & (frame.seed == 0), "truth"]
     constant = metrics.macro_mae(truth, np.full(len(truth), 2))
-    assert bootstrap.interval(both, "always 2", "macro_mae", resamples=50)[0] == pytest.approx(
-        constant
-    )
+    assert interval(both, "always 2", "macro_mae", resamples=50)[0] == pytest.approx(constant)
     assert low < estimate < high < 0
-    assert np.isnan(bootstrap.interval(both, "always 2", "srcc", resamples=20)).all()
-    assert bootstrap.interval(both, "always 2", "qwk", resamples=20) == pytest.approx((0, 0, 0))
+    assert np.isnan(interval(both, "always 2", "srcc", resamples=20)).all()
+    assert interval(both, "always 2", "qwk", resamples=20) == pytest.approx((0, 0, 0))
     assert np.isnan(
         bootstrap.paired_bootstrap(both, ["a", "always 2"], ["srcc"], 20).p_value(
             "a", "always 2", "srcc"
@@ -173,15 +175,13 @@ def test_nothing_depends_on_row_order_or_on_luck_and_nobody_is_warned() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         first = [
-            bootstrap.difference(frame, "a", "b", m, resamples=100, seed=3)
-            for m in ("mae", "qwk", "srcc")
+            difference(frame, "a", "b", m, resamples=100, seed=3) for m in ("mae", "qwk", "srcc")
         ]
         again = [
-            bootstrap.difference(frame.sort_values("p3"), "a", "b", m, 100, 3)
-            for m in ("mae", "qwk", "srcc")
+            difference(frame.sort_values("p3"), "a", "b", m, 100, 3) for m in ("mae", "qwk", "srcc")
         ]
     assert first == again
-    assert first[0] != bootstrap.difference(frame, "a", "b", "mae", resamples=100, seed=4)
+    assert first[0] != difference(frame, "a", "b", "mae", resamples=100, seed=4)
 
 
 def test_midranks_against_scipy_on_repeated_items() -> None:
@@ -240,14 +240,14 @@ def change(**cells: object):
 )
 def test_bad_input(spoil, says) -> None:
     with pytest.raises(ValueError, match=says):
-        bootstrap.difference(spoil(world()), "a", "b", "mae", resamples=10)
+        difference(spoil(world()), "a", "b", "mae", resamples=10)
 
 
 def test_unknown_metric_and_level() -> None:
     with pytest.raises(ValueError, match="unknown metric rmse; expected some of mae, mae_0"):
-        bootstrap.interval(world(), "a", "rmse")
+        interval(world(), "a", "rmse")
     with pytest.raises(ValueError, match="between 0 and 1"):
-        bootstrap.interval(world(), "a", "mae", level=95)
+        interval(world(), "a", "mae", level=95)
 
 
 def test_fast_enough_to_be_used() -> None:

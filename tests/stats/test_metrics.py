@@ -73,7 +73,10 @@ def test_correlations_against_scipy_and_midranks() -> None:
     g = np.random.default_rng(2)
     x, y = g.integers(0, 6, 60).astype(float), g.integers(0, 6, 60).astype(float)
     y += x
-    rank = lambda v: [sum(b < a for b in v) + (sum(b == a for b in v) + 1) / 2 for a in v]
+
+    def rank(v):
+        return [sum(b < a for b in v) + (sum(b == a for b in v) + 1) / 2 for a in v]
+
     assert metrics.srcc(x, y) == pytest.approx(np.corrcoef(rank(x), rank(y))[0, 1])
     assert metrics.plcc(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
     concordant = tx = ty = 0
@@ -206,6 +209,9 @@ def test_bad_input(call, says) -> None:
 
 
 def test_metrics_loads_no_drawing_or_training() -> None:
-    code = "import sys, riqa_lib.stats.metrics; print(sorted({'matplotlib', 'torch', 'PIL', 'skimage'} & {*sys.modules}))"
+    code = (
+        "import sys, riqa_lib.stats.metrics; "
+        "print(sorted({'matplotlib', 'torch', 'PIL', 'skimage'} & {*sys.modules}))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

@@ -29,16 +29,20 @@ def stored():
     return store.read_table(STORED)
 
 
+def one_set(world, number):
+    return next(null_worlds.simulated_sets(world, [number]))
+
+
 def test_the_world_is_as_it_says():
     big = replace(EYES, patients=60_000)
-    data = null_worlds.simulate(big, 0)
+    data = one_set(big, 0)
     bad = (data.truth == 0).astype(int)
     assert bad.mean() == pytest.approx(big.bad, abs=0.01)
     both = np.flatnonzero(data.cluster[1:] == data.cluster[:-1])
     assert len(both) / big.patients == pytest.approx(0.35, abs=0.01)
     assert cohen_kappa_score(bad[both], bad[both + 1]) == pytest.approx(0.7, abs=0.02)
     other = null_worlds.ALL[3]
-    data = null_worlds.simulate(replace(other, patients=60_000), 0)
+    data = one_set(replace(other, patients=60_000), 0)
     boot = class_bootstrap.bootstrap(data, resamples=2)
     for name, mu in (("a", other.mu_a), ("b", other.mu_b)):
         true = null_worlds.true_values(other, mu)
@@ -46,7 +50,7 @@ def test_the_world_is_as_it_says():
 
 
 def test_sets_follow_from_their_number():
-    one, again, next_one = (null_worlds.simulate(EYES, n) for n in (4, 4, 5))
+    one, again, next_one = (one_set(EYES, n) for n in (4, 4, 5))
     assert (one.p["a"] == again.p["a"]).all()
     assert one.p["a"].shape != next_one.p["a"].shape or (one.p["a"] != next_one.p["a"]).any()
     with pytest.raises(ValueError, match=r"kappa 1\.2"):

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from intervals import difference, interval
 
 from riqa_lib import paths, store
 from riqa_lib.seeding import rng
@@ -163,12 +164,10 @@ def test_table2_holds_what_stats_says() -> None:
     for m in table2.COLUMNS:
         found = table.loc["fixmatch", [m, f"{m}_low", f"{m}_high"]]
         assert found.tolist() == pytest.approx(
-            list(bootstrap.interval(test, "fixmatch", m, 200)), nan_ok=True
+            list(interval(test, "fixmatch", m, 200)), nan_ok=True
         )
     found = table.loc["fixmatch", ["d_mae", "d_mae_low", "d_mae_high"]].tolist()
-    assert found == pytest.approx(
-        list(bootstrap.difference(test, "fixmatch", "supervised", "mae", 200))
-    )
+    assert found == pytest.approx(list(difference(test, "fixmatch", "supervised", "mae", 200)))
     assert table.loc["constant", "row"] == "best constant (always 2)"
     truth = frame.loc[frame["split"] == "test", "grade"]
     assert table.loc["constant", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 2)))
@@ -237,7 +236,7 @@ def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
         table.loc[("supervised_all", 160), "d_mae"]
     )  # two supervised rows, neither with 160 labels
     test = p[(p["split"] == "test") & (p["seed"] == 0)]
-    one_seed = bootstrap.difference(test, "fixmatch", "supervised", "mae", 50)[0]
+    one_seed = difference(test, "fixmatch", "supervised", "mae", 50)[0]
     assert table.loc[("comatch", 40), "d_mae"] == pytest.approx(one_seed)
     assert np.isnan(table.loc[("crmatch", 40), "d_mae"])
 
