@@ -1,11 +1,12 @@
 """What is known of a published data set (licence, page, layout, sizes), and what its loaders share.
 
 Files are found by one listing of their folder, without a look at each: 140,000 names take a moment.
-Whether a picture can be decoded is found later, by riqa_lib.pixels."""
+Whether a picture can be decoded is found later, by riqa_lib.pictures.decode."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,44 @@ def doubled(names: Iterable[str], rows: Iterable[int]) -> list[Problem]:
     return problems
 
 
+def matched(
+    pattern: str,
+    names: Iterable[str],
+    rows: Iterable[int],
+    expected: str,
+    kind: str = "unexpected name",
+) -> tuple[list[re.Match[str] | None], list[Problem]]:
+    """Each name's match, and the names that have none (empty ones are told by `doubled`)."""
+    names = list(names)
+    found = [re.fullmatch(pattern, name) for name in names]
+    return found, [
+        Problem(kind, int(row), name, f"expected {expected}")
+        for row, name, match in zip(rows, names, found, strict=True)
+        if name and not match
+    ]
+
+
+def whole_numbers(values: np.ndarray) -> np.ndarray:
+    """Numbers of `number` as int; 0 where there was none (a problem already)."""
+    return np.nan_to_num(values).astype(int)
+
+
+def absent(
+    names: Iterable[str], rows: Iterable[int], path: Iterable[str], expected: Iterable[str]
+) -> list[Problem]:
+    """Pictures whose path is "": not found where they were expected."""
+    return [
+        Problem("missing picture", int(row), name, f"expected {where}")
+        for row, name, found, where in zip(rows, names, path, expected, strict=True)
+        if not found
+    ]
+
+
+def others(folder: str, n: int) -> list[Problem]:
+    """The note on n files of a folder that the table does not name; none where n is 0."""
+    return [Problem("files not in the table", 0, folder, str(n))] if n else []
+
+
 def find(
     root: Path,
     folder: str,
@@ -140,8 +179,8 @@ def find(
         if name.lower() not in there
     ]
     extra = len(there.keys() - {name.lower() for name in (*names, *known)})
-    notes = [Problem("files not in the table", 0, f"{kept}/", str(extra))] if extra else []
-    return [f"{kept}/{there.get(name.lower(), name)}" for name in names], missing, notes
+    path = [f"{kept}/{there.get(name.lower(), name)}" for name in names]
+    return path, missing, others(f"{kept}/", extra)
 
 
 def finished(

@@ -13,14 +13,24 @@ right_eye_DR_Level is filled. By it every eye has one overall label; by the name
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pandas as pd
 
 from ..scales import DETAILS
-from .about import About, doubled, finished, listing, need_file, need_folder, read_table
+from .about import (
+    About,
+    absent,
+    doubled,
+    finished,
+    listing,
+    matched,
+    need_file,
+    need_folder,
+    others,
+    read_table,
+)
 from .problems import Problem
 from .sheets import read_sheet
 from .splits import shared_groups
@@ -36,6 +46,9 @@ QUALITY = ("Overall quality", "Artifact", "Clarity", "Field definition")
 
 
 EYES = {"left": "left_eye_DR_Level", "right": "right_eye_DR_Level"}
+
+
+DR = {str(level): level for level in range(5)} | {"5": -1}  # 5: not gradable
 
 
 LEVELS = {
@@ -98,43 +111,14 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     without the table of one; FolderError with everything wrong."""
     root = need_folder(root, ABOUT)
     top = listing(root).get("regular_fundus_images", "")
-    there = listing(root / top)
-    folders = {
-        split: (f"{top}/" if top else "") + there[f.lower()]
-        for split, f in FOLDERS.items()
-        if f.lower() in there
-    }
-    if not folders:
-        raise FileNotFoundError(
-            f"{ABOUT.title}: none of {', '.join(FOLDERS.values())} in {root.name}/ or "
-            f"{root.name}/regular_fundus_images/"
-        )
+    folders = _folders(root, top)
     frames, problems, notes = [], [], []
     for split, folder in folders.items():
         one, wrong, said = _read(root, folder, split)
-        found = _images(root, folder) if pictures else {}
-        made = [f"{folder}/Images/{i.partition('_')[0]}/{i}.jpg" for i in one["id"]]
-        one.insert(
-            1,
-            "path",
-            np.array(
-                [found.get(i.lower(), "") for i in one["id"]] if pictures else made, dtype=object
-            ),
-        )
-        wrong += [
-            Problem("missing picture", row, i, f"expected {p}")
-            for row, i, p, got in zip(one["row"], one["id"], made, one["path"], strict=True)
-            if not got
-        ]
-        extra = found.keys() - {i.lower() for i in one["id"]}
-        said += (
-            [Problem("files not in the table", 0, f"{folder}/Images/", str(len(extra)))]
-            if extra
-            else []
-        )
+        one, missing, extra = _with_paths(one, root, folder, pictures)
         frames.append(one)
-        problems += [p._replace(name=f"{FOLDERS[split]}: {p.name}") for p in wrong]
-        notes += said
+        problems += [p._replace(name=f"{FOLDERS[split]}: {p.name}") for p in (*wrong, *missing)]
+        notes += said + extra
     frame = pd.concat(frames, ignore_index=True)
     problems += [
         Problem("patient in more than one split", 0, g, ", ".join(s))
@@ -142,9 +126,8 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
         if g
     ]
     frame, said = _eyes(frame)
-    notes += said + [
-        Problem("folder not there", 0, f) for split, f in FOLDERS.items() if split not in folders
-    ]
+    gone = [f for split, f in FOLDERS.items() if split not in folders]
+    notes += said + [Problem("folder not there", 0, f) for f in gone]
     return finished(
         root / top,
         frame.drop(columns="row"),
@@ -158,54 +141,64 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     )
 
 
+def _folders(root: Path, top: str) -> dict[str, str]:
+    """Of FOLDERS those that are there: split -> path relative to root. FileNotFoundError where none
+    is."""
+    there = listing(root / top)
+    found = {
+        split: (f"{top}/" if top else "") + there[f.lower()]
+        for split, f in FOLDERS.items()
+        if f.lower() in there
+    }
+    if not found:
+        raise FileNotFoundError(
+            f"{ABOUT.title}: none of {', '.join(FOLDERS.values())} in {root.name}/ or "
+            f"{root.name}/regular_fundus_images/"
+        )
+    return found
+
+
+def _with_paths(
+    frame: pd.DataFrame, root: Path, folder: str, pictures: bool
+) -> tuple[pd.DataFrame, list[Problem], list[Problem]]:
+    """One part's frame with paths, missing pictures, and notes."""
+    names = frame["id"]
+    expected = [f"{folder}/Images/{i.partition('_')[0]}/{i}.jpg" for i in names]
+    found = _images(root, folder) if pictures else {}
+    path = [found.get(i.lower(), "") for i in names] if pictures else expected
+    frame.insert(1, "path", np.array(path, dtype=object))
+    extra = len(found.keys() - {i.lower() for i in names})
+    return (
+        frame,
+        absent(names, frame["row"], path, expected),
+        others(f"{folder}/Images/", extra),
+    )
+
+
 def _read(root: Path, folder: str, split: str) -> tuple[pd.DataFrame, list[Problem], list[Problem]]:
     """One part's frame without paths (row: line of its table), what is wrong, and notes."""
-    if split == "test":
-        text, problems = read_sheet(
-            need_file(root / folder, "Challenge2_labels.xlsx"), ["image_id", *QUALITY]
-        )
-        text, wrong = _with_dr(text, root / folder)
-        problems += wrong
-    else:
-        columns = ["patient_id", "image_id", "image_path", *QUALITY, *EYES.values()]
-        text, problems = read_table(need_file(root / folder, f"{FOLDERS[split]}.csv"), columns)
+    text, problems = _labels(root / folder, split)
     names, rows = text["image_id"], text.index
     problems += doubled(names, rows)
-    match = [re.fullmatch(r"(\d+)_([lr])(\d)", name) for name in names]
-    problems += [
-        Problem(
-            "unexpected image_id", int(row), name, "expected <patient>_l<view> or <patient>_r<view>"
-        )
-        for row, name, m in zip(rows, names, match, strict=True)
-        if name and not m
-    ]
+    match, odd = matched(
+        r"(\d+)_([lr])(\d)",
+        names,
+        rows,
+        "<patient>_l<view> or <patient>_r<view>",
+        kind="unexpected image_id",
+    )
+    problems += odd
     patient = [m[1] if m else "" for m in match]
     notes = []
     if split != "test":
-        problems += [
-            Problem("other patient", int(row), name, f"patient_id {p!r}")
-            for row, name, p, mine in zip(rows, names, text["patient_id"], patient, strict=True)
-            if mine and p != mine
-        ]
-        other = [
-            n
-            for n, p in zip(names, text["image_path"], strict=True)
-            if PureWindowsPath(p).stem.lower() != n.lower()
-        ]
-        if other:
-            notes.append(
-                Problem(
-                    "image_path names another picture (ignored)",
-                    0,
-                    ", ".join(other[:10]),
-                    f"{len(other)} rows",
-                )
-            )
+        wrong, notes = _contradictions(text, patient)
+        problems += wrong
     values = {}
     for column, levels in LEVELS.items():
         values[column], bad = _level(text, column, levels)
         problems += bad
-    dr, eye, bad = _dr(text, ["left" if m and m[2] == "l" else "right" if m else "" for m in match])
+    sides = {"l": "left", "r": "right"}
+    dr, eye, bad = _dr(text, [sides[m[2]] if m else "" for m in match])
     frame = pd.DataFrame(
         {
             "id": names.to_numpy(),
@@ -226,6 +219,38 @@ def _read(root: Path, folder: str, split: str) -> tuple[pd.DataFrame, list[Probl
         }
     )
     return frame, problems + bad, notes
+
+
+def _labels(folder: Path, split: str) -> tuple[pd.DataFrame, list[Problem]]:
+    """The label table of a part, as text."""
+    if split == "test":
+        file = need_file(folder, "Challenge2_labels.xlsx")
+        text, problems = read_sheet(file, ["image_id", *QUALITY])
+        text, wrong = _with_dr(text, folder)
+        return text, problems + wrong
+    columns = ["patient_id", "image_id", "image_path", *QUALITY, *EYES.values()]
+    return read_table(need_file(folder, f"{FOLDERS[split]}.csv"), columns)
+
+
+def _contradictions(text: pd.DataFrame, patient: list[str]) -> tuple[list[Problem], list[Problem]]:
+    """Rows whose patient_id is not the patient (N,) of their image_id: problems; whose image_path
+    is not theirs: a note."""
+    problems = [
+        Problem("other patient", int(row), name, f"patient_id {said!r}")
+        for row, name, said, mine in zip(
+            text.index, text["image_id"], text["patient_id"], patient, strict=True
+        )
+        if mine and said != mine
+    ]
+    other = [
+        name
+        for name, path in zip(text["image_id"], text["image_path"], strict=True)
+        if PureWindowsPath(path).stem.lower() != name.lower()
+    ]
+    if not other:
+        return problems, []
+    kind, shown = "image_path names another picture (ignored)", ", ".join(other[:10])
+    return problems, [Problem(kind, 0, shown, f"{len(other)} rows")]
 
 
 def _level(
@@ -264,7 +289,7 @@ def _dr(text: pd.DataFrame, named: list[str]) -> tuple[np.ndarray, list[str], li
     problems, dr, eye = [], np.full(len(text), -1), list(named)
     columns = {e: c for e, c in EYES.items() if c in text} or {"": "DR_Levels"}
     for i, (row, name) in enumerate(zip(text.index, text["image_id"], strict=True)):
-        cells = {e: text[c].iloc[i] for e, c in columns.items() if text[c].iloc[i]}
+        cells = _filled(text, i, columns)
         if len(cells) > 1:
             problems.append(
                 Problem(
@@ -276,13 +301,17 @@ def _dr(text: pd.DataFrame, named: list[str]) -> tuple[np.ndarray, list[str], li
             )
         for e, cell in cells.items():
             eye[i] = e or eye[i]
-            if cell in set("012345"):
-                dr[i] = int(cell) if cell != "5" else -1
-            else:
+            dr[i] = DR.get(cell, -1)
+            if cell not in DR:
                 problems.append(
                     Problem("bad DR level", int(row), name, f"{cell!r}, expected 0 to 5")
                 )
     return dr, eye, problems
+
+
+def _filled(text: pd.DataFrame, i: int, columns: dict[str, str]) -> dict[str, str]:
+    """The cells of picture i that are not empty, by the columns' keys."""
+    return {key: text[c].iloc[i] for key, c in columns.items() if text[c].iloc[i]}
 
 
 def _sources(folder: Path, split: str, names: pd.Series) -> list[str]:

@@ -8,7 +8,6 @@ split. Usable is 15 % of train and 28 % of test."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,19 @@ import numpy as np
 import pandas as pd
 
 from ..scales import DETAILS
-from .about import About, doubled, finished, listing, need_file, need_folder, number, read_table
+from .about import (
+    About,
+    doubled,
+    finished,
+    listing,
+    matched,
+    need_file,
+    need_folder,
+    number,
+    others,
+    read_table,
+    whole_numbers,
+)
 from .problems import Problem
 from .splits import shared_groups
 
@@ -127,23 +138,23 @@ def find_stems(
     there = {name: listing(root / top[name]) for name in {*splits, "images"} if name in top}
     path, used = [], set()
     for stem, split in zip(stems, splits, strict=True):
-        tried = [
-            (folder, f"{stem.lower()}{suffix}")
-            for folder in (split, "images")
-            for suffix in SUFFIXES
-        ]
-        found = [(folder, name) for folder, name in tried if name in there.get(folder, {})]
+        found = _files_of(stem.lower(), (split, "images"), there)
         used |= {*found}
-        path.append(f"{top[found[0][0]]}/{there[found[0][0]][found[0][1]]}" if found else "")
-    extra = {
-        folder: sum((folder, name) not in used for name in names)
-        for folder, names in sorted(there.items())
-    }
-    return path, [
-        Problem("files not in the table", 0, f"{top[folder]}/", str(n))
-        for folder, n in extra.items()
-        if n
-    ]
+        folder, name = found[0] if found else ("", "")
+        path.append(f"{top[folder]}/{there[folder][name]}" if found else "")
+    notes = []
+    for folder, names in sorted(there.items()):
+        unused = sum((folder, name) not in used for name in names)
+        notes += others(f"{top[folder]}/", unused)
+    return path, notes
+
+
+def _files_of(
+    stem: str, folders: Sequence[str], there: dict[str, dict[str, str]]
+) -> list[tuple[str, str]]:
+    """(folder, name) of a picture's files, the one to take first."""
+    places = [(folder, f"{stem}{suffix}") for folder in folders for suffix in SUFFIXES]
+    return [(folder, name) for folder, name in places if name in there.get(folder, {})]
 
 
 def _read(file: Path, split: str) -> tuple[pd.DataFrame, list[Problem]]:
@@ -154,30 +165,26 @@ def _read(file: Path, split: str) -> tuple[pd.DataFrame, list[Problem]]:
     problems += doubled(image, text.index)
     quality, bad = number(text, "quality", image, 0, 2, whole=True)
     dr, worse = number(text, "DR_grade", image, 0, 4, whole=True)
-    match = [re.fullmatch(r"(\d+)_(left|right)\.jpeg", name) for name in image]
-    problems += [
-        Problem(
-            "unexpected name",
-            int(row),
-            name,
-            "expected <patient>_left.jpeg or <patient>_right.jpeg",
-        )
-        for row, name, m in zip(text.index, image, match, strict=True)
-        if name and not m
-    ]
+    match, odd = matched(
+        r"(\d+)_(left|right)\.jpeg",
+        image,
+        text.index,
+        "<patient>_left.jpeg or <patient>_right.jpeg",
+    )
     frame = pd.DataFrame(
         {
             "id": [name.rpartition(".")[0] for name in image],
             "group": [f"patient-{m[1]}" if m else "" for m in match],
             "source": ABOUT.key,
             "split": split,
-            "grade": 2 - np.nan_to_num(quality).astype(int),
+            "grade": 2 - whole_numbers(quality),
             "score": np.nan,
             **dict.fromkeys(DETAILS, -1),
-            "quality": np.nan_to_num(quality).astype(int),
-            "dr_grade": np.nan_to_num(dr).astype(int),
+            "quality": whole_numbers(quality),
+            "dr_grade": whole_numbers(dr),
             "eye": [m[2] if m else "" for m in match],
             "row": [*text.index],
         }
     )
-    return frame, [p._replace(name=f"{file.name}: {p.name}") for p in (*problems, *bad, *worse)]
+    problems += [*odd, *bad, *worse]
+    return frame, [p._replace(name=f"{file.name}: {p.name}") for p in problems]

@@ -8,7 +8,6 @@ are not published."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,18 @@ import pandas as pd
 
 from .. import paths
 from ..scales import DETAILS
-from .about import About, doubled, finished, listing, need_folder, number, read_table
+from .about import (
+    About,
+    absent,
+    doubled,
+    finished,
+    listing,
+    matched,
+    need_folder,
+    number,
+    read_table,
+    whole_numbers,
+)
 from .eyeq import GRADES, find_stems, label_file
 from .problems import FolderError, Problem
 
@@ -65,30 +75,14 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     text, problems = read_table(file, ["file_name", "overall_quality", *DETAILS])
     names, rows = text["file_name"], text.index
     problems += doubled(names, rows)
-    match = [re.fullmatch(r"(\d+)_(left|right)", name) for name in names]
-    problems += [
-        Problem("unexpected name", int(row), name, "expected <patient>_left or <patient>_right")
-        for row, name, m in zip(rows, names, match, strict=True)
-        if name and not m
-    ]
-    values = {}
+    match, odd = matched(r"(\d+)_(left|right)", names, rows, "<patient>_left or <patient>_right")
+    problems += odd
+    whole = {}
     for column, high in {"overall_quality": 2, **dict.fromkeys(DETAILS, 1)}.items():
-        values[column], bad = number(text, column, names, 0, high, whole=True)
+        values, bad = number(text, column, names, 0, high, whole=True)
+        whole[column] = whole_numbers(values)
         problems += bad
-    path, notes = (
-        [""] * len(text),
-        [Problem("no folder images/", 0, "", "the photographs are EyeQ's: join them")],
-    )
-    if "images" in listing(root):
-        path, notes = find_stems(root, names.tolist(), ["test"] * len(names), pictures)
-        problems += [
-            Problem(
-                "missing picture", int(row), name, f"expected images/{name}.png (or .jpeg, .jpg)"
-            )
-            for row, name, p in zip(rows, names, path, strict=True)
-            if not p
-        ]
-    whole = {column: np.nan_to_num(v).astype(int) for column, v in values.items()}
+    path, missing, notes = _pictures(root, names.tolist(), rows.tolist(), pictures)
     frame = pd.DataFrame(
         {
             "id": names.to_numpy(),
@@ -103,8 +97,28 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
         }
     )
     return finished(
-        file, frame, ABOUT, problems, notes, low=0.0, high=2.0, higher_is_better=True, classes=3
+        file,
+        frame,
+        ABOUT,
+        [*problems, *missing],
+        notes,
+        low=0.0,
+        high=2.0,
+        higher_is_better=True,
+        classes=3,
     )
+
+
+def _pictures(
+    root: Path, names: list[str], rows: list[int], pictures: bool
+) -> tuple[list[str], list[Problem], list[Problem]]:
+    """Paths ("" for all where there is no folder images/), missing pictures, and notes."""
+    if "images" not in listing(root):
+        note = Problem("no folder images/", 0, "", "the photographs are EyeQ's: join them")
+        return [""] * len(names), [], [note]
+    path, notes = find_stems(root, names, ["test"] * len(names), pictures)
+    expected = [f"images/{name}.png (or .jpeg, .jpg)" for name in names]
+    return path, absent(names, rows, path, expected), notes
 
 
 def join(eyeq_d: pd.DataFrame, eyeq: pd.DataFrame) -> pd.DataFrame:

@@ -46,19 +46,7 @@ def append(file: Path | str, row: dict[str, object]) -> None:
     OSError (disk full) with every whole line as it was; ValueError for what `read` would refuse, a
     line break, or a file with another header."""
     file = Path(file)
-    if any("\n" in str(row[c]) or "\r" in str(row[c]) for c in COLUMNS):
-        raise ValueError(f"{paths.shown(file)}: a value has a line break: {row}")
-    if row["grade"] != "" and (
-        isinstance(row["grade"], bool) or row["grade"] not in range(len(GRADES))
-    ):
-        raise ValueError(
-            f"{paths.shown(file)}: grade {row['grade']!r}: expected 0 to {len(GRADES) - 1}, or nothing"
-        )
-    seconds = pd.to_numeric(str(row["seconds"]), errors="coerce")
-    if not (str(row["id"]).strip() and str(row["labeller"]).strip() and 0 <= seconds < np.inf):
-        raise ValueError(
-            f"{paths.shown(file)}: expected an id, a labeller and seconds from 0 on: {row}"
-        )
+    _refuse(file, row)
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = _locked(file)
     try:
@@ -67,24 +55,45 @@ def append(file: Path | str, row: dict[str, object]) -> None:
         head = _line(list(COLUMNS))
         if kept and old[: old.find(b"\n") + 1].replace(b"\r\n", b"\n") != head:
             raise ValueError(
-                f"{paths.shown(file)}: row 1: expected {head.decode().strip()}; it is left as it was"
+                f"{paths.shown(file)}: row 1: expected {head.decode().strip()}; "
+                "it is left as it was"
             )
         if old[kept:]:
             _set_aside(file, old[kept:])
             os.ftruncate(handle, kept)
-        data = (b"" if kept else head) + _line([row[c] for c in COLUMNS])
-        try:
-            os.lseek(handle, kept, os.SEEK_SET)
-            while data:
-                data = data[os.write(handle, data) :]
-            os.fsync(handle)
-        except OSError:
-            os.ftruncate(handle, kept)
-            if not kept:
-                file.unlink()
-            raise
+        _write(file, handle, kept, (b"" if kept else head) + _line([row[c] for c in COLUMNS]))
     finally:
         os.close(handle)
+
+
+def _refuse(file: Path, row: dict[str, object]) -> None:
+    """ValueError for what `read` would refuse, or would read as several lines."""
+    if any("\n" in str(row[c]) or "\r" in str(row[c]) for c in COLUMNS):
+        raise ValueError(f"{paths.shown(file)}: a value has a line break: {row}")
+    grade = row["grade"]
+    if grade != "" and (isinstance(grade, bool) or grade not in range(len(GRADES))):
+        raise ValueError(
+            f"{paths.shown(file)}: grade {grade!r}: expected 0 to {len(GRADES) - 1}, or nothing"
+        )
+    seconds = pd.to_numeric(str(row["seconds"]), errors="coerce")
+    if not (str(row["id"]).strip() and str(row["labeller"]).strip() and 0 <= seconds < np.inf):
+        raise ValueError(
+            f"{paths.shown(file)}: expected an id, a labeller and seconds from 0 on: {row}"
+        )
+
+
+def _write(file: Path, handle: int, kept: int, data: bytes) -> None:
+    """Put data behind the first `kept` bytes, and on the disk; all of it, or nothing."""
+    try:
+        os.lseek(handle, kept, os.SEEK_SET)
+        while data:
+            data = data[os.write(handle, data) :]
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, kept)
+        if not kept:
+            file.unlink()
+        raise
 
 
 def _locked(file: Path) -> int:
@@ -109,7 +118,7 @@ def _set_aside(file: Path, torn: bytes) -> None:
         f.flush()
         os.fsync(f.fileno())
     words = f"{paths.shown(file)}: its last line was cut off; {torn[:60]!r} is now in {aside.name}"
-    warnings.warn(words, UserWarning, stacklevel=3)
+    warnings.warn(words, UserWarning, stacklevel=3)  # of who called append
 
 
 def resolved(text: pd.DataFrame) -> pd.DataFrame:
@@ -151,32 +160,25 @@ def read(file: Path | str) -> pd.DataFrame:
     if not len(text):
         return none
     grade, seconds = (pd.to_numeric(text[c], errors="coerce") for c in ("grade", "seconds"))
-    for row in text.index:
-        if text["grade"][row] != "" and grade[row] not in range(len(GRADES)):
-            problems.append(
-                Problem(
-                    "not a grade",
-                    row,
-                    text["id"][row],
-                    f"{text['grade'][row]!r}, expected 0 to 4 or nothing",
-                )
-            )
-        if not (np.isfinite(seconds[row]) and seconds[row] >= 0):
-            problems.append(
-                Problem(
-                    "not a time",
-                    row,
-                    text["id"][row],
-                    f"{text['seconds'][row]!r}, expected seconds",
-                )
-            )
-        if not text["id"][row] or not text["labeller"][row]:
-            problems.append(
-                Problem("nameless", row, text["id"][row], "expected an id and a labeller")
-            )
+    problems += _wrong_cells(text, grade, seconds)
     if problems:
         raise FolderError(paths.shown(file), problems)
     found = resolved(text)
     return found.assign(grade=grade[found.index].astype(int), seconds=seconds[found.index])[
         list(COLUMNS)
     ].reset_index(drop=True)
+
+
+def _wrong_cells(text: pd.DataFrame, grade: pd.Series, seconds: pd.Series) -> list[Problem]:
+    problems = []
+    for row, name, cell, time, who in zip(
+        text.index, text["id"], text["grade"], text["seconds"], text["labeller"], strict=True
+    ):
+        if cell != "" and grade[row] not in range(len(GRADES)):
+            found = f"{cell!r}, expected 0 to 4 or nothing"
+            problems.append(Problem("not a grade", row, name, found))
+        if not (np.isfinite(seconds[row]) and seconds[row] >= 0):
+            problems.append(Problem("not a time", row, name, f"{time!r}, expected seconds"))
+        if not name or not who:
+            problems.append(Problem("nameless", row, name, "expected an id and a labeller"))
+    return problems

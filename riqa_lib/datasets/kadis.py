@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from .about import (
@@ -21,7 +20,9 @@ from .about import (
     need_file,
     need_folder,
     number,
+    others,
     read_table,
+    whole_numbers,
 )
 from .problems import Problem
 
@@ -67,8 +68,8 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
             "id": names.to_numpy(),
             "path": path,
             "group": names.to_numpy(),
-            "dist_type_1": np.nan_to_num(first).astype(int),
-            "dist_type_2": np.nan_to_num(second).astype(int),
+            "dist_type_1": whole_numbers(first),
+            "dist_type_2": whole_numbers(second),
         }
     )
     both = int(((frame["dist_type_1"] == 7) & (frame["dist_type_2"] == 8)).sum())
@@ -98,7 +99,4 @@ def _distorted(root: Path, frame: pd.DataFrame) -> list[Problem]:
     }
     n, other = len(wanted & there.keys()), len(there.keys() - wanted)
     notes = [Problem("distorted pictures", 0, "dist_imgs/", f"{n} of {len(wanted)}")]
-    return [
-        *notes,
-        *([Problem("files not in the table", 0, "dist_imgs/", str(other))] if other else []),
-    ]
+    return notes + others("dist_imgs/", other)

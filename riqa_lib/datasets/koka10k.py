@@ -6,7 +6,7 @@ and grade. A KADIS name gets that grade and leaves the pool; a KonIQ name has it
 Sources, in the words of the simulation:
     koniq-like   all of KonIQ-10k            extra   KADIS, graded by hand            pool   the rest of KADIS, no grade
 Grades 0 and 4 come mostly from `extra`, so a source detector can pass for a quality model there:
-see riqa_lib.leak.
+see riqa_lib.tables.source_leak.
 
 Inferred, since the paper does not say it: grades are the mode of the votes, and the split takes
 floors (splits.floor_split)."""
@@ -71,6 +71,25 @@ def hand_labels(
 
     Raises FolderError with every row that names no known picture, a picture twice (per labeller),
     or no grade 0..4."""
+    name, text, problems = _hand_table(extra)
+    grade = pd.to_numeric(text["grade"], errors="coerce")
+    problems += _unusable(text, grade, known)
+    if problems:
+        raise FolderError(name, problems)
+    found = grade.astype(int).groupby(text["id"], sort=False).agg(list)
+    majority = found.map(lambda given: int(np.bincount(given).argmax()))
+    notes = [
+        Problem("graded by several", 0, str(picture), f"{given}, taken as {majority[picture]}")
+        for picture, given in found.items()
+        if len(given) > 1
+    ]
+    return majority, notes
+
+
+def _hand_table(
+    extra: Path | str | pd.DataFrame,
+) -> tuple[str, pd.DataFrame, list[Problem]]:
+    """The table's name, its lines that count, as text, and what is wrong with its form."""
     if isinstance(extra, pd.DataFrame):
         name, problems = "extra", list[Problem]()
         text = extra.astype(str).set_axis(range(2, len(extra) + 2))
@@ -83,21 +102,20 @@ def hand_labels(
         name = paths.shown(file)
         log = file.read_bytes().removeprefix(b"\xef\xbb\xbf").startswith(",".join(COLUMNS).encode())
         text, problems = lines(file) if log else read_text(file, "utf-8", ",", ["id", "grade"])
-    problems += [
-        Problem("missing column", 1, c) for c in ("id", "grade") if c not in text and not problems
-    ]
     if not {"id", "grade"} <= {*text}:
-        raise FolderError(name, problems)
-    if {*COLUMNS} <= {
-        *text
-    }:  # as notebooks/tools/label_pictures writes it: the last line of a person counts
+        lacking = [Problem("missing column", 1, c) for c in ("id", "grade") if c not in text]
+        raise FolderError(name, problems or lacking)
+    if {*COLUMNS} <= {*text}:  # the labelling tool's own file: a person's last line counts
         text = resolved(text)
-    grade = pd.to_numeric(text["grade"], errors="coerce")
+    return name, text, problems
+
+
+def _unusable(text: pd.DataFrame, grade: pd.Series, known: set[str]) -> list[Problem]:
+    """Lines that name no known picture, a picture twice (per labeller), or no grade."""
     labeller = text["labeller"] if "labeller" in text else pd.Series("", text.index)
     first: dict[tuple[str, str], int] = {}
-    for row, (picture, who, value) in zip(
-        text.index, zip(text["id"], labeller, grade, strict=True), strict=True
-    ):
+    problems = []
+    for row, picture, who in zip(text.index, text["id"], labeller, strict=True):
         if picture not in known:
             problems.append(
                 Problem("unknown picture", row, picture, "in neither KonIQ-10k nor KADIS-700k")
@@ -107,20 +125,11 @@ def hand_labels(
             problems.append(
                 Problem("doubled id", row, picture, f"also graded{by} in row {first[picture, who]}")
             )
-        if value not in range(5):
+        if grade[row] not in range(5):
             problems.append(
                 Problem("not a grade", row, picture, f"{text['grade'][row]!r}, expected 0 to 4")
             )
-    if problems:
-        raise FolderError(name, problems)
-    found = grade.astype(int).groupby(text["id"], sort=False).agg(list)
-    majority = found.map(lambda given: int(np.bincount(given).argmax()))
-    notes = [
-        Problem("graded by several", 0, str(picture), f"{given}, taken as {majority[picture]}")
-        for picture, given in found.items()
-        if len(given) > 1
-    ]
-    return majority, notes
+    return problems
 
 
 # ---------------------------------------------------------------- the set
@@ -208,24 +217,9 @@ def load(
     extra: table of hand labels; "" takes RIQA_DATA/koka10k/extra.csv if it is there. Raises
     FileNotFoundError that says which set is missing, where to get it and where it goes; FolderError
     with everything wrong with those there are."""
-    root, sets = paths.data(), (koniq_set, kadis_set)
-    missing = [s.ABOUT for s in sets if root is None or not listing(root / s.ABOUT.key)]
-    if root is None or missing:
-        unset = "The environment variable RIQA_DATA, the folder of all data sets, is not set."
-        where = unset if root is None else f"Missing in RIQA_DATA ({paths.shown(root)}):"
-        lines = [f"KOKA10K is made from KonIQ-10k and KADIS-700k. {where}"]
-        for about in missing:
-            lines += [
-                f"- {about.title}: get it from {about.where}, put it into RIQA_DATA/{about.key} as"
-            ]
-            lines += [f"    {line}" for line in about.layout.strip().splitlines()]
-        raise FileNotFoundError(
-            "\n".join(
-                [*lines, "`python -m riqa_lib data` lists what is found and what is wrong with it."]
-            )
-        )
+    root = _folder_of_sets()
     frames, problems = [], []
-    for one in sets:
+    for one in (koniq_set, kadis_set):
         try:
             frames.append(one.load(root / one.ABOUT.key))
         except FolderError as e:
@@ -235,3 +229,22 @@ def load(
     usual = root / "koka10k" / "extra.csv"
     chosen = extra or (usual if usual.is_file() else None)
     return build(frames[0], frames[1], chosen, rule, fractions, seed), root
+
+
+def _folder_of_sets() -> Path:
+    """RIQA_DATA, with KonIQ-10k and KADIS-700k in it; FileNotFoundError that says what is
+    missing."""
+    root, sets = paths.data(), (koniq_set.ABOUT, kadis_set.ABOUT)
+    missing = [about for about in sets if root is None or not listing(root / about.key)]
+    if root is not None and not missing:
+        return root
+    unset = "The environment variable RIQA_DATA, the folder of all data sets, is not set."
+    where = unset if root is None else f"Missing in RIQA_DATA ({paths.shown(root)}):"
+    said = [f"KOKA10K is made from KonIQ-10k and KADIS-700k. {where}"]
+    for about in missing:
+        said.append(
+            f"- {about.title}: get it from {about.where}, put it into RIQA_DATA/{about.key} as"
+        )
+        said += [f"    {line}" for line in about.layout.strip().splitlines()]
+    said.append("`python -m riqa_lib data` lists what is found and what is wrong with it.")
+    raise FileNotFoundError("\n".join(said))

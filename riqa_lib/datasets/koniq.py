@@ -119,31 +119,14 @@ def _read(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     text, problems = read_table(file, COLUMNS)
     names, rows = text["image_name"], text.index
     problems += doubled(names, rows)
+    ranges = dict.fromkeys(VOTES, (0, np.inf)) | {"c_total": (1, np.inf), "MOS": (0, 100)}
+    ranges |= {"MOS_zscore": (0, 100)} if "MOS_zscore" in text else {}
     values = {}
-    for column in [*VOTES, "c_total", "MOS", *(["MOS_zscore"] if "MOS_zscore" in text else [])]:
-        low, high = (
-            (1, np.inf) if column == "c_total" else (0, np.inf) if column in VOTES else (0, 100)
-        )
+    for column, (low, high) in ranges.items():
         values[column], found = number(text, column, names, low, high, whole=column == "c_total")
         problems += found
-    votes = np.column_stack([values[c] for c in VOTES])
-    total, sums = values["c_total"], votes.sum(axis=1)
-    shares, whole = np.abs(sums - 1) < 1e-3, np.abs(sums - total) < 1e-3
-    if shares.sum() > whole.sum():
-        fits, votes, kind = shares, votes * total[:, None], "1 (shares)"
-    else:
-        fits, kind = whole, "c_total (counts)"
-    n = np.rint(votes)
-    off = np.isfinite(sums) & np.isfinite(total) & ~(fits & (np.abs(votes - n) < 1e-3).all(axis=1))
-    problems += [
-        Problem(
-            "votes that are no whole numbers, or a wrong sum",
-            int(rows[i]),
-            names.iloc[i],
-            f"c1..c5 sum to {sums[i]:g}, expected {kind}, c_total {total[i]:g}",
-        )
-        for i in np.flatnonzero(off)
-    ]
+    n, off, found = _whole_votes(values, names, rows)
+    problems += found
     mean = n @ np.arange(1, 6) / np.maximum(n.sum(axis=1), 1)
     frame = pd.DataFrame({"id": names.to_numpy(), "group": names.to_numpy(), "score": mean})
     for k, c in enumerate(VOTES):
@@ -165,20 +148,53 @@ def _read(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     elif scale == "0 to 100":
         frame["mos_z"] = values["MOS"]
     if "set" in text:
-        split = text["set"].str.lower().map(SPLIT_NAMES)
-        bad = split.isna() | (split == "pool")
-        problems += [
-            Problem(
-                "unknown set",
-                int(row),
-                names[row],
-                f"{text['set'][row]!r}, expected training, validation or test",
-            )
-            for row in rows[bad]
-        ]
-        frame["split"] = split.to_numpy()
+        frame["split"], found = _official_split(text["set"], names)
+        problems += found
     frame["row"] = rows.to_numpy()
     return frame, problems
+
+
+def _whole_votes(
+    values: dict[str, np.ndarray], names: pd.Series, rows: pd.Index
+) -> tuple[np.ndarray, np.ndarray, list[Problem]]:
+    """Votes (N, 5) rounded, which rows (N,) do not fit, and those as problems. Most rows say
+    whether c1..c5 are counts or shares of c_total."""
+    votes = np.column_stack([values[c] for c in VOTES])
+    total, sums = values["c_total"], votes.sum(axis=1)
+    shares, whole = np.abs(sums - 1) < 1e-3, np.abs(sums - total) < 1e-3
+    if shares.sum() > whole.sum():
+        fits, votes, kind = shares, votes * total[:, None], "1 (shares)"
+    else:
+        fits, kind = whole, "c_total (counts)"
+    n = np.rint(votes)
+    off = np.isfinite(sums) & np.isfinite(total) & ~(fits & (np.abs(votes - n) < 1e-3).all(axis=1))
+    return (
+        n,
+        off,
+        [
+            Problem(
+                "votes that are no whole numbers, or a wrong sum",
+                int(rows[i]),
+                names.iloc[i],
+                f"c1..c5 sum to {sums[i]:g}, expected {kind}, c_total {total[i]:g}",
+            )
+            for i in np.flatnonzero(off)
+        ],
+    )
+
+
+def _official_split(said: pd.Series, names: pd.Series) -> tuple[np.ndarray, list[Problem]]:
+    split = said.str.lower().map(SPLIT_NAMES)
+    bad = split.isna() | (split == "pool")
+    return split.to_numpy(), [
+        Problem(
+            "unknown set",
+            int(row),
+            names[row],
+            f"{said[row]!r}, expected training, validation or test",
+        )
+        for row in said.index[bad]
+    ]
 
 
 def _scale(

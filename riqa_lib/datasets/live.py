@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.io import loadmat
 
 from .. import paths
-from .about import About, find, finished, listing, need_file, need_folder
+from .about import About, find, finished, listing, need_file, need_folder, others
 from .problems import FolderError, Problem
 
 FOLDERS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
@@ -56,9 +56,41 @@ def load(root: Path | str, pictures: bool = True, realigned: bool | None = None)
     if realigned is None:
         realigned = "dmos_realigned.mat" in listing(root)
     file = need_file(root, "dmos_realigned.mat" if realigned else "dmos.mat")
+    score, orgs, group = _tables(root, file, "dmos_new" if realigned else "dmos")
+    where = [(folder, f"img{k}.bmp") for folder, n in FOLDERS.items() for k in range(1, n + 1)]
+    frame = pd.DataFrame(
+        {
+            "id": [f"{folder}/{name}" for folder, name in where],
+            "group": group,
+            "score": score,
+            "type": [folder for folder, _ in where],
+        }
+    )
+    kept = orgs != 1  # the others are copies of references
+    problems = _wrong_cells(frame, orgs, kept)
+    path, missing, notes = _pictures(root, frame["type"].to_numpy(), kept, pictures)
+    frame = frame[kept].reset_index(drop=True)
+    frame.insert(1, "path", path)
+    notes.append(
+        Problem("scores", 0, file.name, "realigned" if realigned else "as first published")
+    )
+    return finished(
+        root,
+        frame,
+        ABOUT,
+        [*problems, *missing],
+        notes,
+        low=-2.64 if realigned else 0.0,
+        high=111.77 if realigned else 100.0,
+        higher_is_better=False,
+    )
+
+
+def _tables(root: Path, file: Path, variable: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Scores (N,), orgs (N,) and the reference's name of each of the N pictures."""
     names_file = need_file(root, "refnames_all.mat")
     problems: list[Problem] = []
-    score = _vector(file, "dmos_new" if realigned else "dmos", problems)
+    score = _vector(file, variable, problems)
     orgs = _vector(file, "orgs", problems)
     cells = _vector(names_file, "refnames_all", problems)
     if problems:
@@ -67,51 +99,44 @@ def load(root: Path | str, pictures: bool = True, realigned: bool | None = None)
         score, orgs = score.astype(float), orgs.astype(float)
     except ValueError as e:
         raise FolderError(paths.shown(file), [Problem("not numbers", 0, file.name, str(e))]) from e
-    where = [(folder, f"img{k}.bmp") for folder, n in FOLDERS.items() for k in range(1, n + 1)]
-    group = [str(np.ravel(c)[0]) if np.size(c) else "" for c in cells]
-    frame = pd.DataFrame(
-        {
-            "id": [f"{f}/{n}" for f, n in where],
-            "group": group,
-            "score": score,
-            "type": [f for f, _ in where],
-        }
-    )
-    problems += [
+    return score, orgs, [str(np.ravel(c)[0]) if np.size(c) else "" for c in cells]
+
+
+def _wrong_cells(frame: pd.DataFrame, orgs: np.ndarray, kept: np.ndarray) -> list[Problem]:
+    score = frame["score"].to_numpy()
+    problems = [
         Problem("bad orgs", int(i) + 1, frame["id"][i], f"{orgs[i]:g}, expected 0 or 1")
         for i in np.flatnonzero((orgs != 0) & (orgs != 1))
     ]
-    kept = orgs != 1
     bad = kept & ~((score > -20) & (score < 130))
     problems += [
         Problem("bad dmos", int(i) + 1, frame["id"][i], f"{score[i]:g}, expected about 0 to 100")
         for i in np.flatnonzero(bad)
     ]
-    problems += [
-        Problem("no reference name", i + 1, frame["id"][i])
-        for i in range(N)
-        if kept[i] and not group[i]
+    return problems + [
+        Problem("no reference name", int(i) + 1, frame["id"][i])
+        for i in np.flatnonzero(kept & (frame["group"] == "").to_numpy())
     ]
-    path, notes = [], []
+
+
+def _pictures(
+    root: Path, folders: np.ndarray, kept: np.ndarray, pictures: bool
+) -> tuple[list[str], list[Problem], list[Problem]]:
+    """Paths of the kept pictures, missing ones, and notes on other files; folders (N,): that of
+    each."""
+    path, problems, notes = [], [], []
     for folder, n in FOLDERS.items():
-        mine = np.flatnonzero(kept & (frame["type"] == folder).to_numpy())
-        first = int((frame["type"] == folder).to_numpy().argmax())
-        some, missing, _ = find(
-            root, folder, [f"img{i - first + 1}.bmp" for i in mine], (mine + 1).tolist(), pictures
-        )
-        path += some
+        mine = np.flatnonzero(kept & (folders == folder))
+        first = int((folders == folder).argmax())
+        names = [f"img{i - first + 1}.bmp" for i in mine]
+        found, missing, _ = find(root, folder, names, (mine + 1).tolist(), pictures)
+        path += found
         problems += missing
         known = {f"img{k}.bmp" for k in range(1, n + 1)} | {"info.txt"}
-        extra = len(listing(root / listing(root).get(folder, folder)).keys() - known)
-        if pictures and extra:
-            notes.append(Problem("files not in the table", 0, f"{folder}/", str(extra)))
-    frame = frame[kept].reset_index(drop=True)
-    frame.insert(1, "path", path)
-    notes.append(
-        Problem("scores", 0, file.name, "realigned" if realigned else "as first published")
-    )
-    low, high = (-2.64, 111.77) if realigned else (0.0, 100.0)
-    return finished(root, frame, ABOUT, problems, notes, low=low, high=high, higher_is_better=False)
+        if pictures:
+            there = listing(root / listing(root).get(folder, folder)).keys()
+            notes += others(f"{folder}/", len(there - known))
+    return path, problems, notes
 
 
 def _vector(file: Path, key: str, problems: list[Problem]) -> np.ndarray:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from .. import paths
 from ..scales import DETAILS
-from .about import About, doubled, finished, listing, need_file, need_folder
+from .about import About, absent, doubled, finished, listing, need_file, need_folder, others
 from .problems import FolderError, Problem
 from .sheets import Rows, read_book
 
@@ -84,11 +84,9 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     file = need_file(root, "Individual_scores.xlsx.xlsx")
     frame, problems = _individual(file)
     wide = frame["source"] == WIDE
-    notes = (
-        [Problem("ultra-wide-field pictures, left out", 0, "", str(int(wide.sum())))]
-        if wide.any()
-        else []
-    )
+    notes = []
+    if wide.any():
+        notes.append(Problem("ultra-wide-field pictures, left out", 0, "", str(int(wide.sum()))))
     frame = frame[~wide].reset_index(drop=True)
     if frame.empty:
         problems.append(Problem("no rows", 0, "", f"expected pictures of {', '.join(DEVICES)}"))
@@ -96,25 +94,16 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     problems += found
     frame["split"] = [split.get(i.lower(), "pool") for i in frame["id"]]
     unsplit = int((frame["split"] == "pool").sum())
-    notes += (
-        [Problem("in neither AI-use/train nor AI-use/test", 0, "", f"{unsplit} of {len(frame)}")]
-        if unsplit
-        else []
-    )
-    originals = _originals(root) if pictures else {}
+    if unsplit:
+        kind = "in neither AI-use/train nor AI-use/test"
+        notes.append(Problem(kind, 0, "", f"{unsplit} of {len(frame)}"))
     path = [f"Original/{s}/{i}.jpg" for i, s in zip(frame["id"], frame["source"], strict=True)]
     if pictures:
-        expected = [f"{p} or a copy in AI-use/" for p in path]
-        path = [originals.get(i.lower()) or copies.get(i.lower(), "") for i in frame["id"]]
-        problems += [
-            Problem("missing picture", row, i, f"expected {e}")
-            for row, i, e, p in zip(frame["row"], frame["id"], expected, path, strict=True)
-            if not p
-        ]
-        extra = originals.keys() - {i.lower() for i in frame["id"]}
-        notes += (
-            [Problem("files not in the table", 0, "Original/", str(len(extra)))] if extra else []
-        )
+        originals, expected = _originals(root), [f"{p} or a copy in AI-use/" for p in path]
+        names = [i.lower() for i in frame["id"]]
+        path = [originals.get(name) or copies.get(name, "") for name in names]
+        problems += absent(frame["id"], frame["row"], path, expected)
+        notes += others("Original/", len(originals.keys() - {*names}))
     frame.insert(1, "path", np.array(path, dtype=object))
     notes += _checked(root, frame)
     return finished(
@@ -162,30 +151,11 @@ def agreed(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     kept: dict[str, list[int]] = {}
     notes = []
     for tab, rows in read_book(file).items():
-        scores = {Path(c[0]).stem: c[1:5] for c in rows.values() if source_of(Path(c[0]).stem)}
-        if not scores:
-            continue
-        sources = {source_of(stem) for stem in scores}
-        others = sources - {tab} if len(sources) > 1 or source_of(f"{tab}-1") else set()
-        if all(cell in ("", "0") for cells in scores.values() for cell in cells):
-            what = f" of {', '.join(sorted(others))} too" if others else ""
-            notes.append(
-                Problem(
-                    "tab refused",
-                    0,
-                    f"{file.name}: {tab}",
-                    f"{len(scores)} pictures{what}, all zero",
-                )
-            )
-        elif others:
-            notes.append(
-                Problem(
-                    "tab refused",
-                    0,
-                    f"{file.name}: {tab}",
-                    f"has pictures of {', '.join(sorted(others))}",
-                )
-            )
+        stems = {Path(cells[0]).stem: cells[1:5] for cells in rows.values()}
+        scores = {stem: cells for stem, cells in stems.items() if source_of(stem)}
+        why = _refusal(tab, scores)
+        if why:
+            notes.append(Problem("tab refused", 0, f"{file.name}: {tab}", why))
         else:
             kept |= {
                 stem: [int(c) for c in cells]
@@ -193,6 +163,17 @@ def agreed(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
                 if {*cells} <= {"0", "1"} and len(cells) == 4
             }
     return pd.DataFrame.from_dict(kept, orient="index", columns=list(SCORES)), notes
+
+
+def _refusal(tab: str, scores: dict[str, list[str]]) -> str:
+    """Why the scores of a tab cannot be what its name says; "" where they can. (A tab of several
+    groups may bear any name that is none of a group.)"""
+    sources = {source_of(stem) for stem in scores}
+    named = source_of(f"{tab}-1")
+    foreign = ", ".join(sorted(sources - {tab} if len(sources) > 1 or named else ()))
+    if scores and all(cell in ("", "0") for cells in scores.values() for cell in cells):
+        return f"{len(scores)} pictures{f' of {foreign} too' if foreign else ''}, all zero"
+    return f"has pictures of {foreign}" if foreign else ""
 
 
 def _individual(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
@@ -204,32 +185,14 @@ def _individual(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     stems = [Path(cells[0]).stem for cells in data.values()]
     problems += doubled(stems, data)
     sources = [source_of(stem) for stem in stems]
+    expected = f"expected <group>-<number> of {', '.join((*DEVICES, WIDE))}"
     problems += [
-        Problem(
-            "unknown source",
-            row,
-            cells[0],
-            f"expected <group>-<number> of {', '.join((*DEVICES, WIDE))}",
-        )
+        Problem("unknown source", row, cells[0], expected)
         for (row, cells), s in zip(data.items(), sources, strict=True)
         if not s
     ]
-    votes = np.zeros((len(data), len(READERS), len(SCORES)), int)
-    for i, (row, cells) in enumerate(data.items()):
-        for k, first in enumerate(READERS):
-            for j, name in enumerate(SCORES):
-                cell = cells[first + j] if first + j < len(cells) else ""
-                if cell in ("0", "1"):
-                    votes[i, k, j] = int(cell)
-                else:
-                    problems.append(
-                        Problem(
-                            "bad vote",
-                            row,
-                            cells[0],
-                            f"reader {k + 1}, {name}: {cell!r}, expected 0 or 1",
-                        )
-                    )
+    votes, bad = _votes(data)
+    problems += bad
     majority = (votes.sum(axis=1) >= 2).astype(int)
     frame = pd.DataFrame(
         {
@@ -237,19 +200,40 @@ def _individual(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
             "group": sources,
             "source": sources,
             "split": "",
-            "grade": 2 * majority[:, 3],
+            "grade": 2 * majority[:, SCORES.index("overall")],
             "score": np.nan,
             **{name: majority[:, j] for j, name in enumerate(SCORES)},
-            **{
-                f"{name}_{k + 1}": votes[:, k, j]
-                for j, name in enumerate(SCORES)
-                for k in range(len(READERS))
-            },
+            **_by_reader(votes),
             "device": [DEVICES.get(s, "") for s in sources],
             "row": list(data),
         }
     )
     return frame, problems
+
+
+def _votes(data: Rows) -> tuple[np.ndarray, list[Problem]]:
+    """The readers' votes (pictures, readers, scores), 0 or 1, and the cells that are neither."""
+    votes = np.zeros((len(data), len(READERS), len(SCORES)), int)
+    problems = []
+    for i, (row, cells) in enumerate(data.items()):
+        for k, first in enumerate(READERS):
+            for j, name in enumerate(SCORES):
+                cell = cells[first + j] if first + j < len(cells) else ""
+                if cell in ("0", "1"):
+                    votes[i, k, j] = int(cell)
+                else:
+                    found = f"reader {k + 1}, {name}: {cell!r}, expected 0 or 1"
+                    problems.append(Problem("bad vote", row, cells[0], found))
+    return votes, problems
+
+
+def _by_reader(votes: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns illumination_1 to overall_3."""
+    return {
+        f"{name}_{k + 1}": votes[:, k, j]
+        for j, name in enumerate(SCORES)
+        for k in range(len(READERS))
+    }
 
 
 def _check_header(file: Path, rows: Rows) -> None:
