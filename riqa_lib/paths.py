@@ -1,6 +1,6 @@
 """Where things live. One environment variable, RIQA_HOME, moves everything that is written.
 
-home/results/<name>/     what one walk through the plan leaves (name = profile, or the name you gave)
+home/results/<name>/     what one walk through the plan leaves (name: of the profile, or given)
 home/results/runs/       trained models, one folder per hash of settings, shared by all walks
 home/figures/<name>/     figures of that walk
 RIQA_DATA                real data sets (optional)

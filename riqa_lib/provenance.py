@@ -39,16 +39,19 @@ def commit() -> str:
     """The git commit of the source, with '+' where files differ from it; 'unknown' outside a
     checkout."""
     try:
-        ask = lambda *a: subprocess.run(
-            ["git", "-C", str(ROOT), *a], capture_output=True, text=True, timeout=20
-        )
-        head = ask("rev-parse", "--short=12", "HEAD")
+        head = _git("rev-parse", "--short=12", "HEAD")
         if head.returncode:
             return "unknown"
-        dirty = ask("status", "--porcelain", "--untracked-files=no").stdout.strip()
+        dirty = _git("status", "--porcelain", "--untracked-files=no").stdout.strip()
         return head.stdout.strip() + ("+" if dirty else "")
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
+
+
+def _git(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=20
+    )
 
 
 def machine() -> str:

@@ -9,8 +9,11 @@ import numpy as np
 
 
 def seed_of(*keys: object) -> int:
-    """A 63-bit integer from any printable keys, e.g. seed_of("scene", 17). Stable across processes
-    and versions."""
+    """A 63-bit integer from any printable keys. Stable across processes and versions.
+
+    >>> seed_of("scene", 17)
+    7486859555150017539
+    """
     return int.from_bytes(hashlib.sha256(repr(keys).encode()).digest()[:8], "little") >> 1
 
 

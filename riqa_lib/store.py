@@ -26,6 +26,7 @@ import pandas as pd
 
 from . import paths
 
+# columns that are text whatever they look like
 TEXT = (
     "id",
     "group",
@@ -34,10 +35,10 @@ TEXT = (
     "split",
     "run",
     "method",
-)  # columns that are text whatever they look like
+)
 
 
-JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by workflow.py
+JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by `plan.one_step`
 
 
 # ---------------------------------------------------------------- files
@@ -61,7 +62,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def journal(path: Path | str) -> None:
-    """Note that this step wrote `path` (does nothing outside the workflow)."""
+    """Note that this step wrote `path` (does nothing outside the plan)."""
     log = os.environ.get(JOURNAL)
     if log:
         with open(log, "a", encoding="utf-8") as f:
@@ -92,7 +93,14 @@ def read_json(path: Path | str) -> dict:
 
 def write_table(path: Path | str, frame: pd.DataFrame) -> Path:
     """Write a CSV (or .csv.gz) atomically, byte for byte the same for the same table; the index is
-    not written."""
+    not written.
+
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "table.csv.gz"
+    >>> _ = write_table(file, pd.DataFrame({"id": ["007", "NA"], "mae": [0.25, float("nan")]}))
+    >>> read_table(file).to_dict("list")
+    {'id': ['007', 'NA'], 'mae': [0.25, nan]}
+    """
     text = frame.to_csv(index=False, lineterminator="\n", float_format="%.7g").encode()
     if str(path).endswith(".gz"):
         buffer = io.BytesIO()
@@ -139,7 +147,11 @@ def need(path: Path | str, notebook: str) -> Path:
 # ---------------------------------------------------------------- settings and runs
 def settings_hash(settings: dict) -> str:
     """Twelve hex digits that name these settings. Raises ValueError for values that are not plain
-    JSON (or are NaN)."""
+    JSON (or are NaN).
+
+    >>> settings_hash({"lr": 1, "seed": 0}) == settings_hash({"seed": 0, "lr": 1})
+    True
+    """
     try:
         text = json.dumps(settings, sort_keys=True, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError) as e:
@@ -154,16 +166,16 @@ def run_folder(config: dict, base: Path | None = None) -> Path:
 
     Raises ValueError if the folder there holds other settings: a run is never mixed with another
     one."""
-    folder = (
-        base or paths.runs()
-    ) / f"{config.get('method', {}).get('name', 'run')}-{settings_hash(config)}"
+    method = config.get("method", {}).get("name", "run")
+    folder = (base or paths.runs()) / f"{method}-{settings_hash(config)}"
     file = folder / "config.json"
     if file.exists():
         found = read_json(file)
         if settings_hash(found) != settings_hash(config):
             differ = sorted(k for k in {*found, *config} if found.get(k) != config.get(k))
             raise ValueError(
-                f"{paths.shown(file)} holds other settings ({', '.join(differ)} differ); move it away"
+                f"{paths.shown(file)} holds other settings "
+                f"({', '.join(differ)} differ); move it away"
             )
     else:
         write_json(file, config)
@@ -176,7 +188,11 @@ def done(folder: Path) -> bool:
 
 
 def flat(config: dict, prefix: str = "") -> dict[str, object]:
-    """Nested settings as one level with dotted names: {"train": {"lr": 1}} -> {"train.lr": 1}."""
+    """Nested settings as one level with dotted names.
+
+    >>> flat({"method": "fixmatch", "train": {"lr": 1}})
+    {'method': 'fixmatch', 'train.lr': 1}
+    """
     out: dict[str, object] = {}
     for key, value in config.items():
         if isinstance(value, dict):
@@ -184,25 +200,6 @@ def flat(config: dict, prefix: str = "") -> dict[str, object]:
         else:
             out[prefix + key] = value
     return out
-
-
-def read_runs(base: Path | None = None) -> pd.DataFrame:
-    """All finished runs as a tidy frame: one row a run, its folder and its settings under dotted
-    names.
-
-    Raises ValueError, naming the folder, for a run whose settings don't give its name (renamed or
-    edited by hand)."""
-    rows = []
-    for file in sorted((base or paths.runs()).glob("*/config.json")):
-        if not done(file.parent):
-            continue
-        config = read_json(file)
-        if not file.parent.name.endswith(settings_hash(config)):
-            raise ValueError(
-                f"{paths.shown(file)}: the settings do not give this folder's name; move it away"
-            )
-        rows.append({"run": file.parent.name, "folder": str(file.parent)} | flat(config))
-    return pd.DataFrame(rows)
 
 
 def read_predictions(folder: Path | str) -> pd.DataFrame:
@@ -219,8 +216,8 @@ def read_predictions(folder: Path | str) -> pd.DataFrame:
     wrong = frame.index[(total - 1).abs() > 1e-3]
     if len(wrong):
         raise ValueError(
-            f"{paths.shown(file)}: row {int(wrong[0]) + 2} ({frame['id'][wrong[0]]}): probabilities sum to "
-            f"{total[wrong[0]]:.4f}, expected 1"
+            f"{paths.shown(file)}: row {int(wrong[0]) + 2} ({frame['id'][wrong[0]]}): "
+            f"probabilities sum to {total[wrong[0]]:.4f}, expected 1"
         )
     return frame
 
@@ -234,5 +231,6 @@ def free_space(folder: Path, bytes_needed: int) -> None:
     free = stat.f_bavail * stat.f_frsize
     if free < bytes_needed:
         raise OSError(
-            f"{paths.shown(folder)}: needs {math.ceil(bytes_needed / 2**20)} MiB, only {free // 2**20} MiB are free"
+            f"{paths.shown(folder)}: needs {math.ceil(bytes_needed / 2**20)} MiB, "
+            f"only {free // 2**20} MiB are free"
         )

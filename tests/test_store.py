@@ -73,17 +73,13 @@ def test_a_folder_of_other_settings_is_refused(home):
     (folder / "config.json").write_text(json.dumps({"method": {"name": "m"}, "lr": 2}))
     with pytest.raises(ValueError, match=r"holds other settings \(lr differ\)"):
         store.run_folder({"method": {"name": "m"}, "lr": 1})
-    store.write_json(folder / "provenance.json", {})
-    with pytest.raises(ValueError, match="do not give this folder's name"):
-        store.read_runs()
 
 
-def test_read_runs_lists_finished_runs_only(home):
-    for lr in (1, 2):
-        folder = store.run_folder({"method": {"name": "m"}, "train": {"lr": lr}})
+def test_a_run_is_done_when_its_provenance_is_there(home):
+    folder = store.run_folder({"method": {"name": "m"}, "train": {"lr": 1}})
+    assert not store.done(folder)
     store.write_json(folder / "provenance.json", {})
-    runs = store.read_runs()
-    assert runs[["method.name", "train.lr"]].to_numpy().tolist() == [["m", 2]]
+    assert store.done(folder)
 
 
 def test_predictions_must_be_probabilities(tmp_path):

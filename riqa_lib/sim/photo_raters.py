@@ -31,7 +31,6 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from .. import seeding
-from ..stats.votes import vote_counts
 
 THRESHOLDS = np.array([1.5, 2.5, 3.5, 4.66])  # on the scale of mean opinions, 1 to 5
 
@@ -186,10 +185,3 @@ def votes(quality: ArrayLike, raters: ArrayLike, rng: np.random.Generator) -> np
     felt += rng.normal(0, np.sqrt(SPREAD**2 - BIAS**2), len(picture))
     vote = np.searchsorted(THRESHOLDS, felt)
     return np.bincount(5 * picture + vote, minlength=5 * len(means)).reshape(-1, 5)
-
-
-# ---------------------------------------------------------------- what votes are worth
-def mode_grade(counts: ArrayLike) -> np.ndarray:
-    """The label of Dang et al.: the grade 0..4 (N,) with most votes in counts (N, 5), ties to the
-    lower class."""
-    return vote_counts(counts).argmax(axis=1)

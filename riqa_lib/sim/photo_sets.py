@@ -33,6 +33,7 @@ from tqdm import tqdm
 
 from .. import paths, seeding, store
 from ..datasets.splits import floor_split
+from ..stats.votes import mode_grade, vote_counts
 from . import photo_raters
 from .distortions import distort
 from .scenes import scene
@@ -412,7 +413,7 @@ def _frame(rows: list[Row], table: list[dict], settings: dict) -> pd.DataFrame:
         (frame["source"] == "extra").to_numpy(),
     )
     grade = np.full(len(frame), -1)
-    grade[voted] = photo_raters.mode_grade(votes[voted])
+    grade[voted] = mode_grade(vote_counts(votes[voted]))
     grade[moved] = frame.loc[moved, "part"].map({"extra0": 0, "extra4": 4})
     split = np.full(len(frame), "pool", dtype=object)
     group = "scene-" + frame["id"]

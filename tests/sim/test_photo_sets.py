@@ -11,6 +11,7 @@ from riqa_lib.datasets.data_folder import DataSet, open_dataset
 from riqa_lib.datasets.splits import floor_counts
 from riqa_lib.sim import photo_raters, photo_sets
 from riqa_lib.sim.scenes import scene
+from riqa_lib.stats import votes
 
 SMALL = {"labelled": 90, "pool": 40, "size": 40, "progress": False}
 
@@ -41,7 +42,7 @@ def test_frame_and_files(made):
 def test_labels_are_the_modes_of_votes(made):
     voted = made.frame[made.frame["source"] == "koniq-like"]
     counts = voted[[f"c{k}" for k in range(1, 6)]].to_numpy()
-    assert (voted["grade"] == photo_raters.mode_grade(counts)).all()
+    assert (voted["grade"] == votes.mode_grade(counts)).all()
     assert (counts.sum(axis=1) == voted["raters"]).all()
     assert voted["raters"].between(93, 157).all()
     assert np.allclose(voted["score"], counts @ np.arange(1, 6) / counts.sum(axis=1), atol=1e-5)
@@ -85,7 +86,7 @@ def test_truth_can_be_measured_again(made):
 def test_class_shares():
     rows = [photo_sets.Row(f"share{i}", "koniq-like", "koniq-like") for i in range(300)]
     _, table = photo_sets._make(rows, 40, 0)
-    grade = photo_raters.mode_grade(np.array([entry["votes"] for entry in table]))
+    grade = votes.mode_grade(np.array([entry["votes"] for entry in table]))
     share = np.bincount(grade, minlength=5) / len(rows)
     error = np.sqrt(0.5 * 0.5 / len(rows))  # of a share of one half, by chance
     assert np.abs(share - [0.008, 0.137, 0.511, 0.344, 0]).max() < 0.03 + error
