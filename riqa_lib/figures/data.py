@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -21,71 +22,73 @@ SPLITS = ("train", "val", "test", "pool")
 HIDDEN: dict[str, Any] = {"hatch": "////", "edgecolor": "white", "linewidth": 0}
 
 
-# ---------------------------------------------------------------- data
+# words on hatches are read on a patch of white
+ON_HATCHES: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "pad": 0.8, "linewidth": 0}
+
+
+ROOM = 0.045  # share of the width from which a bar has room for its number
+
+
 def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
     """Share of each grade per split and source, as stacked bars. counts: split, source, grade,
-    count, known (`report.class_counts`); known "truth" marks grades that only the simulation knows,
-    "none" unlabelled pictures."""
+    count, known (`tables.table1.class_counts`); known "truth" marks grades that only the simulation
+    knows, "none" unlabelled pictures."""
     columns(counts, ["source", "split", "grade", "count", "known"], "counts")
-    rank = {s: i for i, s in enumerate(SPLITS)}
-    bars = sorted(
-        counts.groupby(["split", "source"]).groups, key=lambda b: (rank.get(str(b[0]), 9), b[1])
-    )
+    bars = sorted(counts.groupby(["split", "source"]).groups, key=_place)
     with style.sheet():
         figure = style.canvas(7.2, 1.1 + 0.36 * len(bars), simulated=simulated)
         ax = figure.subplots()
         for y, (split, source) in enumerate(bars):
-            rows = counts[(counts["split"] == split) & (counts["source"] == source)]
-            total, left = rows["count"].sum(), 0.0
-            for grade, count, known in rows.sort_values("grade")[
-                ["grade", "count", "known"]
-            ].itertuples(index=False):
-                share = count / total
-                look = HIDDEN if known == "truth" else {}
-                tint = style.PALE if known == "none" else style.GRADES[int(grade)]
-                ax.barh(y, share, left=left, height=0.72, color=tint, **look)
-                if share > 0.045:
-                    dark = known != "none" and grade in (0, 4) and known != "truth"
-                    text = "no label" if known == "none" else f"{share:.0%}"
-                    box = (
-                        {"facecolor": "white", "alpha": 0.8, "pad": 0.8, "linewidth": 0}
-                        if known == "truth"
-                        else None
-                    )
-                    ax.text(
-                        left + share / 2,
-                        y,
-                        text,
-                        ha="center",
-                        va="center",
-                        fontsize=7.5,
-                        bbox=box,
-                        color="white" if dark else style.INK,
-                    )
-                left += share
-            ax.text(1.01, y, f"{total:,}", va="center", fontsize=8, color=style.GREY)
-        names = [
-            split if str(source) in ("", "nan", str(split)) else f"{split} · {source}"
-            for split, source in bars
-        ]
-        ax.set_yticks(range(len(bars)), names)
+            _bar(ax, y, counts[(counts["split"] == split) & (counts["source"] == source)])
+        ax.set_yticks(range(len(bars)), [_bar_name(str(split), str(of)) for split, of in bars])
         ax.invert_yaxis()
         ax.set(xlim=(0, 1))
         ax.grid(visible=False)
         ax.spines[["left", "bottom"]].set_visible(False)
         ax.tick_params(length=0)
         ax.xaxis.set_major_formatter(PercentFormatter(1))
-        for grade in range(5):
-            ax.bar(
-                0,
-                0,
-                color=style.GRADES[grade],
-                label=f"grade {grade}" + {0: " (bad)", 4: " (good)"}.get(grade, ""),
-            )
+        # bars without height: for the legend
+        for grade, tint in enumerate(style.GRADES):
+            words = {0: " (bad)", 4: " (good)"}.get(grade, "")
+            ax.bar(0, 0, color=tint, label=f"grade {grade}{words}")
         if (counts["known"] == "truth").any():
             ax.bar(0, 0, color=style.PALE, label="hidden from training", **HIDDEN)
         legend_below(figure, ax, 6)
     return figure
+
+
+def _place(bar: tuple[str, str]) -> tuple[int, str]:
+    """Where a split and source stand: splits as SPLITS, others last."""
+    split, source = bar
+    return (SPLITS.index(split) if split in SPLITS else len(SPLITS)), source
+
+
+def _bar_name(split: str, source: str) -> str:
+    return split if source in ("", "nan", split) else f"{split} · {source}"
+
+
+def _bar(ax: Axes, y: float, rows: pd.DataFrame) -> None:
+    """One split and source: its grades from left to right, and how many pictures it has."""
+    total, left = rows["count"].sum(), 0.0
+    for row in rows.sort_values("grade").to_dict("records"):
+        share = row["count"] / total
+        hidden, unknown = row["known"] == "truth", row["known"] == "none"
+        tint = style.PALE if unknown else style.GRADES[int(row["grade"])]
+        ax.barh(y, share, left=left, height=0.72, color=tint, **(HIDDEN if hidden else {}))
+        if share > ROOM:
+            dark = row["grade"] in (0, 4) and not unknown and not hidden
+            ax.text(
+                left + share / 2,
+                y,
+                "no label" if unknown else f"{share:.0%}",
+                ha="center",
+                va="center",
+                fontsize=7.5,
+                bbox=ON_HATCHES if hidden else None,
+                color="white" if dark else style.INK,
+            )
+        left += share
+    ax.text(1.01, y, f"{total:,}", va="center", fontsize=8, color=style.GREY)
 
 
 def contact_sheet(
@@ -107,7 +110,8 @@ def contact_sheet(
         or len(pixels) != len(frame)
     ):
         raise ValueError(
-            f"pixels: expected uint8 ({len(frame)}, H, W, 3), one picture per row of frame; found {pixels.dtype} {pixels.shape}"
+            f"pixels: expected uint8 ({len(frame)}, H, W, 3), one picture per row of frame; "
+            f"found {pixels.dtype} {pixels.shape}"
         )
     columns = min(columns, len(frame))
     rows = math.ceil(len(frame) / columns)
@@ -118,9 +122,13 @@ def contact_sheet(
         for i, ax in enumerate(grid.flat):
             ax.axis("off")
             if i < len(frame):
-                value = frame[captions].iloc[i]
-                words = f"grade {value}" if captions == "grade" and value >= 0 else str(value)
-                words = "no label" if captions == "grade" and value < 0 else words
+                words = _caption(captions, frame[captions].iloc[i])
                 ax.imshow(pixels[i], interpolation="nearest")
                 ax.set_title(words, fontsize=7.5, fontweight="normal", loc="center", pad=2)
     return figure
+
+
+def _caption(column: str, value: Any) -> str:
+    if column != "grade":
+        return str(value)
+    return f"grade {value}" if value >= 0 else "no label"

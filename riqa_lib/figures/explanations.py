@@ -15,8 +15,8 @@ from .style import legend_below, tint
 
 
 def abstention(curves: dict[str, pd.DataFrame], rule: Abstention, *, simulated: bool) -> Figure:
-    """Error among the answered at every coverage (tables of `advise.risk_coverage`, by name), the
-    promised rate, and where the rule's threshold puts each."""
+    """Error among the answered at every coverage (tables of `stats.calibration.risk_coverage`, by
+    name), the promised rate, and where the rule's threshold puts each."""
     with style.sheet():
         figure = style.canvas(4.8, 3.2, simulated=simulated)
         ax = figure.subplots()
@@ -51,7 +51,8 @@ def localisation(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """Pointing game and energy inside, a panel each: a dot with its interval for each head and
     method, and chance as a bar.
 
-    table: of `explain.table` (head, measure, method, against, value, low, high, chance)."""
+    table: of `tables.localisation.table` (head, measure, method, against, value, low, high,
+    chance)."""
     columns(
         table, ["head", "measure", "method", "against", "value", "low", "high", "chance"], "table"
     )
@@ -63,26 +64,26 @@ def localisation(table: pd.DataFrame, *, simulated: bool) -> Figure:
         for ax, (measure, title) in zip(
             panels, (("pointing", "pointing game"), ("energy", "energy inside")), strict=True
         ):
-            for row in own[own["measure"] == measure].itertuples():
-                k = methods.index(row.method)
-                y = heads.index(row.head) + (k - (len(methods) - 1) / 2) * 0.22
-                first = row.head == heads[0]
-                ax.plot([row.low, row.high], [y, y], color=tint(row.method), linewidth=1.4)
-                ax.plot(
-                    row.value,
-                    y,
-                    "o",
-                    color=tint(row.method),
-                    markersize=5,
-                    label=row_name(row.method) if first else None,
+            for row in own[own["measure"] == measure].to_dict("records"):
+                k, at = methods.index(row["method"]), heads.index(row["head"])
+                style.interval(
+                    ax,
+                    at + (k - (len(methods) - 1) / 2) * 0.22,
+                    row,
+                    "value",
+                    tint(row["method"]),
+                    low="low",
+                    high="high",
+                    width=1.4,
+                    label=row_name(row["method"]) if at == 0 else None,
                 )
-                at = heads.index(row.head)
-                chance = {"color": style.GREY, "linewidth": 1.2, "linestyle": ":"}
                 ax.plot(
-                    [row.chance] * 2,
+                    [row["chance"]] * 2,
                     [at - 0.4, at + 0.4],
-                    label="chance" if first and k == 0 else None,
-                    **chance,
+                    color=style.GREY,
+                    linewidth=1.2,
+                    linestyle=":",
+                    label="chance" if at == k == 0 else None,
                 )
             ax.set(
                 xlabel=title, xlim=(0, 1), yticks=range(len(heads)), ylim=(len(heads) - 0.5, -0.5)

@@ -1,5 +1,5 @@
 """Figures of Teacher and Student: curves, points with intervals, calibration. Each takes a table of
-`fundus_report`."""
+`tables.fundus_grades`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def points(
     simulated: bool,
 ) -> Figure:
     """Each row's value of some measures with its 95 % interval, a panel a measure. table:
-    fundus_report.overall."""
+    fundus_grades.overall."""
     columns(table, ["method", "row", *measures], "table")
     rows = table.iloc[::-1].reset_index(drop=True)
     with style.sheet():
@@ -32,9 +32,7 @@ def points(
         grid = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
         for ax, m in zip(grid, measures, strict=True):
             for y, row in enumerate(rows.to_dict("records")):
-                if np.isfinite(row.get(f"{m}_low", np.nan)):
-                    ax.plot([row[f"{m}_low"], row[f"{m}_high"]], [y, y], color=tint(row["method"]))
-                ax.plot(row[m], y, "o", color=tint(row["method"]), markersize=5)
+                style.interval(ax, y, row, m, tint(row["method"]))
             ax.set(
                 title=TITLES[m].removesuffix(" ↑").replace(", ", ",\n"),
                 ylim=(-0.6, len(rows) - 0.4),
@@ -47,7 +45,7 @@ def points(
 
 def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """F1 and AUC of bad for each detail and method, with 95 % intervals. table:
-    fundus_report.details."""
+    fundus_grades.details."""
     columns(table, ["method", "row", "detail", "f1", "auc"], "table")
     methods = list(dict.fromkeys(table["method"]))
     with style.sheet():
@@ -81,7 +79,7 @@ def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
 
 def calibration(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """Found against said share of good, for each detail; the diagonal is perfect. table:
-    fundus_report.calibration."""
+    fundus_grades.calibration."""
     columns(table, ["detail", "said", "found"], "table")
     with style.sheet():
         figure = style.canvas(3.6, 3.4, simulated=simulated)

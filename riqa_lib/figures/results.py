@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -37,99 +40,94 @@ def _per_seed(rows: pd.DataFrame, metric: str) -> list[float]:
     return out
 
 
+PANELS = {"mae": "MAE ↓", "macro_mae": "macro-MAE ↓", "srcc": "SRCC ↑"}
+# marks of Table 2's figure, as its rows and its legend draw them
+FIRST: Any = {"marker": "o", "size": 5.5}
+SECOND_STAGE: Any = {"marker": "s", "size": 5.0}
+PUBLISHED: Any = {"color": style.INK, "markersize": 4, "markerfacecolor": "none"}
+CONSTANT_LINE: Any = {"color": style.GREY, "linewidth": 1, "linestyle": style.DASHED}
+
+
 def table2_points(
     table: pd.DataFrame, predictions: pd.DataFrame | None = None, *, simulated: bool
 ) -> Figure:
     """Table 2 as points (second stages: squares) with 95 % intervals, the seeds as small dots, the
     published MAE as a diamond. The rows "always 2" and "always 3" are left to the table: they are
-    far from all others. table: `report.table2` (row, method, labels, published_mae, and mae,
+    far from all others. table: `tables.table2.table2` (row, method, labels, published_mae, and mae,
     macro_mae, srcc with _low and _high); predictions: the long predictions it was made from, for
     the seeds (split "test" where there is one)."""
-    panels = {"mae": "MAE ↓", "macro_mae": "macro-MAE ↓", "srcc": "SRCC ↑"}
-    numbers = [f"{metric}{end}" for metric in panels for end in ("", "_low", "_high")]
+    numbers = [f"{metric}{end}" for metric in PANELS for end in ("", "_low", "_high")]
     columns(table, ["row", "method", "labels", "published_mae", *numbers], "table")
     table = table[~table["method"].isin(list(ALWAYS))]
     if predictions is not None and "split" in predictions:
         predictions = predictions[predictions["split"] == "test"]
-    published = table["published_mae"].notna().any()
-    trained = ~table["method"].isin(UNTRAINED)
-    budgets = sorted(table.loc[trained, "labels"].astype(int).unique())
-    names = table["row"]
-    if len(budgets) > 1:  # else it stands below
-        names = names.where(~trained, names + ", n = " + table["labels"].astype(int).astype(str))
+    names, below = _row_names(table)
     with style.sheet():
-        figure = style.canvas(
-            9.6, 1.35 + (0.34 if len(table) < 12 else 0.27) * len(table), simulated=simulated
-        )
+        height = 0.34 if len(table) < 12 else 0.27
+        figure = style.canvas(9.6, 1.35 + height * len(table), simulated=simulated)
         grid = figure.subplots(1, 3, sharey=True)
-        for ax, (metric, title) in zip(grid, panels.items(), strict=True):
-            for y, row in enumerate(table.to_dict("records")):
-                tint, second = style.colour(row["method"]), row["method"].endswith(SECOND)
-                if predictions is not None:
-                    own = predictions[predictions["method"] == row["method"]]
-                    seeds = _per_seed(own[own["labels"] == row["labels"]], metric)
-                    seeds = seeds if len(seeds) > 1 else []
-                    ax.scatter(
-                        seeds, [y + 0.24] * len(seeds), s=8, color=tint, alpha=0.55, linewidth=0
-                    )
-                if pd.notna(row[metric]):
-                    if pd.notna(row[f"{metric}_low"]):
-                        ends = [row[f"{metric}_low"], row[f"{metric}_high"]]
-                        ax.plot(ends, [y, y], color=tint, solid_capstyle="butt")
-                    hollow = {"markerfacecolor": "white"} if row["method"] in UNTRAINED else {}
-                    ax.plot(
-                        row[metric],
-                        y,
-                        "s" if second else "o",
-                        color=tint,
-                        markersize=5 if second else 5.5,
-                        **hollow,
-                    )
-                if metric == "mae" and pd.notna(row["published_mae"]):
-                    ax.plot(
-                        row["published_mae"],
-                        y - 0.24,
-                        "D",
-                        color=style.INK,
-                        markersize=4,
-                        markerfacecolor="none",
-                    )
-            constant = table.loc[table["method"] == CONSTANT, metric]
-            if len(constant) and constant.notna().all():
-                ax.axvline(
-                    constant.iloc[0], color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0
-                )
+        for ax, (metric, title) in zip(grid, PANELS.items(), strict=True):
+            _table2_panel(ax, table, metric, predictions)
             ax.set_title(title, fontsize=9)
-            ax.grid(visible=False, axis="y")
-            ax.xaxis.set_major_locator(MaxNLocator(5))
-            for y in range(1, len(table), 2):
-                ax.axhspan(y - 0.5, y + 0.5, color="#f6f6f6", zorder=-1, linewidth=0)
         grid[0].set_yticks(range(len(table)), names)
         grid[0].set_ylim(len(table) - 0.4, -0.6)
-        for ax in grid:
-            ax.tick_params(axis="y", length=0)
-            ax.spines["left"].set_visible(False)
-        if len(budgets) == 1:
-            grid[0].set_xlabel(f"trained with {budgets[0]:,} labels", fontsize=8)
-        keys = [
-            grid[0].plot(
-                [], [], "o-", color=style.INK, markersize=5.5, label="mean of seeds, 95 % interval"
-            )[0]
-        ]
-        if table["method"].str.endswith(SECOND).any():
-            keys += grid[0].plot([], [], "s", color=style.INK, markersize=5, label="second stage")
-        if predictions is not None and len(predictions["seed"].unique()) > 1:
-            keys.append(grid[0].scatter([], [], s=8, color=style.INK, label="one seed"))
-        if published:
-            words = "published, on real pictures" if simulated else "published"
-            keys += grid[0].plot(
-                [], [], "D", color=style.INK, markersize=4, markerfacecolor="none", label=words
-            )
-        keys += grid[0].plot(
-            [], [], color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), label="best constant"
-        )
+        grid[0].set_xlabel(below, fontsize=8)
+        keys = _table2_keys(grid[0], table, predictions, simulated)
         figure.legend(handles=keys, loc="outside upper center", ncols=5, handlelength=1.6)
     return figure
+
+
+def _row_names(table: pd.DataFrame) -> tuple[pd.Series, str]:
+    """What stands at the rows, and below them: how many labels, once where all trained rows had
+    the same number, else at each."""
+    trained, labels = ~table["method"].isin(UNTRAINED), table["labels"].astype(int)
+    budgets = sorted(labels[trained].unique())
+    if len(budgets) > 1:
+        return table["row"].where(~trained, table["row"] + ", n = " + labels.astype(str)), ""
+    return table["row"], f"trained with {budgets[0]:,} labels" if budgets else ""
+
+
+def _table2_panel(
+    ax: Axes, table: pd.DataFrame, metric: str, predictions: pd.DataFrame | None
+) -> None:
+    """One measure: a row's seeds above its mean and interval, the published MAE below."""
+    for y, row in enumerate(table.to_dict("records")):
+        tint, second = style.colour(row["method"]), row["method"].endswith(SECOND)
+        if predictions is not None:
+            own = predictions[predictions["method"] == row["method"]]
+            seeds = _per_seed(own[own["labels"] == row["labels"]], metric)
+            seeds = seeds if len(seeds) > 1 else []
+            ax.scatter(seeds, [y + 0.24] * len(seeds), s=8, color=tint, alpha=0.55, linewidth=0)
+        look = SECOND_STAGE if second else FIRST
+        untrained = row["method"] in UNTRAINED
+        style.interval(ax, y, row, metric, tint, cap="butt", hollow=untrained, **look)
+        if metric == "mae" and pd.notna(row["published_mae"]):
+            ax.plot(row["published_mae"], y - 0.24, "D", **PUBLISHED)
+    constant = table.loc[table["method"] == CONSTANT, metric]
+    if len(constant) and constant.notna().all():
+        ax.axvline(constant.iloc[0], zorder=0, **CONSTANT_LINE)
+    for y in range(1, len(table), 2):
+        ax.axhspan(y - 0.5, y + 0.5, color="#f6f6f6", zorder=-1, linewidth=0)
+    ax.grid(visible=False, axis="y")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+
+
+def _table2_keys(
+    ax: Axes, table: pd.DataFrame, predictions: pd.DataFrame | None, simulated: bool
+) -> list[Artist]:
+    """The legend: each mark that the panels have."""
+    mean = "mean of seeds, 95 % interval"
+    keys: list[Artist] = [*ax.plot([], [], "o-", color=style.INK, markersize=5.5, label=mean)]
+    if table["method"].str.endswith(SECOND).any():
+        keys += ax.plot([], [], "s", color=style.INK, markersize=5, label="second stage")
+    if predictions is not None and len(set(predictions["seed"])) > 1:
+        keys.append(ax.scatter([], [], s=8, color=style.INK, label="one seed"))
+    if table["published_mae"].notna().any():
+        words = "published, on real pictures" if simulated else "published"
+        keys += ax.plot([], [], "D", label=words, **PUBLISHED)
+    return [*keys, *ax.plot([], [], label="best constant", **CONSTANT_LINE)]
 
 
 def _methods(
@@ -174,38 +172,38 @@ def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated
         for ax, one in zip(grid.flat, methods, strict=False):
             rows = predictions[predictions["method"] == one]
             counts = np.zeros((classes, classes), dtype=int)
-            np.add.at(
-                counts, (rows["truth"].to_numpy(int), rows[names].to_numpy().argmax(axis=1)), 1
-            )
-            share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-            ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
-            for i in range(classes):
-                for j in range(classes):
-                    if counts[i, j]:
-                        tint = "white" if share[i, j] > 0.6 else style.INK
-                        text = f"{share[i, j]:.0%}\n{counts[i, j]:,}"
-                        ax.text(
-                            j,
-                            i,
-                            text,
-                            ha="center",
-                            va="center",
-                            fontsize=6.2,
-                            color=tint,
-                            linespacing=1.1,
-                        )
+            said = rows[names].to_numpy().argmax(axis=1)
+            np.add.at(counts, (rows["truth"].to_numpy(int), said), 1)
+            _matrix(ax, counts)
             ax.set_title(textwrap.fill(name_of(one), 30), fontsize=8.5)
-            ax.set_xticks(range(classes))
-            ax.set_yticks(range(classes))
-            ax.grid(visible=False)
-            ax.tick_params(length=0)
-            ax.spines[:].set_visible(False)
         for ax in grid[:, 0]:
             ax.set_ylabel("true grade")
         # the lowest of each column
         for ax in grid.flat[max(0, len(methods) - columns) : len(methods)]:
             ax.set_xlabel("predicted grade")
     return figure
+
+
+def _matrix(ax: Axes, counts: np.ndarray) -> None:
+    """Counts (C, C), true grades down and predicted ones across, with the share of each row."""
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in zip(*np.nonzero(counts), strict=True):
+        ax.text(
+            j,
+            i,
+            f"{share[i, j]:.0%}\n{counts[i, j]:,}",
+            ha="center",
+            va="center",
+            fontsize=6.2,
+            color="white" if share[i, j] > 0.6 else style.INK,
+            linespacing=1.1,
+        )
+    ax.set_xticks(range(len(counts)))
+    ax.set_yticks(range(len(counts)))
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
 
 
 def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -> Figure:
@@ -218,7 +216,7 @@ def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -
     with style.sheet():
         figure = style.canvas(7.6, 3.4 + 0.18 * math.ceil(len(methods) / 2), simulated=simulated)
         ax, beside = figure.subplots(1, 2, width_ratios=[1.15, 1])
-        ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=1, linestyle=(0, (4, 3)))
+        ax.plot([0, 1], [0, 1], color=style.GREY, linewidth=1, linestyle=style.DASHED)
         for method in methods:
             rows = predictions[predictions["method"] == method]
             p = rows[names].to_numpy(float)

@@ -1,4 +1,5 @@
-"""Figures of the second stage, from the tables of `second_stage`. Conventions: see `figures`."""
+"""Figures of the second stage, from the tables of `tables.second_stage`. Conventions: see
+`figures.style`."""
 
 from __future__ import annotations
 
@@ -68,14 +69,8 @@ def stages(table: pd.DataFrame, *, simulated: bool) -> Figure:
             left.plot([row["mae_first"], row["mae_second"]], [y, y], color=tint, linewidth=1.2)
             left.plot(row["mae_first"], y, "o", color=tint, markersize=6, markerfacecolor="white")
             left.plot(row["mae_second"], y, "o", color=tint, markersize=6)
-            right.plot(
-                [row["mae_change_low"], row["mae_change_high"]],
-                [y, y],
-                color=tint,
-                solid_capstyle="butt",
-            )
-            right.plot(row["mae_change"], y, "o", color=tint, markersize=6)
-        right.axvline(0, color=style.GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+            style.interval(right, y, row, "mae_change", tint, size=6, cap="butt")
+        right.axvline(0, color=style.GREY, linewidth=1, linestyle=style.DASHED, zorder=0)
         left.set_title("MAE: first stage (hollow), second (full)", fontsize=9)
         right.set_title("second − first; below 0 is better", fontsize=9)
         left.set_yticks(np.arange(len(table)), [name_of(m) for m in table["method"]])

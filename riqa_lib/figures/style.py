@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -21,6 +22,9 @@ from .. import paths, store
 from ..tables.names import LABEL
 
 INK, GREY, PALE = "#222222", "#7f7f7f", "#d9d9d9"
+
+
+DASHED: Any = (0, (4, 3))  # lines that are no result: chance, a constant, nought
 
 
 BLUE, ORANGE, GREEN, RED, PINK, SKY = (
@@ -163,7 +167,45 @@ def save(
     return out
 
 
+def interval(
+    ax: Axes,
+    y: float,
+    row: Mapping[Any, Any],
+    metric: str,
+    tint: str,
+    *,
+    low: str = "",
+    high: str = "",
+    marker: str = "o",
+    size: float = 5.0,
+    hollow: bool = False,
+    width: float = 1.8,
+    cap: Literal["butt", "projecting"] = "projecting",
+    zorder: float = 2.0,
+    label: str | None = None,
+) -> None:
+    """A dot at row[metric] and its interval, level at height y; each is left out where it is nan.
+
+    row: a row of a table, by column. low, high: columns of the interval's ends, by default
+    <metric>_low and <metric>_high; a row without them has no interval. size of the dot and width
+    of the line in points; zorder: the line's; label: the dot's, for the legend.
+
+    >>> ax = canvas(4, 2, simulated=True).subplots()
+    >>> interval(ax, 0, {"mae": 0.5, "mae_low": 0.4, "mae_high": 0.7}, "mae", BLUE)
+    >>> [line.get_xdata().tolist() for line in ax.lines]
+    [[0.4, 0.7], [0.5]]
+    """
+    ends = [row.get(low or f"{metric}_low"), row.get(high or f"{metric}_high")]
+    if all(pd.notna(end) for end in ends):
+        ax.plot(ends, [y, y], color=tint, linewidth=width, solid_capstyle=cap, zorder=zorder)
+    if pd.notna(row[metric]):
+        face = "white" if hollow else tint
+        look = {"color": tint, "markersize": size, "markerfacecolor": face, "label": label}
+        ax.plot([row[metric]], [y], marker, **look)
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """The legend of one panel's labels, above all panels, in at most so many columns."""
     handles, words = axes.get_legend_handles_labels()
     figure.legend(
         handles, words, loc="outside upper center", ncols=min(columns, len(words)), handlelength=1.6

@@ -285,6 +285,7 @@ def test_draw_all_saves_what_it_can_with_its_label(frames, tmp_path, monkeypatch
 
 def test_saving_twice_gives_the_same_bytes_and_no_date(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+
     def draw():
         return style.save(curves.learning_curves(history(), simulated=True), "curves", "demo")
 
@@ -309,6 +310,25 @@ def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
 def test_notebooks_show_figures_without_pyplot() -> None:
     figure = curves.learning_curves(history(), simulated=True)
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_an_interval_is_a_line_and_a_dot_or_what_of_both_is_known() -> None:
+    def drawn(row, **look):
+        ax = style.canvas(3, 2, simulated=True).subplots()
+        style.interval(ax, 2, row, "x", style.RED, **look)
+        return [(*line.get_xdata(), line.get_marker(), *line.get_ydata()) for line in ax.lines]
+
+    nan = float("nan")
+    dot = (0.5, "s", 2)
+    assert drawn({"x": 0.5, "x_low": 0.1, "x_high": 0.9}) == [
+        (0.1, 0.9, "None", 2, 2),
+        (0.5, "o", 2),
+    ]
+    assert drawn({"x": 0.5, "x_low": nan, "x_high": nan}, marker="s") == [dot]
+    assert drawn({"x": 0.5}, marker="s") == [dot]
+    assert drawn({"x": nan, "x_low": nan, "x_high": nan}) == []
+    other = {"x": 0.5, "x_low": 9, "x_high": 9, "a": 0.2, "b": 0.7}
+    assert drawn(other, low="a", high="b")[0][:2] == (0.2, 0.7)
 
 
 def test_nothing_to_draw_is_nothing_to_save(tmp_path, monkeypatch):
