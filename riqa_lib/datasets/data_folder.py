@@ -3,7 +3,8 @@
 A data folder holds
     frame.csv       one row a picture (see riqa_lib.datasets)
     pixels.npy      uint8, N x size x size x 3, RGB; row i belongs to row i of the frame
-    dataset.json    {"name", "simulated", "size", "classes", "settings", "key", ...}; written last: it means "done"
+    dataset.json    {"name", "simulated", "size", "classes", "settings", "key", ...}; written last:
+                    it means "done"
 While it is being written: .pixels-<key>.part, to resume from.
 """
 
@@ -80,8 +81,8 @@ def open_dataset(folder: Path | str) -> DataSet:
     expected = (len(frame), info["size"], info["size"], 3)
     if pixels.shape != expected or pixels.dtype != np.uint8:
         raise ValueError(
-            f"{paths.shown(pixel_file)}: {pixels.dtype} {pixels.shape}, but frame.csv and dataset.json say "
-            f"uint8 {expected}"
+            f"{paths.shown(pixel_file)}: {pixels.dtype} {pixels.shape}, but frame.csv and "
+            f"dataset.json say uint8 {expected}"
         )
     return DataSet(folder, frame, pixels, info)
 
@@ -142,48 +143,77 @@ def write_dataset(
     info = info | {"size": size, "pictures": len(frame), "key": key, "frame": table}
     store.settings_hash(info)  # complains now, not after the work, of what JSON can't hold
     info = json.loads(json.dumps(info))
-    done, pixels, rows = folder / "dataset.json", folder / "pixels.npy", folder / "frame.csv"
+    files = [folder / file for file in ("frame.csv", "pixels.npy", "dataset.json")]
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        found = store.read_json(done) if done.exists() and pixels.exists() and rows.exists() else {}
+        found = store.read_json(files[-1]) if all(file.exists() for file in files) else {}
+        part = None
         if found.get("key") != key:
-            _fill(folder, shape, key, blocks, f"{info['name']}: pictures", progress)
+            part = complete(folder, shape, key, blocks, f"{info['name']}: pictures", progress)
         if found != info:
-            done.unlink(missing_ok=True)
-            part = folder / f".pixels-{key}.part"
-            if found.get("key") != key:
-                os.replace(part, pixels)
-            store.write_table(rows, frame)
-            store.write_json(done, info)
-        for file in (rows, pixels, done):
+            put(folder, frame, info, part)
+        for file in files:
             store.journal(file)
     return folder
 
 
-def _fill(
+def put(folder: Path, frame: pd.DataFrame, info: dict, pixels: Path | None) -> None:
+    """Finish a data folder: the pixels that `complete` returned (None: those there stay), the
+    frame, and dataset.json, without which nobody takes it for whole."""
+    done = folder / "dataset.json"
+    done.unlink(missing_ok=True)
+    if pixels is not None:
+        os.replace(pixels, folder / "pixels.npy")
+        store.journal(folder / "pixels.npy")
+    store.write_table(folder / "frame.csv", frame)
+    store.write_json(done, info)
+
+
+# ---------------------------------------------------------------- pixels on their way
+def part_file(folder: Path, key: str) -> Path:
+    """Where the pixels of this key grow: a .npy whose length says how many pictures are done."""
+    return folder / f".pixels-{key}.part"
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
+    return buffer.getvalue()
+
+
+def left(part: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The whole pictures that an earlier call left, uint8 (n, ...), read-only; n may be 0."""
+    header, each = len(_header(shape)), int(np.prod(shape[1:]))
+    length = part.stat().st_size if part.exists() else 0
+    n = max(0, (length - header) // each)
+    if not n:
+        return np.empty((0, *shape[1:]), np.uint8)
+    return np.memmap(part, np.uint8, mode="r", offset=header, shape=(n, *shape[1:]))
+
+
+def complete(
     folder: Path,
     shape: tuple[int, ...],
     key: str,
     blocks: Callable[[int], Iterable[np.ndarray]],
     name: str,
     bar: bool,
-) -> None:
-    """Complete the .part file of this key: a .npy whose length says how many pictures are done."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        buffer, {"descr": "|u1", "fortran_order": False, "shape": shape}
-    )
-    header, each = buffer.getvalue(), int(np.prod(shape[1:]))
-    part = folder / f".pixels-{key}.part"
-    for other in folder.glob(".pixels-*.part"):
-        if other != part:
+) -> Path:
+    """Make what the .part file of this key lacks; returns it. See `write_dataset` for blocks and
+    what is raised. The .part files of other keys, and what lies beside them, are removed."""
+    header, each = _header(shape), int(np.prod(shape[1:]))
+    part = part_file(folder, key)
+    for other in folder.glob(".pixels-*"):
+        if not other.name.startswith(part.name):
             other.unlink()
-    length = part.stat().st_size if part.exists() else 0
-    start = max(0, (length - len(header)) // each)
+    start = len(left(part, shape))
     store.free_space(folder, (shape[0] - start) * each)
+    part.touch()
     try:
         with (
-            open(part, "r+b" if length else "wb") as f,
+            open(part, "r+b") as f,
             tqdm(
                 total=shape[0], initial=start, desc=name, unit="picture", disable=not bar
             ) as progress,
@@ -192,10 +222,7 @@ def _fill(
             f.truncate(len(header) + start * each)
             f.seek(0, os.SEEK_END)
             for block in blocks(start) if start < shape[0] else ():
-                if block.dtype != np.uint8 or block.shape[1:] != shape[1:]:
-                    raise ValueError(
-                        f"{name}: {block.dtype} {block.shape[1:]}, expected uint8 {shape[1:]}"
-                    )
+                _check_block(block, shape, name)
                 f.write(np.ascontiguousarray(block).data)
                 f.flush()
                 progress.update(len(block))
@@ -203,11 +230,17 @@ def _fill(
             if written != shape[0]:
                 raise ValueError(f"{name}: {written} were made, expected {shape[0]}")
             os.fsync(f.fileno())
-    except OSError:
+    except OSError:  # a full disk: what is there can be resumed
         raise
     except Exception:
         part.unlink(missing_ok=True)
         raise
+    return part
+
+
+def _check_block(block: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    if block.dtype != np.uint8 or block.shape[1:] != shape[1:]:
+        raise ValueError(f"{name}: {block.dtype} {block.shape[1:]}, expected uint8 {shape[1:]}")
 
 
 @contextlib.contextmanager

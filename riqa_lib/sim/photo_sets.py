@@ -19,23 +19,21 @@ that defects show the same at every size."""
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from .. import paths, seeding, store
+from ..datasets import data_folder
 from ..datasets.splits import floor_split
 from ..stats.votes import mode_grade, vote_counts
 from . import photo_raters
-from .distortions import distort
+from .photo_defects import STAGES, ladder, struck
 from .scenes import scene
 from .workers import one_thread
 
@@ -65,29 +63,6 @@ KONIQ = (
 )  # fmt: skip
 
 
-class Defect(NamedTuple):
-    """A type of sim.distortions, under a short name, and those of its levels that can be seen,
-    mildest first.
-
-    onset: 1 for types whose mildest level is already much; in a mixture they set in later."""
-
-    name: str
-    kind: int
-    levels: tuple[int, ...]
-    onset: int = 0
-
-
-# what can happen to a photograph, in this order, one of each at most
-STAGES: tuple[tuple[Defect, ...], ...] = (
-    (Defect("blur", 1, (2, 3, 4, 5)), Defect("lens", 2, (2, 3, 4, 5)), Defect("motion", 3, (2, 3, 4, 5))),
-    (Defect("bright", 16, (1, 2, 3, 4, 5)), Defect("dark", 17, (1, 2, 3, 4, 5)),
-     Defect("contrast", 25, (2, 1)), Defect("contrast", 25, (4, 5))),
-    (Defect("noise", 11, (1, 2, 3, 4, 5), onset=1),),
-    (Defect("pale", 7, (1, 2, 3, 4), onset=1), Defect("vivid", 8, (2, 3, 4, 5))),
-    (Defect("jpeg", 10, (1, 2, 3, 4, 5), onset=1),),
-)  # fmt: skip
-
-
 # ---------------------------------------------------------------- one picture
 class Picture(NamedTuple):
     """A stored picture and its truth."""
@@ -110,13 +85,13 @@ def picture(key: object, size: int, target: float) -> Picture:
     if target >= 1:
         return untouched
     for attempt in range(3):
-        ladder = _ladder(rng, min(int(rng.integers(2, 5)) + attempt, len(STAGES)))
-        low, high = -1, len(ladder)  # rungs that are too good and too bad, and their quality
+        rungs = ladder(rng, min(int(rng.integers(2, 5)) + attempt, len(STAGES)))
+        low, high = -1, len(rungs)  # rungs that are too good and too bad, and their quality
         quality_low, quality_high = untouched.quality, 0.0
         while high - low > 1:
             share = (quality_low - target) / max(quality_low - quality_high, 1e-6)
             rung = min(max(low + round(share * (high - low)), low + 1), high - 1)
-            found = _measured(truth, *_struck(clean, ladder[rung], key, size))
+            found = _measured(truth, *struck(clean, rungs[rung], key, size))
             if best is untouched or _miss(found, target) < _miss(best, target):
                 best = found
             if _miss(found, target) < TOLERANCE * (1 + attempt / 2):
@@ -126,39 +101,6 @@ def picture(key: object, size: int, target: float) -> Picture:
             else:
                 high, quality_high = rung, found.quality
     return best
-
-
-def _ladder(rng: np.random.Generator, n: int) -> list[dict[int, tuple[Defect, int]]]:
-    """Defects of n random stages, one rung for each step up of one of them: {stage: (type, level)},
-    ever stronger."""
-    events = []
-    for stage in rng.choice(len(STAGES), n, replace=False).tolist():
-        defect = STAGES[stage][rng.integers(len(STAGES[stage]))]
-        first, pace = (
-            rng.random(),
-            rng.uniform(1, 2.5),
-        )  # when it sets in, and how fast it gets worse
-        events += [
-            (pace * (first + defect.onset + i), stage, (defect, level))
-            for i, level in enumerate(defect.levels)
-        ]
-    ladder: list[dict[int, tuple[Defect, int]]] = []
-    for _, stage, state in sorted(events):
-        ladder.append((ladder[-1] if ladder else {}) | {stage: state})
-    return ladder
-
-
-def _struck(
-    clean: np.ndarray, rung: dict[int, tuple[Defect, int]], key: object, size: int
-) -> tuple[np.ndarray, str]:
-    """The picture after the defects of a rung, and their names."""
-    seen, names = clean, []
-    for _, (defect, level) in sorted(rung.items()):
-        seen = distort(
-            seen, defect.kind, level, seeding.rng("defect", key, defect.kind), scale=size / 200
-        )
-        names.append(f"{defect.name}{level}")
-    return seen, "+".join(names)
 
 
 def _measured(clean: photo_raters.Look, seen: np.ndarray, defects: str) -> Picture:
@@ -227,26 +169,29 @@ def make_koka10k(
     rows = _rows(settings)
     if _finished(folder, settings, rows):
         return folder
-    store.free_space(folder, len(rows) * size * size * 3)
-    part = folder / f".part-{store.settings_hash(settings)}"
-    table = _all_pictures(part, rows, settings, processes, progress)
-    frame = _frame(rows, table, settings)
-    (folder / "dataset.json").unlink(missing_ok=True)
-    store.write_table(folder / "frame.csv", frame)
-    os.replace(part / "pixels.npy", folder / "pixels.npy")
-    store.journal(folder / "pixels.npy")
-    store.write_json(
-        folder / "dataset.json",
-        {
-            "name": "KOKA10K-like",
-            "simulated": True,
-            "size": size,
-            "classes": 5,
-            "settings": settings,
-            "key": store.settings_hash(settings),
-        },
-    )
-    shutil.rmtree(part)
+    folder.mkdir(parents=True, exist_ok=True)
+    key = store.settings_hash(settings)
+    shape = (len(rows), size, size, 3)
+    facts = Facts(data_folder.part_file(folder, key).with_suffix(".part.facts"))
+    _distrust(data_folder.part_file(folder, key), shape, facts, rows, seed)
+
+    def blocks(start: int) -> Iterator[np.ndarray]:
+        facts.keep(start)
+        for pixels, table in _work(rows[start:], size, seed, processes):
+            facts.add(table)  # before its pictures: what is made has its facts
+            yield pixels
+
+    part = data_folder.complete(folder, shape, key, blocks, "simulated", progress)
+    info = {
+        "name": "KOKA10K-like",
+        "simulated": True,
+        "size": size,
+        "classes": 5,
+        "settings": settings,
+        "key": key,
+    }
+    data_folder.put(folder, _frame(rows, facts.read(), settings), info, part)
+    facts.file.unlink()
     return folder
 
 
@@ -335,58 +280,48 @@ def _finished(folder: Path, settings: dict, rows: list[Row]) -> bool:
     return len(frame) == len(pixels) == len(rows) and np.array_equal(pixels[some], again)
 
 
-def _all_pictures(
-    part: Path, rows: list[Row], settings: dict, processes: int, progress: bool
-) -> list[dict]:
-    """Make what is not there yet into part/pixels.npy, with a part/<chunk>.json for each finished
-    chunk of rows."""
-    size, seed = settings["size"], settings["seed"]
-    chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
-    pixels = _begun(part, chunks, size, seed)
-    todo = [i for i in range(len(chunks)) if not (part / f"{i}.json").exists()]
-    done = sum(len(chunks[i]) for i in range(len(chunks)) if i not in set(todo))
-    with tqdm(
-        total=len(rows), initial=done, unit="picture", desc="simulated", disable=not progress
-    ) as bar:
-        for i, (made, table) in _work([chunks[i] for i in todo], todo, size, seed, processes):
-            pixels[i * CHUNK : i * CHUNK + len(made)] = made
-            pixels.flush()
-            file = part / f"{i}.json"
-            file.with_suffix(".new").write_text(json.dumps(table))
-            os.replace(file.with_suffix(".new"), file)
-            bar.update(len(made))
-    return [
-        entry for i in range(len(chunks)) for entry in json.loads((part / f"{i}.json").read_text())
-    ]
+class Facts:
+    """What the table says of the pictures made so far, a line of JSON each, beside their pixels."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def read(self) -> list[dict]:
+        """The whole lines (a kill may cut off the last)."""
+        if not self.file.exists():
+            return []
+        text = self.file.read_text()
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def keep(self, n: int) -> None:
+        """Forget all but the first n: the pixels of the others did not reach the disk."""
+        lines = [json.dumps(entry) + "\n" for entry in self.read()[:n]]
+        self.file.write_text("".join(lines))
+
+    def add(self, table: list[dict]) -> None:
+        with open(self.file, "a") as f:
+            f.write("".join(json.dumps(entry) + "\n" for entry in table))
 
 
-def _begun(part: Path, chunks: list[list[Row]], size: int, seed: int) -> np.memmap:
-    """The pixels that an earlier call left, if they are whole and today's code makes the same; else
-    fresh ones."""
-    shape = (sum(map(len, chunks)), size, size, 3)
-    finished = [i for i in range(len(chunks)) if (part / f"{i}.json").exists()]
-    try:
-        pixels = np.lib.format.open_memmap(part / "pixels.npy", mode="r+")
-        same = [
-            np.array_equal(pixels[i * CHUNK], _make(chunks[i][:1], size, seed)[0][0])
-            for i in finished[-1:]
-        ]
-        if pixels.shape == shape and pixels.dtype == np.uint8 and all(same):
-            return pixels
-    except (OSError, ValueError):
-        pass  # not there, or not whole
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    return np.lib.format.open_memmap(part / "pixels.npy", mode="w+", dtype=np.uint8, shape=shape)
+def _distrust(part: Path, shape: tuple[int, ...], facts: Facts, rows: list[Row], seed: int) -> None:
+    """Remove what an earlier call left, unless its facts are whole and today's code makes the same
+    (its last picture is made again to see)."""
+    pixels = data_folder.left(part, shape)
+    n = len(pixels)
+    if n == 0:
+        return
+    whole = n <= len(rows) and len(facts.read()) >= n
+    if not whole or not np.array_equal(pixels[-1:], _make(rows[n - 1 : n], shape[1], seed)[0]):
+        part.unlink()
 
 
 def _work(
-    chunks: list[list[Row]], numbers: list[int], size: int, seed: int, processes: int
-) -> Iterator[tuple[int, tuple[np.ndarray, list[dict]]]]:
-    """(number, _make(chunk)) as they get ready, made here or by worker processes."""
+    rows: list[Row], size: int, seed: int, processes: int
+) -> Iterator[tuple[np.ndarray, list[dict]]]:
+    """_make(rows), CHUNK of them at a time, in their order, here or by worker processes."""
+    chunks = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
     if processes <= 1 or len(chunks) < 2:
-        for number, chunk in zip(numbers, chunks, strict=True):
-            yield number, _make(chunk, size, seed)
+        yield from (_make(chunk, size, seed) for chunk in chunks)
         return
     with (
         one_thread(),
@@ -394,12 +329,8 @@ def _work(
             min(processes, len(chunks)), mp_context=get_context("spawn")
         ) as workers,
     ):
-        waiting = {
-            workers.submit(_make, chunk, size, seed): n
-            for n, chunk in zip(numbers, chunks, strict=True)
-        }
-        for future in as_completed(list(waiting)):
-            yield waiting.pop(future), future.result()
+        for future in [workers.submit(_make, chunk, size, seed) for chunk in chunks]:
+            yield future.result()
 
 
 def _frame(rows: list[Row], table: list[dict], settings: dict) -> pd.DataFrame:

@@ -142,12 +142,28 @@ def test_killed_and_resumed_gives_the_same_bytes(made, tmp_path, monkeypatch):
     assert content(folder) == content(made.folder)
 
 
-def test_damaged_remains_are_not_trusted(made, tmp_path):
-    folder = tmp_path / "remains"
-    part = folder / f".part-{made.info['key']}"
-    part.mkdir(parents=True)
-    (part / "pixels.npy").write_bytes((made.folder / "pixels.npy").read_bytes()[:1000])
-    (part / "0.json").write_text("[]")
+@pytest.mark.parametrize("damage", ["no facts", "torn facts", "other pixels", "rubbish"])
+def test_damaged_remains_are_not_trusted(made, tmp_path, monkeypatch, damage):
+    def dies_after_two_chunks(rows, size, seed):
+        if rows[0].id == f"k{2 * photo_sets.CHUNK:06d}":
+            raise KeyboardInterrupt
+        return make(rows, size, seed)
+
+    make, folder = photo_sets._make, tmp_path / "remains"
+    monkeypatch.setattr(photo_sets, "_make", dies_after_two_chunks)
+    with pytest.raises(KeyboardInterrupt):
+        photo_sets.make_koka10k(folder, **SMALL)
+    monkeypatch.setattr(photo_sets, "_make", make)
+    (part,), (facts,) = folder.glob(".pixels-*.part"), folder.glob(".pixels-*.facts")
+    if damage == "no facts":
+        facts.unlink()
+    elif damage == "torn facts":
+        facts.write_bytes(facts.read_bytes()[:-20])
+    elif damage == "other pixels":
+        whole = part.read_bytes()
+        part.write_bytes(whole[:-4800] + bytes(4800))
+    else:
+        part.write_bytes(b"rubbish" * 4000)
     assert content(photo_sets.make_koka10k(folder, **SMALL)) == content(made.folder)
 
 
