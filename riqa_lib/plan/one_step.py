@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .. import provenance
 from .freshness import (
@@ -28,6 +29,40 @@ from .freshness import (
 from .kernel import Event, execute, only_one, threads
 from .steps import Record, Step, Walk
 
+# What becomes of a file that an earlier attempt left: removed and made anew; still this step's;
+# a run of other settings, to be found again when they come back; or "leave": a need has made it
+# anew meanwhile, so it is neither removed nor counted as this step's until the step uses it.
+Fate = Literal["remake", "keep", "other settings", "leave"]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the last attempt that finished and the one that was cut off left, as paths relative to
+    home."""
+
+    said: tuple[tuple[frozenset[str], Fate], ...]  # (files, what a change since means for them)
+    journal: tuple[str, ...]  # of the attempt that was cut off, as it stands on disk
+    mine: frozenset[str]  # the same files
+    whole: frozenset[str]  # outputs of this step's needs, which are up to date by now
+    going_on: bool  # nothing changed since the attempt was cut off
+
+    def fate(self, file: str) -> Fate:
+        """What becomes of one file; where attempts differ, being made anew wins, then being kept.
+
+        A run that was damaged or made by other code is thus never found again."""
+        if self.going_on and file in self.mine:
+            return "keep"
+        said = {fate for files, fate in self.said if file in files}
+        if file in self.whole:
+            said.discard("remake")
+        order: tuple[Fate, ...] = ("remake", "keep", "other settings")
+        return next((fate for fate in order if fate in said), "leave")
+
+    def fates(self) -> dict[str, Fate]:
+        """The fate of every file."""
+        every = frozenset().union(*(files for files, _ in self.said))
+        return {file: self.fate(file) for file in sorted(every)}
+
 
 def _journal(file: Path) -> tuple[dict[str, Any], list[str]]:
     """The components and the files of an attempt that was cut off; empty when there was none."""
@@ -38,87 +73,112 @@ def _journal(file: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, []
 
 
+def _below_home(walk: Walk, written: Iterable[str]) -> set[str]:
+    """Of what a journal lists, the files under home, relative to it."""
+    shown = {walk.shown(Path(file)) for file in written}
+    return {name for name in shown if not Path(name).is_absolute()}
+
+
+def _spoilt(walk: Walk, manifest: dict[str, Any]) -> set[str]:
+    """Outputs beside one that is gone or was altered: a run is remade whole. Executed copies lie
+    side by side without belonging together."""
+    folders = {Path(file).parent for file in damaged(walk, manifest)}
+    folders.discard(walk.executed("").parent.relative_to(walk.home))
+    return {file for file in manifest.get("outputs", {}) if Path(file).parent in folders}
+
+
+def _since(
+    old: dict[str, str], parts: dict[str, str], made_by: set[str], force: bool = False
+) -> Fate:
+    """What the changes since an attempt mean for all that it left. force: nothing counts."""
+    differs = changed(old, parts)
+    if force or not all(settings_only(key) or reads_only(key, made_by) for key in differs):
+        return "remake"
+    return "other settings" if any(map(settings_only, differs)) else "keep"
+
+
+def _beside(said: Sequence[tuple[frozenset[str], Fate]]) -> Fate:
+    """What becomes of runs of other settings: what became of all that was made beside them."""
+    fates = {fate for files, fate in said if files}
+    return "remake" if "remake" in fates and "keep" not in fates else "other settings"
+
+
+def left(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> Left:
+    """What earlier attempts at a step left, and what its present components say of that."""
+    manifest = walk.manifest(step.name)
+    cut_off, written = _journal(walk.file(step.name, "journal"))
+    mine = frozenset(_below_home(walk, written))
+    made_by = makers(walk)
+    said = [
+        (files, _since(attempt["components"], parts, made_by, force))
+        for attempt, files in ((manifest, frozenset(manifest.get("outputs", {}))), (cut_off, mine))
+        if "components" in attempt
+    ]
+    others = frozenset([*manifest.get("others", []), *cut_off.get("others", [])])
+    said += [(others, _beside(said)), (frozenset(_spoilt(walk, manifest)), "remake")]
+    needs = walk.ordered([step.name])[:-1]
+    return Left(
+        said=tuple(said),
+        journal=tuple(written),
+        mine=mine,
+        whole=frozenset().union(*(walk.manifest(n.name).get("outputs", {}) for n in needs)),
+        going_on=cut_off.get("components") == parts and not force,
+    )
+
+
 def _begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[set[str], set[str]]:
     """Remove what this attempt must not reuse and open its journal.
 
     Returns paths relative to home: earlier outputs that still count as this step's, and those of
     other settings."""
-    file = walk.file(step.name, "journal")
-    manifest = walk.manifest(step.name)
-    cut_off, written = _journal(file)
-    mine = {name for name in (walk.shown(Path(p)) for p in written) if not Path(name).is_absolute()}
-    drop: set[str] = set()
-    keep: set[str] = set()
-    others: set[str] = set()
-    made_by = makers(walk)
-    for old, files in (
-        (manifest.get("components"), set(manifest.get("outputs", {}))),
-        (cut_off.get("components"), mine),
-    ):
-        if old is None:
-            continue
-        differs = changed(old, parts)
-        if force or not all(settings_only(k) or reads_only(k, made_by) for k in differs):
-            drop |= files
-        elif any(map(settings_only, differs)):
-            others |= files
-        else:
-            keep |= files
-    earlier = {*manifest.get("others", []), *cut_off.get("others", [])}
-    if drop and not keep:
-        drop |= earlier
-    else:
-        others |= earlier
-    wrong = {Path(p).parent for p in damaged(walk, manifest)} - {
-        walk.executed("").parent.relative_to(walk.home)
-    }
-    drop |= {
-        p for p in manifest.get("outputs", {}) if Path(p).parent in wrong
-    }  # a run is remade whole
-    going_on = cut_off.get("components") == parts and not force
-    drop -= mine if going_on else set()
-    for need in walk.ordered([step.name])[:-1]:
-        drop -= set(
-            walk.manifest(need.name).get("outputs", {})
-        )  # a run shared with a step before, made anew by now
-    for name in drop:
-        (walk.home / name).unlink(missing_ok=True)
-    keep, others = keep - drop, others - drop - keep
-    lines = written if going_on else [str(walk.home / k) for k in sorted(keep & mine)]
+    found = left(walk, step, parts, force)
+    keep, others = set(), set()
+    for file, fate in found.fates().items():
+        if fate == "remake":
+            (walk.home / file).unlink(missing_ok=True)
+        elif fate == "keep":
+            keep.add(file)
+        elif fate == "other settings":
+            others.add(file)
+    lines = list(found.journal)
+    if not found.going_on:
+        lines = [str(walk.home / file) for file in sorted(keep & found.mine)]
     head = json.dumps({"components": parts, "others": sorted(others)})
-    _write(file, "\n".join([head, *lines]) + "\n")
+    _write(walk.file(step.name, "journal"), "\n".join([head, *lines]) + "\n")
     return keep, others
 
 
 def _write(file: Path, text: str) -> None:
     """Write a small file atomically."""
-    from .. import (
-        store,
-    )  # here, not above: it imports pandas, which a walk with nothing to do must not wait for
+    # here, not above: it imports pandas, which a walk with nothing to do must not wait for
+    from .. import store
 
     store.write_bytes(file, text.encode())
+
+
+def _outputs(walk: Walk, step: Step, kept: set[str]) -> dict[str, Path]:
+    """{path relative to home: path} of all that the step has on disk: what it wrote, what it kept,
+    its executed copy."""
+    _, written = _journal(walk.file(step.name, "journal"))
+    names = kept | _below_home(walk, written) | {walk.shown(walk.executed(step.name))}
+    files = {name: walk.home / name for name in sorted(names)}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def _finish(
     walk: Walk, step: Step, parts: dict[str, str], kept: set[str], others: set[str], seconds: float
 ) -> None:
     """Hash what the step wrote and write its manifest, which makes it count as done."""
-    _, written = _journal(walk.file(step.name, "journal"))
-    names = kept | {
-        name for name in (walk.shown(Path(p)) for p in written) if not Path(name).is_absolute()
-    }
+    files = _outputs(walk, step, kept)
     copy = walk.shown(walk.executed(step.name))
-    files = {
-        name: walk.home / name for name in sorted(names | {copy}) if (walk.home / name).is_file()
-    }
+    # these hold times: a change in them is no change of the step's outcome
     plain = {name for name, path in files.items() if path.name in NOT_HASHED or name == copy}
+    hashes = {name: "" if name in plain else file_digest(path) for name, path in files.items()}
     manifest = {
         "step": step.name,
         "notebook": step.notebook,
         "components": parts,
-        "outputs": {
-            name: "" if name in plain else file_digest(path) for name, path in files.items()
-        },
+        "outputs": hashes,
         "stamps": {name: stamp(path) for name, path in files.items() if name not in plain},
         "others": sorted(o for o in others - set(files) if (walk.home / o).is_file()),
         "seconds": round(seconds, 1),
@@ -157,4 +217,8 @@ def _dask_event(name: str) -> Event:
     from distributed import get_worker
 
     worker = get_worker()
-    return lambda number, total, text: worker.log_event("cell", (name, number, total, text))
+
+    def event(number: int, total: int, text: str) -> None:
+        worker.log_event("cell", (name, number, total, text))
+
+    return event
