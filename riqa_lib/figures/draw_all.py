@@ -19,7 +19,7 @@ from .results import by_stage, confusion, reliability, table2_points
 
 # ---------------------------------------------------------------- all of a walk
 def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
-    """Draw every figure that the tables of `report.load_walk` allow, into figures/<walk>; returns
+    """Draw every figure that the tables of `stored.load_walk` allow, into figures/<walk>; returns
     the files.
 
     A figure whose table has no rows, or lacks the columns of its optional part (pseudo-labels), is

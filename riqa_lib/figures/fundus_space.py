@@ -1,7 +1,7 @@
 """Figures of fundus photographs: the space of illumination, clarity and contrast, and how well
 fields of view are found.
 
-Each takes a table or pictures and returns a Figure; see `figures`."""
+Each takes a table or pictures and returns a Figure; see `figures.style`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from matplotlib.figure import Figure
 
 from .. import checks
 from ..checks import columns
-from ..scales import DETAILS
+from ..scales import DETAILS, FUNDUS_GRADES
 from . import style
 from .data import contact_sheet
 from .style import legend_below
-
-GRADES = {2: ("reject", "good"), 3: ("reject", "usable", "good")}
-
 
 TINTS = {2: (style.GRADES[0], style.GRADES[4]), 3: (style.GRADES[0], style.ORANGE, style.GRADES[4])}
 
@@ -34,9 +31,10 @@ def detail_space(frame: pd.DataFrame, *, simulated: bool, classes: int = 3) -> F
     threshold), grade (0..classes-1). classes: 2 or 3. ValueError for missing columns or other
     grades."""
     columns(frame, [*(f"severity_{d}" for d in DETAILS), "grade"], "frame")
-    if classes not in GRADES or not frame["grade"].isin(range(classes)).all():
+    if classes not in FUNDUS_GRADES or not frame["grade"].isin(range(classes)).all():
         raise ValueError(
-            f"frame: grades {sorted(frame['grade'].unique())} in {classes} classes; expected 2 or 3 classes, from 0"
+            f"frame: grades {sorted(frame['grade'].unique())} in {classes} classes; "
+            "expected 2 or 3 classes, from 0"
         )
     with style.sheet():
         figure = style.canvas(8.4, 3.2, simulated=simulated)
@@ -53,7 +51,7 @@ def detail_space(frame: pd.DataFrame, *, simulated: bool, classes: int = 3) -> F
                     alpha=0.45,
                     markeredgewidth=0,
                     color=TINTS[classes][grade],
-                    label=f"{GRADES[classes][grade]} ({len(rows):,})",
+                    label=f"{FUNDUS_GRADES[classes][grade]} ({len(rows):,})",
                 )
             ax.axvline(1, color=style.INK, linewidth=0.8, linestyle="--")
             ax.axhline(1, color=style.INK, linewidth=0.8, linestyle="--")
@@ -75,7 +73,7 @@ def picture_space(pixels: np.ndarray, levels: Sequence[float], *, simulated: boo
     each contrast.
 
     pixels: uint8 (K, K, K, S, S, 3), indexed by contrast, clarity, illumination, as
-    sim.fundus.space makes; levels: the K severities. ValueError for other shapes."""
+    fundus_camera.space makes; levels: the K severities. ValueError for other shapes."""
     k = len(levels)
     if (
         pixels.ndim != 6
@@ -84,7 +82,8 @@ def picture_space(pixels: np.ndarray, levels: Sequence[float], *, simulated: boo
         or pixels.dtype != np.uint8
     ):
         raise ValueError(
-            f"pixels: {pixels.dtype} {pixels.shape}, expected uint8 ({k}, {k}, {k}, S, S, 3) for {k} levels"
+            f"pixels: {pixels.dtype} {pixels.shape}, "
+            f"expected uint8 ({k}, {k}, {k}, S, S, 3) for {k} levels"
         )
     with style.sheet():
         figure = style.canvas(2.5 * k + 0.5, 3.5, simulated=simulated)
@@ -113,7 +112,7 @@ def circle_errors(errors: pd.DataFrame, *, simulated: bool) -> Figure:
     """How far found fields of view are from the true ones: share of pictures with an error up to x,
     for centre and radius.
 
-    errors: centre, radius (shares of the true radius), as fundus.field_errors returns."""
+    errors: centre, radius (shares of the true radius), as pictures.field.field_errors returns."""
     columns(errors, ["centre", "radius"], "errors")
     with style.sheet():
         figure = style.canvas(4.4, 3.0, simulated=simulated)
@@ -121,7 +120,8 @@ def circle_errors(errors: pd.DataFrame, *, simulated: bool) -> Figure:
         share = np.arange(1, len(errors) + 1) / len(errors)
         for column, tint in (("centre", style.BLUE), ("radius", style.RED)):
             values = np.sort(errors[column].to_numpy(float))
-            words = f"{column} (median {np.median(values):.2%}, 95 % below {np.quantile(values, 0.95):.2%})"
+            middle, most = np.quantile(values, [0.5, 0.95])
+            words = f"{column} (median {middle:.2%}, 95 % below {most:.2%})"
             ax.step(np.maximum(values, 1e-5) * 100, share, where="post", color=tint, label=words)
         ax.set(
             xscale="log",
@@ -136,10 +136,10 @@ def circle_errors(errors: pd.DataFrame, *, simulated: bool) -> Figure:
 def contact(
     pixels: np.ndarray, frame: pd.DataFrame, *, simulated: bool, columns: int = 8, classes: int = 3
 ) -> Figure:
-    """Pictures in a grid, each with its overall grade, as `figures.contact_sheet`. frame: grade (-1
+    """Pictures in a grid, each with its overall grade, as `data.contact_sheet`. frame: grade (-1
     for none)."""
     checks.columns(frame, ["grade"], "frame")
-    words = np.array([*GRADES[classes], "no grade"])[frame["grade"].to_numpy()]
+    words = np.array([*FUNDUS_GRADES[classes], "no grade"])[frame["grade"].to_numpy()]
     return contact_sheet(
         pixels, frame.assign(words=words), simulated=simulated, columns=columns, captions="words"
     )

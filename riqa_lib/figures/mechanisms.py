@@ -1,7 +1,7 @@
 """Each method's own mechanism, drawn from what its runs store: one function a figure, from a table
 to a Figure.
 
-history: one method's rows of `report.load_runs`' history; every diagnostic there is the mean over
+history: one method's rows of `stored.load_runs`' history; every diagnostic there is the mean over
 the steps since the evaluation before. Several seeds are averaged. predictions: rows of
 `store.read_predictions`, as a rule those of the pool. Every function takes `simulated` and says so
 at the figure's foot; ValueError names missing columns, or ones without values."""
@@ -23,9 +23,6 @@ from ..tables.diagnostics import CHANCE, edges, kept_shares, over_steps, per_cla
 from . import style
 
 LINES = (*style.GRADES[:2], style.GREY, *style.GRADES[3:])  # one colour a grade, on white
-
-
-DASHED: Any = (0, (4, 3))
 
 
 # ---------------------------------------------------------------- parts of figures
@@ -89,7 +86,7 @@ def memory(history: pd.DataFrame, *, simulated: bool) -> Figure:
                 _nothing(ax, "the memory was never full:\ntoo few steps")
             return figure
         _line(left, seen["agrees"], tint, "name the same grade")
-        _line(left, seen["changed"], style.INK, "memory changed the label", linestyle=DASHED)
+        _line(left, seen["changed"], style.INK, "memory changed the label", linestyle=style.DASHED)
         left.legend()
         _line(middle, seen["in_loss"], tint, "similarity loss")
         both = {
@@ -125,14 +122,15 @@ def marginals(
     shares = np.asarray(labelled, float)
     if shares.shape != (target.shape[1],):
         raise ValueError(
-            f"labelled: expected {target.shape[1]} shares, one per grade; found shape {shares.shape}"
+            f"labelled: expected {target.shape[1]} shares, one per grade; "
+            f"found shape {shares.shape}"
         )
     with style.sheet():
         figure = style.canvas(9.2, 3.4, simulated=simulated)
         left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
         for k in range(len(shares)):
             _line(left, target[f"P_t_{k}"], LINES[k % 5], f"grade {k}")
-            _line(left, pool[f"P_u_{k}"], LINES[k % 5], "_", linestyle=DASHED)
+            _line(left, pool[f"P_u_{k}"], LINES[k % 5], "_", linestyle=style.DASHED)
         _panel(left, "labelled (P_t, solid) and pool (P_u, dashed)", share=True)
         left.set_ylim(0, None)
         left.legend(ncols=2, handlelength=1.4)
@@ -183,7 +181,8 @@ def label_graph(
     known = linked & (truth >= 0) & (truth >= 0)[:, None]
     title = f"{len(rows)} pictures, {linked.sum() / len(rows):.1f} edges each"
     if known.any():
-        title += f"\nof those between known grades {(truth == truth[:, None])[known].mean():.0%} join equal ones"
+        equal = (truth == truth[:, None])[known].mean()
+        title += f"\nof those between known grades {equal:.0%} join equal ones"
     with style.sheet():
         figure = style.canvas(6.2, 5.4, simulated=simulated)
         strips, ax = figure.subplots(1, 2, width_ratios=[0.09, 1], sharey=True)
@@ -230,7 +229,7 @@ def thresholds(history: pd.DataFrame, *, simulated: bool) -> Figure:
         for k, column in enumerate(each):
             _line(left, each[column], LINES[k % 5], f"grade {k}")
         # the most frequent grade's is the same
-        _line(left, table["tau"], style.INK, "global", linestyle=DASHED)
+        _line(left, table["tau"], style.INK, "global", linestyle=style.DASHED)
         _panel(left, "threshold on the confidence", share=True)
         left.legend(ncols=3, handlelength=1.4)
         _line(right, table["fair_loss"], style.colour("freematch"), "fairness")
@@ -291,13 +290,13 @@ def views_apart(history: pd.DataFrame, *, simulated: bool) -> Figure:
         figure = style.canvas(9.2, 2.9, simulated=simulated)
         left, middle, right = figure.subplots(1, 3)
         _line(left, table["cosine"], tint, "cosine")
-        left.axhline(0, color=style.GREY, linewidth=1, linestyle=DASHED)
+        left.axhline(0, color=style.GREY, linewidth=1, linestyle=style.DASHED)
         _panel(left, "cosine of weak and strong view")
         _line(middle, table["dist_loss"], tint, "distance loss")
         _panel(middle, "distance loss")
         middle.set_ylim(0, None)
         _panel(right, "turns that are told right", share=True)
-        right.axhline(CHANCE, color=style.GREY, linewidth=1, linestyle=DASHED)
+        right.axhline(CHANCE, color=style.GREY, linewidth=1, linestyle=style.DASHED)
         right.text(
             1,
             CHANCE,

@@ -181,14 +181,13 @@ def interval(
     hollow: bool = False,
     width: float = 1.8,
     cap: Literal["butt", "projecting"] = "projecting",
-    zorder: float = 2.0,
     label: str | None = None,
 ) -> None:
     """A dot at row[metric] and its interval, level at height y; each is left out where it is nan.
 
     row: a row of a table, by column. low, high: columns of the interval's ends, by default
     <metric>_low and <metric>_high; a row without them has no interval. size of the dot and width
-    of the line in points; zorder: the line's; label: the dot's, for the legend.
+    of the line in points; label: for the legend.
 
     >>> ax = canvas(4, 2, simulated=True).subplots()
     >>> interval(ax, 0, {"mae": 0.5, "mae_low": 0.4, "mae_high": 0.7}, "mae", BLUE)
@@ -197,7 +196,7 @@ def interval(
     """
     ends = [row.get(low or f"{metric}_low"), row.get(high or f"{metric}_high")]
     if all(pd.notna(end) for end in ends):
-        ax.plot(ends, [y, y], color=tint, linewidth=width, solid_capstyle=cap, zorder=zorder)
+        ax.plot(ends, [y, y], color=tint, linewidth=width, solid_capstyle=cap)
     if pd.notna(row[metric]):
         face = "white" if hollow else tint
         look = {"color": tint, "markersize": size, "markerfacecolor": face, "label": label}

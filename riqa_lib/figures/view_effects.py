@@ -83,7 +83,7 @@ def operations(
 
 
 def _dots(ax: Axes, table: pd.DataFrame, number: str, what: str) -> None:
-    """One side's dots of one panel; the intervals lie below the limit's band."""
+    """One side's dots of one panel, with their intervals."""
     look = LOOKS[what]
     for y, row in enumerate(table.to_dict("records")):
         style.interval(
@@ -97,5 +97,4 @@ def _dots(ax: Axes, table: pd.DataFrame, number: str, what: str) -> None:
             hollow=row["rough"] and what == "true",
             width=1.2,
             cap="butt",
-            zorder=1,
         )
