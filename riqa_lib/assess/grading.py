@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from .. import paths, scales, store
 from ..networks.predict import two_heads
 from ..networks.resnet import MultiTaskResNet
-from ..pictures.decode import rgb
+from ..pictures.decode import read_near
 from ..pictures.field import SMALLEST, crop_field, find_field, is_fundus
 from ..scales import DETAILS
 from ..sim.fundus_camera import fundus
@@ -175,20 +175,9 @@ def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, t
 
     JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at `working` px or
     more; None: as it is. Raises ValueError that says what is wrong with the file."""
-    try:
-        with Image.open(file) as opened:
-            size = opened.size
-            if working is not None:
-                opened.draft(None, (working, working))
-            image = rgb(ImageOps.exif_transpose(opened))
-    except UnidentifiedImageError as e:
-        raise ValueError("not a picture") from e
-    except FileNotFoundError as e:
-        raise ValueError("no such file") from e
-    except Image.DecompressionBombError as e:
-        raise ValueError(f"too large ({e})") from e
-    except Exception as e:  # damaged files make decoders raise almost anything
-        raise ValueError(f"cannot be decoded ({str(e) or type(e).__name__})") from e
+    if not Path(file).exists():
+        raise ValueError("no such file")
+    image, size = read_near(file, working)
     if working is not None and max(image.size) > working:
         scale = working / max(image.size)
         image = image.resize([max(1, round(s * scale)) for s in image.size], Image.Resampling.BOX)  # type: ignore[arg-type]

@@ -1,19 +1,13 @@
-"""Pictures decoded once into a uint8 memory-mapped store.
-
-A data folder holds
-    frame.csv       one row a picture (see riqa_lib.datasets)
-    pixels.npy      uint8, N x size x size x 3, RGB; row i belongs to row i of the frame
-    dataset.json    {"name", "simulated", "size", "classes", "settings", "key", ...}; written last: it means "done"
-While it is being written: .pixels-<key>.part, to resume from.
-"""
+"""Picture files read, and decoded once into a data folder (datasets.data_folder)."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,9 +22,6 @@ from ..datasets.problems import FolderError, Problem
 BLOCK = 64  # pictures between two writes
 
 
-DECODING = 1  # raise it when the same files would give other pixels
-
-
 # ---------------------------------------------------------------- one picture
 def read_picture(file: Path | str) -> Image.Image:
     """A picture file as an upright RGB image: EXIF orientation applied, see-through parts on white,
@@ -38,9 +29,19 @@ def read_picture(file: Path | str) -> Image.Image:
 
     Raises ValueError that says what is wrong with it: not a picture, truncated, too large, of
     unknown range."""
+    return read_near(file, None)[0]
+
+
+def read_near(file: Path | str, least: int | None) -> tuple[Image.Image, tuple[int, int]]:
+    """`read_picture`, and the file's own (width, height). A JPEG is decoded at the least of 1/8,
+    1/4, 1/2, 1 that leaves its shorter side at `least` px or more (None: as it is), which is much
+    faster."""
     try:
         with Image.open(file) as opened:
-            return rgb(ImageOps.exif_transpose(opened))
+            size = opened.size
+            if least is not None:
+                opened.draft(None, (least, least))
+            return rgb(ImageOps.exif_transpose(opened)), size
     except UnidentifiedImageError as e:
         raise ValueError("not a picture") from e
     except Image.DecompressionBombError as e:
@@ -79,25 +80,43 @@ def fit(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
-def _fit_or_problem(row: int, name: str, file: Path, size: int) -> np.ndarray | Problem:
+class Way(NamedTuple):
+    """How a picture becomes pixels.
+
+    cut: an RGB image and a side -> uint8 (side, side, 3); ValueError for one that it can't take.
+    version: a name and a number, raised when the same files would give other pixels. workers: those
+    that decode side by side; processes need a `cut` that can be sent to them."""
+
+    cut: Callable[[Image.Image, int], np.ndarray]
+    version: dict[str, int]
+    workers: Callable[[int], AbstractContextManager[Executor]]
+
+
+# threads: Pillow lets go of Python's lock while it decodes and resamples
+WHOLE = Way(fit, {"decoding": 1}, ThreadPoolExecutor)
+
+
+def _pixels_or_problem(job: tuple[int, str, Path, int, Callable]) -> np.ndarray | Problem:
+    row, name, file, size, cut = job
     try:
-        return fit(read_picture(file), size)
+        return cut(read_picture(file), size)
     except ValueError as e:
         return Problem("unreadable picture", row, name, str(e))
 
 
 def _decoded(
-    frame: pd.DataFrame, root: Path, size: int, processes: int, start: int = 0
+    frame: pd.DataFrame, root: Path, size: int, processes: int, start: int = 0, way: Way = WHOLE
 ) -> Iterator[list[np.ndarray | Problem]]:
-    """Blocks of decoded pictures, in order. Threads: Pillow lets go of Python's lock while it
-    decodes and resamples."""
+    """Blocks of decoded pictures, in order."""
     rows = frame["row"] if "row" in frame else range(2, len(frame) + 2)
-    jobs = list(zip(rows, frame["id"], (root / p for p in frame["path"]), strict=True))[start:]
-    with ThreadPoolExecutor(processes) as pool:
+    jobs = [
+        (int(row), name, root / path, size, way.cut)
+        for row, name, path in zip(rows, frame["id"], frame["path"], strict=True)
+    ][start:]
+    with way.workers(processes) as pool:
         for i in range(0, len(jobs), BLOCK):
-            block = jobs[i : i + BLOCK]
             run: Callable = pool.map if processes > 1 else map
-            yield list(run(lambda job: _fit_or_problem(int(job[0]), job[1], job[2], size), block))
+            yield list(run(_pixels_or_problem, jobs[i : i + BLOCK]))
 
 
 def check_pictures(
@@ -126,12 +145,13 @@ def decode(
     processes: int = 1,
     progress: bool = True,
     settings: dict | None = None,
+    way: Way = WHOLE,
 ) -> Path:
     """Decode the pictures of a frame, once, into a data folder; returns the folder.
 
     frame: as read_folder returns it, `path` relative to root. size: side in pixels. name,
     simulated, classes, settings: noted in dataset.json. processes: how many pictures are decoded
-    side by side (the result is the same). The same files and size again return at once, with
+    side by side (the result is the same). way: how a picture becomes pixels. The same files and size again return at once, with
     another frame (splits, grades) only that is written anew; interrupted, it goes on where it was.
     Raises FolderError with every picture that can't be decoded (nothing is written then); OSError
     when the disk is too small; ValueError for a frame that is not of the agreed form."""
@@ -139,7 +159,7 @@ def decode(
     problems: list[Problem] = []
 
     def blocks(start: int) -> Iterator[np.ndarray]:
-        for block in _decoded(frame, root, size, processes, start):
+        for block in _decoded(frame, root, size, processes, start, way):
             problems.extend(p for p in block if isinstance(p, Problem))
             if not problems:
                 yield np.stack(block)
@@ -154,23 +174,24 @@ def decode(
         "notes": frame.attrs.get("notes", []),
     }
     return write_dataset(
-        folder, frame, size, blocks, key=_key(frame, root), info=info, progress=progress
+        folder, frame, size, blocks, key=_key(frame, root, way), info=info, progress=progress
     )
 
 
-def _key(frame: pd.DataFrame, root: Path) -> str:
-    """What the pixels depend on besides the size: names, lengths and times of the files."""
+def _key(frame: pd.DataFrame, root: Path, way: Way) -> str:
+    """What the pixels depend on besides the size: names, lengths and times of the files, and the
+    way."""
     problems, files = [], []
     for i, path in enumerate(frame["path"]):
-        try:
+        if os.path.isfile(root / path):
             stat = os.stat(root / path)
             files.append([path, stat.st_size, stat.st_mtime_ns])
-        except OSError:
+        else:
             row = int(frame["row"].iloc[i]) if "row" in frame else i + 2
             problems.append(Problem("missing file", row, str(frame["id"].iloc[i]), path))
     if problems:
         raise FolderError(paths.shown(root), problems)
-    return store.settings_hash({"decoding": DECODING, "files": files})
+    return store.settings_hash({**way.version, "files": files})
 
 
 def import_folder(

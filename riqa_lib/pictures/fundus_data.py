@@ -4,25 +4,21 @@ view, as data folders."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from .. import paths, store
 from ..datasets import deepdrid, eyeq, eyeq_d, mshf
-from ..datasets.about import About
-from ..datasets.data_folder import DataSet, open_dataset, write_dataset
-from ..datasets.problems import FolderError, Problem
+from ..datasets.data_folder import DataSet, open_dataset
 from ..seeding import rng
 from ..sim.fundus_camera import CAUSES, fundus
 from ..sim.fundus_sets import SIZES, make_fundus
-from ..sim.workers import one_thread
-from .decode import BLOCK, read_picture
+from ..sim.workers import spawned
+from .decode import BLOCK, Way, decode
 from .field import crop_field, field_errors, find_field
 
 SETS = ("mshf", "eyeq", "deepdrid", "eyeq_d")
@@ -32,6 +28,14 @@ ABOUT = {"mshf": mshf.ABOUT, "eyeq": eyeq.ABOUT, "deepdrid": deepdrid.ABOUT, "ey
 
 
 FEW = 500  # simulated pictures that are not worth starting processes for
+
+
+def _field(image: Image.Image, size: int) -> np.ndarray:
+    return crop_field(np.asarray(image), size)[0]
+
+
+# processes: finding a field is mostly Python
+FIELD = Way(_field, {"fundus": 1}, spawned)
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,21 @@ def make(name: str, d: FundusData, progress: bool = True) -> dict[str, DataSet]:
     processes = min(2, os.cpu_count() or 1)
     if d.source == "real":
         for which, (frame, root) in _real(d).items():
-            _decode(frame, root, folder_of(name, which), d.size, ABOUT[which], processes, progress)
+            decode(
+                frame,
+                root,
+                folder_of(name, which),
+                d.size,
+                name=ABOUT[which].title,
+                classes=int(frame.attrs.get("classes", 3)),
+                processes=processes if len(frame) > BLOCK else 1,
+                progress=progress,
+                settings={"size": d.size},
+                way=FIELD,
+            )
     else:
         processes = processes if sum(d.pictures) > FEW else 1
-        with (
-            one_thread(),
-            ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers,
-        ):
+        with spawned(processes) as workers:
             for which, n in zip(SETS, d.pictures, strict=True):
                 make_fundus(
                     folder_of(name, which),
@@ -142,63 +154,6 @@ def _real(d: FundusData) -> dict[str, tuple[pd.DataFrame, Path]]:
         "deepdrid": (other, inner),
         "eyeq_d": (joined, photographs),
     }
-
-
-def _decode(
-    frame: pd.DataFrame,
-    root: Path,
-    folder: Path,
-    size: int,
-    about: About,
-    processes: int,
-    progress: bool,
-) -> Path:
-    """Photographs, cropped to their field of view, as a data folder. FolderError with all that
-    cannot be decoded."""
-    problems: list[Problem] = []
-    missing = [i for i, p in enumerate(frame["path"]) if not (root / p).is_file()]
-    if missing:
-        raise FolderError(
-            paths.shown(root),
-            [
-                Problem("missing file", i + 2, frame["id"].iloc[i], frame["path"].iloc[i])
-                for i in missing
-            ],
-        )
-    facts = [(p, os.stat(root / p).st_size, os.stat(root / p).st_mtime_ns) for p in frame["path"]]
-    jobs = [
-        (i + 2, name, str(root / p), size)
-        for i, (name, p) in enumerate(zip(frame["id"], frame["path"], strict=True))
-    ]
-
-    def blocks(start: int) -> Iterator[np.ndarray]:
-        with one_thread(), ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            for i in range(start, len(jobs), BLOCK):
-                run = pool.map if processes > 1 and len(jobs) > BLOCK else map
-                block = list(run(_field_or_problem, jobs[i : i + BLOCK]))
-                problems.extend(b for b in block if isinstance(b, Problem))
-                if not problems:
-                    yield np.stack([b for b in block if not isinstance(b, Problem)])
-        if problems:
-            raise FolderError(about.title, problems)
-
-    info = {
-        "name": about.title,
-        "simulated": False,
-        "classes": int(frame.attrs.get("classes", 3)),
-        "settings": {"size": size},
-        "notes": frame.attrs.get("notes", []),
-    }
-    key = store.settings_hash({"fundus": 1, "files": facts})
-    return write_dataset(folder, frame, size, blocks, key=key, info=info, progress=progress)
-
-
-def _field_or_problem(job: tuple[int, str, str, int]) -> np.ndarray | Problem:
-    row, name, file, size = job
-    try:
-        return crop_field(np.asarray(read_picture(file)), size)[0]
-    except ValueError as e:
-        return Problem("unreadable picture", row, name, str(e))
 
 
 def field_check(n: int = 48, size: int = 160, seed: int = 0) -> pd.DataFrame:

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +33,7 @@ from ..stats.votes import mode_grade, vote_counts
 from . import photo_raters
 from .photo_defects import STAGES, ladder, struck
 from .scenes import scene
-from .workers import one_thread
+from .workers import spawned
 
 CHUNK = 32  # pictures that are made, and resumed, at a time
 
@@ -323,12 +321,7 @@ def _work(
     if processes <= 1 or len(chunks) < 2:
         yield from (_make(chunk, size, seed) for chunk in chunks)
         return
-    with (
-        one_thread(),
-        ProcessPoolExecutor(
-            min(processes, len(chunks)), mp_context=get_context("spawn")
-        ) as workers,
-    ):
+    with spawned(min(processes, len(chunks))) as workers:
         for future in [workers.submit(_make, chunk, size, seed) for chunk in chunks]:
             yield future.result()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 
 
 @contextmanager
@@ -21,3 +23,11 @@ def one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def spawned(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes of one thread each, started afresh (a fork of a process with threads may
+    hang), so a script needs `if __name__ == "__main__":`."""
+    with one_thread(), ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as workers:
+        yield workers
