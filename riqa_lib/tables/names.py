@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..scales import SECOND
 
 TITLES = {
@@ -16,11 +18,6 @@ TITLES = {
 
 
 LABEL = "label"  # the baseline that knows the overall grade that people gave, and nothing else
-
-
-def row_name(row: str) -> str:
-    """A row's name as tables print it: "multi_hard_eyeq" is "multi-task, hard pseudo-labels"."""
-    return FUNDUS_NAMES.get(row.removesuffix("_eyeq").removesuffix("_deepdrid"), row)
 
 
 REFERENCE = "reference"  # the walk that is tracked
@@ -38,13 +35,14 @@ ALWAYS = {"always_2": 2, "always_3": 3}
 UNTRAINED = frozenset({CONSTANT, *ALWAYS, RATER})  # rows that look at no picture, and people
 
 
+# the paper's methods, Holm's family in each stage
 FIVE = (
     "simmatch",
     "adamatch",
     "comatch",
     "freematch",
     "crmatch",
-)  # the paper's methods, Holm's family in each stage
+)
 
 
 NAMES = {
@@ -75,29 +73,53 @@ FUNDUS_NAMES = {
 }
 
 
+# the paper's four columns
 PUBLISHED = {
     "mae": "MAE ↓",
     "mae_3": "MAE 3 ↓",
     "mae_4": "MAE 4 ↓",
     "mae_34": "MAE 3&4 ↓",
-}  # the paper's four columns
+}
+
+
+def _of_set(row: str) -> tuple[str, str]:
+    """A fundus row's kind and the set that it learns from: "multi_eyeq" is ("multi", "eyeq")."""
+    kind, _, on = row.rpartition("_")
+    return (kind, on) if on in ("eyeq", "deepdrid") else (row, "")
+
+
+def row_name(row: str) -> str:
+    """A fundus row's name, without its set.
+
+    >>> row_name("multi_hard_eyeq")
+    'multi-task, hard pseudo-labels'
+    """
+    return FUNDUS_NAMES.get(_of_set(row)[0], row)
 
 
 def name_of(method: str) -> str:
-    """A method's name as tables and figures print it."""
-    for on in ("eyeq", "deepdrid"):
-        kind = method.removesuffix(f"_{on}")
-        if kind != method and kind in FUNDUS_NAMES:
-            return f"{FUNDUS_NAMES[kind]} ({on})"
+    """A method's name as tables and figures print it.
+
+    >>> name_of("simmatch_second"), name_of("single_deepdrid")
+    ('ViT + SimMatch, second stage', 'single-task (deepdrid)')
+    """
+    kind, on = _of_set(method)
+    if on and kind in FUNDUS_NAMES:
+        return f"{FUNDUS_NAMES[kind]} ({on})"
+    known = NAMES | FUNDUS_NAMES
     first = method.removesuffix(SECOND)
-    known = NAMES.get(method) or FUNDUS_NAMES.get(method)
-    return known or (f"{NAMES.get(first, first)}, second stage" if first != method else method)
+    if method in known or first == method:
+        return known.get(method, method)
+    return f"{NAMES.get(first, first)}, second stage"
 
 
-def order(methods: object) -> list[str]:
+def order(methods: Iterable[object]) -> list[str]:
     """Methods in the order of NAMES, others after them by name; a second stage right after its
     first."""
-    known = list(NAMES)
-    place = lambda m: known.index(m) if m in known else len(known)
-    unique = {str(m) for m in methods}  # type: ignore[attr-defined]
-    return sorted(unique, key=lambda m: (place(m.removesuffix(SECOND)), m.removesuffix(SECOND), m))
+    places = {name: place for place, name in enumerate(NAMES)}
+
+    def place(method: str) -> tuple[int, str, str]:
+        first = method.removesuffix(SECOND)
+        return places.get(first, len(places)), first, method
+
+    return sorted({str(m) for m in methods}, key=place)

@@ -6,15 +6,19 @@ enough to draw every figure again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from .. import checks
+from ..scales import SECOND
 from ..stats import bootstrap
 from ..stats.metrics import best_constant, grades, target
-from .names import ALWAYS, BASE, CONSTANT, FIVE, PUBLISHED, RATER, SECOND, UNTRAINED, name_of, order
-from .text import cell, markdown
+from .against_base import COMPARED, Comparison
+from .names import ALWAYS, BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, name_of, order
+from .quantities import on_test
+from .text import cell, cell_of, decided, kind_of, markdown
 
 COLUMNS = PUBLISHED | {
     "mae_012": "MAE 0–2 ↓",
@@ -28,17 +32,19 @@ COLUMNS = PUBLISHED | {
 }
 
 
+# without interval
 POINTS = {
     "krcc": "KRCC ↑",
     "plcc_logistic": "PLCC (logistic) ↑",
     "mae_median": "MAE, posterior median ↓",
     "mae_expected": "MAE, expected grade ↓",
-}  # without interval
+}
 
 
-COMPARED = {"mae": "MAE", "macro_mae": "macro-MAE"}
+HOLM = {"mae": "p_holm", "macro_mae": "p_holm_macro_mae"}  # column of the adjusted p-value
 
 
+# what `show_table` shows
 KINDS = {
     "summary": ("mae", "mae_34", "macro_mae", "qwk", "srcc"),
     "paper": tuple(PUBLISHED),
@@ -54,7 +60,7 @@ KINDS = {
         "qwk",
     ),
     "correlation": ("srcc", *POINTS),
-}  # what `show_table` shows
+}
 
 
 MOST_LINES = 6  # of `findings` with a line each
@@ -79,7 +85,7 @@ def table2(
 
     One row per method and number of labels. Columns: row, method, labels, seeds, pictures, data
     ("simulated"/"real"), against (what correlations are taken against); each metric of COLUMNS with
-    _low and _high (95 %, percentile, `stats`); each of POINTS, the mean over seeds; d_mae and
+    _low and _high (95 %, percentile, `bootstrap`); each of POINTS, the mean over seeds; d_mae and
     d_macro_mae with _low and _high: this row minus "supervised" (first stage) with as many labels,
     paired, over the seeds both have (below 0 is better; where "supervised" has one number of labels
     only, that one serves all); p_mae and p_macro_mae, their bootstrap p-values, of trained rows;
@@ -89,133 +95,80 @@ def table2(
 
     Rows with the same seeds and pictures share the draws of one bootstrap. Raises ValueError for
     predictions that don't fit together."""
-    if missing := [c for c in ("method", "seed", "labels") if c not in predictions]:
-        raise ValueError(
-            f"predictions: no column {', '.join(missing)}; found {', '.join(map(str, predictions))}"
-        )
-    if "split" in predictions:
-        predictions = predictions[predictions["split"] == "test"]
-    if predictions.empty:
-        raise ValueError("predictions: no rows of split test")
-    predictions = predictions.assign(labels=predictions["labels"].astype(int))
+    predictions = _judged(predictions)
     train = grades("train_grades", np.asarray(train_grades))
-    budgets = predictions[["method", "labels"]].drop_duplicates()
-    base = sorted(budgets.loc[budgets["method"] == BASE, "labels"])
-    paper = published.pivot_table(index="method", columns="metric", values="value")
-
-    first = predictions.merge(
-        budgets[budgets["method"] == (BASE if base else budgets["method"].iloc[0])].head(1)
-    )
     fixed = {CONSTANT: best_constant(train), **ALWAYS}
-    constants = [
-        bootstrap.constant_rows(first, said, name).assign(labels=len(train))
-        for name, said in fixed.items()
-    ]
-    everything = pd.concat([*constants, predictions], ignore_index=True)
-    parts = {(m, n): part for (m, n), part in everything.groupby(["method", "labels"])}
-    found = _shared_bootstraps(parts, resamples, seed)
+    everything = pd.concat([*_constants(predictions, fixed, len(train)), predictions])
+    parts = dict(iter(everything.groupby(["method", "labels"])))
+    compare = Comparison(parts, COLUMNS, resamples, seed)
+    paper = published.pivot_table(index="method", columns="metric", values="value")
     rows = []
     for method in order(everything["method"]):
         for labels in sorted(n for m, n in parts if m == method):
-            own = parts[method, labels]
+            key, own = (method, labels), parts[method, labels]
             row: dict[str, object] = {
                 "row": name_of(method),
                 "method": method,
                 "labels": int(labels),
-            }
-            row |= {
                 "seeds": 0 if method in fixed else own["seed"].nunique(),
                 "pictures": own["id"].nunique(),
+                "data": "simulated" if simulated else "real",
+                "against": target(own)[0],
             }
-            row |= {"data": "simulated" if simulated else "real", "against": target(own)[0]}
-            for m in COLUMNS:
-                row |= _three(m, found[method, labels].interval(f"{method} {labels}", m))
-            row |= (
-                dict.fromkeys(POINTS, np.nan)
-                if method in fixed
-                else bootstrap.point_estimates(own, POINTS)
-            )
-            near = [n for n in base if n == labels] or (
-                base[:1] if len(base) == 1 or method in fixed else []
-            )
-            row |= _compared(
-                parts, found, (method, labels), (BASE, near[0]) if near else None, resamples, seed
-            )
-            stage_1 = method.removesuffix(SECOND)
-            row |= {
-                f"published_{m}": paper[m].get(stage_1, np.nan) if m in paper else np.nan
-                for m in PUBLISHED
-            }
-            rows.append(row)
+            row |= compare.values(key) | _points(own, method in fixed)
+            row |= compare.to_base(key, method in fixed)
+            rows.append(row | _printed(paper, method))
     rows[0]["row"] = f"{name_of(CONSTANT)} (always {fixed[CONSTANT]})"
     if rater is not None:
-        row = {"row": name_of(RATER), "method": RATER, "labels": 0, "seeds": 0}
-        row |= {c: rows[0][c] for c in ("pictures", "data")} | {
-            m: rater.get(m, np.nan) for m in COLUMNS
-        }
-        rows.insert(len(fixed), row)
+        rows.insert(len(fixed), _rater_row(rater, rows[0]))
     table = pd.DataFrame(rows)[list(rows[0])]
-    for m, name in (("mae", "p_holm"), ("macro_mae", "p_holm_macro_mae")):
-        table.insert(int(table.columns.get_loc(f"p_{m}")) + 1, name, _holm(table, f"p_{m}"))  # type: ignore[arg-type]
+    for m, name in HOLM.items():
+        table.insert(list(table).index(f"p_{m}") + 1, name, _holm(table, f"p_{m}"))
     return table
 
 
-Key = tuple[str, int]  # method and number of labels
+def _judged(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The test predictions, with whole numbers of labels; ValueError where there are none."""
+    checks.has(predictions, ["method", "seed", "labels"], "predictions")
+    test = on_test(predictions)
+    if test.empty:
+        raise ValueError("predictions: no rows of split test")
+    return test.assign(labels=test["labels"].astype(int))
 
 
-def _shared_bootstraps(
-    parts: Mapping[Key, pd.DataFrame], resamples: int, seed: int
-) -> dict[Key, bootstrap.Bootstrap]:
-    """One bootstrap per set of seeds and pictures: rows that share it are compared on the same
-    draws."""
-    groups: dict[tuple, list[Key]] = {}
-    for key, part in parts.items():
-        groups.setdefault((*sorted(part["seed"].unique()), frozenset(part["id"])), []).append(key)
-    out: dict[Key, bootstrap.Bootstrap] = {}
-    for keys in groups.values():
-        together = pd.concat(
-            [parts[k].assign(method=f"{k[0]} {k[1]}") for k in keys], ignore_index=True
-        )
-        found = bootstrap.paired_bootstrap(
-            together, [f"{m} {n}" for m, n in keys], COLUMNS, resamples, seed
-        )
-        out |= dict.fromkeys(keys, found)
-    return out
+def _constants(
+    predictions: pd.DataFrame, fixed: Mapping[str, int], labels: int
+) -> list[pd.DataFrame]:
+    """Rows of predictors that say one grade, on the pictures and seeds of the supervised row (else
+    of the first)."""
+    keys = predictions[["method", "labels"]].drop_duplicates()
+    base = keys[keys["method"] == BASE]
+    first = predictions.merge((keys if base.empty else base).head(1))
+    return [
+        bootstrap.constant_rows(first, said, name).assign(labels=labels)
+        for name, said in fixed.items()
+    ]
 
 
-def _three(name: str, values: tuple[float, ...]) -> dict[str, float]:
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+def _points(own: pd.DataFrame, constant: bool) -> dict[str, float]:
+    return dict.fromkeys(POINTS, np.nan) if constant else bootstrap.point_estimates(own, POINTS)
 
 
-def _compared(
-    parts: Mapping[Key, pd.DataFrame],
-    found: Mapping[Key, bootstrap.Bootstrap],
-    own: Key,
-    base: Key | None,
-    resamples: int,
-    seed: int,
-) -> dict[str, float]:
-    """Differences of one row to the supervised row `base`, over the seeds that both have, with
-    p-values of trained rows."""
-    shared = sorted({*parts[own]["seed"]} & {*parts[base]["seed"]}) if base else []
-    if own[0] == BASE or base is None or not shared:
-        return {
-            k: v
-            for m in COMPARED
-            for k, v in (_three(f"d_{m}", (np.nan,) * 3) | {f"p_{m}": np.nan}).items()
-        }
-    a, b = f"{own[0]} {own[1]}", f"{base[0]} {base[1]}"
-    draws = found[own]
-    if found[base] is not draws:  # other seeds: those that both have
-        both = pd.concat([parts[own].assign(method=a), parts[base].assign(method=b)])
-        draws = bootstrap.paired_bootstrap(
-            both[both["seed"].isin(shared)], [a, b], COMPARED, resamples, seed
-        )
-    out: dict[str, float] = {}
-    for m in COMPARED:
-        out |= _three(f"d_{m}", draws.difference(a, b, m))
-        out[f"p_{m}"] = np.nan if own[0] in UNTRAINED else draws.p_value(a, b, m)
-    return out
+def _printed(paper: pd.DataFrame, method: str) -> dict[str, float]:
+    """The paper's columns; it does not say which stage it reports, so both get them."""
+    first = method.removesuffix(SECOND)
+    return {
+        f"published_{m}": paper[m].get(first, np.nan) if m in paper else np.nan for m in PUBLISHED
+    }
+
+
+def _rater_row(rater: Mapping[str, float], like: Mapping) -> dict[str, object]:
+    row: dict[str, object] = {"row": name_of(RATER), "method": RATER, "labels": 0, "seeds": 0}
+    return (
+        row
+        | {c: like[c] for c in ("pictures", "data")}
+        | {m: rater.get(m, np.nan) for m in COLUMNS}
+    )
 
 
 def _holm(table: pd.DataFrame, column: str) -> pd.Series:
@@ -240,16 +193,15 @@ def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
     after Holm; that is not "the same"), "reference" for the supervised row, "not compared" where
     there is no paired difference."""
     low, high = row[f"d_{metric}_low"], row[f"d_{metric}_high"]
-    p = row.get("p_holm" if metric == "mae" else f"p_holm_{metric}", np.nan)
+    p = row.get(HOLM[metric], np.nan)
     if row["method"] == BASE:
         return "reference"
     if pd.isna(low) or pd.isna(high):
         return "not compared"
-    if pd.notna(p) and p >= 0.05:
-        return "not decided"
-    return "better" if high < 0 else "worse" if low > 0 else "not decided"
+    return "not decided" if p >= 0.05 else decided(low, high)
 
 
+# ---------------------------------------------------------------- as markdown
 def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
     """`table2` as a markdown table, with what its numbers are in a line below it. Columns that the
     table lacks show "–".
@@ -260,106 +212,150 @@ def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r}; allowed: {', '.join(KINDS)}")
     titles, columns = COLUMNS | POINTS, KINDS[kind]
-    head, left = ["", "labels", "seeds"], [0]
-    for m in columns:
-        head += [f"{titles[m]}, ours", "published"] if kind == "paper" else [titles[m]]
+    head = ["", "labels", "seeds", *(titles[m] for m in columns)]
+    cells, left = _plain_cells, [0]
+    if kind == "paper":
+        head = head[:3] + [h for m in columns for h in (f"{titles[m]}, ours", "published")]
+        cells = _cells_beside_published
     if kind == "summary":
         head += ["MAE − supervised", "Holm p", "verdict", "published MAE", "data"]
-        left += [len(head) - 3, len(head) - 1]
-    rows = []
-    for row in frame.to_dict("records"):
-        get = lambda name: row.get(name, np.nan)
-        cells = [
+        left += [head.index("verdict"), head.index("data")]
+        cells = _cells_and_verdict
+    rows = [
+        [
             row["row"],
-            *("–" if not row[c] else str(int(row[c])) for c in ("labels", "seeds")),
+            *(str(int(row[c])) if row[c] else "–" for c in ("labels", "seeds")),
+            *cells(row, columns),
         ]
-        for m in columns:
-            cells.append(cell(get(m), get(f"{m}_low"), get(f"{m}_high")))
-            cells += [cell(get(f"published_{m}"))] if kind == "paper" else []
-        if kind == "summary":
-            cells.append(cell(row["d_mae"], row["d_mae_low"], row["d_mae_high"], sign=True))
-            cells += [
-                cell(get("p_holm"), digits=3),
-                verdict(row),
-                cell(row["published_mae"]),
-                row["data"],
-            ]
-        rows.append(cells)
+        for row in frame.to_dict("records")
+    ]
     return markdown(head, rows, left) + "\n\n" + _note(frame, kind) + "\n"
 
 
+def _plain_cells(row: Mapping, columns: Sequence[str]) -> list[str]:
+    return [cell_of(row, m) for m in columns]
+
+
+def _cells_beside_published(row: Mapping, columns: Sequence[str]) -> list[str]:
+    return [
+        text for m in columns for text in (cell_of(row, m), cell(row.get(f"published_{m}", np.nan)))
+    ]
+
+
+def _cells_and_verdict(row: Mapping, columns: Sequence[str]) -> list[str]:
+    return [
+        *_plain_cells(row, columns),
+        _change(row),
+        cell(row.get("p_holm", np.nan), digits=3),
+        verdict(row),
+        cell(row["published_mae"]),
+        row["data"],
+    ]
+
+
 def _note(frame: pd.DataFrame, kind: str) -> str:
-    data = "Simulated data" if (frame["data"] == "simulated").all() else "Real data"
     note = (
-        f"{data}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % percentile intervals of a bootstrap "
-        "that resamples pictures (by group) and seeds together; with one seed they say nothing about other seeds."
+        f"{_data(frame)}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % "
+        "percentile intervals of a bootstrap that resamples pictures (by group) and seeds "
+        "together; with one seed they say nothing about other seeds."
     )
     if kind == "summary":
         note += (
-            " Verdict: by the interval of the paired MAE difference to the supervised row and, for the paper's five methods, by "
-            "its bootstrap p-value after Holm's correction within a stage; “not decided” does not mean that the two are the same."
+            " Verdict: by the interval of the paired MAE difference to the supervised row and, for "
+            "the paper's five methods, by its bootstrap p-value after Holm's correction within a "
+            "stage; “not decided” does not mean that the two are the same."
         )
     if kind == "paper":
-        note += " Published: Table 2 of Dang et al., on their pictures; it does not say which stage it reports."
+        note += (
+            " Published: Table 2 of Dang et al., on their pictures; it does not say which stage it "
+            "reports."
+        )
     if kind == "correlation":
         against = " and ".join(sorted(set(frame["against"].dropna()))) if "against" in frame else ""
-        note += f" Correlations of the expected grade with the {against or 'label'}; numbers without brackets are means over seeds."
+        note += (
+            f" Correlations of the expected grade with the {against or 'label'}; numbers without "
+            "brackets are means over seeds."
+        )
     return note
+
+
+def _data(table: pd.DataFrame) -> str:
+    return kind_of((table["data"] == "simulated").all())
+
+
+# ---------------------------------------------------------------- in words
+# how `findings` says each verdict: over the rows that share it
+SAID = {
+    "better": "**better** than supervised in MAE ({n}): {rows}",
+    "worse": "**worse** than supervised in MAE ({n}): {rows}",
+    "not decided": "**not decided** ({n}): {rows}",
+    "not compared": "**not compared** ({n}): {rows}",
+}
 
 
 def findings(table: pd.DataFrame) -> str:
     """What a `table2` says, in words made from its numbers: markdown, one line per row while there
     are few, else per verdict."""
-    data = "Simulated data" if (table["data"] == "simulated").all() else "Real data"
-    trained = table[~table["method"].isin(UNTRAINED)].to_dict("records")
-    base = [r for r in trained if r["method"] == BASE]
-    constant = next((r for r in table.to_dict("records") if r["method"] == CONSTANT), None)
-    others = [r for r in trained if r["method"] != BASE]
-    said = [_base_finding(r, constant) for r in base]
+    trained = table[~table["method"].isin(UNTRAINED)]
+    base, constant = (_rows_of(table, method) for method in (BASE, CONSTANT))
+    others = trained[trained["method"] != BASE].to_dict("records")
+    said = [_base_finding(row, constant[0] if constant else None) for row in base]
     if len(others) <= MOST_LINES:
         said += [f"{_score(r)}; MAE against supervised {_change(r)}: {verdict(r)}" for r in others]
     else:
-        for word in ("better", "worse", "not decided", "not compared"):
-            rows = sorted((r for r in others if verdict(r) == word), key=lambda r: r["mae"])
-            listed = "; ".join(
-                f"{r['row']} {_change(r) if word != 'not compared' else cell(r['mae'])}"
-                for r in rows
-            )
-            said += (
-                [f"**{word}** than supervised in MAE ({len(rows)}): {listed}"]
-                if word in ("better", "worse") and rows
-                else []
-            )
-            said += (
-                [f"**{word}** ({len(rows)}): {listed}"]
-                if word not in ("better", "worse") and rows
-                else []
-            )
-        held = [
-            f"{r['row']} ({'lower' if r['d_mae'] < 0 else 'higher'} MAE)"
-            for r in others
-            if r.get("p_holm", np.nan) <= 0.05
-        ]
-        said.append(
-            f"of the paper's methods, with p at most 0.05 after Holm: {'; '.join(held) or 'none'}"
-        )
-        best = min(trained, key=lambda r: r["macro_mae"])
-        said.append(
-            f"least macro-MAE: {best['row']}, {cell(best['macro_mae'], best['macro_mae_low'], best['macro_mae_high'])}"
-        )
+        said += [*_by_verdict(others), _after_holm(others), _least(trained.to_dict("records"))]
     note = "“Not decided”: the interval holds 0; it is not “the same”."
-    head = f"{data}, {int(table['pictures'].max())} test pictures; in brackets 95 % intervals."
+    head = (
+        f"{_data(table)}, {int(table['pictures'].max())} test pictures; in brackets 95 % intervals."
+    )
     return "\n".join([head, "", *(f"- {text}." for text in said), "", note])
+
+
+def _rows_of(table: pd.DataFrame, method: str) -> list[dict]:
+    return table[table["method"] == method].to_dict("records")
+
+
+def _by_verdict(rows: Sequence[Mapping]) -> list[str]:
+    """One line per verdict that some row has, its rows by MAE."""
+    said = []
+    for word, template in SAID.items():
+        alike = sorted((r for r in rows if verdict(r) == word), key=lambda r: r["mae"])
+        listed = [
+            f"{r['row']} {cell(r['mae']) if word == 'not compared' else _change(r)}" for r in alike
+        ]
+        if listed:
+            said.append(template.format(n=len(listed), rows="; ".join(listed)))
+    return said
+
+
+def _after_holm(rows: Sequence[Mapping]) -> str:
+    held = [
+        f"{r['row']} ({'lower' if r['d_mae'] < 0 else 'higher'} MAE)"
+        for r in rows
+        if r.get("p_holm", np.nan) <= 0.05
+    ]
+    return f"of the paper's methods, with p at most 0.05 after Holm: {'; '.join(held) or 'none'}"
+
+
+def _least(rows: Sequence[Mapping]) -> str:
+    best = min(rows, key=lambda r: r["macro_mae"])
+    return f"least macro-MAE: {best['row']}, {cell_of(best, 'macro_mae')}"
 
 
 def _score(row: Mapping) -> str:
     seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']:.0f} seeds"
-    mae, macro = (cell(row[m], row[f"{m}_low"], row[f"{m}_high"]) for m in ("mae", "macro_mae"))
-    return f"**{row['row']}** ({row['labels']:.0f} labels, {seeds}): MAE {mae}, macro-MAE {macro}"
+    return (
+        f"**{row['row']}** ({row['labels']:.0f} labels, {seeds}): MAE {cell_of(row, 'mae')}, "
+        f"macro-MAE {cell_of(row, 'macro_mae')}"
+    )
 
 
 def _change(row: Mapping) -> str:
-    return cell(row["d_mae"], row["d_mae_low"], row["d_mae_high"], sign=True)
+    return cell_of(row, "d_mae", sign=True)
+
+
+def _change_finding(row: Mapping) -> str:
+    return f"{_score(row)}; MAE against supervised {_change(row)}: {verdict(row)}"
 
 
 def _base_finding(row: Mapping, constant: Mapping | None) -> str:
@@ -367,6 +363,6 @@ def _base_finding(row: Mapping, constant: Mapping | None) -> str:
         return _score(row)
     gains = [
         cell(-constant[f"d_{m}"], -constant[f"d_{m}_high"], -constant[f"d_{m}_low"], sign=True)
-        for m in ("mae", "macro_mae")
+        for m in COMPARED
     ]
     return f"{_score(row)}; against the best constant {gains[0]} in MAE and {gains[1]} in macro-MAE"

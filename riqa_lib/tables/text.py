@@ -9,38 +9,94 @@ import numpy as np
 import pandas as pd
 
 
+# ---------------------------------------------------------------- numbers
 def cell(
     value: float, low: float = np.nan, high: float = np.nan, sign: bool = False, digits: int = 2
 ) -> str:
-    """A number with its interval as text: "0.53 [0.50, 0.56]"; "–" where there is none."""
+    """A number with its interval as text; "–" where there is none.
+
+    >>> cell(0.53, 0.5, 0.56), cell(-0.041, digits=3, sign=True), cell(float("nan"))
+    ('0.53 [0.50, 0.56]', '−0.041', '–')
+    """
     if pd.isna(value):
         return "–"
-    text = lambda v: f"{v + 0.0:{'+' if sign else ''}.{digits}f}".replace("-", "−")
-    return text(value) if pd.isna(low) else f"{text(value)} [{text(low)}, {text(high)}]"
+    said = _number(value, sign, digits)
+    if pd.isna(low):
+        return said
+    return f"{said} [{_number(low, sign, digits)}, {_number(high, sign, digits)}]"
+
+
+def _number(value: float, sign: bool, digits: int) -> str:
+    # + 0.0 makes a zero of -0.0
+    return f"{value + 0.0:{'+' if sign else ''}.{digits}f}".replace("-", "−")
+
+
+def with_ends(name: str, three: Sequence[float]) -> dict[str, float]:
+    """(value, low, high) under the columns name, name_low, name_high."""
+    return dict(zip((name, f"{name}_low", f"{name}_high"), three, strict=True))
+
+
+def cell_of(row: Mapping, name: str, sign: bool = False, digits: int = 2) -> str:
+    """`cell` of the columns name, name_low, name_high; those that the row lacks count as nan."""
+    three = (row.get(column, np.nan) for column in (name, f"{name}_low", f"{name}_high"))
+    return cell(*three, sign=sign, digits=digits)
+
+
+def decided(
+    low: float,
+    high: float,
+    below: str = "better",
+    above: str = "worse",
+    neither: str = "not decided",
+) -> str:
+    """What an interval of a difference says: `below` where all of it is below 0 (of errors that is
+    better), `above` where all of it is above, else `neither`, which is not "the same".
+
+    >>> decided(-0.3, -0.1), decided(-0.3, 0.1), decided(0.1, 0.3, below="lower", above="higher")
+    ('better', 'not decided', 'higher')
+    """
+    if high < 0:
+        return below
+    return above if low > 0 else neither
+
+
+def kind_of(simulated: bool) -> str:
+    """ "Simulated data" or "Real data": what every text about results begins with."""
+    return "Simulated data" if simulated else "Real data"
+
+
+# ---------------------------------------------------------------- tables
+def _line(cells: Iterable[object]) -> str:
+    return "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"
 
 
 def markdown(
     head: Sequence[str], rows: Iterable[Sequence[object]], left: Sequence[int] = (0,)
 ) -> str:
     """A markdown table; columns are set right but those numbered in `left`. "|" inside a cell is
-    escaped."""
-    line = lambda cells: "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"
+    escaped.
+
+    >>> print(markdown(["method", "MAE"], [["ViT", "0.53"]]))
+    | method | MAE |
+    |---|---:|
+    | ViT | 0.53 |
+    """
     rule = "|" + "|".join("---" if i in left else "---:" for i in range(len(head))) + "|"
-    return "\n".join([line(head), rule, *(line(row) for row in rows)])
+    return "\n".join([_line(head), rule, *(_line(row) for row in rows)])
 
 
 def show_frame(frame: pd.DataFrame) -> str:
     """A table of words as a markdown table, nothing cut off; numbers with three digits, "–" where
     there is none."""
-    said = lambda v: "–" if pd.isna(v) else f"{v:.3f}" if isinstance(v, float) else str(v)
-    numbers = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame]
-    left = [i for i, number in enumerate(numbers) if not number]
-    return (
-        markdown(
-            list(frame), [[said(v) for v in row] for row in frame.itertuples(index=False)], left
-        )
-        + "\n"
-    )
+    left = [i for i, c in enumerate(frame) if not pd.api.types.is_numeric_dtype(frame[c])]
+    rows = [[_shown(v) for v in row] for row in frame.itertuples(index=False)]
+    return markdown(list(frame), rows, left) + "\n"
+
+
+def _shown(value: object) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 # ---------------------------------------------------------------- README
