@@ -16,7 +16,7 @@ from scipy.interpolate import RectBivariateSpline, make_interp_spline
 from skimage.color import lab2rgb, rgb2lab
 from skimage.filters import threshold_multiotsu
 
-from riqa_lib.sim import distortions
+from riqa_lib.sim import blurs, colours, displacements, quantisation
 from riqa_lib.sim.distortions import LEVELS, MONOTONE, TYPES, distort
 
 
@@ -225,16 +225,16 @@ def test_scale_multiplies_the_lengths():
         assert np.allclose(
             distort(x, kind, level, rng(), scale=scale), distort(x, kind, same_as, rng()), atol=1e-6
         )
-    assert np.allclose(distort(x, 24, 2, rng(), scale=0.5), distortions.sharpen(x, 2, 1.5))
-    assert np.allclose(distort(x, 4, 2, rng(), scale=0.5), distortions.colour_diffusion(x, 3, 0.5))
+    assert np.allclose(distort(x, 24, 2, rng(), scale=0.5), blurs.sharpen(x, 2, 1.5))
+    assert np.allclose(distort(x, 4, 2, rng(), scale=0.5), colours.colour_diffusion(x, 3, 0.5))
     assert not np.allclose(
-        distortions.colour_diffusion(x, 3, 0.5), distortions.colour_diffusion(x, 3), atol=0.01
+        colours.colour_diffusion(x, 3, 0.5), colours.colour_diffusion(x, 3), atol=0.01
     )
     moved = [np.abs(distort(x, 5, 2, rng(), scale=s) - x).mean() for s in (0.1, 1, 3)]
     assert moved[0] == 0 < moved[1] < moved[2]
     path = 9 * 0.5  # of a length of 10, 9 px are motion
     assert np.allclose(
-        distort(x, 3, 5, rng(), scale=0.5), distortions.motion_blur(x, path, rng()), atol=1e-6
+        distort(x, 3, 5, rng(), scale=0.5), blurs.motion_blur(x, path, rng()), atol=1e-6
     )
 
 
@@ -254,7 +254,7 @@ def test_gaussian_blur(level):
 
 @pytest.mark.parametrize("radius", [0.3, 0.5, 1, 1.28, 2, 4, 6, 8])
 def test_disc_kernel_is_the_area_covered(radius):
-    kernel, fine = distortions.disc_kernel(radius), 100
+    kernel, fine = blurs.disc_kernel(radius), 100
     n = kernel.shape[0] // 2
     at = (np.arange(fine * (2 * n + 1)) + 0.5) / fine - n - 0.5
     covered = np.hypot(at[:, None], at[None, :]) <= radius
@@ -268,7 +268,7 @@ def test_disc_kernel_is_the_area_covered(radius):
 
 
 def test_lens_blur_replicates_the_border():
-    x, kernel = scene(2, 20, 24), distortions.disc_kernel(4)
+    x, kernel = scene(2, 20, 24), blurs.disc_kernel(4)
     y = np.zeros(x.shape)
     for i, j in itertools.product(range(-4, 5), repeat=2):
         y += (
@@ -281,7 +281,7 @@ def test_lens_blur_replicates_the_border():
 @pytest.mark.parametrize("path", [0, 0.5, 1, 3, 5, 9])
 @pytest.mark.parametrize("angle", [0, 0.4, math.pi / 2, 2.5])
 def test_line_kernel_falls_with_the_distance_from_the_line(path, angle):
-    kernel = distortions.line_kernel(path, angle)
+    kernel = blurs.line_kernel(path, angle)
     n = kernel.shape[0] // 2
     points = [
         (-t * math.sin(angle), t * math.cos(angle)) for t in np.linspace(-path / 2, path / 2, 2001)
@@ -294,12 +294,12 @@ def test_line_kernel_falls_with_the_distance_from_the_line(path, angle):
 
 def test_motion_blur():
     assert np.array_equal(distort(scene(1), 3, 1, rng()), scene(1))  # length 1
-    level = distortions.line_kernel(9, 0)
+    level = blurs.line_kernel(9, 0)
     assert np.allclose(level[level.shape[0] // 2], [0.05] + [0.1] * 9 + [0.05])
     for seed in range(3):
         angle = rng(seed).uniform(0, math.pi)
         y = distort(impulse(), 3, 5, rng(seed))
-        assert np.allclose(y[..., 2], centred(distortions.line_kernel(9, angle)), atol=1e-6)
+        assert np.allclose(y[..., 2], centred(blurs.line_kernel(9, angle)), atol=1e-6)
 
 
 # Colour
@@ -558,7 +558,7 @@ def test_patches_are_copied_from_nearby():
     x = np.zeros((90, 120, 3), np.float32)
     x[..., 0], x[..., 1] = np.mgrid[:90, :120] / 128  # each pixel carries its own place
     place = np.mgrid[:90, :120]
-    offsets = np.moveaxis(distortions.copy_patches(x, 1, rng(1))[..., :2] * 128, -1, 0) - place
+    offsets = np.moveaxis(displacements.copy_patches(x, 1, rng(1))[..., :2] * 128, -1, 0) - place
     moved = np.any(offsets != 0, axis=0)
     assert moved.sum() == 16 * 16
     assert (
@@ -568,7 +568,7 @@ def test_patches_are_copied_from_nearby():
     offsets = np.moveaxis(distort(x, 20, 5, rng(2))[..., :2] * 128, -1, 0) - place
     assert {int(np.abs(part).max()) for part in offsets} == {8}
     small = (
-        np.moveaxis(distortions.copy_patches(x, 1, rng(1), scale=0.25)[..., :2] * 128, -1, 0)
+        np.moveaxis(displacements.copy_patches(x, 1, rng(1), scale=0.25)[..., :2] * 128, -1, 0)
         - place
     )
     assert np.any(small != 0, axis=0).sum() == 4 * 4
@@ -595,7 +595,7 @@ def test_pixelate(level, z):
 
 def test_colour_blocks():
     x = np.zeros((70, 90, 3), np.float32)
-    y = distortions.colour_blocks(x, 1, rng(1))
+    y = displacements.colour_blocks(x, 1, rng(1))
     inside = y.any(axis=2)
     assert inside.sum() == 32 * 32
     assert (
@@ -604,7 +604,7 @@ def test_colour_blocks():
         == 31
     )
     assert len(np.unique(y[inside], axis=0)) == 1
-    assert distortions.colour_blocks(x, 1, rng(1), scale=0.25).any(axis=2).sum() == 8 * 8
+    assert displacements.colour_blocks(x, 1, rng(1), scale=0.25).any(axis=2).sum() == 8 * 8
     spread = np.zeros((250, 250, 3), np.float32)
     for level, n in enumerate(LEVELS[23], start=1):
         assert (
@@ -613,7 +613,7 @@ def test_colour_blocks():
             <= n
         )
     for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):  # every place can be hit
-        assert any(distortions.colour_blocks(x, 10, rng(seed))[edge].any() for seed in range(60))
+        assert any(displacements.colour_blocks(x, 10, rng(seed))[edge].any() for seed in range(60))
 
 
 def test_sharpen_is_an_unsharp_mask_on_lightness():
@@ -643,7 +643,7 @@ def test_otsu_thresholds_against_all_splits(n):
     for seed in range(3):
         counts = rng(seed).integers(1, 50, size=13)
         best = min(itertools.combinations(range(12), n), key=lambda cuts: _within(counts, cuts))
-        assert _within(counts, tuple(distortions.otsu_thresholds(counts, n))) == pytest.approx(
+        assert _within(counts, tuple(quantisation.otsu_thresholds(counts, n))) == pytest.approx(
             _within(counts, best), rel=1e-12
         )
 
@@ -655,7 +655,7 @@ def test_otsu_thresholds_against_scikit_image():
     library = threshold_multiotsu(
         classes=4, hist=(counts[span].astype(float), np.arange(256)[span])
     )
-    ours = distortions.otsu_thresholds(counts, 3)
+    ours = quantisation.otsu_thresholds(counts, 3)
     assert np.array_equal(np.searchsorted(ours, data), np.searchsorted(library, data))
 
 
@@ -663,7 +663,7 @@ def test_otsu_thresholds_against_scikit_image():
 def test_quantisation_values(level):
     x, n = scene(9, 32, 32), LEVELS[22][level - 1]
     data = np.round(x * 255).astype(int)
-    t = distortions.otsu_thresholds(np.bincount(data.ravel(), minlength=256), n)
+    t = quantisation.otsu_thresholds(np.bincount(data.ravel(), minlength=256), n)
     assert len(t) == n
     assert np.all(np.diff(t) > 0)
     values = [0, *(t[1:] / 255), 1]
@@ -678,7 +678,7 @@ def test_quantisation_of_few_levels():
     assert np.array_equal(distort(even(0.5, 16), 22, 1, rng()), even(0.5, 16))
     x = even(0.2, 16)
     x[:8], x[0] = 0.6, 1.0  # 51, 153, 255: three levels, two thresholds
-    assert distortions.otsu_thresholds(
+    assert quantisation.otsu_thresholds(
         np.bincount(np.round(x * 255).astype(int).ravel()), 20
     ).tolist() == [51, 153]
     assert np.allclose(distort(x, 22, 1, rng())[[0, 4, 12], 0, 0], [1, 0.6, 0])
