@@ -17,111 +17,132 @@ from dataclasses import replace
 from pathlib import Path
 
 from riqa_lib import paths
+from riqa_lib.plan.arguments import Parser, at_least_one
 from riqa_lib.plan.freshness import why_all
 from riqa_lib.plan.run import run_plan
 from riqa_lib.plan.steps import PlanError, Step, Walk
 
-TRAINED = (
-    "01_koka10k",
-    "03_vit_supervised",
-)  # the pictures, the first weights, and what to compare with
+# What steps need, under names for the table below.
+PICTURES, SETS = ("01_koka10k",), ("13_fundus_datasets",)
+TRAINED = (*PICTURES, "03_vit_supervised")  # with the first weights, and what to compare with
 METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freematch", "09_crmatch")
+VIEWED = (*TRAINED, "04_fixmatch")
+COMPARED = (*TRAINED, *METHODS)
+TABLE = ("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second_stage")
+TAUGHT = (*SETS, "14_teacher")
+GRADED = (*TAUGHT, "15_student")
+ADVISED = (*SETS, "15_student")
+
+# What their parameters cells have, besides NAME.
+LISTED: dict[str, object] = {"STEPS": []}
+SIZED: dict[str, object] = {"SETTINGS": {}}  # and PROFILE
+SEEDED: dict[str, object] = {"SEED": 0, "SETTINGS": {}}  # and PROFILE
+
+# fmt: off
 PLAN = [
-    # name                 notebook                   parameters                 needs, seconds in
-    # `demo`
-    Step("00_start_here",     "00_start_here.ipynb",     {"STEPS": []},             seconds=5),
-    Step("01_koka10k",        "01_koka10k.ipynb",        {"SETTINGS": {}},          seconds=95),
-    Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb", {"SEED": 0, "SETTINGS": {}},
-         needs=(*TRAINED, "04_fixmatch"), seconds=70, gpu=True),
-    Step("03_vit_supervised", "03_vit_supervised.ipynb", {"SEED": 0, "SETTINGS": {}},
-         needs=("01_koka10k",), seconds=130, gpu=True),
-    Step("04_fixmatch",       "04_fixmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=65, gpu=True),
-    Step("05_simmatch",       "05_simmatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=60, gpu=True),
-    Step("06_adamatch",       "06_adamatch.ipynb",       {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=60, gpu=True),
-    Step("07_comatch",        "07_comatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=80, gpu=True),
-    Step("08_freematch",      "08_freematch.ipynb",      {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=55, gpu=True),
-    Step("09_crmatch",        "09_crmatch.ipynb",        {"SEED": 0, "SETTINGS": {}}, needs=TRAINED, seconds=130, gpu=True),
-    Step("10_second_stage",   "10_second_stage.ipynb",   {"SEED": 0, "SETTINGS": {}},
-         needs=(*TRAINED, *METHODS), seconds=130, gpu=True),
-    Step("11_table2",         "11_table2.ipynb",         {},
-         needs=("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second_stage"), seconds=20),
-    Step("13_fundus_datasets", "13_fundus_datasets.ipynb", {"SETTINGS": {}},         seconds=65),
-    Step("14_teacher",        "14_teacher.ipynb",        {"SEED": 0, "SETTINGS": {}},
-         needs=("13_fundus_datasets",), seconds=45, gpu=True),
-    Step("15_student",        "15_student.ipynb",        {"SEED": 0, "SETTINGS": {}},
-         needs=("13_fundus_datasets", "14_teacher"), seconds=80, gpu=True),
-    Step("16_significance",   "16_significance.ipynb",   {},
-         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=10),
-    Step("17_expert_agreement", "17_expert_agreement.ipynb", {},
-         needs=("13_fundus_datasets", "14_teacher", "15_student"), seconds=5),
-    Step("18_explain_and_advise", "18_explain_and_advise.ipynb", {"SETTINGS": {}},
-         needs=("13_fundus_datasets", "15_student"), seconds=35),
-]  # fmt: skip
-FIRST = {
-    "03_vit_supervised",
-    "15_student",
-}  # their first seed makes what all share: pretrained weights; the choice of lambda_A
+    #    name                     notebook                       parameters, needs, seconds in demo
+    Step("00_start_here",         "00_start_here.ipynb",         LISTED, (),         5),
+    Step("01_koka10k",            "01_koka10k.ipynb",            SIZED,  (),        95),
+    Step("02_views_that_keep_quality", "02_views_that_keep_quality.ipynb",
+                                                                 SEEDED, VIEWED,    70, gpu=True),
+    Step("03_vit_supervised",     "03_vit_supervised.ipynb",     SEEDED, PICTURES, 130, gpu=True),
+    Step("04_fixmatch",           "04_fixmatch.ipynb",           SEEDED, TRAINED,   65, gpu=True),
+    Step("05_simmatch",           "05_simmatch.ipynb",           SEEDED, TRAINED,   60, gpu=True),
+    Step("06_adamatch",           "06_adamatch.ipynb",           SEEDED, TRAINED,   60, gpu=True),
+    Step("07_comatch",            "07_comatch.ipynb",            SEEDED, TRAINED,   80, gpu=True),
+    Step("08_freematch",          "08_freematch.ipynb",          SEEDED, TRAINED,   55, gpu=True),
+    Step("09_crmatch",            "09_crmatch.ipynb",            SEEDED, TRAINED,  130, gpu=True),
+    Step("10_second_stage",       "10_second_stage.ipynb",       SEEDED, COMPARED, 130, gpu=True),
+    Step("11_table2",             "11_table2.ipynb",             {},     TABLE,     20),
+    Step("13_fundus_datasets",    "13_fundus_datasets.ipynb",    SIZED,  (),        65),
+    Step("14_teacher",            "14_teacher.ipynb",            SEEDED, SETS,      45, gpu=True),
+    Step("15_student",            "15_student.ipynb",            SEEDED, TAUGHT,    80, gpu=True),
+    Step("16_significance",       "16_significance.ipynb",       {},     GRADED,    10),
+    Step("17_expert_agreement",   "17_expert_agreement.ipynb",   {},     GRADED,     5),
+    Step("18_explain_and_advise", "18_explain_and_advise.ipynb", SIZED,  ADVISED,   35),
+]
+# fmt: on
+
+WITH_SEED = {step.name for step in PLAN if "SEED" in step.parameters}
+# Their first seed makes what all share: pretrained weights; the choice of lambda_A.
+FIRST = {"03_vit_supervised", "15_student"}
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
-FUNDUS = (
-    "14_teacher",
-    "15_student",
-)  # cheap enough for eight, which a Wilcoxon test over seeds needs
+# These are cheap enough for eight, which a Wilcoxon test over seeds needs.
+FUNDUS = ("14_teacher", "15_student")
 FUNDUS_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
+SITE = ("sphinx", "myst_nb", "sphinx_book_theme", "latex2mathml")  # what --site imports
 
 
 def seeds_of(step: str, profile: str, most: int | None = None) -> tuple[int, ...]:
-    """The seeds with which a profile runs a seeded step, at most so many."""
+    """The seeds with which a profile runs a step, at most so many; 0 for a step without."""
+    if step not in WITH_SEED:
+        return (0,)
     return (FUNDUS_SEEDS if step in FUNDUS else SEEDS)[profile][:most]
 
 
+def named(step: str, seed: int) -> str:
+    """What a step of the plan is called when it runs with a seed."""
+    return f"{step}-seed{seed}" if seed else step
+
+
 EXAMPLES = """examples
-  python run_all.py                            everything at demo size (two cores, within 15 minutes)
-  python run_all.py --list                     the steps, what they need and which of them would run
+  python run_all.py                            everything at demo size (two cores, 15 minutes)
+  python run_all.py --list                     the steps, what they need, which of them would run
   python run_all.py --why 04_fixmatch          what changed since it last ran
   python run_all.py --only 03_vit_supervised   this step and what it needs
   python run_all.py --name mine --set train.lr=1e-4 --only 04_fixmatch
                                                other settings, kept apart in results/mine
   python run_all.py --profile gpu --jobs 4     three seeds, four steps side by side on the GPUs
-  python run_all.py --reference                the best this machine allows, then collect it for figures/reference
+  python run_all.py --reference                the best this machine allows, then collect it for
+                                               figures/reference
 
-Killed or interrupted, start it again: it goes on where it was. Settings: --set here, or PROFILE and SETTINGS in a
-notebook's parameters cell. Environment: RIQA_HOME (where results go), RIQA_DATA (real data sets), RIQA_THREADS
-(threads of each step, default 1). Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
+Killed or interrupted, start it again: it goes on where it was. Settings: --set here, or PROFILE and
+SETTINGS in a notebook's parameters cell. Environment: RIQA_HOME (where results go), RIQA_DATA (real
+data sets), RIQA_THREADS (threads of each step, default 1). Linux and macOS.
+Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
+
+
+def filled(step: Step, profile: str, name: str, settings: dict[str, object]) -> dict[str, object]:
+    """A step's parameters, with what its notebook asks for filled in."""
+    given = step.parameters | {"NAME": name}
+    if "STEPS" in given:
+        given |= {"STEPS": [s.name for s in PLAN]}
+    if "SETTINGS" in given:
+        given |= {"PROFILE": profile, "SETTINGS": settings}
+    return given
+
+
+def per_seed(step: Step, profile: str, most: int | None) -> list[Step]:
+    """One step per seed; each needs the same seed of what it needs, and what the first seeds make
+    for all."""
+    steps = [step]
+    for seed in seeds_of(step.name, profile, most)[1:]:
+        own = [named(s, seed if s in WITH_SEED else 0) for s in step.needs]
+        shared = sorted(FIRST & {step.name, *step.needs})
+        steps.append(
+            replace(
+                step,
+                name=named(step.name, seed),
+                parameters=step.parameters | {"SEED": seed},
+                needs=(*own, *shared),
+            )
+        )
+    return steps
 
 
 def expand(
     profile: str, name: str, settings: dict[str, object], most: int | None = None
 ) -> tuple[Step, ...]:
     """The plan of one profile: NAME, PROFILE and settings filled in, one step per seed (at most so
-    many seeds)."""
-    seeded = {s.name for s in PLAN if "SEED" in s.parameters}
+    many seeds). What has no seed of its own needs every seed of what it needs."""
     steps = []
-    for step in PLAN:
-        given = step.parameters | {"NAME": name}
-        if "STEPS" in given:
-            given |= {"STEPS": [s.name for s in PLAN]}
-        if "SETTINGS" in given:
-            given |= {"PROFILE": profile, "SETTINGS": settings}
-        if step.name not in seeded:
-            needs = [
-                s if not seed else f"{s}-seed{seed}"
-                for s in step.needs
-                for seed in (seeds_of(s, profile, most) if s in seeded else (0,))
-            ]
-            steps.append(replace(step, parameters=given, needs=tuple(needs)))
-            continue
-        steps.append(replace(step, parameters=given))
-        for seed in seeds_of(step.name, profile, most)[1:]:
-            own = [f"{s}-seed{seed}" if s in seeded else s for s in step.needs]
-            shared = sorted(FIRST & {step.name, *step.needs})
-            steps.append(
-                replace(
-                    step,
-                    name=f"{step.name}-seed{seed}",
-                    parameters=given | {"SEED": seed},
-                    needs=(*own, *shared),
-                )
-            )
+    for planned in PLAN:
+        step = replace(planned, parameters=filled(planned, profile, name, settings))
+        if "SEED" in step.parameters:
+            steps += per_seed(step, profile, most)
+        else:
+            needs = [named(s, seed) for s in step.needs for seed in seeds_of(s, profile, most)]
+            steps.append(replace(step, needs=tuple(needs)))
     return tuple(steps)
 
 
@@ -136,20 +157,12 @@ def setting(text: str) -> tuple[str, object]:
         return key.strip(), value
 
 
-def at_least_one(text: str) -> int:
-    """A whole number from 1 on."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
 def options(arguments: list[str] | None) -> argparse.Namespace:
     """The command line; wrong usage exits with 2."""
-    parser = argparse.ArgumentParser(
-        description="Run the notebooks: those up to date are left alone, the rest run side by side.",
+    parser = Parser(
+        description="Run the notebooks: those up to date are left alone, "
+        "the rest run side by side.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--profile", choices=SEEDS, help="size of everything (default demo)")
@@ -234,6 +247,40 @@ def site_is_current(walk: Walk, index: Path) -> bool:
     return index.exists() and all(p.stat().st_mtime <= index.stat().st_mtime for p in made_of)
 
 
+def site_can_be_made() -> None:
+    """Raise PlanError, before anything runs, where the site's packages are not installed."""
+    absent = [name for name in SITE if importlib.util.find_spec(name) is None]
+    if absent:
+        raise PlanError(f"--site needs {', '.join(absent)}: pip install -e '.[site]'")
+
+
+def make_site(walk: Walk) -> Path:
+    """The site's first page, made anew unless it is current."""
+    index = walk.folder / "site" / "index.html"
+    if not site_is_current(walk, index):
+        from riqa_lib.plan.site import build
+
+        build(walk)
+    return index
+
+
+def run(chosen: argparse.Namespace, walk: Walk) -> bool:
+    """Run what was chosen and what comes after; whether all steps passed."""
+    if chosen.site:
+        site_can_be_made()
+    records = run_plan(
+        walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, chosen.scheduler
+    )
+    passed = all(r.ok for r in records.values())
+    if chosen.reference and passed:
+        from riqa_lib.__main__ import collect_walk
+
+        collect_walk(chosen.name)
+    if chosen.site:
+        print(make_site(walk))
+    return passed
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the plan; 0, 1 where a step failed, 2 where the request is wrong."""
     chosen = options(arguments)
@@ -245,27 +292,12 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.list or chosen.why is not None:
             show(walk, chosen.only, chosen.why)
             return 0
-        records = run_plan(
-            walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, chosen.scheduler
-        )
+        return 0 if run(chosen, walk) else 1
     except PlanError as e:
         print(f"run_all.py: {e}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    passed = all(r.ok for r in records.values())
-    if chosen.reference and passed:
-        from riqa_lib.__main__ import collect_walk
-
-        collect_walk(chosen.name)
-    index = walk.folder / "site" / "index.html"
-    if chosen.site and not site_is_current(walk, index):
-        from riqa_lib.plan.site import build
-
-        build(walk)
-    if chosen.site:
-        print(index)
-    return 0 if passed else 1
 
 
 if __name__ == "__main__":
@@ -273,7 +305,8 @@ if __name__ == "__main__":
         python = paths.ROOT / ".venv" / "bin" / "python"
         if not python.exists() or sys.prefix == str(python.parents[1]):
             sys.exit(
-                "run_all.py: the packages are not installed; run 'make setup', or 'pip install -e .'"
+                "run_all.py: the packages are not installed; "
+                "run 'make setup', or 'pip install -e .'"
             )
         os.execv(python, [str(python), *sys.argv])
     sys.exit(main())

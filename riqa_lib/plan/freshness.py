@@ -24,8 +24,6 @@ from .. import paths, provenance
 from .steps import PlanError, Step, Walk
 
 PICTURES = {".png", ".pdf", ".svg"}
-
-
 NOT_HASHED = {"provenance.json"}  # holds times
 
 
@@ -49,39 +47,53 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
     return tree
 
 
-@lru_cache(maxsize=256)
-def _notebook(file: Path, _changed: int) -> tuple[list[ast.AST | str], set[str] | None]:
+def _code_cells(file: Path) -> list[tuple[int, str, list[str]]]:
+    """(number, source, tags) of a notebook's code cells; PlanError for what is no notebook."""
     try:
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        sources = [
-            (c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])) for c in cells
+        every = [
+            (number, cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", []))
+            for number, cell in enumerate(cells, 1)
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise PlanError(f"{file.name}: not a notebook ({type(e).__name__}: {e})") from e
+    return [(number, source, tags) for number, kind, source, tags in every if kind == "code"]
+
+
+def _tree(source: str, where: str) -> ast.Module | str:
+    """The syntax tree of a cell, magics dropped; its text where it is in another language (%%)."""
+    lines = source.splitlines()
+    plain = [line for line in lines if not line.lstrip().startswith(("%", "!", "?"))]
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        return compile("\n".join(plain), where, "exec", flags)
+    except SyntaxError as e:
+        if source.lstrip().startswith("%%"):
+            return source
+        raise PlanError(f"{where} is not Python: {e.msg} (line {e.lineno})") from e
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    """Names that the top level of a cell sets."""
+    targets: list[ast.expr] = []
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            targets += node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets.append(node.target)
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+# kept by file and time of change: many steps share a notebook
+@lru_cache(maxsize=256)
+def _notebook(file: Path, _changed: int) -> tuple[list[ast.AST | str], set[str] | None]:
     trees: list[ast.AST | str] = []
     parameters: set[str] | None = None
-    for number, (kind, source, tags) in enumerate(sources, 1):
-        if kind != "code":
-            continue
-        plain = "\n".join(
-            line for line in source.splitlines() if not line.lstrip().startswith(("%", "!", "?"))
-        )
-        try:
-            tree = compile(
-                plain, file.name, "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            )
-        except SyntaxError as e:
-            if not source.lstrip().startswith("%%"):
-                raise PlanError(
-                    f"{file.name}: cell {number} is not Python: {e.msg} (line {e.lineno})"
-                ) from e
-            trees.append(source)
-            continue
+    for number, source, tags in _code_cells(file):
+        tree = _tree(source, f"{file.name}: cell {number}")
         trees.append(tree)
-        if "parameters" in tags:
-            targets = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
-            targets += [n.target for n in tree.body if isinstance(n, ast.AnnAssign)]
-            parameters = {t.id for t in targets if isinstance(t, ast.Name)}
+        if "parameters" in tags and isinstance(tree, ast.Module):
+            parameters = _assigned(tree)
     return trees, parameters
 
 
@@ -112,6 +124,38 @@ def _imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
             yield from (".".join([*base, a.name]) for a in node.names)
 
 
+def _data_files(library: Path) -> dict[str, Path]:
+    """{name: path} of what lies in the library and is no code."""
+    return {
+        p.name: p
+        for p in library.rglob("*.*")
+        if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")
+    }
+
+
+def _named(tree: ast.AST, data: dict[str, Path]) -> Iterator[Path]:
+    """Of the library's data files, those whose name is in a text of this code."""
+    nodes = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    texts = [value for value in nodes if isinstance(value, str)]
+    for name, path in data.items():
+        if any(name in text for text in texts):
+            yield path
+
+
+def _modules(library: Path, dotted: str) -> Iterator[tuple[str, Path, list[str]]]:
+    """(name, file, package) of what importing a dotted name of the library may run: its packages
+    from the top, then itself. The last part may be no module but a name in one."""
+    parts = dotted.split(".")
+    if parts[0] != library.name:
+        return
+    for n in range(1, len(parts) + 1):
+        base = library.joinpath(*parts[1:n])
+        is_package = (base / "__init__.py").exists()
+        file = base / "__init__.py" if is_package else base.with_suffix(".py")
+        if file.exists():
+            yield ".".join(parts[:n]), file, parts[:n] if is_package else parts[: n - 1]
+
+
 def library_code(library: Path, trees: Sequence[ast.AST]) -> dict[str, str]:
     """{"library riqa_lib.x": hash} of the modules of `library` that this code imports, directly or
     through others.
@@ -120,36 +164,18 @@ def library_code(library: Path, trees: Sequence[ast.AST]) -> dict[str, str]:
     in such code."""
     found: dict[str, str] = {}
     queue = [(tree, [library.name]) for tree in trees]
-    data = {
-        p.name: p
-        for p in library.rglob("*.*")
-        if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")
-    }
+    data = _data_files(library)
     while queue:
         tree, package = queue.pop()
-        texts = [
-            n.value
-            for n in ast.walk(tree)
-            if isinstance(n, ast.Constant) and isinstance(n.value, str)
-        ]
-        for name, path in data.items():
-            if any(name in text for text in texts):
-                found[f"library file {path.relative_to(library).as_posix()}"] = file_digest(path)[
-                    :16
-                ]
+        for path in _named(tree, data):
+            name = path.relative_to(library).as_posix()
+            found[f"library file {name}"] = file_digest(path)[:16]
         for dotted in _imported(tree, package):
-            parts = dotted.split(".")
-            if parts[0] != library.name:
-                continue
-            for n in range(1, len(parts) + 1):
-                base = library.joinpath(*parts[1:n])
-                is_package = (base / "__init__.py").exists()
-                file = base / "__init__.py" if is_package else base.with_suffix(".py")
-                name = f"library {'.'.join(parts[:n])}"
-                if name not in found and file.exists():
+            for name, file, its_package in _modules(library, dotted):
+                if f"library {name}" not in found:
                     module = _module(file, file.stat().st_mtime_ns)
-                    found[name] = _digest(ast.dump(module))
-                    queue.append((module, parts[:n] if is_package else parts[: n - 1]))
+                    found[f"library {name}"] = _digest(ast.dump(module))
+                    queue.append((module, its_package))
     return found
 
 

@@ -1,5 +1,5 @@
 """A notebook executed by papermill in a kernel of our own: one process group, one IPC socket, one
-lock a step."""
+lock a step. Linux and macOS: locks are flock's, and a kernel is stopped with all that it forked."""
 
 from __future__ import annotations
 
@@ -62,11 +62,11 @@ def kernel() -> None:
     it is."""
     import ctypes
 
+    # PR_SET_PDEATHSIG = 1. macOS has no prctl; there ipykernel polls for its parent.
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(
-            1, signal.SIGKILL
-        )  # PR_SET_PDEATHSIG; Linux only, ipykernel polls elsewhere
-    if os.name == "posix" and os.getppid() != int(os.environ.get("JPY_PARENT_PID", os.getppid())):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    # it may have died before prctl was called
+    if os.getppid() != int(os.environ.get("JPY_PARENT_PID", os.getppid())):
         sys.exit("the process that started this kernel is gone")
     lock = os.environ.pop("RIQA_LOCK", "")
     if lock:
@@ -145,7 +145,7 @@ def _engine() -> str:
 def _ipc(address: Path) -> bool:
     """Whether a Unix socket can have this address (about 107 bytes; ZeroMQ appends '-' and a
     number)."""
-    return os.name == "posix" and len(os.fsencode(address)) < 95
+    return len(os.fsencode(address)) < 95
 
 
 def _scratch() -> str:
@@ -155,7 +155,7 @@ def _scratch() -> str:
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError):  # it is gone, or not ours
         if pid > 1:
             os.killpg(pid, signal.SIGKILL)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import IO, Any
 
 from .freshness import check, why_all
@@ -34,7 +35,8 @@ def gpus() -> list[str]:
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [str(i) for i, _ in enumerate(x for x in listed.splitlines() if x.startswith("GPU "))]
+    found = [line for line in listed.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number in range(len(found))]
 
 
 def _serially(
@@ -42,7 +44,7 @@ def _serially(
 ) -> Iterator[Record]:
     records: dict[str, Record] = {}
     for step in steps:
-        event: Event = lambda *cell, name=step.name: progress.cell(name, *cell)
+        event: Event = partial(progress.cell, step.name)
         needed = [records[n] for n in step.needs if n in records]
         records[step.name] = run_step(walk, step.name, step.name in force, needed, event)
         yield records[step.name]
@@ -73,6 +75,110 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def _cluster(jobs: int | None) -> Iterator[Any]:
+    """A dask cluster of processes on this machine, its scheduler included; it listens on loopback
+    only."""
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    common = {
+        "host": "127.0.0.1",
+        "nthreads": 1,
+        "memory_limit": 0,  # dask would pause or kill a step; the system's own limit stays
+        "silence_logs": logging.CRITICAL,
+    }
+    workers = {
+        number: {"cls": Nanny, "options": common | {"env": env, "resources": resources}}
+        for number, (env, resources) in enumerate(_workers(jobs))
+    }
+    place = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "dashboard": False}
+    scheduler = {"cls": Scheduler, "options": place}
+    with contextlib.ExitStack() as stack:
+        with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
+            cluster = stack.enter_context(
+                SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
+            )
+        yield cluster
+
+
+@contextlib.contextmanager
+def _client(jobs: int | None, scheduler: str | None) -> Iterator[Any]:
+    """A client of the running scheduler, or of a cluster of our own."""
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        if scheduler:
+            yield stack.enter_context(Client(scheduler, set_as_default=False, timeout="20s"))
+        else:
+            cluster = stack.enter_context(_cluster(jobs))
+            yield stack.enter_context(Client(cluster, set_as_default=False))
+
+
+class _Queue:
+    """Steps on their way through a cluster, the most urgent first.
+
+    No more are submitted than there is room for: dask would queue the rest at one worker and leave
+    it there."""
+
+    def __init__(self, client: Any, walk: Walk, steps: Sequence[Step], force: set[str]) -> None:
+        from distributed import as_completed
+
+        self.client, self.walk, self.force = client, walk, force
+        self.names = {step.name for step in steps}
+        self.waiting = by_urgency(steps)
+        self.running: dict[str, Step] = {}  # by the key of their future
+        self.records: dict[str, Record] = {}
+        self.completed = as_completed(loop=client.loop)
+
+    def needed(self, step: Step) -> list[str]:
+        """Of what a step needs, what is run here too; the rest is up to date."""
+        return [name for name in step.needs if name in self.names]
+
+    def may_start(self, step: Step, on_gpu: int) -> bool:
+        """Whether all that a step needs has ended and, of a step that takes a GPU, one is free.
+        on_gpu: steps that the cluster can run on GPUs at a time."""
+        if not set(self.needed(step)) <= set(self.records):
+            return False
+        return not (step.gpu and on_gpu) or sum(s.gpu for s in self.running.values()) < on_gpu
+
+    def fill(self) -> None:
+        """Submit what may start, as long as there is room."""
+        threads, on_gpu = _room(self.client)
+        for step in list(self.waiting):
+            if len(self.running) >= threads:
+                break
+            if self.may_start(step, on_gpu):
+                self.submit(step, on_gpu)
+
+    def submit(self, step: Step, on_gpu: int) -> None:
+        future = self.client.submit(
+            run_step,
+            self.walk,
+            step.name,
+            step.name in self.force,
+            [self.records[name] for name in self.needed(step)],
+            # a key of its own each time: dask would hand back the result of an earlier run
+            key=f"{step.name}-{uuid.uuid4().hex}",
+            resources={"GPU": 1} if step.gpu and on_gpu else None,
+            pure=False,
+        )
+        self.running[future.key] = step
+        self.waiting.remove(step)
+        self.completed.add(future)
+
+    def ended(self) -> Record:
+        """Wait until a step has ended, and say how."""
+        future = next(self.completed)
+        step, error = self.running.pop(future.key), future.exception()
+        if error:
+            record = Record(step.name, "failed", f"its worker was lost: {error}")
+        else:
+            record = future.result()
+        self.records[step.name] = record
+        return record
+
+
 def _side_by_side(
     walk: Walk,
     steps: Sequence[Step],
@@ -81,80 +187,15 @@ def _side_by_side(
     jobs: int | None,
     scheduler: str | None,
 ) -> Iterator[Record]:
-    import logging
+    def cell(event: tuple[float, tuple[str, int, int, str]]) -> None:
+        progress.cell(*event[1])
 
-    from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
-
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with contextlib.ExitStack() as stack:
-        if scheduler:
-            client = stack.enter_context(Client(scheduler, set_as_default=False, timeout="20s"))
-        else:
-            layout = _workers(jobs)
-            local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-            spec = {
-                i: {
-                    "cls": Nanny,
-                    "options": {
-                        "host": "127.0.0.1",
-                        "nthreads": 1,
-                        "memory_limit": 0,
-                        "env": env,
-                        "resources": resources,
-                        "silence_logs": logging.CRITICAL,
-                    },
-                }
-                for i, (env, resources) in enumerate(layout)
-            }
-            with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
-                cluster = stack.enter_context(
-                    SpecCluster(
-                        workers=spec,
-                        scheduler={"cls": Scheduler, "options": {**local, "dashboard": False}},
-                        silence_logs=logging.CRITICAL,
-                    )
-                )
-            client = stack.enter_context(Client(cluster, set_as_default=False))
-        client.subscribe_topic("cell", lambda event: progress.cell(*event[1]))
-        records: dict[str, Record] = {}
-        running: dict[str, Step] = {}
-        names, ended = {step.name for step in steps}, as_completed(loop=client.loop)
-        waiting = by_urgency(steps)
-        while waiting or running:
-            threads, on_gpu = _room(client)
-            for step in list(
-                waiting
-                # no more than there is room for: dask would queue the rest at one worker and leave it
-                # there
-            ):
-                needed = [n for n in step.needs if n in names]
-                if len(running) >= threads:
-                    break
-                if not {*needed} <= {*records} or (
-                    step.gpu and on_gpu and sum(s.gpu for s in running.values()) >= on_gpu
-                ):
-                    continue
-                future = client.submit(
-                    run_step,
-                    walk,
-                    step.name,
-                    step.name in force,
-                    [records[n] for n in needed],
-                    key=f"{step.name}-{uuid.uuid4().hex}",
-                    resources={"GPU": 1} if step.gpu and on_gpu else None,
-                    pure=False,
-                )
-                running[future.key] = step
-                waiting.remove(step)
-                ended.add(future)
-            future = next(ended)
-            step, error = running.pop(future.key), future.exception()
-            records[step.name] = (
-                Record(step.name, "failed", f"its worker was lost: {error}")
-                if error
-                else future.result()
-            )
-            yield records[step.name]
+    with _client(jobs, scheduler) as client:
+        client.subscribe_topic("cell", cell)
+        queue = _Queue(client, walk, steps, force)
+        while queue.waiting or queue.running:
+            queue.fill()
+            yield queue.ended()
 
 
 def by_urgency(steps: Sequence[Step]) -> list[Step]:
@@ -190,6 +231,40 @@ def _walk_lock(walk: Walk) -> Iterator[None]:
         yield
 
 
+def _announce(progress: Progress, place: str, reasons: dict[str, list[str]]) -> None:
+    """Say what is about to happen; why is for the log alone."""
+    todo = sum(map(bool, reasons.values()))
+    python = sys.version.split()[0]
+    progress.say(f"{place}: {todo} of {len(reasons)} steps to look at; python {python}")
+    for name, why in reasons.items():
+        if why:
+            text = f"  {name:{progress.width}}  because {'; '.join(why)}"
+            progress.say(text, show=False)
+        else:
+            progress.record(Record(name, "up to date"))
+
+
+def _followed(run: Iterator[Record], progress: Progress, place: str) -> dict[str, Record]:
+    """How each step ended, shown as it ends."""
+    records = {}
+    try:
+        for record in run:
+            records[record.step] = record
+            progress.record(record)
+    except KeyboardInterrupt:
+        progress.live.clear()
+        progress.say(f"{place}: stopped; start it again and it goes on from here")
+        raise
+    return records
+
+
+def _total(records: dict[str, Record]) -> str:
+    """How many steps ended how, in words."""
+    states = [record.state for record in records.values()]
+    order = ("done", "up to date", "failed", "skipped")
+    return ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
+
+
 def run_plan(
     walk: Walk,
     only: Sequence[str] = (),
@@ -208,47 +283,23 @@ def run_plan(
     steps, force = walk.ordered(walk.pick(only)), walk.pick(force)
     check(walk, steps)
     threads()
+    place = walk.shown(walk.folder)
     with _walk_lock(walk):
         reasons = why_all(walk, steps, force)
-        progress = Progress(
-            walk.folder / "log.txt", stream or sys.stdout, max(len(s.name) for s in steps)
-        )
+        log, width = walk.folder / "log.txt", max(map(len, reasons))
+        progress = Progress(log, stream or sys.stdout, width)
         records = {s.name: Record(s.name, "up to date") for s in steps if not reasons[s.name]}
         todo = [s for s in steps if reasons[s.name]]
-        place = walk.shown(walk.folder)
         if not todo:
             progress.say(f"{place}: all {len(steps)} steps are up to date")
             return records
-        progress.say(
-            f"{place}: {len(todo)} of {len(steps)} steps to look at; python {sys.version.split()[0]}"
-        )
-        for step in steps:
-            if reasons[step.name]:
-                progress.say(
-                    f"  {step.name:{progress.width}}  because {'; '.join(reasons[step.name])}",
-                    show=False,
-                )
-            else:
-                progress.record(records[step.name])
-        alone = serial or (len(todo) == 1 and not scheduler)
+        _announce(progress, place, reasons)
         begun = time.monotonic()
-        run = (
-            _serially(walk, todo, set(force), progress)
-            if alone
-            else _side_by_side(walk, todo, set(force), progress, jobs, scheduler)
-        )
-        try:
-            for record in run:
-                records[record.step] = record
-                progress.record(record)
-        except KeyboardInterrupt:
-            progress.live.clear()
-            progress.say(f"{place}: stopped; start it again and it goes on from here")
-            raise
-        count = {
-            state: sum(r.state == state for r in records.values())
-            for state in ("done", "up to date", "failed", "skipped")
-        }
-        total = ", ".join(f"{n} {state}" for state, n in count.items() if n)
-        progress.say(f"{place}: {total}; {time.monotonic() - begun:.0f} s")
+        # one step alone needs no cluster, unless it was asked for
+        if serial or (len(todo) == 1 and not scheduler):
+            run = _serially(walk, todo, set(force), progress)
+        else:
+            run = _side_by_side(walk, todo, set(force), progress, jobs, scheduler)
+        records |= _followed(run, progress, place)
+        progress.say(f"{place}: {_total(records)}; {time.monotonic() - begun:.0f} s")
     return {s.name: records[s.name] for s in steps}

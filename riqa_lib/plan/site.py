@@ -36,8 +36,10 @@ def _data(walk: Walk) -> str:
     real = [name for name, yes in sets.items() if not yes]
     text = ""
     if made:
-        text += f":::{{important}}\n**Simulated data** ({', '.join(made)}): these pages show the machinery and its "
-        text += "uncertainty, not findings about photographs.\n:::\n"
+        text += (
+            f":::{{important}}\n**Simulated data** ({', '.join(made)}): these pages show the "
+            "machinery and its uncertainty, not findings about photographs.\n:::\n"
+        )
     return text + (f"Photographs: {', '.join(real)}.\n" if real else "")
 
 

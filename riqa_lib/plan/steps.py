@@ -1,8 +1,8 @@
 """The plan as data: steps, how they ended, and the walk that gives them a place on disk.
 
 A walk leaves, under home/results/<name>/,
-    executed/<step>.ipynb   the executed copy of each notebook (the partly executed one where it failed)
-    steps/<step>.json       the manifest: what the step depended on and what it wrote, written last, atomically
+    executed/<step>.ipynb   the executed copy of each notebook (as far as it came where it failed)
+    steps/<step>.json       the manifest: what the step depended on and what it wrote, written last
     steps/<step>.journal    while a step runs or after it was cut off: what it wrote so far
     log.txt                 everything the terminal showed, with times
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths
+from ..hints import did_you_mean
 
 # What makes data and trains. A change in the import closure of these makes stored data and runs
 # anew; all else only reads.
@@ -64,6 +65,26 @@ class Record:
         return self.state in ("up to date", "done")
 
 
+def _problems(steps: Sequence[Step]) -> list[str]:
+    """Why steps make no plan: names given twice, needs that are no step, circles."""
+    names = [s.name for s in steps]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems = [f"two steps are called {name}" for name in twice]
+    for step in steps:
+        absent = [need for need in step.needs if need not in names]
+        problems += [f"{step.name} needs {need}, which is no step" for need in absent]
+    return problems or _circle(steps)
+
+
+def _circle(steps: Sequence[Step]) -> list[str]:
+    """The first circle of needs, if there is one."""
+    try:
+        TopologicalSorter({s.name: s.needs for s in steps}).prepare()
+    except CycleError as e:
+        return [f"steps need each other in a circle: {' -> '.join(e.args[1])}"]
+    return []
+
+
 @dataclass(frozen=True)
 class Walk:
     """A plan with its places. Raises PlanError, listing every problem, for a plan that cannot
@@ -77,26 +98,14 @@ class Walk:
     makes: tuple[str, ...] = MAKES  # modules and packages of the library that make data or train
 
     def __post_init__(self) -> None:
+        # resolved: outputs are noted as resolved paths, and compared with this one
         object.__setattr__(self, "home", self.home.resolve())
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", self.name) or self.name in TAKEN:
             raise PlanError(
-                f"{self.name!r} cannot name a walk: letters, digits, '.', '_' and '-', and not {' or '.join(TAKEN)}"
+                f"{self.name!r} cannot name a walk: letters, digits, '.', '_' and '-', "
+                f"and not {' or '.join(TAKEN)}"
             )
-        names = [s.name for s in self.steps]
-        problems = [
-            f"two steps are called {n}" for n in sorted({n for n in names if names.count(n) > 1})
-        ]
-        problems += [
-            f"{s.name} needs {n}, which is no step"
-            for s in self.steps
-            for n in s.needs
-            if n not in names
-        ]
-        if not problems:
-            try:
-                TopologicalSorter({s.name: s.needs for s in self.steps}).prepare()
-            except CycleError as e:
-                problems.append(f"steps need each other in a circle: {' -> '.join(e.args[1])}")
+        problems = _problems(self.steps)
         if problems:
             raise PlanError("\n".join(problems))
 
@@ -114,8 +123,10 @@ class Walk:
             picked += found
             unknown += [] if found else [name]
         if unknown:
-            steps = ", ".join(s.name for s in self.steps)
-            raise PlanError(f"no step is called {', '.join(unknown)}; there are {steps}")
+            known = [s.name for s in self.steps]
+            hints = "".join(did_you_mean(name, known) for name in unknown)
+            said = f"no step is called {', '.join(unknown)}; there are {', '.join(known)}"
+            raise PlanError(said + hints)
         return list(dict.fromkeys(picked))
 
     @property
