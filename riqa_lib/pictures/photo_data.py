@@ -3,24 +3,34 @@ again."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .. import paths, store
 from ..datasets import koka10k
 from ..datasets.data_folder import DataSet, open_dataset
+from ..sim.photo_sets import make_koka10k
+from .decode import import_folder, import_frame
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which pictures, how many labels, how the network sees them."""
+    """Which pictures, how many labels, how the network sees them.
 
+    >>> DataConfig(crop=96)
+    Traceback (most recent call last):
+    ValueError: data.crop is 96 px, larger than data.size, 80 px
+    """
+
+    # pool_kind, world, extra, rule, grid: no profile or row changes them; the papers' or the
+    # peer's choices, or a user's
     # "simulation" (KOKA10K-like), "koka10k" (real, below RIQA_DATA) or "folder" (see `folder`)
     source: str = "simulation"
     labelled: int = 2600  # simulation: labelled pictures in all splits
     pool: int = 2000  # simulation: unlabelled pictures
-    pool_kind: str = (
-        "pristine"  # simulation: "pristine" (shifted prior, as in the paper) or "matched"
-    )
+    # simulation: "pristine" (shifted prior, as in the paper) or "matched"
+    pool_kind: str = "pristine"
     size: int = 80  # px, side of the stored pictures
     fractions: tuple[float, float, float] = (0.5, 0.1, 0.4)  # train, validation, test
     world: int = 0  # simulation: seed of the world; koka10k, folder: seed of the split
@@ -28,14 +38,13 @@ class DataConfig:
     # there
     extra: str = ""
     rule: str = "mode"  # koka10k: how votes become grades: "mode", "equal_width" or "round_mean"
-    folder: dict = field(default_factory=dict)  # source = folder: arguments of pixels.import_folder
+    folder: dict = field(default_factory=dict)  # source = folder: arguments of decode.import_folder
     # labelled training pictures that are used; 0 = all. The rest joins the pool, its grades hidden
     labels: int = 0
     crop: int = 64  # px, side of what the network sees
     grid: int = 1  # evaluation: mean over grid x grid crops (1 = the centre)
-    pseudo_confidence: float = (
-        0.0  # second stage: pseudo-labels surer than this are used (0: all, as in the paper)
-    )
+    # second stage: pseudo-labels surer than this are used (0: all, as in the paper)
+    pseudo_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         if self.source not in ("simulation", "koka10k", "folder"):
@@ -48,7 +57,8 @@ class DataConfig:
             raise ValueError(f"data.crop is {self.crop} px, larger than data.size, {self.size} px")
         if not 0 <= self.pseudo_confidence < 1:
             raise ValueError(
-                f"data.pseudo_confidence is {self.pseudo_confidence}; expected 0 (all) up to, not including, 1"
+                f"data.pseudo_confidence is {self.pseudo_confidence}; "
+                "expected 0 (all) up to, not including, 1"
             )
         if self.labels < 0:
             raise ValueError(
@@ -59,3 +69,68 @@ class DataConfig:
 def walk_data(name: str) -> DataSet:
     """The data set of a walk, as notebook 01 left it."""
     return open_dataset(store.need(paths.results(name) / "data", "01_koka10k"))
+
+
+def make(name: str, d: DataConfig, profile: str) -> DataSet:
+    """The pictures of a walk, in results/<name>/data; made once, opened where they are there.
+
+    profile: for the ValueError where pictures of one's own are asked for and not said where."""
+    folder = paths.results(name) / "data"
+    processes = min(2, os.cpu_count() or 1)
+    if d.source == "simulation":
+        _simulate(folder, d, processes)
+    elif d.source == "koka10k":
+        _import_koka10k(folder, d, processes)
+    elif {"root", "table"} <= set(d.folder):
+        _import_own(folder, d, processes)
+    else:
+        raise ValueError(
+            f"profile {profile!r} reads real pictures: say where they are, for example "
+            '--set \'data.folder={"root": "photos", "table": "scores.csv", '
+            '"id": "name", "score": "MOS", "low": 0, "high": 100}\''
+        )
+    return open_dataset(folder)
+
+
+def _simulate(folder: Path, d: DataConfig, processes: int) -> None:
+    make_koka10k(
+        folder,
+        labelled=d.labelled,
+        pool=d.pool,
+        size=d.size,
+        fractions=d.fractions,
+        pool_kind=d.pool_kind,
+        seed=d.world,
+        processes=processes,
+    )
+
+
+def _import_koka10k(folder: Path, d: DataConfig, processes: int) -> None:
+    frame, root = koka10k.load(d.extra, d.rule, d.fractions, d.world)
+    told = {
+        "extra": int((frame["source"] == koka10k.EXTRA).sum()),
+        "by_hand": int(frame["by_hand"].sum()),
+        "rule": d.rule,
+        "fractions": list(d.fractions),
+        "seed": d.world,
+    }
+    name = "KOKA10K"
+    if d.rule != "mode":
+        name += f", rule {d.rule}"
+    if not told["by_hand"]:
+        name += ", no hand labels"
+    import_frame(frame, root, folder, d.size, name=name, processes=processes, settings=told)
+
+
+def _import_own(folder: Path, d: DataConfig, processes: int) -> None:
+    declared = {"fractions": d.fractions, "seed": d.world, **d.folder}
+    place = {key: Path(str(declared.pop(key))).expanduser() for key in ("root", "table")}
+    import_folder(
+        place["root"],
+        place["table"],
+        folder,
+        d.size,
+        name=place["root"].name,
+        processes=processes,
+        **declared,
+    )
