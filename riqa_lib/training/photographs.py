@@ -14,31 +14,28 @@ never test pictures, select the weights; the running average of the weights is w
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
-import typing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
 
 from .. import paths, store
-from ..datasets import koka10k
-from ..datasets.data_folder import DataSet, data_key, open_dataset
+from ..datasets.data_folder import DataSet, data_key
 from ..datasets.splits import draw_labelled
 from ..networks import views
 from ..networks.device import device, on_device, threads
 from ..networks.predict import predictions, probabilities
 from ..networks.vit import ViT, ViTConfig
-from ..networks.weights import load_weights, save_weights
-from ..pictures.decode import import_folder, import_frame
+from ..networks.weights import load_weights
+from ..pictures import photo_data
 from ..pictures.photo_data import DataConfig, walk_data
-from ..provenance import commit, provenance
+from ..provenance import provenance
 from ..scales import SECOND
 from ..seeding import seed_of
-from ..sim.photo_sets import make_koka10k
 from ..ssl.adamatch import AdaMatch
 from ..ssl.base import Method
 from ..ssl.comatch import CoMatch
@@ -47,10 +44,12 @@ from ..ssl.fixmatch import FixMatch
 from ..ssl.freematch import FreeMatch
 from ..ssl.simmatch import SimMatch
 from ..ssl.supervised import Supervised
-from .loop import Material, TrainConfig, fit
+from . import run_folder
+from .loop import Material, fit
+from .optimisation import TrainConfig
 from .photo_profiles import NOTEBOOKS, PROFILES, ROWS
 from .pretrain import PretrainConfig, pretrain
-from .settings import replaced
+from .settings import RunSettings, must_be_one_of
 
 METHODS: dict[str, type[Method]] = {
     "supervised": Supervised,
@@ -64,38 +63,25 @@ METHODS: dict[str, type[Method]] = {
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunSettings):
     """All settings of one run. With the data set's key they are config.json; its hash names the
-    run's folder."""
+    run's folder.
 
-    method: typing.Any = Supervised.Config()
+    >>> run = Run().but(method="fixmatch", seed=1, **{"train.lr": 1e-4, "method.tau": 0.7})
+    >>> run.method.name, run.seed, run.train.lr, run.method.tau
+    ('fixmatch', 1, 0.0001, 0.7)
+    """
+
+    method: Any = Supervised.Config()
     data: DataConfig = DataConfig()
     model: ViTConfig = ViTConfig()
     train: TrainConfig = TrainConfig()
     pretrain: PretrainConfig = PretrainConfig()
     seed: int = 0
-    teacher: str = (
-        ""  # second stage: folder name of the run whose model graded the pictures without a label
-    )
+    # second stage: folder name of the run whose model graded the pictures without a label
+    teacher: str = ""
 
-    def but(self, **changes: object) -> Run:
-        """A copy with changes: seed=1, method="fixmatch", or dotted names such as **{"train.lr":
-        1e-4}.
-
-        ValueError for an unknown name (lists what is allowed), TypeError for a value of the wrong
-        type."""
-        run = self
-        if "method" in changes:
-            name = changes.pop("method")
-            if name not in METHODS:
-                raise ValueError(f"unknown method {name!r}; allowed: {', '.join(METHODS)}")
-            run = dataclasses.replace(run, method=METHODS[str(name)].Config())  # type: ignore[attr-defined]
-        run = replaced(run, changes, "")
-        return run
-
-    def config(self, data_key: str) -> dict:
-        """Plain settings for config.json; data_key names pictures and table (see data_key)."""
-        return dataclasses.asdict(self) | {"data_key": data_key}
+    methods: ClassVar[dict[str, type[Method]]] = METHODS
 
 
 def settings(
@@ -104,39 +90,23 @@ def settings(
     """The settings of a table's row in a profile, with overrides ("train.lr": ..., or
     "fixmatch.tau": ... for one method).
 
-    ValueError for an unknown profile, row or setting; each message lists what is allowed."""
-    if profile not in PROFILES:
-        raise ValueError(f"unknown profile {profile!r}; allowed: {', '.join(PROFILES)}")
-    if row not in ROWS:
-        raise ValueError(f"unknown row {row!r}; allowed: {', '.join(ROWS)}")
-    changes = {**PROFILES[profile], **(overrides or {})}
-    method = str(ROWS[row].get("method", "supervised"))
-    own, common = {}, {}
-    for key, value in changes.items():
-        head, _, rest = key.partition(".")
-        if head == "fundus":  # fundus_experiment's
-            continue
-        if head in METHODS and rest:
-            METHODS[head].Config(**{rest: value}) if rest in _names(METHODS[head]) else _unknown(
-                key, METHODS[head]
-            )
-            if head == method:
-                own[f"method.{rest}"] = value
-        else:
-            common[key] = value
-    run = Run().but(method=method, seed=seed).but(**common).but(**own)
-    run = run.but(**{k: v for k, v in ROWS[row].items() if k != "method"})
-    return (
-        run if row.endswith(SECOND) else run.but(**{"data.pseudo_confidence": 0.0})
-    )  # no first stage depends on it
+    ValueError for an unknown profile, row or setting; each message lists what is allowed.
 
-
-def _names(method: type[Method]) -> list[str]:
-    return [f.name for f in dataclasses.fields(method.Config)]  # type: ignore[attr-defined]
-
-
-def _unknown(key: str, method: type[Method]) -> None:
-    raise ValueError(f"unknown setting {key!r}; {method.__name__} has: {', '.join(_names(method))}")
+    >>> settings("demo", "fixmatch", overrides={"fixmatch.tau": 0.8}).method.tau
+    0.8
+    >>> settings("demo", "fixmatsch")
+    Traceback (most recent call last):
+    ValueError: unknown row 'fixmatsch'; allowed: supervised, supervised_strong, ...
+    """
+    must_be_one_of("profile", profile, PROFILES)
+    must_be_one_of("row", row, ROWS)
+    given = {k: v for k, v in (overrides or {}).items() if k.partition(".")[0] != "fundus"}
+    its = dict(ROWS[row])
+    run = Run().but(method=its.pop("method", "supervised"), seed=seed)
+    run = run.adjusted(PROFILES[profile] | given).but(**its)
+    if row.endswith(SECOND):
+        return run
+    return run.but(**{"data.pseudo_confidence": 0.0})  # no first stage depends on it
 
 
 def rows_of(run: Run, data: DataSet) -> dict[str, np.ndarray]:
@@ -148,13 +118,15 @@ def rows_of(run: Run, data: DataSet) -> dict[str, np.ndarray]:
     val = np.flatnonzero((frame["split"] == "val") & (frame["grade"] >= 0))
     if len(train) == 0 or len(val) == 0:
         raise ValueError(
-            f"{paths.shown(data.folder)}: {len(train)} training and {len(val)} validation pictures have a grade"
+            f"{paths.shown(data.folder)}: {len(train)} training and {len(val)} validation "
+            "pictures have a grade"
         )
     labelled = train
     if run.data.labels:
         if run.data.labels > len(train):
             raise ValueError(
-                f"data.labels is {run.data.labels}, but only {len(train)} training pictures have a grade"
+                f"data.labels is {run.data.labels}, "
+                f"but only {len(train)} training pictures have a grade"
             )
         labelled = train[
             draw_labelled(
@@ -191,8 +163,8 @@ def merged(run: Run, data: DataSet, rows: dict[str, np.ndarray]) -> tuple[np.nda
     ids = data.frame["id"].to_numpy()[rows["hidden"]]
     if missing := [i for i in ids if i not in said.index]:
         raise ValueError(
-            f"{paths.shown(paths.runs() / run.teacher)}: no prediction for {len(missing)} pictures without a label, "
-            f"first {missing[0]}; was it trained on other data?"
+            f"{paths.shown(paths.runs() / run.teacher)}: no prediction for {len(missing)} pictures "
+            f"without a label, first {missing[0]}; was it trained on other data?"
         )
     p = said.loc[ids, [f"p{k}" for k in range(int(data.info["classes"]))]].to_numpy(float)
     sure = p.max(axis=1, initial=0) > run.data.pseudo_confidence
@@ -238,8 +210,8 @@ def _weights_folder(run: Run, data: DataSet) -> Path:
 
 def made(run: Run, net: ViT, classes: int, prior: torch.Tensor) -> Method:
     """The run's method around a network; prior (C,): shares of the labelled grades."""
-    method: typing.Any = METHODS[run.method.name]
-    return method(net, classes, run.method, prior)
+    kind: Any = METHODS[run.method.name]  # each takes a Config of its own
+    return kind(net, classes, run.method, prior)
 
 
 def build(run: Run, data: DataSet, labelled: np.ndarray) -> Method:
@@ -258,21 +230,16 @@ def build(run: Run, data: DataSet, labelled: np.ndarray) -> Method:
 
 def train(run: Run, data: DataSet) -> Path:
     """Train, predict every picture of val, test and pool, write the run's folder; returns it.
-    Finished runs are reused."""
-    folder = store.run_folder(run.config(data_key(data)))
-    if store.done(folder):
-        for file in folder.iterdir():
-            store.journal(file)
-        then = store.read_json(folder / "provenance.json").get("commit")
-        if then != commit():
-            print(
-                f"{folder.name}: reusing a finished run made at commit {then}; delete the folder to train anew"
-            )
-        return folder
-    threads()
+    Finished runs are reused, interrupted ones resumed."""
+    with run_folder.opened(run.config(data_key(data))) as place:
+        if not place.done:
+            place.write(_trained(run, data, place.state()))
+    return place.folder
+
+
+def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     rows = rows_of(run, data)
     method = build(run, data, rows["labelled"])
-    grades = data.frame["grade"].to_numpy()
     learnt, their_grades = merged(run, data, rows)
     material = Material(
         pixels=on_device(data.pixels, device()),
@@ -280,40 +247,24 @@ def train(run: Run, data: DataSet) -> Path:
         grades=their_grades,
         unlabelled=rows["unlabelled"],
         val=rows["val"],
-        val_grades=grades[rows["val"]],
+        val_grades=data.frame["grade"].to_numpy()[rows["val"]],
         crop=run.data.crop,
         grid=run.data.grid,
     )
-    state = folder / "state.safetensors"
     net, history, times = fit(method, material, run.train, run.seed, state)
     began = time.perf_counter()
-    asked = np.sort(
-        np.concatenate([rows["val"], rows["hidden"], np.flatnonzero(data.frame["split"] == "test")])
-    )
-    frame = data.frame.iloc[asked]
-    table = predictions(
-        frame, probabilities(net, material.pixels, asked, run.data.crop, run.data.grid)
-    )
-    save_weights(folder / "model.safetensors", net)
-    store.write_table(folder / "history.csv", history)
-    store.write_table(folder / "predictions.csv.gz", table)
-    unlabelled = len(rows["unlabelled"]) if method.unlabelled_views else 0
-    store.write_json(
-        folder / "provenance.json",
-        provenance()
-        | {
-            "train_seconds": round(times["train_seconds"], 1),
-            "threads": torch.get_num_threads(),
-            "predict_seconds": round(time.perf_counter() - began, 1),
-            "labels": len(rows["labelled"]),
-            "unlabelled": unlabelled,
-            "pseudo_labels": len(learnt) - len(rows["labelled"]),
-            "pictures_seen": run.train.steps * int(times["pictures_a_step"]),
-            "parameters": sum(p.numel() for p in net.parameters()),
-        },
-    )
-    state.unlink(missing_ok=True)
-    return folder
+    test = np.flatnonzero(data.frame["split"] == "test")
+    asked = np.sort(np.concatenate([rows["val"], rows["hidden"], test]))
+    p = probabilities(net, material.pixels, asked, run.data.crop, run.data.grid)
+    facts = {
+        "train_seconds": round(times["train_seconds"], 1),
+        "predict_seconds": round(time.perf_counter() - began, 1),
+        "labels": len(rows["labelled"]),
+        "unlabelled": len(rows["unlabelled"]) if method.unlabelled_views else 0,
+        "pseudo_labels": len(learnt) - len(rows["labelled"]),
+        "pictures_seen": run.train.steps * int(times["pictures_a_step"]),
+    }
+    return run_folder.Result(net, history, predictions(data.frame.iloc[asked], p), facts)
 
 
 def make_data(name: str, profile: str, overrides: dict[str, object] | None = None) -> DataSet:
@@ -323,51 +274,7 @@ def make_data(name: str, profile: str, overrides: dict[str, object] | None = Non
     overrides for your own pictures: {"data.source": "folder", "data.folder": {"root": ..., "table":
     ..., "id": ..., "score": ..., "low": ..., "high": ...}} (riqa_lib.datasets.folder.read_folder
     has all the keywords)."""
-    d = settings(profile, overrides=overrides).data
-    folder, processes = paths.results(name) / "data", min(2, os.cpu_count() or 1)
-    if d.source == "simulation":
-        make_koka10k(
-            folder,
-            labelled=d.labelled,
-            pool=d.pool,
-            size=d.size,
-            fractions=d.fractions,
-            pool_kind=d.pool_kind,
-            seed=d.world,
-            processes=processes,
-        )
-        return open_dataset(folder)
-    if d.source == "koka10k":
-        frame, root = koka10k.load(d.extra, d.rule, d.fractions, d.world)
-        labelled = {
-            "extra": int((frame["source"] == koka10k.EXTRA).sum()),
-            "by_hand": int(frame["by_hand"].sum()),
-        }
-        told = labelled | {"rule": d.rule, "fractions": list(d.fractions), "seed": d.world}
-        kind = "" if d.rule == "mode" else f", rule {d.rule}"
-        kind += "" if labelled["by_hand"] else ", no hand labels"
-        import_frame(
-            frame, root, folder, d.size, name=f"KOKA10K{kind}", processes=processes, settings=told
-        )
-        return open_dataset(folder)
-    if not {"root", "table"} <= set(d.folder):
-        raise ValueError(
-            f"profile {profile!r} reads real pictures: say where they are, "
-            'for example --set \'data.folder={"root": "photos", "table": "scores.csv", "id": "name", "score": "MOS", '
-            '"low": 0, "high": 100}\''
-        )
-    declared = {"fractions": d.fractions, "seed": d.world, **d.folder}
-    place = {key: Path(str(declared.pop(key))).expanduser() for key in ("root", "table")}
-    import_folder(
-        place["root"],
-        place["table"],
-        folder,
-        d.size,
-        name=place["root"].name,
-        processes=processes,
-        **declared,
-    )
-    return open_dataset(folder)
+    return photo_data.make(name, settings(profile, overrides=overrides).data, profile)
 
 
 def example_views(run: Run, data: DataSet, count: int = 3) -> tuple[np.ndarray, pd.DataFrame]:
@@ -404,15 +311,9 @@ def first_stage(
     """The folder name of the finished first-stage run that a second-stage row learns from.
 
     FileNotFoundError, naming the notebook to run, where there is none."""
-    first = settings(profile, row.removesuffix(SECOND), seed, overrides)
-    folder = store.run_folder(first.config(data_key(walk_data(name))))
-    notebook = NOTEBOOKS[row.removesuffix(SECOND)]
-    if not store.done(folder):
-        raise FileNotFoundError(
-            f"{paths.shown(folder)}: the first stage of {row} is not there yet; "
-            f"run notebook {notebook} with SEED = {seed} and the same settings"
-        )
-    return folder.name
+    first = row.removesuffix(SECOND)
+    config = settings(profile, first, seed, overrides).config(data_key(walk_data(name)))
+    return run_folder.finished(config, f"the first stage of {row}", NOTEBOOKS[first], seed)
 
 
 def train_rows(
@@ -430,6 +331,4 @@ def train_rows(
         folder = train(run.but(teacher=teacher), data)
         labels = store.read_json(folder / "provenance.json")["labels"]
         lines.append({"run": folder.name, "method": row, "seed": seed, "labels": labels})
-    table = pd.DataFrame(lines)
-    store.write_table(paths.results(name) / "tables" / f"runs-{rows[-1]}-seed{seed}.csv", table)
-    return table
+    return run_folder.note(name, "runs", rows, seed, lines)

@@ -1,14 +1,88 @@
-"""Settings changed by dotted names, with types kept and unknown names refused."""
+"""What the settings of all runs share: changes by dotted names, with types kept and unknown names
+refused; profiles and rows checked by name.
+
+    >>> from riqa_lib.training.optimisation import TrainConfig
+    >>> replaced(TrainConfig(), {"lr": 1, "steps": 20}, "train.").lr
+    1.0
+    >>> replaced(TrainConfig(), {"stops": 20}, "train.")
+    Traceback (most recent call last):
+    ValueError: unknown setting 'train.stops'; TrainConfig has: steps, batch, ...
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import typing
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 
-def replaced(part: typing.Any, changes: dict[str, object], where: str) -> typing.Any:
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of one run, of photographs or of fundus pictures. With the keys of its data they are
+    config.json; its hash names the run's folder."""
+
+    method: Any = None  # the Config of one of `methods`
+
+    methods: ClassVar[Mapping[str, Any]] = {}  # name -> class with a Config
+    prefix: ClassVar[str] = ""  # what begins a setting's name where users give it
+
+    def but(self, **changes: object) -> Self:
+        """A copy with changes: seed=1, method="fixmatch", or dotted names such as **{"train.lr":
+        1e-4}.
+
+        ValueError for an unknown name (lists what is allowed), TypeError for a value of the wrong
+        type."""
+        run = self
+        if "method" in changes:
+            name = changes.pop("method")
+            must_be_one_of("method", name, self.methods)
+            run = dataclasses.replace(run, method=self.methods[str(name)].Config())
+        return replaced(run, changes, self.prefix)
+
+    def adjusted(self, changes: Mapping[str, object]) -> Self:
+        """A copy with a profile's changes. Those of a method ("fixmatch.tau") are checked whichever
+        method this is, and count only where it is that one. Raises as `but` does."""
+        own: dict[str, object] = {}
+        common: dict[str, object] = {}
+        for key, value in changes.items():
+            head, _, name = key.partition(".")
+            if head not in self.methods:
+                common[key] = value
+                continue
+            self._check_setting_of(head, name, value)
+            if head == self.method.name:
+                own[f"method.{name}"] = value
+        return self.but(**common).but(**own)
+
+    def _check_setting_of(self, method: str, name: str, value: object) -> None:
+        kind = self.methods[method]
+        names = [f.name for f in dataclasses.fields(kind.Config)]
+        if name not in names:
+            raise ValueError(
+                f"unknown setting {f'{self.prefix}{method}.{name}'!r}; "
+                f"{kind.__name__} has: {', '.join(names)}"
+            )
+        replaced(kind.Config(), {name: value}, f"{self.prefix}{method}.")
+
+    def config(self, data_key: str) -> dict:
+        """Plain settings for config.json; data_key names pictures and table (see
+        datasets.data_folder.data_key)."""
+        return dataclasses.asdict(self) | {"data_key": data_key}
+
+
+def must_be_one_of(what: str, name: object, allowed: Collection[str]) -> None:
+    """ValueError, listing what is allowed, for an unknown profile, row or method."""
+    if name not in allowed:
+        raise ValueError(f"unknown {what} {name!r}; allowed: {', '.join(allowed)}")
+
+
+def replaced(part: Any, changes: Mapping[str, object], where: str) -> Any:
     """`part` with {"a": value, "b.c": value} put in, all at once, so that settings are checked
-    together."""
+    together. where: what stands before these names in messages.
+
+    ValueError for a name that is not there (lists those that are), or that has parts; TypeError for
+    a value of another type."""
     fields = {f.name: f for f in dataclasses.fields(part)}
     deeper: dict[str, dict[str, object]] = {}
     new: dict[str, object] = {}
@@ -17,7 +91,8 @@ def replaced(part: typing.Any, changes: dict[str, object], where: str) -> typing
         now = getattr(part, head) if head in fields else None
         if head not in fields or (rest and not dataclasses.is_dataclass(now)):
             raise ValueError(
-                f"unknown setting {where + key!r}; {type(part).__qualname__} has: {', '.join(fields)}"
+                f"unknown setting {where + key!r}; "
+                f"{type(part).__qualname__} has: {', '.join(fields)}"
             )
         if rest:
             deeper.setdefault(head, {})[rest] = value
@@ -39,6 +114,7 @@ def _typed(value: object, now: object, name: str) -> object:
         value = tuple(value)
     if type(value) is not type(now):
         raise TypeError(
-            f"{name} is {value!r}, a {type(value).__name__}; expected a {type(now).__name__} like {now!r}"
+            f"{name} is {value!r}, a {type(value).__name__}; "
+            f"expected a {type(now).__name__} like {now!r}"
         )
     return value

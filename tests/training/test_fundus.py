@@ -15,7 +15,7 @@ from riqa_lib.pictures.fundus_data import SETS
 from riqa_lib.sim.fundus_sets import make_fundus
 from riqa_lib.stats.calibration import calibrated, platt
 from riqa_lib.tables import fundus_grades, stored
-from riqa_lib.training import fundus, photographs
+from riqa_lib.training import fundus, fundus_learning, photographs
 from riqa_lib.training.fundus import DETAILS, ROWS, settings
 
 TINY = {
@@ -166,7 +166,7 @@ def test_rows_differ_in_the_loss_alone(walk):
 def test_a_killed_run_goes_on_with_the_same_bits(walk, monkeypatch):
     whole = go(walk, ["teacher", "multi_eyeq"])
     kept = {run: (paths.runs() / run / "predictions.csv.gz").read_bytes() for run in whole["run"]}
-    real = fundus.fit
+    real = fundus_learning.fit
     calls = {"n": 0}
 
     def dies(*args, **more):
@@ -178,7 +178,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(walk, monkeypatch):
 
     for run in whole["run"]:
         (paths.runs() / run / "provenance.json").unlink()
-    monkeypatch.setattr(fundus, "fit", dies)
+    monkeypatch.setattr(fundus_learning, "fit", dies)
     with pytest.raises(KeyboardInterrupt):
         go(walk, ["teacher"])
     assert list((paths.runs() / whole["run"][0]).glob("state*.safetensors"))
@@ -240,7 +240,7 @@ def test_a_student_needs_its_teacher(walk):
 
 
 @pytest.mark.parametrize(("overrides", "words"), [
-    ({"fundus.student.lambda": 1.0}, "student has: name, lambda_a"), ({"fundus.student.pseudo": "x"}, "soft, hard, filtered"),
+    ({"fundus.student.lambda": 1.0}, "Student has: name, lambda_a"), ({"fundus.student.pseudo": "x"}, "soft, hard, filtered"),
     ({"fundus.data.crop": 60}, "95 to 100 %"), ({"fundus.data.source": "web"}, "simulation, real"),
     ({"fundus.nothing": 1}, "Run has: method, set, data"), ({"fundus.seed": 1}, "given by the row"),
     ({"fundus.data.pictures": (1, 2)}, "4 numbers"), ({"fundus.train.select": "test"}, "best, last"),

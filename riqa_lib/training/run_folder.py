@@ -1,0 +1,113 @@
+"""A run's folder, from its settings to its last file. Used like this:
+
+    with run_folder.opened(config) as place:
+        if not place.done:
+            place.write(train_and_predict(place.state()))  # a Result
+    return place.folder
+
+A finished run is reused; an interrupted one finds its saved states and goes on; what a training
+leaves is written whole: weights, history, predictions, about, and provenance last, which means
+"done". Only then do the saved states go."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+from .. import paths, store
+from ..networks.device import threads
+from ..networks.weights import save_weights
+from ..provenance import commit, provenance
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training leaves. facts: for provenance.json, besides software and machine; about: for
+    about.json, which is not written where it is empty."""
+
+    net: nn.Module
+    history: pd.DataFrame
+    predictions: pd.DataFrame
+    facts: Mapping[str, object]
+    about: Mapping[str, object] = field(default_factory=dict)
+
+
+class RunFolder:
+    """The folder of one run's settings. done: whether a finished run lies there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.done = folder, store.done(folder)
+        self.began = time.perf_counter()
+
+    def state(self, part: str = "") -> Path:
+        """Where a training saves its state, to resume from; part: of runs that train several."""
+        return self.folder / f"state{part and f'-{part}'}.safetensors"
+
+    def write(self, result: Result) -> None:
+        """Write what a training leaves. "seconds" are counted from when the folder was opened."""
+        save_weights(self.folder / "model.safetensors", result.net)
+        store.write_table(self.folder / "history.csv", result.history)
+        store.write_table(self.folder / "predictions.csv.gz", result.predictions)
+        if result.about:
+            store.write_json(self.folder / "about.json", result.about)
+        counted = {
+            "seconds": round(time.perf_counter() - self.began, 1),
+            "threads": torch.get_num_threads(),
+            "parameters": sum(p.numel() for p in result.net.parameters()),
+        }
+        facts = {**provenance(), **counted, **result.facts}
+        store.write_json(self.folder / "provenance.json", facts)
+        for state in self.folder.glob("state*.safetensors"):
+            state.unlink(missing_ok=True)
+
+    def reuse(self) -> None:
+        """Note the finished run's files as this step's, and say so where other code made them."""
+        for file in self.folder.iterdir():
+            store.journal(file)
+        then = store.read_json(self.folder / "provenance.json").get("commit")
+        if then != commit():
+            print(
+                f"{self.folder.name}: reusing a finished run made at commit {then}; "
+                "delete the folder to train anew"
+            )
+
+
+@contextlib.contextmanager
+def opened(config: dict) -> Iterator[RunFolder]:
+    """The run's folder for these settings, made if need be. RuntimeError where the block ends and
+    the run is not there; ValueError for a folder that holds other settings."""
+    place = RunFolder(store.run_folder(config))
+    if place.done:
+        place.reuse()
+    else:
+        threads()
+    yield place
+    if not store.done(place.folder):
+        raise RuntimeError(f"{paths.shown(place.folder)}: nothing was written for this run")
+
+
+def finished(config: dict, what: str, notebook: str, seed: int) -> str:
+    """The name of the finished run's folder for these settings; FileNotFoundError, naming the
+    notebook to run, where there is none."""
+    folder = paths.runs() / f"{config['method']['name']}-{store.settings_hash(config)}"
+    if not store.done(folder):
+        raise FileNotFoundError(
+            f"{paths.shown(folder)}: {what} is not there yet; "
+            f"run notebook {notebook} with SEED = {seed} and the same settings"
+        )
+    return folder.name
+
+
+def note(name: str, kind: str, rows: list[str], seed: int, lines: list[dict]) -> pd.DataFrame:
+    """Note what was trained, a line a run, in a table of results/<name>/tables, named by kind, last
+    row and seed; returns that table."""
+    table = pd.DataFrame(lines)
+    store.write_table(paths.results(name) / "tables" / f"{kind}-{rows[-1]}-seed{seed}.csv", table)
+    return table
