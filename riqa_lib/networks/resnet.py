@@ -15,6 +15,7 @@ from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
 from ..scales import DETAILS
+from .network import Network
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,10 @@ class ResNetConfig:
             raise ValueError(f"model.drop is {self.drop}; expected 0 up to below 1")
 
 
-class MultiTaskResNet(nn.Module):
+class MultiTaskResNet(Network):
     """x (N, 3, S, S) normalised pixels -> logits of the overall grade (N, classes), worst first; of
     details (N, 3), positive for good."""
 
-    width: int  # of the pooled feature
     tokens = 0  # no patches that views could blank
 
     def __init__(self, config: ResNetConfig, classes: int) -> None:

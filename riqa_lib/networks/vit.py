@@ -18,6 +18,8 @@ from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from .network import Network
+
 
 @dataclass(frozen=True)
 class ViTConfig:
@@ -43,7 +45,8 @@ class ViTConfig:
             )
         if self.weights == "imagenet" and not self.arch:
             raise ValueError(
-                "model.weights = imagenet needs model.arch, a timm name such as vit_small_patch16_224"
+                "model.weights = imagenet needs model.arch, "
+                "a timm name such as vit_small_patch16_224"
             )
         if self.arch and not timm.is_model(self.arch):
             raise ValueError(
@@ -90,11 +93,8 @@ class ConvStem(nn.Module):
         return self.convs(x.to(memory_format=torch.channels_last)).flatten(2).transpose(1, 2)
 
 
-class ViT(nn.Module):
+class ViT(Network):
     """x (N, 3, S, S) normalised pixels -> logits (N, classes), feature (N, width)."""
-
-    width: int  # of the feature
-    tokens: int  # patches per picture
 
     def __init__(self, config: ViTConfig, size: int, classes: int) -> None:
         super().__init__()

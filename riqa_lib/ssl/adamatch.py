@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..networks.network import Network
 from ..networks.views import View
 from .base import Batch, Method, forward_views
 from .parts import (
@@ -76,7 +77,7 @@ class AdaMatch(Method):
                 align_to=("prior", "uniform"),
             )
 
-    def __init__(self, net: nn.Module, classes: int, config: Config, prior: Tensor) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config, self.labelled_strong = config, config.labelled_strong
         target = target_shares(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..networks.network import Network
 from ..networks.views import WEAK, Policy, View
 
 
@@ -28,7 +29,7 @@ class Batch:
     u: dict[str, View] = field(default_factory=dict)
 
 
-def forward_views(net: nn.Module, views: list[View]) -> list[tuple[Tensor, Tensor]]:
+def forward_views(net: Network, views: list[View]) -> list[tuple[Tensor, Tensor]]:
     """One pass over all views, in the network's present mode: [(logits, feature)] per view, in
     fp32."""
     sizes = [len(v.images) for v in views]
@@ -53,13 +54,12 @@ class Method(nn.Module):
 
     Config: Any  # a frozen dataclass of the method's settings; its `name` is the method's
 
-    def __init__(self, net: Any, classes: int) -> None:
+    def __init__(self, net: Network, classes: int) -> None:
         super().__init__()
-        self.net: Any = net
+        self.net = net
         self.classes = classes
-        self.teacher: list[
-            nn.Module
-        ] = []  # the averaged network, from the loop; in a list, so that it is no submodule
+        # the averaged network, from the loop; in a list, so that it is no submodule
+        self.teacher: list[Network] = []
 
     def look(self, batch: Batch, names: tuple[str, ...], weak: str) -> list[tuple[Tensor, Tensor]]:
         """(logits, feature) of batch.x and of the unlabelled views named, in that order.
@@ -90,6 +90,6 @@ class Method(nn.Module):
         return torch.zeros(len(p), dtype=torch.bool, device=p.device)
 
     def validation(self, net: nn.Module, material: Any) -> dict[str, float] | None:
-        """Validation metrics of the averaged network (material: train.Material); None for the
+        """Validation metrics of the averaged network (material: loop.Material); None for the
         loop's own."""
         return None

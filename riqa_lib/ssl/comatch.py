@@ -18,12 +18,12 @@ Ours: the target distribution is the labelled grades' shares (`align_to`; paper 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..networks.network import Network
 from .base import Batch, Method
 from .parts import (
     Projection,
@@ -77,7 +77,7 @@ class CoMatch(Method):
             if self.temperature <= 0:
                 raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
-    def __init__(self, net: Any, classes: int, config: Config, prior: Tensor) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config = config
         self.projection = Projection(net.width, config.dim, config.slope)

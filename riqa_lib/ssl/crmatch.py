@@ -15,12 +15,12 @@ are reported. Rotations are of the weak view's first B pictures (USB: of B furth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..networks.network import Network
 from ..networks.views import View
 from .base import Batch, Method, forward_views
 from .parts import PriorAlignment, check, masked_mean
@@ -57,7 +57,7 @@ class CRMatch(Method):
         def __post_init__(self) -> None:
             check(self, ("tau",), weak=("train", "eval", "ema"))
 
-    def __init__(self, net: Any, classes: int, config: Config, prior: Tensor) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config = config
         self.alignment = PriorAlignment(prior)

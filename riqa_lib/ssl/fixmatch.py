@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..networks.network import Network
 from .base import Batch, Method
 from .parts import PriorAlignment, masked_mean, soft_cross_entropy
 
@@ -45,7 +46,7 @@ class FixMatch(Method):
             if not 0 <= self.tau <= 1:
                 raise ValueError(f"method.tau is {self.tau}; expected a probability, 0 to 1")
 
-    def __init__(self, net: nn.Module, classes: int, config: Config, prior: Tensor) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config = config
         self.alignment = PriorAlignment(prior)

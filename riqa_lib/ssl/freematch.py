@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..networks.network import Network
 from .base import Batch, Method
 from .parts import PriorAlignment, check, masked_mean, soft_cross_entropy
 
@@ -62,7 +63,7 @@ class FreeMatch(Method):
             if self.temperature <= 0:
                 raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
-    def __init__(self, net: nn.Module, classes: int, config: Config, prior: Tensor) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config = config
         self.alignment = PriorAlignment(prior)

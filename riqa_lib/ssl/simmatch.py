@@ -16,12 +16,12 @@ paper's own code for large pictures: "ema") and `start` as for FixMatch."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..networks.network import Network
 from .base import Batch, Method, forward_views
 from .parts import (
     Bank,
@@ -73,7 +73,7 @@ class SimMatch(Method):
             if self.temperature <= 0:
                 raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
-    def __init__(self, net: Any, classes: int, config: Config, prior: Tensor) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config = config
         self.projection = Projection(net.width, config.dim)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..networks.network import Network
 from .base import Batch, Method, forward_views
 
 
@@ -24,7 +25,7 @@ class Supervised(Method):
         name: str = "supervised"
         strong: bool = False
 
-    def __init__(self, net: nn.Module, classes: int, config: Config, prior: Tensor) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.labelled_strong = config.strong
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 from torch import Tensor, nn
 
+from ..networks.network import Network
 from ..networks.predict import two_heads
 from ..networks.views import Policy
 from ..scales import DETAILS
@@ -72,7 +73,7 @@ class _Details(Method):
     weak_policy = GEOMETRY
     higher_is_better = True
 
-    def __init__(self, net: nn.Module, classes: int, targets: np.ndarray, mask: np.ndarray) -> None:
+    def __init__(self, net: Network, classes: int, targets: np.ndarray, mask: np.ndarray) -> None:
         super().__init__(net, classes)
         self.register_buffer(
             "targets", torch.as_tensor(targets, dtype=torch.float32), persistent=False
@@ -111,7 +112,7 @@ class Teacher(_Details):
                 raise ValueError(f"teacher.learns is {self.learns!r}; allowed: train, all")
 
     def __init__(
-        self, net: nn.Module, classes: int, labels: np.ndarray, val_labels: np.ndarray
+        self, net: Network, classes: int, labels: np.ndarray, val_labels: np.ndarray
     ) -> None:
         super().__init__(net, classes, np.maximum(labels, 0), labels >= 0)
         self.val_labels = val_labels
@@ -158,7 +159,7 @@ class Student(_Details):
             if not 0 <= self.margin < 0.5:
                 raise ValueError(f"student.margin is {self.margin}; expected 0 up to below 0.5")
 
-    def __init__(self, net: nn.Module, classes: int, config: Config, pseudo: Floats) -> None:
+    def __init__(self, net: Network, classes: int, config: Config, pseudo: Floats) -> None:
         super().__init__(net, classes, *pseudo_targets(pseudo, config.pseudo, config.margin))
         self.lambda_a, self.lambda_b = config.lambda_a, config.lambda_b
 

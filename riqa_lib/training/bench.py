@@ -13,8 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .. import provenance
 from ..networks import device
-from ..networks.vit import ConvStem, ViT
+from ..networks.precision import mixed
+from ..networks.vit import ViT
 from ..seeding import rng
+from ..ssl.base import Batch
 from . import loop, photographs
 
 
@@ -106,47 +108,39 @@ def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str
     method.teacher = [net]
     rows = np.arange(600)
     material = loop.Material(
-        pixels, rows[:200], rows[:200] % 5, rows[200:], rows[:50], rows[:50] % 5, run.data.crop
+        pixels=pixels,
+        labelled=rows[:200],
+        grades=rows[:200] % 5,
+        unlabelled=rows[200:],
+        val=rows[:50],
+        val_grades=rows[:50] % 5,
+        crop=run.data.crop,
     )
-    bf16 = c.precision == "auto" and device.has_bf16(where)
-    for module in net.modules():
-        if isinstance(module, ConvStem):
-            module.bf16 = bf16 and where.type == "cpu"
+    precision = mixed(net, where, c.precision)
     optim, average = loop.optimiser(method, c), loop.Average(net, c.ema)
     counter = iter(range(10**9))
 
-    def views() -> object:
+    def views() -> Batch:
         return loop.batch_of(material, method, c, 0, next(counter), net.tokens)
 
     def step() -> None:
-        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
-            out = method(loop.batch_of(material, method, c, 0, next(counter), net.tokens))
-        optim.zero_grad(set_to_none=True)
-        out["loss"].backward()
-        torch.nn.utils.clip_grad_norm_(method.parameters(), c.clip)
-        optim.step()
+        loop.one_step(method, (views(),), optim, c.lr, c.clip, precision)
         average.update(1000)
 
-    passes: list[
-        tuple[torch.Tensor, bool]
-    ] = []  # what one step puts through the network: (pictures, with gradient)
-    hook = net.register_forward_pre_hook(
-        lambda _, given: passes.append((given[0], torch.is_grad_enabled()))
-    )
-    step()
-    hook.remove()
+    with loop.passes(net) as shown:
+        step()
 
     def bare() -> None:
         net.zero_grad(set_to_none=True)
-        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
+        with precision:
             with torch.no_grad():
-                for images in (p for p, learns in passes if not learns):
+                for images in (p for p, learns in shown if not learns):
                     net(images)
-            out = sum(net(images)[0].sum() for images in (p for p, learns in passes if learns))
+            out = sum(net(images)[0].sum() for images in (p for p, learns in shown if learns))
         out.backward()
 
     with FlopCounterMode(display=False) as flops:
         bare()
-    pictures = sum(len(images) for images, _ in passes)
+    pictures = sum(len(images) for images, _ in shown)
     seconds = dict(zip(("step", "bare", "views"), timed(steps, step, bare, views), strict=True))
     return seconds | {"pictures": pictures, "flops": flops.get_total_flops()}

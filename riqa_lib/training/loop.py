@@ -10,72 +10,29 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from .. import paths, store
 from ..networks import views
-from ..networks.device import device, has_bf16
+from ..networks.device import device
+from ..networks.network import Network
+from ..networks.precision import mixed
 from ..networks.predict import probabilities
-from ..networks.vit import ConvStem
 from ..seeding import rng, seed_of
 from ..ssl.base import Batch, Method
 from ..stats import metrics
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Optimisation. Steps are optimiser steps; learning rates are those of the head."""
-
-    steps: int = 500
-    batch: int = 32  # labelled pictures a step
-    mu: int = 1  # unlabelled pictures per labelled one, for methods that use any
-    optimiser: str = (
-        "adamw"  # "adamw", or "adam" (as the paper states; weight decay is then left out)
-    )
-    lr: float = 5e-4
-    weight_decay: float = 0.05
-    layer_decay: float = 1.0  # factor of the learning rate per block from the head down
-    warmup: float = 0.08  # share of the steps with rising learning rate; a cosine follows
-    final: float = 0.02  # last learning rate, as a share of lr
-    clip: float = 1.0  # largest gradient norm; 0 = no clipping
-    ema: float = (
-        0.99  # decay of the running average of weights, which is what is evaluated; 0 = off
-    )
-    evaluations: int = 8  # how often validation is looked at (and the state saved)
-    # keep the weights of the "best" validation MAE (or the method's criterion), or the "last"
-    select: str = "best"
-    # "auto": bfloat16 where the hardware has it (CPU: convolutional stem only); or "fp32"
-    precision: str = "auto"
-    strong: str = "quality"  # the strong view: "quality", "randaugment" (control) or "weak"
-
-    def __post_init__(self) -> None:
-        for name, allowed in {
-            "optimiser": ("adamw", "adam"),
-            "select": ("best", "last"),
-            "precision": ("auto", "fp32"),
-            "strong": tuple(views.STRONG),
-        }.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"train.{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}"
-                )
-        for name in ("steps", "batch", "evaluations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"train.{name} is {getattr(self, name)}; expected at least 1")
-        if self.mu < 0:
-            raise ValueError(f"train.mu is {self.mu}; expected 0 or more")
+from .optimisation import TrainConfig, lr_at, one_step, optimiser
 
 
 @dataclass(frozen=True)
@@ -92,45 +49,13 @@ class Material:
     grid: int = 1  # crops at evaluation: grid x grid
 
 
-def optimiser(method: Any, c: TrainConfig) -> torch.optim.Optimizer:
-    """Adam(W) with layer-wise decay; no weight decay on 1-D parameters, positions and tokens."""
-    net = method.net
-    vit = getattr(net, "vit", net)
-    decay = c.weight_decay if c.optimiser == "adamw" else 0.0
-    groups = (
-        param_groups_layer_decay(
-            vit,
-            decay,
-            vit.no_weight_decay() if hasattr(vit, "no_weight_decay") else (),
-            layer_decay=c.layer_decay,
-        )
-        if hasattr(vit, "group_matcher")
-        else []
-    )
-    grouped = {id(p) for g in groups for p in g["params"]}
-    rest = [p for p in method.parameters() if id(p) not in grouped]
-    for part, its_decay in (
-        ([p for p in rest if p.ndim > 1], decay),
-        ([p for p in rest if p.ndim <= 1], 0.0),
-    ):
-        if part:
-            groups.append({"params": part, "weight_decay": its_decay, "lr_scale": 1.0})
-    kind = torch.optim.AdamW if c.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, lr=c.lr, fused=True)
-
-
-def lr_at(step: int, c: TrainConfig) -> float:
-    """Learning rate of a step (0-based): linear warm-up to lr, then a cosine to final * lr."""
-    warm = round(c.warmup * c.steps)
-    if step < warm:
-        return c.lr * (step + 1) / warm
-    t = (step - warm) / max(1, c.steps - 1 - warm)
-    return c.lr * (c.final + (1 - c.final) * 0.5 * (1 + math.cos(math.pi * min(1.0, t))))
-
-
 def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
     """Which of `rows` items step number `step` takes: `count` positions along endless whole
-    permutations."""
+    permutations.
+
+    >>> print(np.sort([drawn(6, 3, 0, "seed"), drawn(6, 3, 1, "seed")], axis=None))
+    [0 1 2 3 4 5]
+    """
     start = step * count
     out: list[int] = []
     while len(out) < count:
@@ -171,7 +96,7 @@ class Average:
     """Running average of a network: parameters by decay, buffers copied. decay 0: the network
     itself."""
 
-    def __init__(self, net: nn.Module, decay: float) -> None:
+    def __init__(self, net: Network, decay: float) -> None:
         self.decay, self.source = decay, net
         self.net = copy.deepcopy(net).requires_grad_(False) if decay else net
 
@@ -179,12 +104,137 @@ class Average:
     def update(self, step: int) -> None:
         if not self.decay:
             return
-        decay = min(
-            self.decay, (1 + step) / (10 + step)
-        )  # the average forgets the random start sooner
+        # the average forgets the random start sooner
+        decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.net.parameters()), list(self.source.parameters()), 1 - decay)
         for mine, its in zip(self.net.buffers(), self.source.buffers(), strict=True):
             mine.copy_(its)
+
+
+@contextmanager
+def passes(*networks: nn.Module) -> Iterator[list[tuple[Tensor, bool]]]:
+    """A list that gets every pass through these networks in the block: its pictures, and whether
+    with gradients."""
+    shown: list[tuple[Tensor, bool]] = []
+
+    def look(_: nn.Module, given: tuple) -> None:
+        shown.append((given[0], torch.is_grad_enabled()))
+
+    hooks = [net.register_forward_pre_hook(look) for net in {*networks}]
+    try:
+        yield shown
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class Trainer:
+    """A training on its way: the method, its optimiser, the running average, the best weights.
+
+    `step` learns from one batch, `check` looks at validation, `save` and `resume` keep all that the
+    next step depends on. ValueError where there is nothing to learn from."""
+
+    def __init__(self, method: Method, material: Material, c: TrainConfig, seed: int) -> None:
+        if len(material.labelled) == 0:
+            raise ValueError("no labelled pictures to learn from")
+        if method.unlabelled_views and len(material.unlabelled) == 0:
+            raise ValueError(
+                f"{type(method).__name__} needs unlabelled pictures, and there are none"
+            )
+        where = material.pixels.device if material.pixels.is_cuda else device()
+        method.to(where).train()
+        self.method, self.material, self.c, self.seed = method, material, c, seed
+        self.precision = mixed(method.net, where, c.precision)
+        self.average = Average(method.net, c.ema)
+        method.teacher = [self.average.net]
+        self.optim = optimiser(method, c)
+        self.best = Best()
+        self.done = 0  # steps
+        self.history: list[dict] = []
+        self.terms: list[dict[str, Tensor]] = []  # what each step since the last check gave
+        self.pictures = 0  # that the last step put through the network or its average
+
+    def step(self) -> None:
+        """Learn from the next batch. Its randomness depends on seed and step alone."""
+        c, step = self.c, self.done
+        torch.manual_seed(seed_of("dropout", self.seed, step))
+        batch = batch_of(self.material, self.method, c, self.seed, step, self.method.net.tokens)
+        with passes(self.method.net, self.average.net) as shown:
+            out = one_step(
+                self.method, (batch,), self.optim, lr_at(step, c), c.clip, self.precision
+            )
+        self.pictures = sum(len(images) for images, _ in shown)
+        self.average.update(step)
+        self.terms.append({k: v.detach() for k, v in out.items()})
+        self.done += 1
+
+    def is_due(self) -> bool:
+        """Whether validation is looked at after this many steps."""
+        c = self.c
+        return self.done in {round(c.steps * (k + 1) / c.evaluations) for k in range(c.evaluations)}
+
+    def check(self) -> None:
+        """Note the mean terms since the last check and the validation metrics; offer the weights as
+        the best. FloatingPointError where the loss is not a number."""
+        row = {k: float(torch.stack([t[k] for t in self.terms]).mean()) for k in self.terms[-1]}
+        if not math.isfinite(row["loss"]):
+            raise FloatingPointError(
+                f"the loss is {row['loss']} by step {self.done} (lr {self.c.lr}); nothing was kept"
+            )
+        net = self.average.net
+        row |= self.method.validation(net, self.material) or validate(
+            net, self.method, self.material
+        )
+        self.history.append({"step": self.done} | row)
+        self.terms = []
+        self.best.offer(self._score(row), net)
+
+    def _score(self, row: dict[str, float]) -> float:
+        """What the best weights have the least of."""
+        if self.c.select == "last":
+            return -self.done
+        value = row[self.method.criterion]
+        return -value if self.method.higher_is_better else value
+
+    def save(self, file: Path) -> None:
+        """Everything that the next step depends on, in one file, so it is whole or not there;
+        written atomically, without pickle."""
+        tensors = {f"method.{k}": v for k, v in self.method.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.net.state_dict().items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.weights.items()}
+        for i, slots in self.optim.state_dict()["state"].items():
+            tensors |= {f"optim.{i}.{k}": torch.as_tensor(v) for k, v in slots.items()}
+        note = {"step": self.done, "history": self.history, "score": self.best.score}
+        with store.replacing(file) as part:
+            save_file(
+                {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
+                part,
+                {"riqa": json.dumps(note)},
+            )
+
+    def resume(self, file: Path) -> None:
+        """Go on from a saved state. ValueError naming the file if it is damaged."""
+        try:
+            with safe_open(file, "pt") as f:
+                note = json.loads(f.metadata()["riqa"])
+                tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as e:
+            raise ValueError(
+                f"{paths.shown(file)}: damaged ({e}); delete it and the run starts again"
+            ) from e
+
+        def part(name: str) -> dict[str, Tensor]:
+            return {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")}
+
+        self.method.load_state_dict(part("method"))
+        self.average.net.load_state_dict(part("average"))
+        self.best.score, self.best.weights = note["score"], part("best")
+        state = self.optim.state_dict()
+        for key, value in part("optim").items():
+            i, slot = key.split(".", 1)
+            state["state"].setdefault(int(i), {})[slot] = value
+        self.optim.load_state_dict(state)
+        self.done, self.history = note["step"], note["history"]
 
 
 def fit(
@@ -193,101 +243,34 @@ def fit(
     c: TrainConfig,
     seed: int,
     state_file: Path | None = None,
-    log: Callable[[str], None] | None = None,
     stop_after: int | None = None,
-) -> tuple[nn.Module, pd.DataFrame, dict[str, float]]:
+) -> tuple[Network, pd.DataFrame, dict[str, float]]:
     """Train; return the selected network, the history and the times.
 
     Resumes from `state_file` if it is there (ValueError if it is damaged). stop_after: return early
     after that many steps (tests). Model selection looks at validation pictures only."""
-    if len(material.labelled) == 0:
-        raise ValueError("no labelled pictures to learn from")
-    if method.unlabelled_views and len(material.unlabelled) == 0:
-        raise ValueError(f"{type(method).__name__} needs unlabelled pictures, and there are none")
-    where = material.pixels.device if material.pixels.is_cuda else device()
-    method.to(where).train()
-    net = method.net
-    bf16 = c.precision == "auto" and has_bf16(where)
-    for module in net.modules():
-        if isinstance(module, ConvStem):
-            module.bf16 = bf16 and where.type == "cpu"
-    average = Average(net, c.ema)
-    method.teacher = [average.net]
-    optim = optimiser(method, c)
-    best = Best()
-    first = 0
-    history: list[dict] = []
+    trainer = Trainer(method, material, c, seed)
     if state_file is not None and state_file.exists():
-        first, history = load_state(state_file, method, average, optim, best)
-    checks = {round(c.steps * (k + 1) / c.evaluations) for k in range(c.evaluations)}
-    tokens, terms, began, trained = net.tokens, [], time.perf_counter(), 0
-    shown: list[int] = []  # pictures of each pass through the network, or its average
-    hooks = [
-        n.register_forward_pre_hook(lambda _, given: shown.append(len(given[0])))
-        for n in {net, average.net}
-    ]
-    a_step = 0
-    bar = tqdm(
-        range(first, c.steps),
-        initial=first,
-        total=c.steps,
-        disable=None,
-        mininterval=2,
-        desc=type(method).__name__,
-    )
-    for step in bar:
-        for group in optim.param_groups:
-            group["lr"] = lr_at(step, c) * group.get("lr_scale", 1.0)
-        torch.manual_seed(seed_of("dropout", seed, step))
-        batch = batch_of(material, method, c, seed, step, tokens)
-        shown.clear()
-        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
-            out = method(batch)
-        a_step = sum(shown)
-        optim.zero_grad(set_to_none=True)
-        out["loss"].backward()
-        if c.clip:
-            nn.utils.clip_grad_norm_(method.parameters(), c.clip)
-        optim.step()
-        average.update(step)
-        terms.append({k: v.detach() for k, v in out.items()})
-        trained += 1
-        if step + 1 in checks:
-            row = {"step": step + 1} | {
-                k: float(torch.stack([t[k] for t in terms]).mean()) for k in terms[-1]
-            }
-            if not math.isfinite(row["loss"]):
-                raise FloatingPointError(
-                    f"the loss is {row['loss']} by step {step + 1} (lr {c.lr}); nothing was kept"
-                )
-            row |= method.validation(average.net, material) or validate(
-                average.net, method, material
-            )
-            history.append(row)
-            terms = []
-            value = row[method.criterion]
-            best.offer(
-                (-value if method.higher_is_better else value) if c.select == "best" else -step,
-                average.net,
-            )
-            if log:
-                name = method.criterion.removeprefix("val_").replace("_", " ").replace("mae", "MAE")
-                log(
-                    f"step {step + 1}/{c.steps}  loss {row['loss']:.3f}  validation {name} {value:.3f}"
-                )
-            if state_file is not None and step + 1 < c.steps:
-                save_state(state_file, step + 1, history, method, average, optim, best)
-        if stop_after is not None and step + 1 >= stop_after:
-            break
-    seconds = time.perf_counter() - began
-    for hook in hooks:
-        hook.remove()
-    best.load_into(average.net)
-    return (
-        average.net,
-        pd.DataFrame(history),
-        {"train_seconds": seconds, "steps_now": trained, "pictures_a_step": a_step},
-    )
+        trainer.resume(state_file)
+    first, began = trainer.done, time.perf_counter()
+    steps = range(first, c.steps if stop_after is None else min(stop_after, c.steps))
+    for _ in _bar(steps, c.steps, type(method).__name__):
+        trainer.step()
+        if trainer.is_due():
+            trainer.check()
+            if state_file is not None and trainer.done < c.steps:
+                trainer.save(state_file)
+    trainer.best.load_into(trainer.average.net)
+    times = {
+        "train_seconds": time.perf_counter() - began,
+        "steps_now": trainer.done - first,
+        "pictures_a_step": trainer.pictures,
+    }
+    return trainer.average.net, pd.DataFrame(trainer.history), times
+
+
+def _bar(steps: range, total: int, name: str) -> tqdm:
+    return tqdm(steps, initial=steps.start, total=total, disable=None, mininterval=2, desc=name)
 
 
 def validate(net: nn.Module, method: Method, material: Material) -> dict[str, float]:
@@ -319,55 +302,3 @@ class Best:
     def load_into(self, net: nn.Module) -> None:
         if self.weights:
             net.load_state_dict(self.weights)
-
-
-# ---------------------------------------------------------------- state on disk: one file, so it is whole or not there
-def save_state(
-    file: Path,
-    step: int,
-    history: list[dict],
-    method: Method,
-    average: Average,
-    optim: torch.optim.Optimizer,
-    best: Best,
-) -> None:
-    """Everything that the next step depends on; written atomically, without pickle."""
-    tensors = {f"method.{k}": v for k, v in method.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.net.state_dict().items()}
-    tensors |= {f"best.{k}": v for k, v in best.weights.items()}
-    for i, slots in optim.state_dict()["state"].items():
-        tensors |= {f"optim.{i}.{k}": torch.as_tensor(v) for k, v in slots.items()}
-    note = {"step": step, "history": history, "score": best.score}
-    with store.replacing(file) as part:
-        save_file(
-            {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-            part,
-            {"riqa": json.dumps(note)},
-        )
-
-
-def load_state(
-    file: Path, method: Method, average: Average, optim: torch.optim.Optimizer, best: Best
-) -> tuple[int, list]:
-    """Put a saved state back; returns (next step, history). ValueError naming the file if it is
-    damaged."""
-    try:
-        with safe_open(file, "pt") as f:
-            note = json.loads(f.metadata()["riqa"])
-            tensors = {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as e:
-        raise ValueError(
-            f"{paths.shown(file)}: damaged ({e}); delete it and the run starts again"
-        ) from e
-    part = lambda name: {
-        k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")
-    }
-    method.load_state_dict(part("method"))
-    average.net.load_state_dict(part("average"))
-    best.score, best.weights = note["score"], part("best")
-    state = optim.state_dict()
-    for key, value in part("optim").items():
-        i, slot = key.split(".", 1)
-        state["state"].setdefault(int(i), {})[slot] = value
-    optim.load_state_dict(state)
-    return note["step"], note["history"]

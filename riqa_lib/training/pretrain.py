@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..networks import views
-from ..networks.device import device, has_bf16
+from ..networks.device import device
+from ..networks.network import Network
+from ..networks.precision import mixed
 from ..networks.weights import save_weights
 from ..seeding import rng, seed_of
 from ..sim.distortions import MONOTONE, distort
-from .loop import ConvStem, TrainConfig, drawn, lr_at, optimiser
+from .loop import drawn
+from .optimisation import TrainConfig, lr_at, one_step, optimiser
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,8 @@ class PretrainConfig:
     batch: int = 32
     lr: float = 1e-3
     kinds: tuple[int, ...] = (1, 2, 3, 7, 10, 11, 13, 16, 17, 25)  # riqa_lib.sim.distortions.TYPES
-    scale: float = (
-        0.5  # lengths in px (blur radii, motion) times this: KADID's are for 512 px wide pictures
-    )
+    # lengths in px (blur radii, motion) times this: KADID's are for 512 px wide pictures
+    scale: float = 0.5
 
 
 def distorted_pairs(
@@ -78,13 +79,12 @@ class DistortionHeads(nn.Module):
 
     ordered: Tensor
 
-    def __init__(self, net: Any, kinds: tuple[int, ...]) -> None:
+    def __init__(self, net: Network, kinds: tuple[int, ...]) -> None:
         super().__init__()
         self.net = net
         self.kind, self.level, self.rank = (nn.Linear(net.width, k) for k in (len(kinds), 5, 1))
-        self.register_buffer(
-            "ordered", torch.tensor([k in MONOTONE for k in kinds])
-        )  # a higher level is always worse
+        # a higher level is always worse
+        self.register_buffer("ordered", torch.tensor([k in MONOTONE for k in kinds]))
 
     def forward(
         self, milder: Tensor, worse: Tensor, kind: Tensor, levels: Tensor
@@ -108,7 +108,7 @@ class DistortionHeads(nn.Module):
 
 
 def pretrain(
-    net: nn.Module,
+    net: Network,
     pixels: np.ndarray,
     rows: np.ndarray,
     crop: int,
@@ -121,17 +121,12 @@ def pretrain(
     pairs, kind, levels = distorted_pairs(pixels, rows, c, seed)
     where = device()
     heads = DistortionHeads(net, c.kinds).to(where).train()
-    bf16 = has_bf16(where)
-    for module in net.modules():
-        if isinstance(module, ConvStem):
-            module.bf16 = bf16 and where.type == "cpu"
+    precision = mixed(net, where)
     schedule = TrainConfig(steps=c.steps, lr=c.lr, batch=c.batch)
     optim = optimiser(heads, schedule)
     both = torch.from_numpy(pairs).flatten(0, 1).to(where)  # (2N, H, W, 3)
     n, seen = len(kind), []
     for step in tqdm(range(c.steps), desc="pre-training", disable=None, mininterval=2):
-        for group in optim.param_groups:
-            group["lr"] = lr_at(step, schedule) * group.get("lr_scale", 1.0)
         index = torch.from_numpy(drawn(n, c.batch, step, seed, "pretrain"))
         sides = [  # the same crop of both, by the same generator state
             views.normalise(
@@ -141,16 +136,10 @@ def pretrain(
             )
             for side in range(2)
         ]
-        k, lev = (
-            torch.from_numpy(kind)[index].to(where),
-            torch.from_numpy(levels)[:, index].to(where),
-        )
-        with torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda"):
-            out = heads(*sides, k, lev)
-        optim.zero_grad(set_to_none=True)
-        out["loss"].backward()
-        nn.utils.clip_grad_norm_(heads.parameters(), 1.0)
-        optim.step()
+        told = (torch.from_numpy(kind)[index], torch.from_numpy(levels)[:, index])
+        inputs = (*sides, *(t.to(where) for t in told))
+        rate = lr_at(step, schedule)
+        out = one_step(heads, inputs, optim, rate, schedule.clip, precision)
         seen.append({name: float(v.detach()) for name, v in out.items()})
     save_weights(file, net)
     last = seen[-max(1, c.steps // 10) :]
