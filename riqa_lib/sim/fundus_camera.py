@@ -5,15 +5,7 @@ function:
     I = L (T^2 R + 1 - T)
 R is what the retina reflects (`fundus_eye`), L the light (illumination defects), T the transmission
 of a veil (contrast defects), the point-spread function blurs (clarity defects); artefacts lie on
-top. The field stop is sharp whatever the eye does.
-
-Each defect has a shape s(u, v) >= 0 over the field and an amount a; everywhere it changes the
-picture by
-    m = 1 - exp(-a s),
-which is its defect map: the share of light lost, min(L0/L, L/L0) = 1 - m; of the retina's light
-lost to the veil, T^2 = 1 - m; a blur of SHARP * a s mm (standard deviation along an axis); the
-opacity of an artefact. Severity is the mean of m over the field divided by BAD, so that severity 1
-is where graders begin to call a detail bad, whatever its kind."""
+top. The field stop is sharp whatever the eye does. Defects are those of `fundus_defects`."""
 
 from __future__ import annotations
 
@@ -24,45 +16,10 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from .. import seeding
-from ..scales import DETAILS
 from . import fundus_eye
+from .fundus_defects import CAUSES, SHARP, Defect, defect, severity_of
 from .fundus_eye import MM_PER_DEGREE, Eye, colour
 from .fundus_optics import convolve, double_pass, kernel
-
-CAUSES = (*DETAILS, "artefact")
-
-
-BAD = {
-    "illumination": 0.27,
-    "clarity": 0.42,
-    "contrast": 0.40,
-    "artefact": 0.10,
-}  # mean defect map at severity 1
-
-
-SHARP = 0.28  # mm of blur at a s = 1
-
-
-MOST = 80.0  # largest amount a
-
-
-KINDS = {
-    "illumination": {
-        "dim": 0.2,
-        "vignette": 0.2,
-        "crescent": 0.25,
-        "hole": 0.15,
-        "bright": 0.1,
-        "halo": 0.1,
-    },
-    "clarity": {"defocus": 0.55, "motion": 0.2, "tilt": 0.25},
-    "contrast": {"veil": 0.4, "haze": 0.6},
-    "artefact": {"lashes": 0.3, "dust": 0.25, "reflection": 0.3, "eyelid": 0.15},
-}
-
-
-COARSE = 48  # points a side on which severities are measured: the same at every size
-
 
 FRAMINGS = ("camera", "crop")
 
@@ -94,115 +51,6 @@ STYLES = {
     "canon45": Style(45, (0.98, 0.70, 0.50), (0.46, 0.49), 0.6, 0.5, 0.010, 1.15),
     "portable60": Style(60, (0.84, 0.80, 0.58), (0.46, 0.52), 0.7, 0.0, 0.016, 0.9),
 }
-
-
-@dataclass(frozen=True)
-class Defect:
-    """One cause: its shape over the field is that of `kind` with the numbers `place`, its amount
-    `amount`."""
-
-    cause: str
-    kinds: tuple[str, ...]
-    place: tuple[float, ...]  # numbers in 0..1 that the shapes read
-    amount: float
-
-    def strength(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """a s at field coordinates (the field's circle has radius 1): the broadcast shape of u and
-        v, float."""
-        return self.amount * np.sum([_shape(k, self.place, u, v) for k in self.kinds], axis=0)
-
-    def map(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """The defect map m = 1 - exp(-a s), 0..1."""
-        return -np.expm1(-self.strength(u, v))
-
-
-def _shape(kind: str, place: tuple[float, ...], u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """s(u, v) >= 0 of a kind of defect, about 1 where it is strongest."""
-    p, q, w, z = place[:4]
-    turn = 2 * np.pi * p
-    cosine, sine = np.cos(turn), np.sin(turn)
-    if kind in ("dim", "veil", "defocus", "motion"):
-        return np.ones(np.broadcast(u, v).shape)
-    rho2 = u * u + v * v
-    if kind == "vignette":
-        return rho2 ** (1 + q)
-    if kind in ("crescent", "tilt"):
-        across = u * cosine + v * sine
-        return 0.08 + 0.92 / (1 + np.exp(-(across - 0.5 * (q - 0.5)) / (0.15 + 0.25 * w)))
-    if kind in ("hole", "bright", "haze"):
-        reach = {"hole": 0.5 + 0.4 * w, "bright": 0.5 + 0.4 * w, "haze": 0.45 + 0.5 * w}[kind]
-        far = 0.15 + 0.55 * q
-        return np.exp(-((u - far * cosine) ** 2 + (v - far * sine) ** 2) / reach**2) + 0.15
-    if kind == "halo":
-        inner = 0.45 + 0.3 * w
-        rho = np.sqrt((u - 0.15 * cosine) ** 2 + (v - 0.15 * sine) ** 2)
-        return 1 / (1 + np.exp(-(rho - inner - 0.2) / 0.09))
-    if kind == "eyelid":
-        side = 1 if p < 0.5 else -1
-        return 1 / (1 + np.exp(-(side * v + 0.25 * u * (q - 0.5) - 0.55 - 0.25 * u * u) / 0.07))
-    if kind == "reflection":
-        far = 0.45 + 0.5 * q
-        blob = ((u - far * cosine) ** 2 + (v - far * sine) ** 2) / (0.12 + 0.22 * w) ** 2
-        return np.exp(-blob) + 0.2 * np.exp(-0.3 * blob)
-    spots = np.array(place[4:]).reshape(-1, 4)[: 6 + int(z * 10)]
-    out = np.zeros(np.broadcast(u, v).shape)
-    if kind == "dust":
-        for a, b, c, d in spots:
-            r2 = (u - 1.7 * (a - 0.5)) ** 2 + (v - 1.7 * (b - 0.5)) ** 2
-            out += (0.3 + d) * np.exp(-r2 / (0.06 + 0.10 * c) ** 2)
-        return out
-    side = 1 if p < 0.5 else -1  # lashes grow from below or from above
-    spots = np.array(place[4:]).reshape(-1, 4)[: 7 + int(z * 9)]
-    for a, b, c, d in spots:
-        height = 1 - side * v  # 0 at the rim they come from
-        middle = 1.7 * (a - 0.5) + (b - 0.5) * height + 0.35 * (c - 0.5) * height**2
-        thick = (0.012 + 0.022 * d) * (0.4 + height)
-        fade = 1 / (1 + np.exp((height - 0.35 - 0.75 * d) / 0.12))
-        out += np.exp(-(((u - middle) / thick) ** 2)) * fade
-    return out
-
-
-def _disc_points() -> tuple[np.ndarray, np.ndarray]:
-    grid = (np.arange(COARSE) + 0.5) / COARSE * 2 - 1
-    u, v = np.meshgrid(grid, grid)
-    inside = u * u + v * v < 1
-    return u[inside], v[inside]
-
-
-_U, _V = _disc_points()
-
-
-def defect(cause: str, severity: float, rng: np.random.Generator) -> Defect | None:
-    """A defect of this cause, of random kind and place, as strong as severity says; None for
-    severity 0.
-
-    Where a shape is too small to be that severe the amount stays at MOST: `severity_of` tells what
-    came out. Raises ValueError for a negative severity or an unknown cause."""
-    if cause not in KINDS or not severity >= 0:
-        raise ValueError(
-            f"{cause} of severity {severity}; expected {', '.join(CAUSES)} and 0 or more"
-        )
-    names, shares = list(KINDS[cause]), list(KINDS[cause].values())
-    kinds = [str(rng.choice(names, p=shares))]
-    if cause == "illumination" and rng.random() < 0.35 and kinds[0] not in ("bright", "halo"):
-        kinds.append(str(rng.choice(["dim", "vignette", "crescent"])))
-    if cause == "artefact" and rng.random() < 0.3:
-        kinds.append("dust")
-    place = tuple(rng.random(4 + 4 * 16).tolist())
-    if severity == 0:
-        return None
-    wanted = min(severity * BAD[cause], 0.97)
-    shape = Defect(cause, tuple(dict.fromkeys(kinds)), place, 1.0).strength(_U, _V)
-    low, high = 0.0, MOST
-    for _ in range(26):
-        middle = (low + high) / 2
-        low, high = (middle, high) if -np.expm1(-middle * shape).mean() < wanted else (low, middle)
-    return Defect(cause, tuple(dict.fromkeys(kinds)), place, high)
-
-
-def severity_of(one: Defect | None) -> float:
-    """The severity of a defect as measured on its map: mean over the field / BAD."""
-    return 0.0 if one is None else float(one.map(_U, _V).mean() / BAD[one.cause])
 
 
 # ---------------------------------------------------------------- the picture
@@ -370,37 +218,16 @@ def fundus(
     rng = seeding.rng("fundus", key)
     style = str(rng.choice(list(STYLES))) if style is None else style
     left = bool(rng.random() < 0.5) if left is None else left
-    wrong = sorted(set(severity or {}) - set(CAUSES))
-    if (
-        not 24 <= size <= 1024
-        or style not in STYLES
-        or view not in ("macula", "disc")
-        or framing not in FRAMINGS
-        or wrong
-    ):
-        raise ValueError(
-            f"size {size}, style {style!r}, view {view!r}, framing {framing!r}, severities of {wrong or 'causes'}; expected "
-            f"24 to 1024 px, {', '.join(STYLES)}, macula or disc, {' or '.join(FRAMINGS)}, severities of {', '.join(CAUSES)}"
-        )
+    _check(size, severity or {}, style, view, framing)
     made = STYLES[style]
     anatomy = key if anatomy is None else anatomy
     pigment = float(seeding.rng("pigment", anatomy).beta(2, 2.2)) if pigment is None else pigment
     one = _eye(anatomy, pigment)
-    x, y, radius = 0.5 + rng.normal(0, 0.012), 0.5 + rng.normal(0, 0.012), rng.uniform(*made.radius)
-    clipped, notched = rng.random() < made.clip, rng.random() < made.notch
-    chord = float(rng.uniform(0.82, 0.96)) if clipped else 1.0
-    notch = float(rng.choice([-0.7, 0.7, -2.4])) + rng.normal(0, 0.05) if notched else None
-    if framing == "crop":
-        x, y, radius = (
-            0.5 + rng.normal(0, 0.004),
-            0.5 + rng.normal(0, 0.004),
-            rng.uniform(0.488, 0.502),
-        )
+    (x, y, radius), chord, notch = _stop(rng, made, framing)
     drift = rng.normal(0, 0.35, 2)
+    centre = (0.5 + drift[0], 0.1 + drift[1])
     if view == "macula":
         centre = (one.fovea[0] - 1.0 + drift[0], one.fovea[1] * 0.7 + drift[1])
-    else:
-        centre = (0.5 + drift[0], 0.1 + drift[1])
     light = (
         float(rng.uniform(0.15, 0.6)),
         *rng.normal(0, 0.09, 2).tolist(),
@@ -408,18 +235,59 @@ def fundus(
     )
     red, green, blue = made.gains
     balance = np.exp(rng.normal(0, (0.02, 0.06, 0.12)))
-    gains = (red * balance[0], green * balance[1], blue * balance[2])
-    defects = {}
-    for cause in CAUSES:
-        found = defect(
-            cause, float((severity or {}).get(cause, 0)), seeding.rng("defect", key, cause)
-        )
-        if found is not None:
-            defects[cause] = found
-    x, y, radius = x * size - 0.5, y * size - 0.5, radius * size
     return Shot(
-        key, size, one, made, left, centre, x, y, radius, chord, notch, light, gains, defects
+        key=key,
+        size=size,
+        eye=one,
+        style=made,
+        left=left,
+        centre=centre,
+        x=x * size - 0.5,
+        y=y * size - 0.5,
+        radius=radius * size,
+        chord=chord,
+        notch=notch,
+        light=light,
+        gains=(red * balance[0], green * balance[1], blue * balance[2]),
+        defects=_defects(key, severity or {}),
     )
+
+
+def _check(size: int, severity: Mapping[str, float], style: str, view: str, framing: str) -> None:
+    wrong = sorted(set(severity) - set(CAUSES))
+    known = style in STYLES and view in ("macula", "disc") and framing in FRAMINGS
+    if wrong or not known or not 24 <= size <= 1024:
+        raise ValueError(
+            f"size {size}, style {style!r}, view {view!r}, framing {framing!r}, "
+            f"severities of {wrong or 'causes'}; expected 24 to 1024 px, {', '.join(STYLES)}, "
+            f"macula or disc, {' or '.join(FRAMINGS)}, severities of {', '.join(CAUSES)}"
+        )
+
+
+def _stop(
+    rng: np.random.Generator, made: Style, framing: str
+) -> tuple[tuple[float, float, float], float, float | None]:
+    """The field stop: centre and radius in sides of the picture, chord and notch (see Shot)."""
+    circle = 0.5 + rng.normal(0, 0.012), 0.5 + rng.normal(0, 0.012), rng.uniform(*made.radius)
+    clipped, notched = rng.random() < made.clip, rng.random() < made.notch
+    chord = float(rng.uniform(0.82, 0.96)) if clipped else 1.0
+    notch = float(rng.choice([-0.7, 0.7, -2.4])) + rng.normal(0, 0.05) if notched else None
+    if framing == "crop":
+        circle = (
+            0.5 + rng.normal(0, 0.004),
+            0.5 + rng.normal(0, 0.004),
+            rng.uniform(0.488, 0.502),
+        )
+    return circle, chord, notch
+
+
+def _defects(key: object, severity: Mapping[str, float]) -> dict[str, Defect]:
+    """What each cause does to the picture of this key; causes of severity 0 are left out."""
+    found = {
+        cause: defect(cause, float(severity.get(cause, 0)), seeding.rng("defect", key, cause))
+        for cause in CAUSES
+    }
+    return {cause: one for cause, one in found.items() if one is not None}
 
 
 def space(

@@ -12,8 +12,17 @@ from sklearn.metrics import cohen_kappa_score
 
 from riqa_lib.datasets.data_folder import open_dataset, write_dataset
 from riqa_lib.figures import fundus_space
-from riqa_lib.sim import fundus_camera, fundus_eye, fundus_optics, fundus_raters, fundus_sets
-from riqa_lib.sim.fundus_camera import CAUSES, DETAILS, fundus
+from riqa_lib.scales import DETAILS
+from riqa_lib.sim import (
+    fundus_camera,
+    fundus_defects,
+    fundus_eye,
+    fundus_optics,
+    fundus_raters,
+    fundus_sets,
+    vessels,
+)
+from riqa_lib.sim.fundus_camera import CAUSES, fundus
 
 ONE = {"illumination": 1.2, "clarity": 0.9, "contrast": 0.8, "artefact": 0.7}
 
@@ -38,7 +47,7 @@ def test_murrays_law_at_every_branching(eyes):
                 assert total == pytest.approx(tree.end[mother] ** 3, rel=1e-9)
             else:  # the other daughter would be thinner than what is drawn
                 missing = tree.end[mother] ** 3 - total
-                assert -1e-12 < missing <= fundus_eye.THINNEST**3 * (1 + 1e-9)
+                assert -1e-12 < missing <= vessels.THINNEST**3 * (1 + 1e-9)
             for d in daughters:
                 assert tree.kind[d] == tree.kind[mother]
                 assert np.allclose(tree.points[d, 0], tree.points[mother, -1])
@@ -59,13 +68,13 @@ def test_zamirs_angles_where_nothing_jitters(monkeypatch):
     n, r0 = 40, np.full(40, 0.06)
     branch = {
         "end": r0,
-        "count": np.full(n, fundus_eye.POINTS),
+        "count": np.full(n, vessels.POINTS),
         "side": np.zeros(n, int),
         "heading": np.zeros(n),
-        "points": np.zeros((n, fundus_eye.POINTS, 2)),
+        "points": np.zeros((n, vessels.POINTS, 2)),
         "kind": np.zeros(n, int),
     }
-    tips = fundus_eye._split(Still(), {}, branch, 0)
+    tips = vessels._split(Still(), {}, branch, 0)
     half = len(tips["radius"]) // 2
     for i in range(half):
         large, small = tips["radius"][i], tips["radius"][half + i]
@@ -81,7 +90,7 @@ def test_zamirs_angles_where_nothing_jitters(monkeypatch):
 def test_no_large_vessel_in_the_fovea_and_arcades_around_it(eyes):
     for one in eyes:
         tree = one.tree
-        drawn = np.arange(fundus_eye.POINTS) < tree.count[:, None]
+        drawn = np.arange(vessels.POINTS) < tree.count[:, None]
         distance = np.hypot(*(tree.points - np.array(one.fovea)).transpose(2, 0, 1))
         assert distance[drawn].min() > 0.38
         large = drawn & (tree.start > 0.04)[:, None]
@@ -95,13 +104,13 @@ def test_no_large_vessel_in_the_fovea_and_arcades_around_it(eyes):
 
 
 def test_vessels_are_drawn_where_they_are_as_wide_as_they_are():
-    n = fundus_eye.POINTS
+    n = vessels.POINTS
     points = np.stack([np.linspace(1, 9, n), np.full(n, 5.0)], axis=1)[None]
-    tree = fundus_eye.Tree(
+    tree = vessels.Tree(
         points, np.array([0.6]), np.array([0.6]), np.array([-1]), np.array([1]), np.array([n])
     )
-    drawn = fundus_eye.thickness(tree, fundus_eye.VEIN, (10, 0, 10, 0), 100)
-    assert not fundus_eye.thickness(tree, fundus_eye.ARTERY, (10, 0, 10, 0), 100).any()
+    drawn = vessels.thickness(tree, vessels.VEIN, (10, 0, 10, 0), 100)
+    assert not vessels.thickness(tree, vessels.ARTERY, (10, 0, 10, 0), 100).any()
     rows = np.flatnonzero(drawn[:, 50] > 0.3)
     assert rows.mean() == pytest.approx(49.5, abs=0.6)
     assert len(rows) == pytest.approx(12, abs=1.1)  # 2 x 0.6 mm at 10 px a mm
@@ -162,11 +171,11 @@ def test_severity_is_what_was_asked_for(cause):
     for i in range(25):
         rng = np.random.default_rng(i)
         wanted = rng.uniform(0.05, 2.2 if cause != "artefact" else 1.1)
-        assert fundus_camera.severity_of(fundus_camera.defect(cause, wanted, rng)) == pytest.approx(
-            wanted, abs=1e-3
-        )
+        assert fundus_defects.severity_of(
+            fundus_defects.defect(cause, wanted, rng)
+        ) == pytest.approx(wanted, abs=1e-3)
     with pytest.raises(ValueError, match="severity -1"):
-        fundus_camera.defect(cause, -1, np.random.default_rng(0))
+        fundus_defects.defect(cause, -1, np.random.default_rng(0))
 
 
 def test_defect_maps_are_zero_where_the_severity_is_and_only_there():
@@ -182,7 +191,7 @@ def test_defect_maps_are_zero_where_the_severity_is_and_only_there():
         field = fundus(("maps", cause), 64, {cause: 1.0}, framing="crop")
         if field.chord == 1:
             assert field.maps(200)[cause][field.mask(200) > 0.5].mean() == pytest.approx(
-                fundus_camera.BAD[cause], rel=0.05
+                fundus_defects.BAD[cause], rel=0.05
             )
 
 
