@@ -10,17 +10,17 @@ eyeq_d-like    pictures by the law of eyeq-like's test split; overall grade and 
 
 Grades: 0 bad, higher is better, everywhere; details 1 good, 0 bad, -1 where the real set has none.
 Truth stays beside: each cause's severity, true_<detail>, true_grade, and all votes, also where the
-real set publishes none. Pictures are framed as `riqa_lib.fundus.crop_field` frames them."""
+real set publishes none. Pictures are framed as `pictures.field.crop_field` frames them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from ..datasets.data_folder import DataSet, write_dataset
 from ..scales import DETAILS
 from . import fundus_raters
 from .fundus_camera import CAUSES, STYLES, Shot, fundus
-from .workers import one_thread
+from .workers import spawned
 
 CHUNK = 32  # pictures made at a time
 
@@ -78,37 +78,20 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
     four pictures a patient)."""
     if kind not in KINDS or n < 1 or (kind == "deepdrid-like" and n % 4):
         raise ValueError(
-            f"{n} pictures of kind {kind!r}; expected one of {', '.join(KINDS)}, 1 or more (deepdrid-like: 4, 8, ...)"
+            f"{n} pictures of kind {kind!r}; expected one of {', '.join(KINDS)}, 1 or more "
+            "(deepdrid-like: 4, 8, ...)"
         )
-    rng = seeding.rng("fundus set", kind, seed)
-    rows = {
+    makers = {
         "mshf-like": _mshf,
         "eyeq-like": _eyeq,
         "deepdrid-like": _deepdrid,
         "eyeq_d-like": _eyeq_d,
-    }[kind](n, rng)
+    }
+    rows = makers[kind](n, seeding.rng("fundus set", kind, seed))
     severity = rows[list(CAUSES)].to_numpy()
-    panel = (
-        "panel",
-        "eyeq" if kind.startswith("eyeq") else kind,
-    )  # the same graders whatever the seed
-    seen, noise, eyes = severity, 1.0, rows["group"].to_numpy()
-    if kind == "mshf-like":
-        eyes = rows["id"].to_numpy()
-    if kind == "deepdrid-like":  # graders see both views of an eye, and give it one grade
-        seen, noise = rows.groupby("eye")[list(CAUSES)].transform("mean").to_numpy(), DEEPDRID_NOISE
-    first = rows.groupby("eye").ngroup().to_numpy() if kind == "deepdrid-like" else np.arange(n)
-    once = np.unique(first, return_index=True)[1]
-    votes = fundus_raters.votes(
-        seen[once], (*panel, seed), patients=eyes[once], noise=noise, panel=panel
-    )
-    back = np.searchsorted(first[once], first)
-    details, overall = votes.details[back], votes.overall[back]
-    majority, grade = (part[back] for part in votes.majority())
-    true_details, true_grade = fundus_raters.true_details(severity), fundus_raters.true_grade(seen)
-    if kind == "deepdrid-like":
-        overall, grade, true_grade = (np.asarray(g == 2, int) for g in (overall, grade, true_grade))
-    public = kind in ("mshf-like", "eyeq_d-like")
+    true_details = fundus_raters.true_details(severity)
+    graded = _graded(rows, kind, seed)
+    public = kind in ("mshf-like", "eyeq_d-like")  # the real sets that publish details
     frame = pd.DataFrame(
         {
             "id": rows["id"],
@@ -116,23 +99,62 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
             "group": rows["group"],
             "source": rows["source"],
             "split": rows["split"],
-            "grade": grade,
+            "grade": graded.grade,
             "score": np.nan,
-            **{d: majority[:, i] if public else -1 for i, d in enumerate(DETAILS)},
+            **{d: graded.majority[:, i] if public else -1 for i, d in enumerate(DETAILS)},
             **{f"true_{d}": true_details[:, i] for i, d in enumerate(DETAILS)},
-            "true_grade": true_grade,
+            "true_grade": graded.true_grade,
             "true_badness": fundus_raters.badness(severity).round(6),
             **{f"severity_{c}": severity[:, i] for i, c in enumerate(CAUSES)},
-            **{
-                f"{name}_{k + 1}": (
-                    overall if name == "overall" else details[:, :, DETAILS.index(name)]
-                )[:, k]
-                for name in ("overall", *DETAILS)
-                for k in range(fundus_raters.PEOPLE)
-            },
+            **graded.votes,
         }
     )
     return pd.concat([frame, rows[["anatomy", "pigment", "camera", "left", "view"]]], axis=1)
+
+
+class Graded(NamedTuple):
+    """What the panel says of n pictures: majorities of the details (n, 3) and grade (n,), what
+    infinitely many graders would say, and each grader's votes as columns."""
+
+    majority: np.ndarray
+    grade: np.ndarray
+    true_grade: np.ndarray
+    votes: dict[str, np.ndarray]
+
+
+def _graded(rows: pd.DataFrame, kind: str, seed: int) -> Graded:
+    """Votes of three graders. Those of deepdrid-like see both views of an eye, and give it one
+    grade of two."""
+    by_eye = kind == "deepdrid-like"
+    # the same graders whatever the seed; eyeq_d-like has those of eyeq-like
+    panel = ("panel", "eyeq" if kind.startswith("eyeq") else kind)
+    seen, noise = rows[list(CAUSES)].to_numpy(), 1.0
+    first = np.arange(len(rows))
+    if by_eye:
+        seen, noise = rows.groupby("eye")[list(CAUSES)].transform("mean").to_numpy(), DEEPDRID_NOISE
+        first = rows.groupby("eye").ngroup().to_numpy()
+    once = np.unique(first, return_index=True)[1]
+    patients = rows["id" if kind == "mshf-like" else "group"].to_numpy()
+    votes = fundus_raters.votes(
+        seen[once], (*panel, seed), patients=patients[once], noise=noise, panel=panel
+    )
+    back = np.searchsorted(first[once], first)
+    details, overall = votes.details[back], votes.overall[back]
+    majority, grade = (part[back] for part in votes.majority())
+    true_grade = fundus_raters.true_grade(seen)
+    if by_eye:
+        overall, grade, true_grade = (np.asarray(g == 2, int) for g in (overall, grade, true_grade))
+    columns = {"overall": overall} | {d: details[:, :, i] for i, d in enumerate(DETAILS)}
+    return Graded(
+        majority,
+        grade,
+        true_grade,
+        {
+            f"{name}_{k + 1}": said[:, k]
+            for name, said in columns.items()
+            for k in range(fundus_raters.PEOPLE)
+        },
+    )
 
 
 def _table(
@@ -281,7 +303,7 @@ def make_fundus(
         with ExitStack() as stack:
             pool = workers
             if pool is None and processes > 1:
-                pool = _pool(stack, processes)
+                pool = stack.enter_context(spawned(processes))
             if pool is None:
                 yield from (_make(part, kind, size, seed) for part in parts)
             else:
@@ -298,34 +320,6 @@ def make_fundus(
     frame = table.drop(columns=["anatomy", "pigment", "camera", "left", "view"])
     key = json.dumps({"fundus": VERSION, **settings})
     return write_dataset(folder, frame, size, blocks, key=key, info=info, progress=progress)
-
-
-def _pool(stack: ExitStack, processes: int) -> Executor:
-    stack.enter_context(one_thread())
-    return stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
-
-
-def make_sets(
-    folder: Path | str,
-    profile: str = "demo",
-    size: int = 80,
-    seed: int = 0,
-    *,
-    processes: int = 2,
-    progress: bool = True,
-) -> dict[str, Path]:
-    """All four sets of a profile (SIZES), each in a folder of its name; returns {kind: folder}. See
-    make_fundus."""
-    if profile not in SIZES:
-        raise ValueError(f"unknown profile {profile!r}; expected {', '.join(SIZES)}")
-    with ExitStack() as stack:
-        workers = _pool(stack, processes) if processes > 1 else None
-        return {
-            kind: make_fundus(
-                Path(folder) / kind, kind, n, size, seed, progress=progress, workers=workers
-            )
-            for kind, n in SIZES[profile].items()
-        }
 
 
 @lru_cache(maxsize=4)
@@ -346,9 +340,3 @@ def shot_of(data: DataSet, id: str) -> Shot:
     if id not in table.index:
         raise ValueError(f"{paths.shown(data.folder)}: no picture {id!r}")
     return shot(table.loc[id].to_dict(), settings["kind"], settings["size"], settings["seed"])
-
-
-def defect_maps(data: DataSet, id: str, size: int | None = None) -> dict[str, np.ndarray]:
-    """True defect maps of a picture, {cause: (size, size) float32 in 0..1}, size the set's own by
-    default; see Shot.maps."""
-    return shot_of(data, id).maps(size)

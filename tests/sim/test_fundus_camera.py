@@ -367,7 +367,7 @@ def test_a_set_is_written_and_its_truth_can_be_drawn_again(tmp_path, kind):
         assert np.array_equal(shot.pixels, data.pixels[i])
         for cause, found in shot.severity.items():
             assert found == pytest.approx(row[f"severity_{cause}"], abs=2e-3)
-        maps = fundus_sets.defect_maps(data, row["id"], 40)
+        maps = fundus_sets.shot_of(data, row["id"]).maps(40)
         assert {c: m.any() for c, m in maps.items()} == {
             c: row[f"severity_{c}"] > 0 for c in CAUSES
         }
@@ -377,7 +377,7 @@ def test_a_set_is_written_and_its_truth_can_be_drawn_again(tmp_path, kind):
         folder / "pixels.npy"
     ).stat().st_mtime_ns == before  # finished sets are left as they are
     with pytest.raises(ValueError, match="no picture"):
-        fundus_sets.defect_maps(data, "nobody")
+        fundus_sets.shot_of(data, "nobody")
 
 
 def test_workers_make_the_same_bytes(tmp_path):
@@ -402,7 +402,7 @@ def test_foreign_sets_have_no_true_maps(tmp_path):
         info={"name": "mine", "simulated": False, "classes": 3, "settings": {}},
     )
     with pytest.raises(ValueError, match="no simulated fundus set"):
-        fundus_sets.defect_maps(open_dataset(folder), data.frame["id"][0])
+        fundus_sets.shot_of(open_dataset(folder), data.frame["id"][0])
 
 
 def test_figures():
