@@ -6,22 +6,17 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-
-def missing(table: pd.DataFrame, columns: Iterable[str]) -> str:
-    """What `table` lacks, in words: "no column a, b; found c, d"; "" where it has them all.
-
-    >>> missing(pd.DataFrame({"id": ["a"], "truth": [1]}), ["id", "seed"])
-    'no column seed; found id, truth'
-    """
-    lacking = [c for c in columns if c not in table]
-    if not lacking:
-        return ""
-    return f"no column {', '.join(lacking)}; found {', '.join(map(str, table.columns))}"
+from . import store
 
 
 def has(table: pd.DataFrame, columns: Iterable[str], name: str) -> None:
-    """ValueError, naming the table and what it has, where it lacks one of these columns."""
-    if said := missing(table, columns):
+    """ValueError, naming the table and what it has, where it lacks one of these columns.
+
+    >>> has(pd.DataFrame({"id": ["a"], "truth": [1]}), ["id", "seed"], "predictions")
+    Traceback (most recent call last):
+    ValueError: predictions: no column seed; found id, truth
+    """
+    if said := store.no_column(table, columns):
         raise ValueError(f"{name}: {said}")
 
 

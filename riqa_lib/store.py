@@ -19,7 +19,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -202,12 +202,34 @@ def flat(config: dict, prefix: str = "") -> dict[str, object]:
     return out
 
 
+def no_column(table: pd.DataFrame, columns: Iterable[str]) -> str:
+    """What a table lacks of these columns, in words for an error; "" where it has them all.
+
+    >>> no_column(pd.DataFrame({"id": ["a"], "truth": [1]}), ["id", "seed", "group"])
+    'no column seed, group; found id, truth'
+    """
+    lacking = [c for c in columns if c not in table]
+    if not lacking:
+        return ""
+    return f"no column {', '.join(lacking)}; found {', '.join(map(str, table.columns))}"
+
+
+def columns_of_p(table: pd.DataFrame) -> list[str]:
+    """The columns of class probabilities, p0, p1, ..., in the order of the table."""
+    return [c for c in table if c.startswith("p") and c[1:].isdigit()]
+
+
+def row_of(file: Path, table: pd.DataFrame, row: int) -> str:
+    """A row of a stored table as an error names it: file, line in it, and the picture's id."""
+    return f"{paths.shown(file)}: row {row + 2} ({table['id'][row]})"
+
+
 def read_predictions(folder: Path | str) -> pd.DataFrame:
     """Predictions of one run; ValueError, naming file and row, if a probability row does not sum to
     1."""
     file = Path(folder) / "predictions.csv.gz"
     frame = read_table(file)
-    columns = [c for c in frame if c.startswith("p") and c[1:].isdigit()]
+    columns = columns_of_p(frame)
     if not columns:
         raise ValueError(
             f"{paths.shown(file)}: no probability columns p0, p1, ...; found {', '.join(frame)}"
@@ -215,10 +237,8 @@ def read_predictions(folder: Path | str) -> pd.DataFrame:
     total = frame[columns].sum(axis=1)
     wrong = frame.index[(total - 1).abs() > 1e-3]
     if len(wrong):
-        raise ValueError(
-            f"{paths.shown(file)}: row {int(wrong[0]) + 2} ({frame['id'][wrong[0]]}): "
-            f"probabilities sum to {total[wrong[0]]:.4f}, expected 1"
-        )
+        said = f"probabilities sum to {total[wrong[0]]:.4f}, expected 1"
+        raise ValueError(f"{row_of(file, frame, int(wrong[0]))}: {said}")
     return frame
 
 

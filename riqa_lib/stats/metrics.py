@@ -15,6 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
+from .. import store
+
 CLASSES = 5
 
 
@@ -242,9 +244,7 @@ def plcc_logistic(prediction: ArrayLike, score: ArrayLike) -> float:
 def columns_p(frame: pd.DataFrame) -> list[str]:
     """The probability columns p0, p1, ... of a table of predictions, in order. Raises ValueError if
     there are none."""
-    found = sorted(
-        (c for c in frame if c.startswith("p") and c[1:].isdigit()), key=lambda c: int(c[1:])
-    )
+    found = sorted(store.columns_of_p(frame), key=lambda c: int(c[1:]))
     if len(found) < 2 or found != [f"p{k}" for k in range(len(found))]:
         raise ValueError(
             f"predictions: expected columns p0, p1, ...; found {', '.join(map(str, frame.columns))}"
@@ -269,10 +269,8 @@ def summary(frame: pd.DataFrame) -> dict[str, float | int | str]:
     krcc, plcc, plcc_logistic: of the expected grade against `against` ("score" or "grade"); note:
     why something is nan, else "". Raises ValueError for unlabelled rows (truth -1) or wrong
     probabilities."""
-    if "truth" not in frame:
-        raise ValueError(
-            f"predictions: no column truth; found {', '.join(map(str, frame.columns))}"
-        )
+    if said := store.no_column(frame, ["truth"]):
+        raise ValueError(f"predictions: {said}")
     p = probabilities(frame[columns_p(frame)])
     classes = p.shape[1]
     t = grades("truth", frame["truth"], classes)

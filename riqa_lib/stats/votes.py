@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from .. import checks
+from .. import store
 from ..scales import VOTES
 from .metrics import GROUPED, grades
 
@@ -63,7 +63,8 @@ def one_rater(frame: pd.DataFrame) -> dict[str, float]:
     >>> one_rater(votes.assign(grade=[3, 2]))["mae"]
     0.125
     """
-    checks.has(frame, VOTES, "votes")
+    if said := store.no_column(frame, VOTES):
+        raise ValueError(f"votes: {said}")
     votes = frame[list(VOTES)].to_numpy(float)
     bad = np.flatnonzero(~(votes >= 0).all(axis=1))
     if bad.size:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .. import store
 from ..stats.bootstrap import paired
 from ..stats.metrics import columns_p
 from ..stats.resampling import Paired
@@ -53,8 +54,7 @@ def quantity(predictions: pd.DataFrame, methods: Sequence[str], name: str) -> Pa
 
 def _overall(rows: pd.DataFrame) -> pd.DataFrame | str:
     """Rows whose overall grade is known, or why they cannot be judged."""
-    grades = [c for c in rows if c.startswith("p") and c[1:].isdigit()]
-    if not grades:
+    if not store.columns_of_p(rows):
         return NO_GRADE
     # two and three classes may stand in one table: columns that these methods don't use are empty
     rows = rows.drop(columns=[c for c in columns_p(rows) if rows[c].isna().all()])
