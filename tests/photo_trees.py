@@ -42,3 +42,9 @@ def make_koka10k(root: Path) -> Path:
         "\n".join(["id,grade,labeller,seconds,when", *rows]) + "\n"
     )
     return root
+
+
+def floor_counts(n: int) -> tuple[int, int, int]:
+    """Of a class's n pictures, those that train, validate and test: .8, .1, .1 in whole numbers."""
+    train, val = 8 * n // 10, n // 10
+    return train, val, n - train - val

@@ -29,7 +29,8 @@ from .. import paths, scales, store
 from ..networks.predict import two_heads
 from ..networks.resnet import MultiTaskResNet
 from ..pictures.decode import read_near
-from ..pictures.field import SMALLEST, crop_field, find_field, is_fundus
+from ..pictures.field import SMALLEST, crop_field, find_field
+from ..pictures.recognition import is_fundus
 from ..scales import DETAILS
 from ..sim.fundus_camera import fundus
 from ..stats import calibration

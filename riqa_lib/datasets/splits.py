@@ -29,7 +29,8 @@ def _exact(fractions: Sequence[float]) -> list[Fraction]:
         or abs(sum(exact, Fraction(-1))) > Fraction(1, 10**9)
     ):
         raise ValueError(
-            f"fractions {tuple(fractions)}: expected three for train, val, test, none negative, sum 1"
+            f"fractions {tuple(fractions)}: expected three for train, val, test, none negative, "
+            "sum 1"
         )
     return exact
 
@@ -38,17 +39,6 @@ def _counts(n: int, exact: list[Fraction]) -> tuple[int, int, int]:
     train = floor(exact[0] * n)
     val = floor(exact[1] * n) if exact[2] else n - train
     return train, val, n - train - val
-
-
-def floor_counts(n: int, fractions: Sequence[float] = (0.8, 0.1, 0.1)) -> tuple[int, int, int]:
-    """How many of a class's n pictures go to train, val and test: floor, floor, the rest (to val if
-    test is 0).
-
-    Raises ValueError for a negative n, or fractions that are not three, or negative, or don't sum
-    to 1."""
-    if n < 0:
-        raise ValueError(f"n = {n}: expected a count")
-    return _counts(n, _exact(fractions))
 
 
 def floor_split(
@@ -60,16 +50,22 @@ def floor_split(
     """A split name, "train", "val" or "test", for each picture.
 
     grades: (N,) integers >= 0. groups: (N,) contents or patients; all pictures of a group get the
-    same split. Without groups, or when each has one picture, every class gets exactly
-    floor_counts(n). With larger groups they go, largest first, where the counts per class are most
+    same split. Without groups, or when each has one picture, of every class's n pictures exactly
+    floor(.8 n) train, floor(.1 n) validate and the rest tests (as the fractions are). With larger groups they go, largest first, where the counts per class are most
     behind, so these are met as nearly as whole groups allow. The same rows in the same order with
     the same seed give the same split. Raises ValueError for unlabelled (negative) or non-integer
-    grades, other lengths, or bad fractions."""
+    grades, other lengths, or bad fractions.
+
+    >>> split = floor_split([0] * 219 + [4] * 11)
+    >>> [int((split[:219] == name).sum()) for name in ("train", "val", "test")]
+    [175, 21, 23]
+    """
     grade = _grades(grades)
     exact = _exact(fractions)
     if len(grade) and grade.min() < 0:
         raise ValueError(
-            f"row {int(np.argmax(grade < 0))} has no grade ({grade.min()}): split labelled pictures only"
+            f"row {int(np.argmax(grade < 0))} has no grade ({grade.min()}): split labelled "
+            "pictures only"
         )
     group = _groups(groups, len(grade))
     if group is not None and len(group) and np.bincount(group).max() > 1:
@@ -115,7 +111,12 @@ def draw_labelled(
     class that exists gets at least one where n allows, larger classes first. Nested: with the same
     seed a larger n contains a smaller one. With groups, different groups of a class come before a
     second picture of the same one. Pictures without a grade (negative) are never drawn. Raises
-    ValueError where n is not in 1..labelled pictures."""
+    ValueError where n is not in 1..labelled pictures.
+
+    >>> few = draw_labelled([0] * 90 + [1] * 10, 10)
+    >>> int(few[:90].sum()), int(few[90:].sum())
+    (9, 1)
+    """
     grade = _grades(grades)
     labelled = np.flatnonzero(grade >= 0)
     if not 1 <= n <= len(labelled):

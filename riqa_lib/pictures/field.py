@@ -1,5 +1,5 @@
-"""Fundus photographs: where the field of view is, how sure that is, the crop to it, and whether it
-is a fundus at all.
+"""Fundus photographs: where the field of view is, how sure that is, and the crop to it. (Whether it
+is a fundus at all: `recognition`.)
 
 The field is a bright circle on a dark surround, often cut off by the frame or by straight edges
 above and below, sometimes with a notch; in bad pictures, the ones that are graded, part of its rim
@@ -54,13 +54,16 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     Raises ValueError for other shapes or types, non-finite values, or a shorter side below
     SMALLEST."""
     a = np.asarray(image)
-    if a.ndim == 2:
-        a = a[..., None]
+    a = a[..., None] if a.ndim == 2 else a
     if a.ndim != 3 or a.shape[2] not in (1, 3, 4) or min(a.shape[:2]) < SMALLEST:
         raise ValueError(
-            f"picture of shape {np.shape(image)}; expected (H, W), (H, W, 3) or (H, W, 4), {SMALLEST} px or more"
+            f"picture of shape {np.shape(image)}; expected (H, W), (H, W, 3) or (H, W, 4), "
+            f"{SMALLEST} px or more"
         )
-    a = np.repeat(a, 3, axis=2) if a.shape[2] == 1 else a[..., :3]
+    return _as_bytes(np.repeat(a, 3, axis=2) if a.shape[2] == 1 else a[..., :3])
+
+
+def _as_bytes(a: np.ndarray) -> np.ndarray:
     if a.dtype == bool:
         return a.astype(np.uint8) * 255
     if np.issubdtype(a.dtype, np.floating):
@@ -75,10 +78,17 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- the field
 def find_field(image: np.ndarray) -> Field:
     """The field of view of a picture (see `as_rgb` for what is taken, and what raises
-    ValueError)."""
+    ValueError).
+
+    >>> from riqa_lib.sim.fundus_camera import fundus
+    >>> shot = fundus("patient 7", 96, style="topcon50")
+    >>> found = find_field(shot.pixels)
+    >>> abs(found.x - shot.x) < 1, abs(found.radius - shot.radius) < 1, found.confidence
+    (True, True, 1.0)
+    """
     rgb = as_rgb(image)
     height, width = rgb.shape[:2]
-    small = _reduced(rgb, WORK)
+    small = reduced(rgb, WORK)
     scale = max(rgb.shape[:2]) / max(small.shape[:2])
     light = ndimage.gaussian_filter(small.max(axis=2).astype(np.float32), 0.7)
     around = Field(
@@ -123,7 +133,7 @@ def find_field(image: np.ndarray) -> Field:
     return Field(x, y, r, round(confidence, 3), reason)
 
 
-def _reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
+def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
     """A copy of which the longer side has at most this many px."""
     height, width = rgb.shape[:2]
     factor = longest / max(height, width)
@@ -324,82 +334,3 @@ def field_errors(
             "confidence": table[:, 3],
         }
     )
-
-
-# ---------------------------------------------------------------- is it one?
-def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]:
-    """Whether a picture is a fundus photograph, however bad, and if not, why.
-
-    Its field must be a bright circle on a dark surround with the colours of a fundus (red before
-    green before blue on the whole; grey pictures pass on their circle). A picture cut inside the
-    field passes on colours and smoothness alone."""
-    rgb = as_rgb(image)
-    found = find_field(rgb) if field is None else field
-    small = _reduced(rgb, 128).astype(np.float32)
-    scale = max(small.shape[:2]) / max(rgb.shape[:2])
-    light = small.max(axis=2)
-    if float(np.percentile(light, 99)) - float(np.percentile(light, 1)) < 6:
-        return False, "uniform: there is nothing in the picture"
-    y, x = np.mgrid[: small.shape[0], : small.shape[1]].astype(np.float32)
-    distance = np.hypot(x - (found.x + 0.5) * scale + 0.5, y - (found.y + 0.5) * scale + 0.5) / (
-        found.radius * scale
-    )
-    inside, outside = distance < 0.94, distance > 1.08
-    red, green, blue = (small[..., i] for i in range(3))
-    if found.whole:
-        order = float(((red > green + 4) & (green >= blue - 6)).mean())
-        rough = float(
-            np.abs(green - ndimage.gaussian_filter(green, 2)).mean() / max(float(green.mean()), 1.0)
-        )
-        if order < 0.95:
-            return (
-                False,
-                f"no rim, and only {order:.0%} of it has the colours of a fundus (expected 95 %)",
-            )
-        if rough > 0.06:
-            return False, "no rim, and too rough for a fundus"
-        return True, ""
-    if found.confidence < 0.12:
-        return _glow(small) or (False, f"no field of view: {found.reason}")
-    if outside.mean() > 0.01:
-        surround, level = (
-            float(np.percentile(light[outside], 80)),
-            float(np.percentile(light[inside], 90)),
-        )
-        if surround > 0.35 * level + 4 or surround > 70:
-            return False, "no dark surround around the circle"
-    elif found.confidence < SURE:
-        return False, "no surround to tell a field of view by"
-    foreign = float((blue > red + 16)[inside].mean())
-    if foreign > 0.12:
-        return False, f"{foreign:.0%} of the circle is bluer than a fundus can be"
-    means = [float(c[inside].mean()) for c in (red, green)]
-    if means[1] > 1.35 * means[0] + 2:
-        return False, "it is greener than a fundus can be"
-    return True, ""
-
-
-def _glow(small: np.ndarray) -> tuple[bool, str] | None:
-    """A fundus so dark at its rim that no circle shows: a smooth reddish glow, all four corners
-    dark."""
-    light = ndimage.gaussian_filter(small.max(axis=2), 2)
-    height, width = light.shape
-    a, b = height // 10, width // 10
-    corners = max(
-        float(np.median(c))
-        for c in (light[:a, :b], light[:a, -b:], light[-a:, :b], light[-a:, -b:])
-    )
-    top = float(np.percentile(light, 98))
-    lit = light > 0.4 * top
-    red, green, blue = (small[..., i][lit].mean() for i in range(3))
-    smooth = float(np.abs(small[..., 0] - light)[lit].mean()) < 0.12 * top
-    if (
-        corners < 0.15 * top
-        and top > 12
-        and smooth
-        and red > 1.1 * green
-        and green > 0.9 * blue
-        and lit.mean() < 0.7
-    ):
-        return True, ""
-    return None

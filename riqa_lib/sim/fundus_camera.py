@@ -214,7 +214,14 @@ def fundus(
     left: left or right eye, both drawn when None. view: centred on "macula" or "disc". framing:
     "camera" leaves a black surround, "crop" is what cropping to the field of view yields. anatomy:
     the eye's key (hashable), for several views of one eye; the picture's own by default. pigment:
-    0..1, which fellow eyes share. Raises ValueError for anything else."""
+    0..1, which fellow eyes share. Raises ValueError for anything else.
+
+    >>> shot = fundus("patient 7", 64, {"clarity": 2.0}, style="topcon50")
+    >>> shot.pixels.shape, shot.pixels.dtype
+    ((64, 64, 3), dtype('uint8'))
+    >>> {cause: round(severity, 2) for cause, severity in shot.severity.items()}
+    {'illumination': 0.0, 'clarity': 2.0, 'contrast': 0.0, 'artefact': 0.0}
+    """
     rng = seeding.rng("fundus", key)
     style = str(rng.choice(list(STYLES))) if style is None else style
     left = bool(rng.random() < 0.5) if left is None else left

@@ -17,7 +17,7 @@ MIT), one mean opinion a picture: thresholds at 0, 1.925, 3.845, 6.075 standard 
 vote; here one step of the scale is 1.92 of these, so SPREAD = 0.52 and the top grade is given
 grudgingly. Raters a picture: 107 +- 8, 93 to 157, from 1,459 people, as there. How the spread
 divides into bias and noise cannot be seen in histograms; a quarter of a grade of bias is a declared
-choice. Held against KonIQ (tests/test_graders.py): standard deviation of the votes on a picture
+choice. Held against KonIQ (tests/sim/test_photo_raters.py): standard deviation of the votes on a picture
 0.575, one vote's distance to the mode 0.402, labels that change when all votes are drawn again 6.1
 %."""
 
@@ -105,16 +105,9 @@ def quality(clean: Look, seen: Look) -> float:
     return float((0.96 + clean.content) * np.exp(-((damage / 0.15) ** 1.3)))
 
 
-def gmsd(reference: np.ndarray, other: np.ndarray) -> float:
-    """Gradient magnitude similarity deviation of two brightness maps (H, W) in [0, 1]: 0 for equal
-    ones, worse higher.
-
-    Prewitt gradients, c = 170 on the 0-255 scale, at the resolution given (the paper halves it
-    first)."""
-    return _deviation(_gradient(reference), _gradient(other))
-
-
 def _deviation(one: np.ndarray, two: np.ndarray) -> float:
+    """GMSD of two gradient maps (H, W): 0 for equal ones, worse higher. Prewitt gradients, c = 170
+    on the 0-255 scale, at the resolution given (the paper halves it first)."""
     c = np.float32(170 / 255**2)
     return float(((2 * one * two + c) / (one * one + two * two + c)).std())
 

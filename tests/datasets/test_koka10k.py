@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import real_data
-from photo_trees import make_koka10k
+from photo_trees import floor_counts, make_koka10k
 from PIL import Image
 
 from riqa_lib import store
@@ -18,7 +18,6 @@ from riqa_lib.datasets import kadis as kadis_set
 from riqa_lib.datasets import koka10k
 from riqa_lib.datasets import koniq as koniq_set
 from riqa_lib.datasets.problems import FolderError
-from riqa_lib.datasets.splits import floor_counts
 from riqa_lib.pictures import decode
 from riqa_lib.tables import published, stored, table1
 from riqa_lib.training import photographs

@@ -8,13 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riqa_lib.datasets.splits import (
-    check_splits,
-    draw_labelled,
-    floor_counts,
-    floor_split,
-    shared_groups,
-)
+from riqa_lib.datasets import splits
+from riqa_lib.datasets.splits import check_splits, draw_labelled, floor_split, shared_groups
 
 TABLE_1 = {  # Dang et al., Table 1: pictures of each label 0..4
     "all": [225, 1379, 5150, 3459, 219],
@@ -23,6 +18,10 @@ TABLE_1 = {  # Dang et al., Table 1: pictures of each label 0..4
     "test": [23, 139, 515, 347, 23],
 }
 GRADES = np.repeat(range(5), TABLE_1["all"])
+
+
+def floor_counts(n: int, fractions: tuple[float, ...] = (0.8, 0.1, 0.1)) -> tuple[int, int, int]:
+    return splits._counts(n, splits._exact(fractions))
 
 
 def per_class(grades: np.ndarray, split: np.ndarray, name: str) -> list[int]:

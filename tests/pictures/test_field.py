@@ -10,7 +10,8 @@ from PIL import Image
 from skimage import data
 
 from riqa_lib.figures import fundus_space
-from riqa_lib.pictures.field import Field, as_rgb, crop_field, field_errors, find_field, is_fundus
+from riqa_lib.pictures.field import Field, as_rgb, crop_field, field_errors, find_field
+from riqa_lib.pictures.recognition import is_fundus
 from riqa_lib.sim.fundus_camera import CAUSES, fundus
 from riqa_lib.sim.scenes import scene
 

@@ -353,7 +353,10 @@ def test_colour_quantisation_has_n_colours_of_low_variance_and_dithers(level):
     side = {64: 4, 8: 2}[n]
     cube = np.round(x * (side - 1)) / (side - 1)  # the same number of colours, evenly spread
     assert ((nearest - x) ** 2).mean() < 0.5 * ((cube - x) ** 2).mean()
-    blocks = lambda z: z.reshape(8, 8, 8, 8, 3).mean(axis=(1, 3))
+
+    def blocks(z: np.ndarray) -> np.ndarray:
+        return z.reshape(8, 8, 8, 8, 3).mean(axis=(1, 3))
+
     assert ((blocks(y) - blocks(x)) ** 2).mean() < 0.7 * ((blocks(nearest) - blocks(x)) ** 2).mean()
 
 
