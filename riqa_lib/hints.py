@@ -14,8 +14,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     '; did you mean fixmatch?'
     >>> did_you_mean("train.lrr", ["train.lr", "train.steps"])
     '; did you mean train.lr?'
+    >>> did_you_mean("lr", ["train.steps", "train.lr"])
+    '; did you mean train.lr?'
     >>> did_you_mean("zebra", ["fixmatch", "comatch"])
     ''
     """
-    nearest = difflib.get_close_matches(name, list(known), n=1)
+    words = list(known)
+    nearest = difflib.get_close_matches(name, words, n=1)
+    # a part of a name is no typo of it, so less alike than difflib asks for
+    nearest += [word for word in words if len(name) > 1 and name in word]
     return f"; did you mean {nearest[0]}?" if nearest else ""

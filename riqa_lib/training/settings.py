@@ -16,6 +16,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from ..hints import did_you_mean
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -59,9 +61,10 @@ class RunSettings:
         kind = self.methods[method]
         names = [f.name for f in dataclasses.fields(kind.Config)]
         if name not in names:
+            asked = f"{self.prefix}{method}.{name}"
             raise ValueError(
-                f"unknown setting {f'{self.prefix}{method}.{name}'!r}; "
-                f"{kind.__name__} has: {', '.join(names)}"
+                f"unknown setting {asked!r}; {kind.__name__} has: {', '.join(names)}"
+                + did_you_mean(asked, [f"{self.prefix}{method}.{n}" for n in names])
             )
         replaced(kind.Config(), {name: value}, f"{self.prefix}{method}.")
 
@@ -74,7 +77,10 @@ class RunSettings:
 def must_be_one_of(what: str, name: object, allowed: Collection[str]) -> None:
     """ValueError, listing what is allowed, for an unknown profile, row or method."""
     if name not in allowed:
-        raise ValueError(f"unknown {what} {name!r}; allowed: {', '.join(allowed)}")
+        raise ValueError(
+            f"unknown {what} {name!r}; allowed: {', '.join(allowed)}"
+            + did_you_mean(str(name), allowed)
+        )
 
 
 def replaced(part: Any, changes: Mapping[str, object], where: str) -> Any:
@@ -93,6 +99,7 @@ def replaced(part: Any, changes: Mapping[str, object], where: str) -> Any:
             raise ValueError(
                 f"unknown setting {where + key!r}; "
                 f"{type(part).__qualname__} has: {', '.join(fields)}"
+                + did_you_mean(where + key, dotted(part, where))
             )
         if rest:
             deeper.setdefault(head, {})[rest] = value
@@ -104,6 +111,16 @@ def replaced(part: Any, changes: Mapping[str, object], where: str) -> Any:
     for head, inner in deeper.items():
         new[head] = replaced(getattr(part, head), inner, f"{where}{head}.")
     return dataclasses.replace(part, **new)
+
+
+def dotted(part: Any, where: str = "") -> list[str]:
+    """The names of all settings below `part`, as `replaced` takes them."""
+    names = []
+    for field in dataclasses.fields(part):
+        now = getattr(part, field.name)
+        name = where + field.name
+        names += dotted(now, f"{name}.") if dataclasses.is_dataclass(now) else [name]
+    return names
 
 
 def _typed(value: object, now: object, name: str) -> object:
