@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from riqa_lib.house import FLOORS, LIBRARY, imports, modules
 from riqa_lib.plan.freshness import makers
 from riqa_lib.plan.steps import Walk
 
-LIBRARY = REPOSITORY / "riqa_lib"
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").rglob("*.ipynb"))
 
-# The floors, from the ground up; within a floor imports must not go round in circles. A package:
-# its floor, what of outside it must not import, what of ours it must not import although it lies
+# The floors stand in riqa_lib/house.py; within a floor imports must not go round in circles. Here,
+# of each package: what of outside it must not import, what of ours it must not although it lies
 # below.
 PICTURE_READERS, TORCH = (
     {"PIL", "skimage"},
@@ -35,69 +35,47 @@ HEAVY, READS = (
 )  # what only reads: nothing that makes data or trains imports it
 NOTHING: set[str] = set()
 HOUSE = {
-    **dict.fromkeys(
-        ("paths", "seeding", "store", "provenance", "scales", "checks", "hints"),
-        (0, HEAVY, NOTHING),
-    ),
-    "stats": (1, HEAVY, NOTHING),
-    "datasets": (2, HEAVY, NOTHING),
-    "tables": (3, HEAVY, NOTHING),
-    "figures": (4, HEAVY, NOTHING),
-    "sim": (5, TORCH, READS),
-    "pictures": (6, TORCH, READS),
-    "labelling": (6, TORCH, READS),
-    "networks": (7, NOTHING, READS),
-    "ssl": (8, NOTHING, READS),
-    "training": (9, NOTHING, READS),
-    "assess": (10, NOTHING, NOTHING),
-    "pages": (11, NOTHING, NOTHING),
-    "plan": (12, HEAVY, NOTHING),
-    "__main__": (13, HEAVY, NOTHING),
+    **{name: (HEAVY, NOTHING) for name, floor in FLOORS.items() if floor == 0},
+    "stats": (HEAVY, NOTHING),
+    "datasets": (HEAVY, NOTHING),
+    "tables": (HEAVY, NOTHING),
+    "figures": (HEAVY, NOTHING),
+    "sim": (TORCH, READS),
+    "pictures": (TORCH, READS),
+    "labelling": (TORCH, READS),
+    "networks": (NOTHING, READS),
+    "ssl": (NOTHING, READS),
+    "training": (NOTHING, READS),
+    "assess": (NOTHING, NOTHING),
+    "pages": (NOTHING, NOTHING),
+    "plan": (HEAVY, NOTHING),
+    "__main__": (HEAVY, NOTHING),
 }
-FLOOR = {name: floor for name, (floor, _, _) in HOUSE.items()}
 LONGEST = 400  # lines of a module
 
 
-def modules():
-    return {
-        ".".join(f.relative_to(LIBRARY).with_suffix("").parts): f
-        for f in sorted(LIBRARY.rglob("*.py"))
-    }
-
-
-def imports(file, name):
-    """(absolute names of outside packages, riqa_lib modules) imported anywhere in the file."""
-    outside, inside = set(), set()
-    package = name.split(".")[:-1]
-    known = modules()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            outside |= {a.name.split(".")[0] for a in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            outside.add((node.module or "").split(".")[0])
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] + (
-                node.module.split(".") if node.module else []
-            )
-            for alias in node.names:
-                full = ".".join([*base, alias.name])
-                inside.add(full if full in known else ".".join(base))
-    return outside, {m for m in inside if m in known}
-
-
 def test_every_module_has_its_floor():
-    assert {name.split(".")[0] for name in modules()} - {"__init__"} == set(FLOOR)
+    assert (
+        {name.split(".")[0] for name in modules(LIBRARY)} - {"__init__"}
+        == set(FLOORS)
+        == set(HOUSE)
+    )
 
 
 def test_imports_point_down():
     graph = {}
-    for name, file in modules().items():
+    for name, file in modules(LIBRARY).items():
         if name == "__init__" or name.endswith(".__init__"):
             continue
-        floor, barred, kept_out = HOUSE[name.split(".")[0]]
-        outside, inside = imports(file, name)
+        package = name.split(".")[0]
+        barred, kept_out = HOUSE[package]
+        outside, inside = imports(file, LIBRARY)
         assert not outside & barred, f"{name} imports {outside & barred}"
-        wrong = {m for m in inside if FLOOR[m.split(".")[0]] > floor or m.split(".")[0] in kept_out}
+        wrong = {
+            m
+            for m in inside
+            if FLOORS[m.split(".")[0]] > FLOORS[package] or m.split(".")[0] in kept_out
+        }
         assert not wrong, f"{name} imports {wrong} from a floor above, or from what only reads"
         graph[name] = inside - {name}
     assert len(list(TopologicalSorter(graph).static_order())) >= len(
@@ -108,11 +86,11 @@ def test_imports_point_down():
 def test_no_module_is_long_and_no_two_share_a_name():
     long = {
         name: lines
-        for name, f in modules().items()
+        for name, f in modules(LIBRARY).items()
         if (lines := len(f.read_text().splitlines())) > LONGEST
     }
     assert not long
-    last = [name.split(".")[-1] for name in modules() if not name.endswith("__init__")]
+    last = [name.split(".")[-1] for name in modules(LIBRARY) if not name.endswith("__init__")]
     assert len(last) == len(set(last)), sorted({n for n in last if last.count(n) > 1})
 
 
@@ -136,9 +114,9 @@ def test_a_method_imports_no_other_method_no_data_no_training():
         "stats.calibration",
         "scales",
     }
-    for name, file in modules().items():
+    for name, file in modules(LIBRARY).items():
         if name.startswith("ssl."):
-            assert imports(file, name)[1] <= allowed, name
+            assert imports(file, LIBRARY)[1] <= allowed, name
 
 
 def said_by_python(code):
@@ -161,7 +139,7 @@ def test_figures_and_read_notebooks_never_load_torch():
 
 
 def test_tests_mirror_the_packages_and_import_no_test():
-    packages = {name for name, floor in HOUSE.items() if (LIBRARY / name).is_dir()}
+    packages = {name for name in HOUSE if (LIBRARY / name).is_dir()}
     for file in sorted((REPOSITORY / "tests").rglob("test_*.py")):
         folder = file.parent.relative_to(REPOSITORY / "tests").parts
         assert not folder or folder[0] in packages | {"faults", "notebooks"}, file

@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..tables import comparisons
+from ..tables.names import REFERENCE
 from ..tables.reference import about, tables
 from ..tables.stored import is_simulated
-from . import explanations, forest, fundus_results, style
+from . import architecture, explanations, forest, fundus_results, style
 from .curves import learning_curves, pseudo_labels
 from .data import class_shares
 from .results import by_stage, confusion, reliability, table2_points
@@ -23,10 +24,10 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     the files.
 
     A figure whose table has no rows, or lacks the columns of its optional part (pseudo-labels), is
-    left out."""
+    left out. The tracked reference also has the house of the code (`architecture`)."""
     simulated = is_simulated(frames)
     command = f"python -m riqa_lib figures ({walk})"
-    drawn = {}
+    drawn: dict[str, Figure] = {}
     if len(frames.get("counts", ())):
         drawn["class_shares"] = class_shares(frames["counts"], simulated=simulated)
     history = frames.get("history", pd.DataFrame())
@@ -41,6 +42,8 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     if len(predictions):
         drawn |= by_stage(confusion, "confusion", predictions, simulated=simulated)
         drawn |= by_stage(reliability, "reliability", predictions, simulated=simulated)
+    if walk == REFERENCE:
+        drawn["architecture"] = architecture.house(architecture.arrows(), architecture.rooms())
     return [
         path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)
     ]

@@ -97,6 +97,14 @@ def colour(method: str) -> str:
     return METHOD.get(method.removesuffix("_second"), "#555555")
 
 
+# what a figure's foot says
+DATA = {
+    True: ("simulated data", RED),
+    False: ("real data", GREY),
+    None: ("the code, no data", GREY),
+}
+
+
 class Drawing(Figure):
     """A figure that notebooks show as a picture, pyplot or not."""
 
@@ -107,12 +115,13 @@ class Drawing(Figure):
         return buffer.getvalue()
 
 
-def canvas(width: float, height: float, *, simulated: bool) -> Figure:
-    """An empty figure of width x height inches with "simulated data" or "real data" at its foot."""
+def canvas(width: float, height: float, *, simulated: bool | None) -> Figure:
+    """An empty figure of width x height inches with "simulated data" or "real data" at its
+    foot; None: what is drawn is no data, and the foot says so."""
     foot = 0.22 / height
     layout = ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot))
     figure = Drawing(figsize=(width, height), layout=layout)
-    words, tint = ("simulated data", RED) if simulated else ("real data", GREY)
+    words, tint = DATA[simulated]
     figure.text(
         0.995, 0.06 / height, words, ha="right", fontsize=8, color=tint, style="italic", gid="data"
     )

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths, provenance
+from ..house import imported
 from .steps import PlanError, Step, Walk
 
 PICTURES = {".png", ".pdf", ".svg"}
@@ -112,18 +113,6 @@ def _module(file: Path, _changed: int) -> ast.AST:
     return _without_docstrings(ast.parse(file.read_text(encoding="utf-8")))
 
 
-def _imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
-    """Dotted names that may be modules, from every import in the tree; `package` resolves the
-    relative ones."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (a.name for a in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            base = [*base, *(node.module or "").split(".")] if node.module else base
-            yield from (".".join([*base, a.name]) for a in node.names)
-
-
 def _data_files(library: Path) -> dict[str, Path]:
     """{name: path} of what lies in the library and is no code."""
     return {
@@ -170,7 +159,7 @@ def library_code(library: Path, trees: Sequence[ast.AST]) -> dict[str, str]:
         for path in _named(tree, data):
             name = path.relative_to(library).as_posix()
             found[f"library file {name}"] = file_digest(path)[:16]
-        for dotted in _imported(tree, package):
+        for dotted in imported(tree, package):
             for name, file, its_package in _modules(library, dotted):
                 if f"library {name}" not in found:
                     module = _module(file, file.stat().st_mtime_ns)

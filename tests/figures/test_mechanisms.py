@@ -185,7 +185,10 @@ def test_the_label_graph_draws_the_edges_and_counts_them() -> None:
                 each += 1
                 if truth[i] >= 0 and truth[j] >= 0:
                     known, same = known + 1, same + (truth[i] == truth[j])
-    said = f"40 pictures, {each / 40:.1f} edges each\nof those between known grades {same / known:.0%} join equal ones"
+    said = (
+        f"40 pictures, {each / 40:.1f} edges each\n"
+        f"of those between known grades {same / known:.0%} join equal ones"
+    )
     assert said in words(figure)
     assert "known grades" not in words(
         mechanisms.label_graph(p.assign(truth=-1), 0.4, simulated=True)
