@@ -1,14 +1,14 @@
-"""Which operations on pictures keep the quality label: measured per operation, with intervals and a
-declared rule.
+"""Which operations on pictures keep the quality label: what each does to it, measured per operation
+and picture. Intervals, and verdicts by a declared rule, come from tables.view_verdicts.
 
 An operation keeps the label when the mean change of the expected grade is less than LIMIT classes
 and the share of grades that change is at most the graders' own disagreement. Measured twice: on the
 truth, where the clean scene is known (simulation), and on a trained model. The truth is what
-sim.graders sees: the operation's picture against the clean scene, which is moved along where the
-operation moves things (`clean`), so that only what it does to the picture counts. Where the scene
-cannot be aligned strictly (`rough`: black borders and the softness of enlarging come into the scene
-too), an operation can be found to damage quality, but never to keep it, and what looks like a gain
-is no evidence."""
+sim.photo_raters sees: the operation's picture against the clean scene, which is moved along where
+the operation moves things (`clean`), so that only what it does to the picture counts. Where the
+scene cannot be aligned strictly (`rough`: black borders and the softness of enlarging come into the
+scene too), an operation can be found to damage quality, but never to keep it, and what looks like a
+gain is no evidence."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..datasets.data_folder import DataSet
 from ..networks import views
+from ..networks.network import Network
 from ..networks.vit import ViT, ViTConfig
 from ..networks.weights import load_weights
 from ..seeding import rng, seed_of
@@ -36,13 +37,11 @@ from ..stats import metrics
 Change = Callable[[Tensor, torch.Generator], Tensor]  # (N, 3, S, S) in 0..1 -> (N, 3, s, s)
 
 
-MOVES = (
-    "rotate",
-    "shear_x",
-    "shear_y",
-    "move_x",
-    "move_y",
-)  # of RandAugment: they move things, black comes in
+# of RandAugment: they move things, black comes in
+MOVES = ("rotate", "shear_x", "shear_y", "move_x", "move_y")
+
+
+AT_ONCE = ("autocontrast", "equalise")  # of RandAugment: they have no strength
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,8 @@ def _cropped(side: float, flip: float = 0.0, turns: bool = False) -> Change:
 
     def change(x: Tensor, g: torch.Generator) -> Tensor:
         size = round(side * x.shape[-1])
-        return (
-            views.crop(_stored(x), torch.arange(len(x)), size, g, flip, turns).permute(0, 3, 1, 2)
-            / 255
-        )
+        cut = views.crop(_stored(x), torch.arange(len(x)), size, g, flip, turns)
+        return cut.permute(0, 3, 1, 2) / 255
 
     return change
 
@@ -107,13 +104,17 @@ def _coloured(policy: views.Policy) -> Change:
 
 
 def _randaugment(name: str, u: float) -> Change:
-    return lambda x, g: views.OPERATIONS[name](x, torch.full((len(x),), u))
+    def change(x: Tensor, g: torch.Generator) -> Tensor:
+        return views.OPERATIONS[name](x, torch.full((len(x),), u))
+
+    return change
 
 
 def _moved_along(size: int) -> Change:
     """The crop of the weak view and the moves of RandAugment's draws: its other operations left
     out."""
-    moves = {n: (op if n in MOVES else lambda x, u: x) for n, op in views.OPERATIONS.items()}
+    still = views.OPERATIONS["identity"]
+    moves = {n: (op if n in MOVES else still) for n, op in views.OPERATIONS.items()}
 
     def change(x: Tensor, g: torch.Generator) -> Tensor:
         x = _policy(views.WEAK, size)(x, g)
@@ -124,67 +125,83 @@ def _moved_along(size: int) -> Change:
 
 def operations(crop: int) -> list[Operation]:
     """All operations that notebook 02 audits. crop: px, side of what the network sees (the policies
-    crop to it)."""
-    turned, weak = _cropped(1, turns=True), _policy(views.WEAK, crop)
-    flipped = _cropped(1, flip=1)
-    out = [
+    crop to it).
+
+    >>> [o.name for o in operations(64) if o.group == "geometry"]
+    ['flip', 'quarter turn']
+    """
+    return [
         Operation("none", "identity", _same, _same),
+        *_geometry(),
+        *_crops(),
+        *_jitters(),
+        *_randaugment_operations(),
+        *_policies(crop),
+    ]
+
+
+def _geometry() -> list[Operation]:
+    flipped, turned = _cropped(1, flip=1), _cropped(1, turns=True)
+    return [
         Operation("geometry", "flip", flipped, flipped),
         Operation("geometry", "quarter turn", turned, turned),
     ]
+
+
+def _crops() -> list[Operation]:
+    out = []
     for area in (0.9, 0.75, 0.64, 0.5):
         cut = _cropped(math.sqrt(area))
         out.append(Operation("crop", f"crop {area:.0%}", cut, cut))
     for area in (0.64, 0.25, 0.08):
         cut = _resized(area)
         out.append(Operation("crop", f"resized crop {area:.0%}", cut, cut, rough=True))
+    return out
+
+
+def _jitters() -> list[Operation]:
+    out = []
     for w in (0.03, 0.05, 0.1, 0.4):
         jitter = _coloured(views.Policy(gain=w, contrast=w, saturation=w))
         out.append(Operation("jitter", f"jitter ±{w:.0%}", jitter, _same))
-    out += [
-        Operation("noise", f"noise {n:g}", _coloured(views.Policy(noise=n)), _same)
-        for n in (1.0, 2.5, 10.0)
-    ]
+    for n in (1.0, 2.5, 10.0):
+        noise = _coloured(views.Policy(noise=n))
+        out.append(Operation("noise", f"noise {n:g}", noise, _same))
+    return out
+
+
+def _randaugment_operations() -> list[Operation]:
+    out = []
     for name in views.OPERATIONS:
         if name == "identity":
             continue
-        levels = (
-            (0.6, 0.75, 1.0)
-            if name in MOVES
-            else (0.5,)
-            if name in ("autocontrast", "equalise")
-            else (0.1, 0.5, 0.9)
-        )
-        for u in levels:
+        moves = name in MOVES
+        for u in _strengths(name):
             change = _randaugment(name, u)
-            label = name if len(levels) == 1 else f"{name} u={u:g}"
-            out.append(
-                Operation(
-                    "RandAugment",
-                    label,
-                    change,
-                    change if name in MOVES else _same,
-                    rough=name in MOVES,
-                )
-            )
-    out.append(Operation("RandAugment", "cutout", lambda x, g: views.cutout(x, g), _same))
-    quality, drop = views.STRONG["quality"], views.STRONG["quality"].token_drop
-    frame = dataclasses.replace(views.WEAK, flip=quality.flip, turns=quality.turns)
-    pixels = dataclasses.replace(quality, token_drop=0.0)
+            label = name if name in AT_ONCE else f"{name} u={u:g}"
+            clean = change if moves else _same
+            out.append(Operation("RandAugment", label, change, clean, rough=moves))
+    return [*out, Operation("RandAugment", "cutout", views.cutout, _same)]
+
+
+def _strengths(name: str) -> tuple[float, ...]:
+    if name in MOVES:
+        return (0.6, 0.75, 1.0)  # 0.5 moves nothing
+    return (0.5,) if name in AT_ONCE else (0.1, 0.5, 0.9)
+
+
+def _policies(crop: int) -> list[Operation]:
+    """The views that the methods learn from, and what the network blanks."""
+    quality, randaugment = views.STRONG["quality"], views.STRONG["randaugment"]
+    drop, weak = quality.token_drop, _policy(views.WEAK, crop)
+    pixels = _policy(dataclasses.replace(quality, token_drop=0.0), crop)
+    frame = _policy(dataclasses.replace(views.WEAK, flip=quality.flip, turns=quality.turns), crop)
+    seen, moved = _policy(randaugment, crop), _moved_along(crop)
     return [
-        *out,
         Operation("network", f"token drop {drop:.0%}", _same, _same, token_drop=drop),
         Operation("policy", "weak", weak, weak),
-        Operation(
-            "policy", "quality", _policy(pixels, crop), _policy(frame, crop), token_drop=drop
-        ),
-        Operation(
-            "policy",
-            "randaugment",
-            _policy(views.STRONG["randaugment"], crop),
-            _moved_along(crop),
-            rough=True,
-        ),
+        Operation("policy", "quality", pixels, frame, token_drop=drop),
+        Operation("policy", "randaugment", seen, moved, rough=True),
     ]
 
 
@@ -222,15 +239,11 @@ def clean_scenes(data: DataSet, rows: np.ndarray) -> np.ndarray | None:
     frame, seed, size = data.frame.iloc[rows], data.info["settings"]["seed"], data.pixels.shape[1]
     clean = np.stack([scene((seed, one), size) for one in frame["id"]])
     for one, name, row, told in zip(clean, frame["id"], rows, frame["true_quality"], strict=True):
-        if (
-            abs(
-                photo_raters.quality(photo_raters.Look(one), photo_raters.Look(data.pixels[row]))
-                - told
-            )
-            > 1e-4
-        ):
+        found = photo_raters.quality(photo_raters.Look(one), photo_raters.Look(data.pixels[row]))
+        if abs(found - told) > 1e-4:
             raise ValueError(
-                f"picture {name}: its scene, made again, does not give its true_quality {told}; run 01 again"
+                f"picture {name}: its scene, made again, does not give its true_quality {told}; "
+                "run 01 again"
             )
     return clean
 
@@ -244,7 +257,7 @@ def load_model(file: Path, model: ViTConfig, crop: int, classes: int) -> ViT:
 
 @torch.no_grad()
 def _grades(
-    net: nn.Module, x: Tensor, crop: int, drop: float, g: torch.Generator
+    net: Network, x: Tensor, crop: int, drop: float, g: torch.Generator
 ) -> np.ndarray | None:
     """Probabilities (N, C) on the centre crop; None where the picture is smaller than that."""
     side = x.shape[-1]
@@ -252,8 +265,7 @@ def _grades(
         return None
     a = (side - crop) // 2
     images = views.normalise((x[..., a : a + crop, a : a + crop] * 255).permute(0, 2, 3, 1))
-    tokens = int(net.tokens)  # type: ignore[arg-type]
-    keep = (torch.rand(len(x), tokens, generator=g) >= drop).float() if drop else None
+    keep = (torch.rand(len(x), net.tokens, generator=g) >= drop).float() if drop else None
     return net(images, keep)[0].double().softmax(dim=1).numpy()
 
 
@@ -261,12 +273,12 @@ def _looks(x: Tensor) -> list[photo_raters.Look]:
     return [photo_raters.Look(one) for one in x.permute(0, 2, 3, 1).contiguous().numpy()]
 
 
-def _truth(clean: list[photo_raters.Look], seen: list[photo_raters.Look]) -> np.ndarray:
+def _quality(clean: list[photo_raters.Look], seen: list[photo_raters.Look]) -> np.ndarray:
     return np.array([photo_raters.quality(c, s) for c, s in zip(clean, seen, strict=True)])
 
 
 def measure(
-    net: nn.Module,
+    net: Network,
     pixels: np.ndarray,
     clean: np.ndarray | None,
     groups: np.ndarray,
@@ -281,44 +293,55 @@ def measure(
     pixels (N, S, S, 3) uint8; clean (N, S, S, 3) in 0..1 or None; groups (N,): pictures of one
     content are resampled together; crop: px, what `net` sees. The same draws change a picture and
     its clean scene. CPU only."""
+
+    def draws(name: str) -> torch.Generator:
+        return torch.Generator().manual_seed(seed_of("audit", seed, name))
+
     x = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
-    scenes = (
-        None if clean is None else torch.from_numpy(np.ascontiguousarray(clean)).permute(0, 3, 1, 2)
-    )
-    still = None if scenes is None else _looks(scenes)
-    before = None if still is None else _truth(still, _looks(x))
-    generator = lambda name: torch.Generator().manual_seed(seed_of("audit", seed, name))
-    p = _grades(net, x, crop, 0.0, generator(""))
+    truth = None if clean is None else _Truth(clean, x)
+    p = _grades(net, x, crop, 0.0, draws(""))
     if p is None:
         raise ValueError(f"pictures of {x.shape[-1]} px, smaller than the network's {crop} px")
     tables = []
     for op in todo:
-        seen, found = (
-            op.seen(x, generator(op.name)),
-            dict.fromkeys(("d_true", "flip_true", "d_model", "flip_model"), np.nan),
-        )
-        out: dict[str, object] = dict(found)
-        if scenes is not None and still is not None and before is not None:
-            looks = still if op.clean is _same else _looks(op.clean(scenes, generator(op.name)))
-            after = _truth(looks, _looks(seen))
-            out["d_true"] = photo_raters.opinion(after) - photo_raters.opinion(before)
-            out["flip_true"] = (
-                photo_raters.true_grade(after) != photo_raters.true_grade(before)
-            ).astype(float)
-        q = _grades(net, seen, crop, op.token_drop, generator(op.name + " tokens"))
-        if q is not None:
-            out["d_model"] = metrics.expected_grade(q) - metrics.expected_grade(p)
-            out["flip_model"] = (q.argmax(axis=1) != p.argmax(axis=1)).astype(float)
-        about = {
+        seen = op.seen(x, draws(op.name))
+        row: dict[str, object] = {
             "operation": op.name,
             "group": op.group,
             "rough": op.rough,
             "picture": np.arange(len(x)),
             "cluster": groups,
             "grade_model": p.argmax(axis=1),
+            **dict.fromkeys(("d_true", "flip_true", "d_model", "flip_model"), np.nan),
         }
-        tables.append(pd.DataFrame(about | out))
+        if truth is not None:
+            row |= truth.changed_by(op, seen, draws(op.name))
+        q = _grades(net, seen, crop, op.token_drop, draws(op.name + " tokens"))
+        if q is not None:
+            row["d_model"] = metrics.expected_grade(q) - metrics.expected_grade(p)
+            row["flip_model"] = (q.argmax(axis=1) != p.argmax(axis=1)).astype(float)
+        tables.append(pd.DataFrame(row))
     return pd.concat(tables, ignore_index=True)
+
+
+class _Truth:
+    """The true quality of pictures x, whose clean scenes (N, S, S, 3) are known."""
+
+    def __init__(self, clean: np.ndarray, x: Tensor) -> None:
+        self.scenes = torch.from_numpy(np.ascontiguousarray(clean)).permute(0, 3, 1, 2)
+        self.still = _looks(self.scenes)
+        self.before = _quality(self.still, _looks(x))
+
+    def changed_by(self, op: Operation, seen: Tensor, g: torch.Generator) -> dict[str, np.ndarray]:
+        """d_true and flip_true of an operation that left `seen`; g: in the state that it began
+        with."""
+        against = self.still if op.clean is _same else _looks(op.clean(self.scenes, g))
+        after, raters = _quality(against, _looks(seen)), photo_raters
+        flips = raters.true_grade(after) != raters.true_grade(self.before)
+        return {
+            "d_true": raters.opinion(after) - raters.opinion(self.before),
+            "flip_true": flips.astype(float),
+        }
 
 
 def examples(
@@ -331,12 +354,8 @@ def examples(
     size = x.shape[-1]
     out = np.full((len(todo), size, size, 3), 230, np.uint8)
     for one, op in zip(out, todo, strict=True):
-        seen = (
-            _stored(op.seen(x, torch.Generator().manual_seed(seed_of("audit", seed, op.name))))[0]
-            .round()
-            .byte()
-            .numpy()
-        )
+        g = torch.Generator().manual_seed(seed_of("audit", seed, op.name))
+        seen = _stored(op.seen(x, g))[0].round().byte().numpy()
         a = (size - len(seen)) // 2
         one[a : a + len(seen), a : a + len(seen)] = seen
     return out, pd.DataFrame({"view": [op.name for op in todo]})
