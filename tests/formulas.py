@@ -18,7 +18,7 @@ def slow_softmax(row):
     return [v / sum(e) for v in e]
 
 
-# ---------------------------------------------------------------- helpers: plain Python, one number at a time
+# ---------------------------------------------------------------- plain Python, number by number
 def mean(values):
     values = list(values)
     return sum(values) / len(values)
@@ -121,7 +121,10 @@ class WideNet(Net):
 
 def views_batch(seed=1, m=6, picture=(3, 2, 2)):
     g = torch.Generator().manual_seed(seed)
-    x = lambda n: torch.randn(n, *picture, generator=g)
+
+    def x(n):
+        return torch.randn(n, *picture, generator=g)
+
     u = {
         "weak": View(x(m)),
         **{

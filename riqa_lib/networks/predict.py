@@ -21,7 +21,7 @@ def over_crops(
     crop: int,
     grid: int,
     batch: int,
-    read: Callable,
+    read: Callable[[tuple[Tensor, Tensor]], tuple[Tensor, ...]],
 ) -> list[Tensor]:
     """Means over a grid of crops, in evaluation mode, of every tensor (B, ...) that `read` takes
     from the network's output; on the CPU, in the order of `rows`."""
@@ -36,14 +36,21 @@ def over_crops(
     return [torch.cat(part) for part in zip(*out, strict=True)]
 
 
+def _of_grades(out: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+    return (out[0].float().softmax(dim=1),)
+
+
+def _of_grades_and_details(out: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+    return out[0].float().softmax(dim=1), out[1].float().sigmoid()
+
+
 def probabilities(
     net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256
 ) -> Tensor:
     """Mean probabilities over a grid of crops, in evaluation mode: (len(rows), C) on the CPU, in
     the order of `rows`."""
-    return over_crops(
-        net, pixels, rows, crop, grid, batch, lambda out: (out[0].float().softmax(dim=1),)
-    )[0]
+    (p,) = over_crops(net, pixels, rows, crop, grid, batch, _of_grades)
+    return p
 
 
 def two_heads(
@@ -51,8 +58,7 @@ def two_heads(
 ) -> tuple[Tensor, Tensor]:
     """As `probabilities`, of a network with two heads: of the overall grade (N, C), and of good for
     each detail (N, 3)."""
-    read = lambda out: (out[0].float().softmax(dim=1), out[1].float().sigmoid())
-    overall, details = over_crops(net, pixels, rows, crop, grid, batch, read)
+    overall, details = over_crops(net, pixels, rows, crop, grid, batch, _of_grades_and_details)
     return overall, details
 
 

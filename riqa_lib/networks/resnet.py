@@ -25,6 +25,7 @@ class ResNetConfig:
 
     arch: str = ""
     width: int = 16
+    # no profile or row changes it; the paper's choice
     drop: float = 0.0  # dropout before the heads
     weights: str = "none"  # where training starts: "none" (random) or "imagenet"
 

@@ -83,9 +83,8 @@ def crop(
     left = torch.randint(width - size + 1, (n, 1, 1), generator=g)
     turn = torch.randint(4, (n,), generator=g) if turns else torch.zeros(n, dtype=torch.long)
     mirror = (torch.rand(n, generator=g) < flip).long()
-    place = torch.arange(size)[:, None] * width + torch.arange(
-        size
-    )  # (size, size) offsets in the store, row by row
+    # (size, size) offsets in the store, row by row
+    place = torch.arange(size)[:, None] * width + torch.arange(size)
     table = torch.stack([torch.rot90(m, k) for k in range(4) for m in (place, place.flip(1))])
     flat = (
         table[2 * turn + mirror]
@@ -100,11 +99,18 @@ def crop(
 
 def centre_crops(pixels: Tensor, size: int, grid: int = 1) -> Tensor:
     """(N, H, W, 3) uint8 -> (grid^2, N, size, size, 3): the centre (grid 1), or a grid x grid
-    lattice of crops."""
+    lattice of crops.
+
+    >>> centre_crops(torch.zeros(5, 80, 80, 3, dtype=torch.uint8), 64, grid=2).shape
+    torch.Size([4, 5, 64, 64, 3])
+    """
     height, width = pixels.shape[1:3]
-    places = lambda room: (
-        [room // 2] if grid == 1 else [round(room * k / (grid - 1)) for k in range(grid)]
-    )
+
+    def places(room: int) -> list[int]:
+        if grid == 1:
+            return [room // 2]
+        return [round(room * k / (grid - 1)) for k in range(grid)]
+
     return torch.stack(
         [
             pixels[:, a : a + size, b : b + size]
@@ -123,25 +129,25 @@ def make(
     pixels: Tensor, rows: Tensor, size: int, policy: Policy, tokens: int, g: torch.Generator
 ) -> View:
     """One view of pixels[rows] under a policy. g: a CPU generator; the same state gives the same
-    view."""
+    view.
+
+    >>> pixels, rows = torch.zeros(3, 40, 40, 3, dtype=torch.uint8), torch.tensor([0, 2])
+    >>> view = make(pixels, rows, 32, STRONG["quality"], 16, torch.Generator().manual_seed(0))
+    >>> view.images.shape, view.keep.shape
+    (torch.Size([2, 3, 32, 32]), torch.Size([2, 16]))
+    """
     raw = crop(pixels, rows, size, g, policy.flip, policy.turns)
     n, device = len(rows), pixels.device
-
     if policy.randaugment:
-        raw = (
-            randaugment(raw.permute(0, 3, 1, 2).float() / 255, policy.randaugment, g).permute(
-                0, 2, 3, 1
-            )
-            * 255
-        )
+        changed = randaugment(raw.permute(0, 3, 1, 2).float() / 255, policy.randaugment, g)
+        raw = changed.permute(0, 2, 3, 1) * 255
     x = normalise(raw)
     if policy.gain or policy.contrast or policy.saturation or policy.offset:
         x = jitter(x, policy, g)
     if policy.noise:
         on_device = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=g)))
-        width = (
-            policy.noise * math.sqrt(3) / (255 * SD)
-        )  # uniform, since Gaussian draws cost eight times as much
+        # uniform, since Gaussian draws cost eight times as much
+        width = policy.noise * math.sqrt(3) / (255 * SD)
         x = x.add_(torch.empty_like(x).uniform_(-width, width, generator=on_device))
     keep = None
     if policy.token_drop:
@@ -184,7 +190,8 @@ def grey(x: Tensor) -> Tensor:
 
 
 # ---------------------------------------------------------------- RandAugment, the control
-# Each operation: x (K, 3, S, S) in 0..1 and u (K,) uniform in 0..1 -> the same shape. Ranges: USB (see ssl.md, section 8).
+# Each operation: x (K, 3, S, S) in 0..1 and u (K,) uniform in 0..1 -> the same shape. Ranges: USB
+# (see ssl.md, section 8).
 def _blend(x: Tensor, other: Tensor, u: Tensor) -> Tensor:
     return torch.lerp(other, x, (0.05 + 0.9 * u).view(-1, 1, 1, 1)).clamp(0, 1)
 
@@ -231,23 +238,48 @@ def _geometry(kind: str) -> Callable[[Tensor, Tensor], Tensor]:
     return op
 
 
-OPERATIONS = {
-    "identity": lambda x, u: x,
-    "autocontrast": _autocontrast,
-    "equalise": _equalise,
-    "brightness": lambda x, u: _blend(x, torch.zeros_like(x), u),
-    "colour": lambda x, u: _blend(x, grey(x).expand_as(x), u),
-    "contrast": lambda x, u: _blend(x, grey(x).mean(dim=(1, 2, 3), keepdim=True).expand_as(x), u),
-    "sharpness": lambda x, u: _blend(x, _smooth(x), u),
-    "posterise": lambda x, u: _posterise(x, u),
-    "solarise": lambda x, u: torch.where(x >= u.view(-1, 1, 1, 1), 1 - x, x),
-    **{k: _geometry(k) for k in ("rotate", "shear_x", "shear_y", "move_x", "move_y")},
-}
+def _identity(x: Tensor, u: Tensor) -> Tensor:
+    return x
+
+
+def _brightness(x: Tensor, u: Tensor) -> Tensor:
+    return _blend(x, torch.zeros_like(x), u)
+
+
+def _colour(x: Tensor, u: Tensor) -> Tensor:
+    return _blend(x, grey(x).expand_as(x), u)
+
+
+def _contrast(x: Tensor, u: Tensor) -> Tensor:
+    return _blend(x, grey(x).mean(dim=(1, 2, 3), keepdim=True).expand_as(x), u)
+
+
+def _sharpness(x: Tensor, u: Tensor) -> Tensor:
+    return _blend(x, _smooth(x), u)
 
 
 def _posterise(x: Tensor, u: Tensor) -> Tensor:
     step = 2.0 ** (8 - (4 + (u * 5).floor().clamp(max=4))).view(-1, 1, 1, 1)  # keep 4 to 8 bits
     return ((x * 255).round() / step).floor() * step / 255
+
+
+def _solarise(x: Tensor, u: Tensor) -> Tensor:
+    return torch.where(x >= u.view(-1, 1, 1, 1), 1 - x, x)
+
+
+# their order counts: `randaugment` draws places in it
+OPERATIONS = {
+    "identity": _identity,
+    "autocontrast": _autocontrast,
+    "equalise": _equalise,
+    "brightness": _brightness,
+    "colour": _colour,
+    "contrast": _contrast,
+    "sharpness": _sharpness,
+    "posterise": _posterise,
+    "solarise": _solarise,
+    **{k: _geometry(k) for k in ("rotate", "shear_x", "shear_y", "move_x", "move_y")},
+}
 
 
 def randaugment(
@@ -262,10 +294,8 @@ def randaugment(
     operations = list(table.values())
     x = x.clone()
     for _ in range(count):
-        which, u = (
-            torch.randint(len(operations), (len(x),), generator=g),
-            torch.rand(len(x), generator=g),
-        )
+        which = torch.randint(len(operations), (len(x),), generator=g)
+        u = torch.rand(len(x), generator=g)
         for k, operation in enumerate(operations):
             rows = (which == k).nonzero().flatten().to(x.device)
             if len(rows):

@@ -24,7 +24,14 @@ from .network import Network
 @dataclass(frozen=True)
 class ViTConfig:
     """arch: a timm ViT name ("vit_small_patch16_224"), or "" for one of our own with the sizes that
-    follow."""
+    follow.
+
+    >>> ViT(ViTConfig(weights="none"), size=64, classes=5).tokens  # patches of 16 px
+    16
+    """
+
+    # patch, heads, mlp_ratio, stem: no profile or row changes them; measured, or the papers'
+    # choices
 
     arch: str = ""
     patch: int = 16  # px; a power of two for the convolutional stem

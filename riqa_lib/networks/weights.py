@@ -24,7 +24,8 @@ def load_weights(file: Path, net: nn.Module, skip: tuple[str, ...] = ()) -> None
     they don't fit."""
     try:
         with safe_open(file, "pt") as f:
-            found = {k: f.get_tensor(k) for k in f.keys() if not k.startswith(skip or ("\0",))}
+            names = [k for k in f.keys() if not k.startswith(skip or ("\0",))]  # noqa: SIM118
+            found = {k: f.get_tensor(k) for k in names}
         missing, unexpected = net.load_state_dict(found, strict=False)
     except (SafetensorError, RuntimeError) as e:
         raise ValueError(f"{paths.shown(file)}: these weights don't fit this network ({e})") from e

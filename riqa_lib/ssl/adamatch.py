@@ -2,7 +2,8 @@
 Adaptation", ICLR 2022.
 
     p_x = softmax(f(x)), p_w = softmax(f(weak(u))), no gradient
-    P_t <- m P_t + (1-m) mean p_x;   P_u <- the same of p_w, from the first batch's mean on;   q ~ p_w P_t / P_u, rows sum to 1
+    P_t <- m P_t + (1-m) mean p_x;   P_u <- the same of p_w, from the first batch's mean on
+    q ~ p_w P_t / P_u, rows sum to 1
     cut = tau mean_B max p_x;   mask = 1[max q >= cut]
     L = mean CE(x, y) + lambda_u(t) * mean over all M of mask * CE(f(strong(u)), argmax q)
 
@@ -43,12 +44,18 @@ class AdaMatch(Method):
 
     @dataclass(frozen=True)
     class Config:
-        """Defaults: USB's, but for align_to."""
+        """Defaults: USB's, but for align_to.
 
+        >>> AdaMatch.Config(align_to="mean")
+        Traceback (most recent call last):
+        ValueError: method.align_to is 'mean'; allowed: prior, uniform
+        """
+
+        # tau, lambda_u, align_to, moving, window, labelled_strong, interpolate, ramp, soft, start:
+        # no profile or row changes them; the paper's or the peer's (USB's) choices
         name: str = "adamatch"
-        tau: float = (
-            0.95  # share of the mean confidence on labelled pictures that is needed (paper: 0.9)
-        )
+        # share of the mean confidence on labelled pictures that is needed (paper: 0.9)
+        tau: float = 0.95
         lambda_u: float = 1.0  # weight of the unlabelled loss
         momentum: float = 0.999  # m of P_t, and of P_u where window = 0
         # where P_t starts: "prior", the labelled grades' shares, or "uniform" (paper, USB)
@@ -58,9 +65,8 @@ class AdaMatch(Method):
         # P_u is the mean of this many batches, uniform ones at first (paper: 128); 0: a running
         # mean
         window: int = 0
-        labelled_strong: bool = (
-            False  # learn from the strong view of the labelled pictures too (paper: True)
-        )
+        # learn from the strong view of the labelled pictures too (paper: True)
+        labelled_strong: bool = False
         # labelled logits at random between those with and without u in the batch (paper: True)
         interpolate: bool = False
         # lambda_u rises as a half cosine over this many steps (paper: half of all); 0: at once
@@ -80,9 +86,8 @@ class AdaMatch(Method):
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)
         self.config, self.labelled_strong = config, config.labelled_strong
-        target = target_shares(
-            prior, config.align_to
-        )  # P_t is alignment.prior, P_u is alignment.mean
+        # P_t is alignment.prior, P_u is alignment.mean
+        target = target_shares(prior, config.align_to)
         self.alignment: PriorAlignment | QueueAlignment = (
             QueueAlignment(target, config.window, fill=torch.full_like(prior, 1 / classes))
             if config.window

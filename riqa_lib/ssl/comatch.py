@@ -3,10 +3,12 @@ Regularization", ICCV 2021.
 
     f = L2(W2 ReLU(W1 h)), h the network's feature;   T: temperature
     q0 = softmax(f(weak(u))), moved to a target distribution by the mean of the last batches
-    q = alpha q0 + (1 - alpha) softmax(f_w F' / T) P          F, P: the memory's features and probabilities; q = q0 until it is full
+    q = alpha q0 + (1 - alpha) softmax(f_w F' / T) P          q = q0 until the memory is full
+                                                F, P: the memory's features and probabilities
     then F, P take in [f_w; f_x], [q0; onehot(y)]
     mask = 1[max q >= tau]
-    W_ij = q_i . q_j, W_ii = 1, 0 where below the edge threshold, rows sum to 1        (i, j: pictures of the batch)
+    W_ij = q_i . q_j, W_ii = 1, 0 where below the edge threshold, rows sum to 1
+                                                                (i, j: pictures of the batch)
     L = mean CE(x, y) + lambda_u * mean over all M of mask * H(q, f(s0(u)))
         + lambda_c * mean_i H(W_i, softmax_j(f_s0,i . f_s1,j / T))
 
@@ -46,15 +48,16 @@ class CoMatch(Method):
     class Config:
         """Defaults: USB's, but for align_to."""
 
+        # lambda_u, lambda_c, alpha, temperature, dim, slope, queue, align_to, start: no profile or
+        # row changes them; the paper's or the peer's (USB's) choices
         name: str = "comatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss
         lambda_c: float = 1.0  # weight of the graph's loss
         alpha: float = 0.9  # share of the network's own prediction in q; the rest is the memory's
         temperature: float = 0.2  # T above
-        edge: float = (
-            0.8  # least W_ij; with few classes nearly all confident pairs of one class have it
-        )
+        # least W_ij; with few classes nearly all confident pairs of one class have it
+        edge: float = 0.8
         dim: int = 64  # of the features f
         # of the projection's activation on negatives (authors' code for small pictures: 0.1)
         slope: float = 0.0
@@ -109,10 +112,8 @@ class CoMatch(Method):
         the other z (M, C) and f (M, d). Moves the method's state one step on."""
         c, f_x, f_w = self.config, f_x.detach(), f_w.detach()
         q0 = self.alignment(z_w.detach().softmax(dim=1))  # (M, C)
-        near, full = (
-            (f_w @ self.memory.f.T / c.temperature).softmax(dim=1),
-            self.memory.full(),
-        )  # (M, bank), ()
+        near = (f_w @ self.memory.f.T / c.temperature).softmax(dim=1)  # (M, bank)
+        full = self.memory.full()  # ()
         q = torch.where(full, c.alpha * q0 + (1 - c.alpha) * (near @ self.memory.p), q0)
         self.memory.write(
             torch.cat([f_w, f_x]), torch.cat([q0, F.one_hot(y, self.classes).to(q0.dtype)])
@@ -123,10 +124,8 @@ class CoMatch(Method):
         graph = torch.where(graph >= c.edge, graph, 0.0)
         edges = (graph > 0).to(q.dtype).sum(dim=1).mean() - 1
         graph = graph / graph.sum(dim=1, keepdim=True)
-        sup_loss, unsup_loss = (
-            F.cross_entropy(z_x, y),
-            masked_mean(mask, soft_cross_entropy(q, z_s)),
-        )
+        sup_loss = F.cross_entropy(z_x, y)
+        unsup_loss = masked_mean(mask, soft_cross_entropy(q, z_s))
         con_loss = soft_cross_entropy(graph, f_s @ f_s1.T / c.temperature).mean()
         on = (self.step >= c.start).float()
         self.step += 1
@@ -144,6 +143,5 @@ class CoMatch(Method):
 
     def selected(self, p: Tensor) -> Tensor:
         """By the network's aligned prediction alone: the memory asks for features."""
-        return (self.alignment.apply_to(p) if self.alignment.writes > 0 else p).max(
-            dim=1
-        ).values >= self.config.tau
+        q = self.alignment.apply_to(p) if self.alignment.writes > 0 else p
+        return q.max(dim=1).values >= self.config.tau

@@ -2,7 +2,8 @@
 Learning", IJCV 2023.
 
     q = softmax(f(weak(u))), no gradient;   mask = 1[max q >= tau]
-    g = W h, h the network's feature: a linear head for distances;   r: a head for rotations, W2 ReLU(W1 h)
+    g = W h, h the network's feature: a linear head for distances
+    r: a head for rotations, W2 ReLU(W1 h)
     L = mean CE(x, y) + lambda_u * mean over all M of mask * CE(f(strong(u)), argmax q)
         + lambda_dist * mean over all M of mask * max(0, cos(g_strong, g_weak)) + lambda_rot * mean
         CE(r(turned by k * 90 degrees), k) over B unlabelled pictures and k = 0, 1, 2, 3
@@ -38,13 +39,14 @@ class CRMatch(Method):
         pictures (textures, fundus), our strong view turns pictures itself, and the four turns cost
         4 B pictures more a step."""
 
+        # lambda_u, lambda_dist, lambda_rot, both, weak, start: no profile or row changes them; the
+        # paper's or the peer's (USB's) choices
         name: str = "crmatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss
         lambda_dist: float = 1.0  # weight of the distance loss
-        lambda_rot: float = (
-            0.1  # weight of the rotation loss (paper, USB: 1); 0 drops its head and its pictures
-        )
+        # weight of the rotation loss (paper, USB: 1); 0 drops its head and its pictures
+        lambda_rot: float = 0.1
         # the distance loss trains the weak view's side too (USB in one pass); False: only the
         # strong one's
         both: bool = True

@@ -30,8 +30,14 @@ class FixMatch(Method):
 
     @dataclass(frozen=True)
     class Config:
-        """Defaults: the paper's."""
+        """Defaults: the paper's.
 
+        >>> FixMatch.Config(tau=95)
+        Traceback (most recent call last):
+        ValueError: method.tau is 95; expected a probability, 0 to 1
+        """
+
+        # lambda_u, soft, start: no profile or row changes them; the paper's or the peer's choices
         name: str = "fixmatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss

@@ -2,10 +2,13 @@
 ICLR 2023.
 
     q = softmax(f(weak(u))), no gradient;   yhat = argmax q
-    tau <- m tau + (1-m) mean max q;   p <- m p + (1-m) mean q;   h <- m h + (1-m) histogram(yhat)      all start at 1/C
+    tau <- m tau + (1-m) mean max q;   p <- m p + (1-m) mean q
+    h <- m h + (1-m) histogram(yhat);   all three start at 1/C
     mask = 1[max q >= tau p_yhat / max_c p_c]
-    fairness = sum_c a_c log b_c,   a = norm(p / h),   b = norm(pbar / hbar)        pbar, hbar: of strong(u) where mask = 1
-    L = mean CE(x, y) + lambda_u * mean over all M of mask * CE(f(strong(u)), yhat) + lambda_e * fairness
+    fairness = sum_c a_c log b_c,   a = norm(p / h),   b = norm(pbar / hbar)
+                                        pbar, hbar: as p and h, of strong(u) where mask = 1
+    L = mean CE(x, y) + lambda_u * mean over all M of mask * CE(f(strong(u)), yhat)
+        + lambda_e * fairness
 
 fairness is <= 0 and is added (the authors' sign); a class that no kept picture is given adds a
 constant to it (at most 27.6) without gradient: a value to log, not to read. Nothing kept: fairness
@@ -40,15 +43,16 @@ class FreeMatch(Method):
         steps would end with thresholds that are still a third 1/C (1 - momentum of about 10 / steps
         is right)."""
 
+        # lambda_u, lambda_e, quantile, tau_min, tau_max, soft, temperature: no profile or row
+        # changes them; the paper's or the peer's (USB's) choices
         name: str = "freematch"
         momentum: float = 0.99  # m above
         lambda_u: float = 1.0  # weight of the unlabelled loss
         lambda_e: float = 0.001  # weight of the fairness term (paper: 0.01 or 0.05)
         # tau follows this quantile of max q (USB's option: 0.8) instead of its mean; 0 = the mean
         quantile: float = 0.0
-        tau_min: float = (
-            0.0  # bounds of tau (USB's option: 0 and 0.95; authors' for SVHN: 0.9 and 0.95)
-        )
+        # bounds of tau (USB's option: 0 and 0.95; authors' for SVHN: 0.9 and 0.95)
+        tau_min: float = 0.0
         tau_max: float = 1.0
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         soft: bool = False  # softmax(z / temperature) as the target, instead of the argmax

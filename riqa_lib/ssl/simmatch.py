@@ -1,10 +1,13 @@
 """SimMatch: Zheng et al., "SimMatch: Semi-supervised Learning with Similarity Matching", CVPR 2022.
 
-    f = L2(W2 ReLU(W1 h)), h the network's feature;   F_k, l_k: feature and label of each labelled picture;   T: temperature
+    f = L2(W2 ReLU(W1 h)), h the network's feature;   T: temperature
+    F_k, l_k: feature and label of each labelled picture
     p = softmax(f(weak(u))), moved to a target distribution by the mean of the last batches
-    a = softmax_k(f_w . F_k / T);   t_k ~ a_k p_(l_k);   g_c = sum of a_k over l_k = c;   q = alpha p + (1 - alpha) g
+    a = softmax_k(f_w . F_k / T);   t_k ~ a_k p_(l_k);   g_c = sum of a_k over l_k = c
+    q = alpha p + (1 - alpha) g
     mask = 1[max q >= tau]
-    L = mean CE(x, y) + lambda_u * mean over all M of mask * H(q, f(strong(u))) + lambda_in * mean H(t, softmax_k(f_s . F_k / T))
+    L = mean CE(x, y) + lambda_u * mean over all M of mask * H(q, f(strong(u)))
+        + lambda_in * mean H(t, softmax_k(f_s . F_k / T))
     then F_k <- L2(mix F_k + (1 - mix) f_x), l_k <- y for the pictures of the batch
 
 Until every labelled picture is in the bank: q = p, no last term. Beside the best-known code (USB):
@@ -45,6 +48,8 @@ class SimMatch(Method):
     class Config:
         """Defaults: USB's, but for align_to."""
 
+        # all but tau and weak: no profile or row changes them; the paper's or the peer's (USB's)
+        # choices
         name: str = "simmatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss
@@ -114,11 +119,9 @@ class SimMatch(Method):
         (B, d), z_w and z_s (M, C), f_w and f_s (M, d). Moves the method's state one step on."""
         c = self.config
         p = self.alignment(z_w.detach().softmax(dim=1))  # (M, C)
-        full, bank, label = (
-            self.bank.full(),
-            self.bank.f.to(p.dtype),
-            self.bank.label.clamp(min=0),
-        )  # (), (K, d), (K,)
+        full = self.bank.full()  # ()
+        bank = self.bank.f.to(p.dtype)  # (K, d)
+        label = self.bank.label.clamp(min=0)  # (K,)
         log_a = (f_w.detach() @ bank.T / c.temperature).log_softmax(dim=1)  # (M, K)
         t = (log_a + p.clamp_min(1e-30).log()[:, label]).softmax(dim=1)  # (M, K)
         g = log_a.exp() @ F.one_hot(label, self.classes).to(p.dtype)  # (M, C)
@@ -126,10 +129,8 @@ class SimMatch(Method):
         in_loss = full * soft_cross_entropy(t, f_s @ bank.T / c.temperature).mean()
         confidence, told = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
-        sup_loss, unsup_loss = (
-            F.cross_entropy(z_x, y),
-            masked_mean(mask, soft_cross_entropy(q, z_s)),
-        )
+        sup_loss = F.cross_entropy(z_x, y)
+        unsup_loss = masked_mean(mask, soft_cross_entropy(q, z_s))
         self.bank.write(index, f_x.detach(), y, c.mix)
         on = (self.step >= c.start).float()
         self.step += 1
@@ -143,15 +144,12 @@ class SimMatch(Method):
             "agrees": full * (g.argmax(dim=1) == p.argmax(dim=1)).to(q.dtype).mean(),
             "full": full.to(q.dtype),
         }
-        for name, mean in (
-            ("memory", full * g.mean(dim=0)),
-            ("network", full * p.mean(dim=0)),
-        ):  # what each says, per class
-            terms |= {f"{name}_{k}": v for k, v in enumerate(mean)}
+        # what each says, per class
+        terms |= {f"memory_{k}": v for k, v in enumerate(full * g.mean(dim=0))}
+        terms |= {f"network_{k}": v for k, v in enumerate(full * p.mean(dim=0))}
         return {"loss": loss} | {k: v.detach() for k, v in terms.items()}
 
     def selected(self, p: Tensor) -> Tensor:
         """By the network's aligned prediction alone: the bank asks for features."""
-        return (self.alignment.apply_to(p) if self.alignment.writes > 0 else p).max(
-            dim=1
-        ).values >= self.config.tau
+        q = self.alignment.apply_to(p) if self.alignment.writes > 0 else p
+        return q.max(dim=1).values >= self.config.tau

@@ -1,7 +1,7 @@
 """Supervised learning on the labels alone: the row every other row is compared with.
 
-L = mean CE(x, y)                        strong = False
-L = 1/2 (mean CE(x, y) + mean CE(s(x), y))   strong = True: the control that sees the strong views, but no pool
+L = mean CE(x, y)                            strong = False
+L = 1/2 (mean CE(x, y) + mean CE(s(x), y))   strong = True: the control, strong views but no pool
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ on as pseudo-labels.
 With z_j the logits of the details (illumination, clarity, contrast; 1 good) and f the probabilities
 of the overall grade,
 
-    L_A = sum_ij m_ij BCE(sigmoid(z_ij), t_ij) / sum_ij m_ij          details; m = 0 where there is no target
+    L_A = sum_ij m_ij BCE(sigmoid(z_ij), t_ij) / sum_ij m_ij          details; m = 0: no target
     L_B = mean_i CE(f_i, y_i)                                         overall grade
     Teacher   L = L_A,                        t from people, m = 1 where they said something
     Student   L = lambda_A L_A + lambda_B L_B, t from the Teacher's probability p:
@@ -45,7 +45,12 @@ Floats = NDArray[np.float64]
 
 def pseudo_targets(p: Floats, kind: str, margin: float = 0.25) -> tuple[Floats, Floats]:
     """Targets and mask (N, 3) from the Teacher's probabilities of good (N, 3). ValueError for
-    another kind or range."""
+    another kind or range.
+
+    >>> target, mask = pseudo_targets(np.array([[0.9, 0.6, 0.2]]), "filtered")
+    >>> target.tolist(), mask.tolist()
+    ([[0.9, 0.6, 0.2]], [[1.0, 0.0, 1.0]])
+    """
     if kind not in PSEUDO:
         raise ValueError(f"student.pseudo is {kind!r}; allowed: {', '.join(PSEUDO)}")
     p = np.asarray(p, float)
@@ -60,7 +65,12 @@ def pseudo_targets(p: Floats, kind: str, margin: float = 0.25) -> tuple[Floats, 
 
 def masked_bce(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     """L_A of the formula above; 0 (with gradient 0) where the mask is 0 everywhere. logits,
-    targets, mask (N, 3)."""
+    targets, mask (N, 3).
+
+    >>> logits, mask = torch.zeros(1, 3), torch.tensor([[1.0, 1.0, 0.0]])
+    >>> round(masked_bce(logits, torch.ones(1, 3), mask).item(), 4)  # log 2
+    0.6931
+    """
     each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     return (each * mask).sum() / mask.sum().clamp_min(1)
 
@@ -103,6 +113,7 @@ class Teacher(_Details):
         test sources stay unseen) or "all". folds: whether the sources that it learns from are left
         out one by one, which calibration and pseudo-labels' noise need."""
 
+        # folds: no profile or row changes it; the paper's choice
         name: str = "teacher"
         learns: str = "train"
         folds: bool = True
@@ -141,6 +152,7 @@ class Student(_Details):
         choose from by validation macro F1 of the overall grade (empty: lambda_a is taken as it is).
         pseudo: "soft", "hard" or "filtered"; margin: of the last."""
 
+        # lambda_b, margin: no profile or row changes them; the paper's and the peer's choices
         name: str = "student"
         lambda_a: float = 1.0
         lambda_b: float = 1.0
@@ -153,8 +165,8 @@ class Student(_Details):
                 raise ValueError(f"student.pseudo is {self.pseudo!r}; allowed: {', '.join(PSEUDO)}")
             if self.lambda_a < 0 or self.lambda_b <= 0 or any(v <= 0 for v in self.grid):
                 raise ValueError(
-                    f"student.lambda_a {self.lambda_a}, lambda_b {self.lambda_b}, grid {self.grid}: "
-                    "expected 0 or more, above 0, all above 0"
+                    f"student.lambda_a {self.lambda_a}, lambda_b {self.lambda_b}, "
+                    f"grid {self.grid}: expected 0 or more, above 0, all above 0"
                 )
             if not 0 <= self.margin < 0.5:
                 raise ValueError(f"student.margin is {self.margin}; expected 0 up to below 0.5")

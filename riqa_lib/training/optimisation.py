@@ -16,8 +16,15 @@ from ..networks.views import STRONG
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Optimisation. Steps are optimiser steps; learning rates are those of the head."""
+    """Optimisation. Steps are optimiser steps; learning rates are those of the head.
 
+    >>> TrainConfig(optimiser="sgd")
+    Traceback (most recent call last):
+    ValueError: train.optimiser is 'sgd'; allowed: adamw, adam
+    """
+
+    # weight_decay, warmup, final, clip, precision: no profile or row changes them; the peer's
+    # (USB's, timm's) choices
     steps: int = 500
     batch: int = 32  # labelled pictures a step
     mu: int = 1  # unlabelled pictures per labelled one, for methods that use any
