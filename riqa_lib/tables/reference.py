@@ -1,13 +1,15 @@
-"""The fundus tables of a walk: kept for tracking, drawn again without training, and summed up for
-the README.
+"""What is tracked of a walk: results kept, drawn again without training, and summed up for the
+README.
 
-Notebooks 16 to 18 leave them in results/<walk>/tables; `collect` copies them to
-results/reference/fundus with their provenance (predictions of eight seeds would take more than is
-tracked)."""
+`collect` copies what redraws a walk's figures and tables of photographs to results/reference;
+`collect_fundus` the fundus tables that notebooks 16 to 18 leave in results/<walk>/tables to
+results/reference/fundus (predictions of eight seeds would take more than is tracked). Each with its
+provenance."""
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +19,7 @@ from . import comparisons, fundus_grades, localisation, stored
 from .names import REFERENCE, name_of
 from .stored import FILES, is_simulated, load_walk
 from .table2 import show_table
-from .text import markdown
+from .text import kind_of, markdown
 
 TABLES = {  # table -> the notebook that makes it
     "overall_eyeq": "16_significance",
@@ -33,6 +35,65 @@ TABLES = {  # table -> the notebook that makes it
 ABOUT = "provenance.json"
 
 
+MOST_BYTES = 1_000_000  # of tracked predictions
+
+
+# ---------------------------------------------------------------- kept
+def _keep(folder: Path, tables: Mapping[str, pd.DataFrame], facts: Mapping[str, object]) -> Path:
+    """Write tables (file name -> table) with their provenance, which goes first and comes back
+    last: a half-written folder is never read."""
+    (folder / ABOUT).unlink(missing_ok=True)
+    for file, table in tables.items():
+        store.write_table(folder / file, table)
+    store.write_json(folder / ABOUT, facts)
+    return folder
+
+
+def collect(name: str) -> Path:
+    """Copy what redraws every figure and table of the walk `name` into results/reference; returns
+    that folder.
+
+    provenance.json goes first and comes back last, so a half-written folder is never read.
+    Predictions are of val and test, or of test alone where both exceed 1 MB; ValueError, with
+    nothing replaced, where that is still too much."""
+    frames = load_walk(name)
+    kept = {file: frames[key] for key, file in FILES.items()}
+    kept[FILES["predictions"]] = _small_enough(name, frames["predictions"])
+    facts = frames["provenance"].set_index("item")["value"].to_dict()
+    return _keep(paths.reference(), kept, facts)
+
+
+def _small_enough(name: str, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The predictions that are tracked, by picture: stores a third smaller than by run."""
+    both = predictions.sort_values(["id", "method", "labels", "seed"], kind="stable")
+    for kept in (both, both[both["split"] == "test"]):
+        size = len(gzip.compress(kept.to_csv(index=False).encode()))
+        if size <= MOST_BYTES:
+            return kept
+    raise ValueError(
+        f"the test predictions of {name} take {size / 1e6:.1f} MB, at most "
+        f"{MOST_BYTES / 1e6:.0f} MB are tracked; collect a walk with fewer seeds"
+    )
+
+
+def collect_fundus(name: str) -> Path:
+    """Copy TABLES of a walk to results/reference/fundus; returns that folder. Provenance goes first
+    and comes back last.
+
+    FileNotFoundError, naming the notebook to run, where one is missing ("advice" needs the
+    simulation's truth: it may be)."""
+    folder = _folder(REFERENCE)
+    for key, notebook in TABLES.items():
+        if key != "advice":
+            store.need(_folder(name) / f"{key}.csv", notebook)
+    facts, found = about(name), tables(name)
+    if "advice" not in found:
+        (folder / ABOUT).unlink(missing_ok=True)
+        (folder / "advice.csv").unlink(missing_ok=True)
+    return _keep(folder, {f"{key}.csv": table for key, table in found.items()}, facts)
+
+
+# ---------------------------------------------------------------- read again
 def _folder(name: str) -> Path:
     return paths.reference() / "fundus" if name == REFERENCE else paths.results(name) / "tables"
 
@@ -58,109 +119,68 @@ def about(name: str) -> dict[str, object]:
     """What a walk's fundus results come from: data, simulated, pictures of the sets, runs, seeds,
     minutes, machine, software."""
     if name == REFERENCE:
-        return store.read_json(
-            store.need(paths.reference() / "fundus" / ABOUT, "18_explain_and_advise")
-        )
+        return store.read_json(store.need(_folder(name) / ABOUT, "18_explain_and_advise"))
     runs = stored.fundus_runs(name)
     facts = [store.flat(store.read_json(paths.runs() / run / ABOUT)) for run in runs["run"]]
     sets = {
         which: comparisons.frame_of(name, which) for which in ("mshf", "eyeq", "deepdrid", "eyeq_d")
     }
-    every = lambda key: ", ".join(sorted({str(f.get(key, "")) for f in facts}))
     return {
         "simulated": any(simulated for _, simulated in sets.values()),
         "pictures": {which: len(frame) for which, (frame, _) in sets.items()},
         "runs": len(runs),
         "seeds": sorted({int(s) for s in runs["seed"]}),
         "minutes": round(sum(float(str(f.get("seconds", 0))) for f in facts) / 60, 1),
-        "machine": every("machine"),
-        "commit": every("commit"),
-        "torch": every("versions.torch"),
-        "python": every("versions.python"),
+        "machine": _every(f.get("machine", "") for f in facts),
+        "commit": _every(f.get("commit", "") for f in facts),
+        "torch": _every(f.get("versions.torch", "") for f in facts),
+        "python": _every(f.get("versions.python", "") for f in facts),
         "collected": provenance.commit(),
     }
 
 
-def collect_fundus(name: str) -> Path:
-    """Copy TABLES of a walk to results/reference/fundus; returns that folder. Provenance goes first
-    and comes back last.
-
-    FileNotFoundError, naming the notebook to run, where one is missing ("advice" needs the
-    simulation's truth: it may be)."""
-    source, folder = _folder(name), paths.reference() / "fundus"
-    for key, notebook in TABLES.items():
-        if key != "advice":
-            store.need(source / f"{key}.csv", notebook)
-    facts, found = about(name), tables(name)
-    (folder / ABOUT).unlink(missing_ok=True)
-    for key, table in found.items():
-        store.write_table(folder / f"{key}.csv", table)
-    if "advice" not in found:
-        (folder / "advice.csv").unlink(missing_ok=True)
-    store.write_json(folder / ABOUT, facts)
-    return folder
+def _every(values: Iterable[object]) -> str:
+    """All different values, by name."""
+    return ", ".join(sorted({str(v) for v in values}))
 
 
+# ---------------------------------------------------------------- the README's blocks
 def block() -> str:
     """The README's block: overall grades, the primary comparisons, maps on defects, where it comes
     from."""
     found = tables(REFERENCE)
     if not found:
-        return "No fundus run is tracked yet: `python run_all.py --reference`, then `python -m riqa_lib collect best`."
+        return (
+            "No fundus run is tracked yet: `python run_all.py --reference`, then "
+            "`python -m riqa_lib collect best`."
+        )
     facts = about(REFERENCE)
     simulated = bool(facts["simulated"])
-    parts = [
+    grades = [
         fundus_grades.show_overall(found[f"overall_{on}"], on, simulated) for on in comparisons.SETS
     ]
-    parts.append(comparisons.findings(found["significance"], simulated))
-    maps = found["explain"]
-    paired = (
-        maps[~maps["against"].isin([localisation.ITSELF, "chance", "shuffled"])]
-        if len(maps)
-        else maps
+    compared = comparisons.findings(found["significance"], simulated)
+    parts = [*grades, compared, *_on_defects(found["explain"]), _source(facts)]
+    return "\n\n".join(parts)
+
+
+def _on_defects(maps: pd.DataFrame) -> list[str]:
+    """What maps of two networks say of the defects; nothing where there are none."""
+    if maps.empty:
+        return []
+    paired = maps[~maps["against"].isin([localisation.ITSELF, "chance", "shuffled"])]
+    if paired.empty:
+        return []
+    return ["Grad-CAM on the true defects:\n\n" + localisation.findings(paired)]
+
+
+def _source(facts: Mapping) -> str:
+    pictures = ", ".join(f"{which} {n}" for which, n in facts["pictures"].items())
+    return (
+        f"{kind_of(facts['simulated'])} ({pictures}); {facts['runs']} runs, "
+        f"{len(facts['seeds'])} seeds, {facts['minutes']:.0f} minutes of training in all; "
+        f"{facts['machine']}; torch {facts['torch']}; commit {facts['commit']}."
     )
-    parts.append(
-        "Grad-CAM on the true defects:\n\n" + localisation.findings(paired) if len(paired) else ""
-    )
-    kind = "Simulated" if simulated else "Real"
-    pictures = ", ".join(f"{which} {n}" for which, n in facts["pictures"].items())  # type: ignore[attr-defined]
-    parts.append(
-        f"{kind} data ({pictures}); {facts['runs']} runs, {len(facts['seeds'])} seeds, {facts['minutes']:.0f} minutes of "  # type: ignore[arg-type]
-        f"training in all; {facts['machine']}; torch {facts['torch']}; commit {facts['commit']}."
-    )
-    return "\n\n".join(part for part in parts if part)
-
-
-MOST_BYTES = 1_000_000  # of tracked predictions
-
-
-def collect(name: str) -> Path:
-    """Copy what redraws every figure and table of the walk `name` into results/reference; returns
-    that folder.
-
-    provenance.json goes first and comes back last, so a half-written folder is never read.
-    Predictions are of val and test, or of test alone where both exceed 1 MB; ValueError, with
-    nothing replaced, where that is still too much."""
-    frames = load_walk(name)
-    folder = paths.reference()
-    both = frames["predictions"].sort_values(
-        ["id", "method", "labels", "seed"], kind="stable"
-    )  # stores a third smaller
-    for predictions in (both, both[both["split"] == "test"]):
-        size = len(gzip.compress(predictions.to_csv(index=False).encode()))
-        if size <= MOST_BYTES:
-            break
-    else:
-        raise ValueError(
-            f"the test predictions of {name} take {size / 1e6:.1f} MB, at most {MOST_BYTES / 1e6:.0f} MB are tracked; "
-            "collect a walk with fewer seeds"
-        )
-    (folder / "provenance.json").unlink(missing_ok=True)
-    for key, file in FILES.items():
-        store.write_table(folder / file, predictions if key == "predictions" else frames[key])
-    facts = frames["provenance"].set_index("item")["value"].to_dict()
-    store.write_json(folder / "provenance.json", facts)
-    return folder
 
 
 def readme_blocks() -> dict[str, str]:
@@ -169,13 +189,13 @@ def readme_blocks() -> dict[str, str]:
     frames = load_walk(REFERENCE)
     runs = frames["runs"]
     facts = frames["provenance"].set_index("item")["value"]
-    every = lambda column: ", ".join(sorted({str(v) for v in runs[column]}))
+    every = {c: _every(runs[c]) for c in ("seed", "machine", "torch", "python", "commit")}
     minutes = runs["train_seconds"].sum() / 60
-    kind = "Simulated" if is_simulated(frames) else "Real"
     line = (
-        f"{kind} data ({facts['name']}, {facts['size']} px); {len(runs)} runs, seeds {every('seed')}, {minutes:.0f} "
-        f"minutes of training in all; {every('machine')}; torch {every('torch')}, Python {every('python')}; commit "
-        f"{every('commit')}."
+        f"{kind_of(is_simulated(frames))} ({facts['name']}, {facts['size']} px); {len(runs)} runs, "
+        f"seeds {every['seed']}, {minutes:.0f} minutes of training in all; "
+        f"{every['machine']}; torch {every['torch']}, Python {every['python']}; "
+        f"commit {every['commit']}."
     )
     return {"table2": show_table(frames["table2"]), "provenance": line, "bench": show_bench()}
 
@@ -208,7 +228,7 @@ def show_bench() -> str:
         "share of matrix product",
     ]
     said = (
-        f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; profile {about['profile']}; a matrix product "
-        f"reaches {about['gflops_peak']:.0f} GFLOP/s."
+        f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; "
+        f"profile {about['profile']}; a matrix product reaches {about['gflops_peak']:.0f} GFLOP/s."
     )
     return markdown(head, rows) + "\n\n" + said
