@@ -89,11 +89,9 @@ def open_dataset(folder: Path | str) -> DataSet:
 
 def _check_frame(frame: pd.DataFrame, name: str, classes: int) -> None:
     """Raise ValueError, naming column or row, unless this is a frame of the agreed form."""
-    missing = [c for c in COLUMNS if c not in frame]
-    if missing:
-        raise ValueError(
-            f"{name}: no column {', '.join(missing)}; found {', '.join(map(str, frame))}"
-        )
+    lacking = store.no_column(frame, COLUMNS)
+    if lacking:
+        raise ValueError(f"{name}: {lacking}")
     if not len(frame):
         raise ValueError(f"{name}: no pictures")
     for wrong, column, expected in (

@@ -18,7 +18,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 import pandas as pd
 
-from ..scales import DETAILS
+from ..scales import DETAILS, FUNDUS_GRADES
 from .about import (
     About,
     absent,
@@ -91,7 +91,7 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
         sizes |= {split: len(part), f"{split} patients": part["group"].nunique()}
         sizes |= {
             f"{split} {name}": int((part["grade"] == g).sum())
-            for g, name in enumerate(("bad", "good"))
+            for g, name in enumerate(FUNDUS_GRADES[2])
         }
     return sizes
 

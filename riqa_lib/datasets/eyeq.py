@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..scales import DETAILS
+from ..scales import DETAILS, FUNDUS_GRADES
 from .about import (
     About,
     doubled,
@@ -30,9 +30,6 @@ from .about import (
 )
 from .problems import Problem
 from .splits import shared_groups
-
-GRADES = ("reject", "usable", "good")
-
 
 SUFFIXES = (".png", ".jpeg", ".jpg")  # in this order, where there are several
 
@@ -66,7 +63,8 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
         part = frame[frame["split"] == split]
         sizes |= {split: len(part), f"{split} patients": part["group"].nunique()}
         sizes |= {
-            f"{split} {name}": int((part["grade"] == g).sum()) for g, name in enumerate(GRADES)
+            f"{split} {name}": int((part["grade"] == g).sum())
+            for g, name in enumerate(FUNDUS_GRADES[3])
         }
     return sizes
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .. import paths
-from ..scales import DETAILS
+from ..scales import DETAILS, FUNDUS_GRADES
 from .about import (
     About,
     absent,
@@ -27,7 +27,7 @@ from .about import (
     read_table,
     whole_numbers,
 )
-from .eyeq import GRADES, find_stems, label_file
+from .eyeq import find_stems, label_file
 from .problems import FolderError, Problem
 
 TABLE = "EyeQ-D-Quality-Details.csv"
@@ -59,7 +59,7 @@ images/<patient>_<eye>.png, .jpeg or .jpg   or no folder images/: the photograph
 def counts(frame: pd.DataFrame) -> dict[str, int]:
     """Sizes under the names of ABOUT.counts."""
     sizes = {"pictures": len(frame), "patients": frame["group"].nunique()}
-    sizes |= {name: int((frame["grade"] == g).sum()) for g, name in enumerate(GRADES)}
+    sizes |= {name: int((frame["grade"] == g).sum()) for g, name in enumerate(FUNDUS_GRADES[3])}
     return sizes | {f"{d} good": int((frame[d] == 1).sum()) for d in DETAILS}
 
 

@@ -18,18 +18,10 @@ import numpy as np
 import pandas as pd
 
 from .. import paths
+from ..scales import PHOTO_GRADES
 from .problems import FolderError, Problem, table_of
 
 COLUMNS = ("id", "grade", "labeller", "seconds", "when")
-
-
-GRADES = (
-    "bad",
-    "poor",
-    "fair",
-    "good",
-    "excellent",
-)  # 0 to 4, as on the ITU's five-point scale (BT.500)
 
 
 def _line(values: list[object]) -> bytes:
@@ -71,9 +63,9 @@ def _refuse(file: Path, row: dict[str, object]) -> None:
     if any("\n" in str(row[c]) or "\r" in str(row[c]) for c in COLUMNS):
         raise ValueError(f"{paths.shown(file)}: a value has a line break: {row}")
     grade = row["grade"]
-    if grade != "" and (isinstance(grade, bool) or grade not in range(len(GRADES))):
+    if grade != "" and (isinstance(grade, bool) or grade not in range(len(PHOTO_GRADES))):
         raise ValueError(
-            f"{paths.shown(file)}: grade {grade!r}: expected 0 to {len(GRADES) - 1}, or nothing"
+            f"{paths.shown(file)}: grade {grade!r}: expected 0 to {len(PHOTO_GRADES) - 1}, or nothing"
         )
     seconds = pd.to_numeric(str(row["seconds"]), errors="coerce")
     if not (str(row["id"]).strip() and str(row["labeller"]).strip() and 0 <= seconds < np.inf):
@@ -174,7 +166,7 @@ def _wrong_cells(text: pd.DataFrame, grade: pd.Series, seconds: pd.Series) -> li
     for row, name, cell, time, who in zip(
         text.index, text["id"], text["grade"], text["seconds"], text["labeller"], strict=True
     ):
-        if cell != "" and grade[row] not in range(len(GRADES)):
+        if cell != "" and grade[row] not in range(len(PHOTO_GRADES)):
             found = f"{cell!r}, expected 0 to 4 or nothing"
             problems.append(Problem("not a grade", row, name, found))
         if not (np.isfinite(seconds[row]) and seconds[row] >= 0):

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import paths
+from .. import paths, scales
 from .about import About, doubled, find, finished, listing, need_folder, number, read_table
 from .folder import SPLIT_NAMES
 from .problems import FolderError, Problem
 
-VOTES = [f"c{k}" for k in range(1, 6)]
+VOTES = [*scales.VOTES]  # a list, since it picks columns
 
 
 SIZES = ("1024x768", "512x384", "224x224")

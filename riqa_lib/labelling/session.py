@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ..datasets import hand_labels
+from ..scales import PHOTO_GRADES
 from ..seeding import rng
 from ..stats import bootstrap, metrics
 from ..stats.metrics import columns_p
@@ -193,7 +194,7 @@ def _both(labels: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
 
 def _as_predictions(both: pd.DataFrame) -> pd.DataFrame:
     """b's grades as a sure model's predictions of a's."""
-    p = np.eye(len(hand_labels.GRADES))[both["b"].to_numpy(int)]
+    p = np.eye(len(PHOTO_GRADES))[both["b"].to_numpy(int)]
     frame = pd.DataFrame(
         {
             "method": "b",
@@ -209,6 +210,6 @@ def _as_predictions(both: pd.DataFrame) -> pd.DataFrame:
 
 def confusion(labels: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     """Pictures by the grades of two labellers: rows a's, columns b's, 0..4."""
-    both, all_ = _both(labels, a, b), range(len(hand_labels.GRADES))
+    both, all_ = _both(labels, a, b), range(len(PHOTO_GRADES))
     table = pd.crosstab(both["a"], both["b"]).reindex(index=all_, columns=all_, fill_value=0)
     return table.rename_axis(index=a, columns=b)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from .. import paths
-from ..datasets.hand_labels import GRADES
 from ..pictures.decode import read_picture
+from ..scales import PHOTO_GRADES
 from .session import Session
 
 
@@ -50,17 +51,17 @@ class LabelApp:
             format="png", layout=widgets.Layout(align_self="flex-start", max_width="none")
         )
         self.words = widgets.HTML()
-        self.buttons = [widgets.Button(description=f"{k} {word}") for k, word in enumerate(GRADES)]
+        self.buttons = [
+            widgets.Button(description=f"{k} {word}") for k, word in enumerate(PHOTO_GRADES)
+        ]
         self.skip = widgets.Button(description="s skip")
         self.undo = widgets.Button(description="u undo")
         self.bar = widgets.IntProgress(min=0, max=max(1, session.progress[1]))
         self.keys = widgets.Text(
             placeholder="click here, then type 0-4, s or u", continuous_update=True
         )
-        for k, button in enumerate(self.buttons):
-            button.on_click(lambda _, k=k: self.do(str(k)))
-        self.skip.on_click(lambda _: self.do("s"))
-        self.undo.on_click(lambda _: self.do("u"))
+        for key, button in (*enumerate(self.buttons), ("s", self.skip), ("u", self.undo)):
+            button.on_click(partial(self._clicked, str(key)))
         self.keys.observe(self._typed, "value")
         row = widgets.HBox([*self.buttons, self.skip, self.undo])
         self.box = widgets.VBox(
@@ -83,6 +84,9 @@ class LabelApp:
             trouble = f" <b>Not stored: {e}</b>"
         self.show(trouble)
 
+    def _clicked(self, key: str, _: widgets.Button) -> None:
+        self.do(key)
+
     def _typed(self, change: dict) -> None:
         typed = str(change["new"])
         if typed:
@@ -99,7 +103,10 @@ class LabelApp:
             button.disabled = picture is None
         self.undo.disabled = not self.session.history
         if picture is None:
-            self.words.value = f"All {all_} pictures are graded. Stored in <code>{self.session.file.name}</code>.{trouble}"
+            file = self.session.file.name
+            self.words.value = (
+                f"All {all_} pictures are graded. Stored in <code>{file}</code>.{trouble}"
+            )
             self.picture.value = b""
             return
         self.words.value = f"{self.session.labeller}: {done} of {all_} graded.{trouble}"

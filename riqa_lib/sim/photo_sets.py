@@ -29,6 +29,7 @@ import pandas as pd
 from .. import paths, seeding, store
 from ..datasets import data_folder
 from ..datasets.splits import floor_split
+from ..scales import VOTES
 from ..stats.votes import mode_grade, vote_counts
 from . import photo_raters
 from .photo_defects import STAGES, ladder, struck
@@ -357,7 +358,7 @@ def _frame(rows: list[Row], table: list[dict], settings: dict) -> pd.DataFrame:
             "score": np.where(voted, votes @ np.arange(1, 6) / np.maximum(raters, 1), np.nan),
             "true_quality": quality,
             "true_grade": photo_raters.true_grade(quality),
-            **{f"c{k + 1}": votes[:, k] for k in range(5)},
+            **{name: votes[:, k] for k, name in enumerate(VOTES)},
             "raters": raters,
             "defects": [d or "untouched" for d in defects],
             "n_defects": [len(d.split("+")) if d else 0 for d in defects],
