@@ -18,6 +18,10 @@ CONDA = {"torch": "pytorch"}  # names that differ on conda-forge
 # ---------------------------------------------------------------- what the commands do
 def assess(chosen: argparse.Namespace) -> int:
     """Grade fundus photographs; 1 where none was a fundus."""
+    from .assess.inputs import check
+
+    # the command checks the same, but a typing error should not wait for its imports
+    check(chosen.path, chosen.rate, (chosen.csv, chosen.json), chosen.workers)
     from .assess.command import command
 
     return command(chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers)
