@@ -54,7 +54,8 @@ def statistics(
         or inside.sum() < 50
     ):
         raise ValueError(
-            f"crop {a.dtype} {a.shape}, mask {inside.shape} of {int(inside.sum())} px; expected uint8 (S, S, 3) and (S, S), 50 px"
+            f"crop {a.dtype} {a.shape}, mask {inside.shape} of {int(inside.sum())} px; "
+            "expected uint8 (S, S, 3) and (S, S), 50 px"
         )
     side = len(a)
     unit = side / SIDE
@@ -129,29 +130,40 @@ class Rule:
 # of a bad detail the first that fits is said, the last of each fits always; of the others every one
 # that fits
 RULES = (
-    Rule("illumination", (("rim", ">=", 1.2), ("bright", ">=", 0.02)), "darken the room, shield the lens, re-align",
-         "light leaks in at the rim", ("halo",)),
-    Rule("illumination", (("bright", ">=", 0.05),), "lower the flash", "part of the field is over-exposed", ("bright",)),
-    Rule("illumination", (("rim", "<=", 0.6),), "dilate the pupil, or come to the right distance",
-         "the rim is dark all around", ("vignette",)),
-    Rule("illumination", (("uneven", ">=", 0.42),), "re-centre on the pupil", "light falls from one side", ("crescent",)),
-    Rule("illumination", (("rim", ">=", 0.95), ("level", "<=", 0.3)), "come to the right distance", "the middle is dark",
-         ("hole",)),
-    Rule("illumination", (("level", "<=", 0.3),), "raise the flash, or dilate the pupil", "the whole field is dark", ("dim",)),
-    Rule("illumination", (), "re-align and check the flash", "light is not as it should be"),
-    Rule("clarity", (("direction", ">=", 0.5),), "ask for a steady gaze, hold the camera still",
-         "edges are smeared one way", ("motion",)),
-    Rule("clarity", (), "refocus", "vessels are not sharp", ("defocus", "tilt")),
-    Rule("contrast", (("uneven", ">=", 0.27),), "clean the lens", "haze lies over part of the field", ("haze",)),
-    Rule("contrast", (), "clean the lens; if it stays, dilate the pupil: the eye's media may be clouded",
+    Rule("illumination", (("rim", ">=", 1.2), ("bright", ">=", 0.02)),
+         "darken the room, shield the lens, re-align", "light leaks in at the rim", ("halo",)),
+    Rule("illumination", (("bright", ">=", 0.05),),
+         "lower the flash", "part of the field is over-exposed", ("bright",)),
+    Rule("illumination", (("rim", "<=", 0.6),),
+         "dilate the pupil, or come to the right distance", "the rim is dark all around",
+         ("vignette",)),
+    Rule("illumination", (("uneven", ">=", 0.42),),
+         "re-centre on the pupil", "light falls from one side", ("crescent",)),
+    Rule("illumination", (("rim", ">=", 0.95), ("level", "<=", 0.3)),
+         "come to the right distance", "the middle is dark", ("hole",)),
+    Rule("illumination", (("level", "<=", 0.3),),
+         "raise the flash, or dilate the pupil", "the whole field is dark", ("dim",)),
+    Rule("illumination", (),
+         "re-align and check the flash", "light is not as it should be"),
+    Rule("clarity", (("direction", ">=", 0.5),),
+         "ask for a steady gaze, hold the camera still", "edges are smeared one way", ("motion",)),
+    Rule("clarity", (),
+         "refocus", "vessels are not sharp", ("defocus", "tilt")),
+    Rule("contrast", (("uneven", ">=", 0.27),),
+         "clean the lens", "haze lies over part of the field", ("haze",)),
+    Rule("contrast", (),
+         "clean the lens; if it stays, dilate the pupil: the eye's media may be clouded",
          "a veil lies over the field", ("veil",)),
-    Rule("", (("direction", ">=", 0.4), ("texture", ">=", 0.058)), "ask to open the eyes wide, or hold the lid",
-         "lashes in the field", ("lashes",)),
-    # else: noise
-    Rule("", (("glare", ">=", 0.2), ("bright", "<=", 0.005), ("rim", "<=", 1.0), ("level", ">=", 0.15)),
+    Rule("", (("direction", ">=", 0.4), ("texture", ">=", 0.058)),
+         "ask to open the eyes wide, or hold the lid", "lashes in the field", ("lashes",)),
+    # noise, too, has glare; the three other limits keep it out
+    Rule("", (("glare", ">=", 0.2), ("bright", "<=", 0.005), ("rim", "<=", 1.0),
+              ("level", ">=", 0.15)),
          "darken the room, tilt away from the reflection", "a bluish reflection", ("reflection",)),
-    Rule("", (("cut", ">=", 0.12),), "re-centre, or step back", "the picture cuts the field of view"),
-    Rule("", (("off_centre", ">=", 0.25),), "re-centre the field", "the field of view lies off centre"),
+    Rule("", (("cut", ">=", 0.12),),
+         "re-centre, or step back", "the picture cuts the field of view"),
+    Rule("", (("off_centre", ">=", 0.25),),
+         "re-centre the field", "the field of view lies off centre"),
 )  # fmt: skip
 
 
@@ -164,19 +176,22 @@ def rule(say: str) -> Rule:
 
 
 def listing() -> pd.DataFrame:
-    """All rules to read: detail ("any": what is not good), when, say, why."""
-    return pd.DataFrame(
-        [
-            {
-                "detail": r.detail or "any",
-                "when": " and ".join(f"{s} {sign} {limit:g}" for s, sign, limit in r.when)
-                or "otherwise",
-                "say": r.say,
-                "why": r.why,
-            }
-            for r in RULES
-        ]
-    )
+    """All rules to read: detail ("any": what is not good), when, say, why.
+
+    >>> listing().set_index("detail").loc["clarity"].values.tolist()[1]
+    ['otherwise', 'refocus', 'vessels are not sharp']
+    """
+    rows = [
+        {
+            "detail": r.detail or "any",
+            "when": " and ".join(f"{s} {sign} {limit:g}" for s, sign, limit in r.when)
+            or "otherwise",
+            "say": r.say,
+            "why": r.why,
+        }
+        for r in RULES
+    ]
+    return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True)
@@ -201,25 +216,46 @@ def advise(
     found: `statistics`. good: whether the overall grade is the best: then nothing is said but what
     is bad for sure. sure: per detail the probability from which it is called (SURE by default);
     between 1 - sure and sure nothing is said of it. Raises ValueError for probabilities outside
-    0..1."""
+    0..1.
+
+    >>> found = {"level": 0.5, "bright": 0.0, "uneven": 0.1, "rim": 0.9, "direction": 0.7}
+    >>> found |= {"texture": 0.02, "glare": 0.0, "off_centre": 0.0, "cut": 0.2}
+    >>> for one in advise({"illumination": 0.9, "clarity": 0.1}, found, good=False):
+    ...     print(one.say, "|", one.why)
+    ask for a steady gaze, hold the camera still | clarity bad (probability 0.90): edges are \
+smeared one way; direction 0.70 (>= 0.5)
+    re-centre, or step back | the picture cuts the field of view; cut 0.20 (>= 0.12)
+    """
+    _check(details)
+    fits = [r for r in RULES if r.meets(found)]
     out = []
+    for detail in DETAILS:
+        p = details.get(detail, np.nan)
+        if call(p, (sure or {}).get(detail, SURE)) == "bad":
+            first = next(r for r in fits if r.detail == detail)
+            why = f"{detail} bad (probability {1 - p:.2f}): {first.reason(found)}"
+            out.append(Advice(first.say, why, detail))
+    if not good:
+        out += [Advice(r.say, r.reason(found)) for r in fits if not r.detail]
+    return out
+
+
+def _check(details: Mapping[str, float]) -> None:
     for detail, p in details.items():
         if detail not in DETAILS or not (np.isnan(p) or 0 <= p <= 1):
             raise ValueError(
                 f"{detail} = {p}: expected probabilities of {', '.join(DETAILS)} in 0..1"
             )
-    for detail in (*DETAILS, ""):
-        mine = [r for r in RULES if r.detail == detail and r.meets(found)]
-        if not detail:
-            out += [] if good else [Advice(r.say, r.reason(found)) for r in mine]
-        elif call(details.get(detail, np.nan), (sure or {}).get(detail, SURE)) == "bad":
-            why = f"{detail} bad (probability {1 - details[detail]:.2f}): {mine[0].reason(found)}"
-            out.append(Advice(mine[0].say, why, detail))
-    return out
 
 
 def call(p_good: float, sure: float = SURE) -> str:
-    """ "good", "bad" or "unsure"; "" for nan."""
+    """ "good", "bad" or "unsure"; "" for nan.
+
+    >>> [call(p, 0.8) for p in (0.9, 0.1, 0.5)]
+    ['good', 'bad', 'unsure']
+    """
     if np.isnan(p_good):
         return ""
-    return "good" if p_good >= sure else "bad" if 1 - p_good >= sure else "unsure"
+    if p_good >= sure:
+        return "good"
+    return "bad" if 1 - p_good >= sure else "unsure"

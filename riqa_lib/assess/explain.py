@@ -29,6 +29,7 @@ from .. import paths
 from ..datasets.data_folder import DataSet
 from ..scales import DETAILS
 from ..seeding import rng
+from ..sim.fundus_camera import Shot
 from ..sim.fundus_sets import plan, shot, shot_of
 from ..tables.localisation import COLUMNS, MEASURES
 from ..training.fundus import load_student
@@ -77,8 +78,8 @@ def measure(cam: np.ndarray, where: np.ndarray, inside: np.ndarray) -> dict[str,
         or (cam < 0).any()
     ):
         raise ValueError(
-            f"map {cam.shape}, region {where.shape} of {int((where & inside).sum())} px, field {inside.shape}; "
-            "expected equal shapes, a region, and no negative value"
+            f"map {cam.shape}, region {where.shape} of {int((where & inside).sum())} px, "
+            f"field {inside.shape}; expected equal shapes, a region, and no negative value"
         )
     chance = float((where & inside).sum() / inside.sum())
     values, hit = cam[inside].astype(float), where[inside]
@@ -216,27 +217,37 @@ def study(of: Cases, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Pictures to look at, for figures.contact_sheet: per picture itself, all defects (simulated
-    ones), the overall map of each run, and of one that learnt details their maps. chosen: rows of
-    the cases; runs: run, row (of one seed). Returns pixels and frame (words)."""
-    tiles: dict[tuple[int, int], np.ndarray] = {}
-    words = ["picture", "true defects"] if any(of.defects) else ["picture"]
-    for k, i in enumerate(chosen):
-        tiles[k, 0] = of.pixels[i]
-        if any(of.defects):
-            tiles[k, 1] = overlay(of.pixels[i], whole_defect(of.defects[i]) * of.insides[i])
+    """Pictures to look at, for figures.data.contact_sheet: per picture itself, all defects
+    (simulated ones), the overall map of each run, and of one that learnt details their maps.
+    chosen: rows of the cases; runs: run, row (of one seed). Returns pixels and frame (words)."""
+    words, columns = ["picture"], [[of.pixels[i] for i in chosen]]
+
+    def over(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """A column of the sheet: the chosen pictures with a map over each, in its field."""
+        return [
+            overlay(of.pixels[i], each * of.insides[i])
+            for i, each in zip(chosen, maps, strict=True)
+        ]
+
+    if any(of.defects):
+        words.append("true defects")
+        columns.append(over([whole_defect(of.defects[i]) for i in chosen]))
     for run in runs.itertuples():
-        net, about = load_student(paths.runs() / str(run.run))
-        layer = last_layer(net, of.pixels.shape[1])
-        for head in HEADS if about["details_learnt"] else HEADS[:1]:
-            kind = str(run.row).split("_")[0]
-            for k, cam in enumerate(grad_cam(net, layer, of.pixels[list(chosen)], head)):
-                tiles[k, len(words)] = overlay(of.pixels[chosen[k]], cam * of.insides[chosen[k]])
+        kind = str(run.row).split("_")[0]
+        for head, maps in _cams(of, chosen, str(run.run)).items():
             words.append(f"{kind}: {head}")
-    where = [(k, j) for k in range(len(chosen)) for j in range(len(words))]
-    return np.stack([tiles[w] for w in where]), pd.DataFrame(
-        {"words": [words[j] for _, j in where]}
-    )
+            columns.append(over(maps))
+    tiles = [column[k] for k in range(len(chosen)) for column in columns]
+    return np.stack(tiles), pd.DataFrame({"words": words * len(chosen)})
+
+
+def _cams(of: Cases, chosen: Sequence[int], run: str) -> dict[str, Sequence[np.ndarray]]:
+    """Maps of a run's heads on the chosen pictures; of the overall head only where it learnt no
+    details."""
+    net, about = load_student(paths.runs() / run)
+    layer = last_layer(net, of.pixels.shape[1])
+    heads = HEADS if about["details_learnt"] else HEADS[:1]
+    return {head: grad_cam(net, layer, of.pixels[list(chosen)], head) for head in heads}
 
 
 def advice_truth(
@@ -257,43 +268,45 @@ def advice_truth(
     settings = data.info["settings"]
     drawn = plan(settings["kind"], settings["n"], settings["seed"]).set_index("id", drop=False)
     test = data.frame["id"][data.frame["split"] == "test"].to_numpy()
-    said: list[tuple[str, bool]] = []
-    all_kinds: list[set[str]] = []
+    said: dict[str, list[bool]] = {}  # by what was said, whether each picture had such a defect
+    causes: list[set[str]] = []
     for key in rng("advice", seed).permutation(test)[:count]:
         one = shot(drawn.loc[key].to_dict(), settings["kind"], advice.SIDE, settings["seed"])
-        strong = one.severity
-        kinds = {
-            k
-            for cause, d in one.defects.items()
-            if strong[cause] >= CAUSE[cause == "artefact"]
-            for k in d.kinds
-        }
         found = advice.statistics(one.pixels, one.mask() > 0.5)
-        all_kinds.append(kinds)
         told = advice.advise(details.loc[key].to_dict(), found, good=bool(good[key]), sure=sure)
-        said += [(a.say, bool(kinds & {*advice.rule(a.say).fits})) for a in told]
-    rows = []
-    for rule in advice.RULES:
-        right = [hit for say, hit in said if say == rule.say]
-        if right and rule.fits:
-            base = float(np.mean([bool(kinds & {*rule.fits}) for kinds in all_kinds]))
-            share = float(np.mean(right))
-            rows.append(
-                {
-                    "say": rule.say,
-                    "detail": rule.detail,
-                    "said": len(right),
-                    "right": share,
-                    "chance": base,
-                }
-            )
+        causes.append(_causes(one))
+        for each in told:
+            hit = not causes[-1].isdisjoint(advice.rule(each.say).fits)
+            said.setdefault(each.say, []).append(hit)
+    rows = [
+        {
+            "say": rule.say,
+            "detail": rule.detail,
+            "said": len(said[rule.say]),
+            "right": float(np.mean(said[rule.say])),
+            "chance": float(np.mean([not kinds.isdisjoint(rule.fits) for kinds in causes])),
+        }
+        for rule in advice.RULES
+        if rule.fits and rule.say in said
+    ]
     return pd.DataFrame(rows, columns=["say", "detail", "said", "right", "chance"])
+
+
+def _causes(one: Shot) -> set[str]:
+    """Kinds of the defects of a simulated photograph that are strong enough to be a cause."""
+    return {
+        kind
+        for cause, defect in one.defects.items()
+        if one.severity[cause] >= CAUSE[cause == "artefact"]
+        for kind in defect.kinds
+    }
 
 
 def advice_findings(told: pd.DataFrame) -> str:
     """`advice_truth` in words."""
     lines = [
-        f'- "{row.say}": said of {row.said} pictures, a true cause in {row.right:.0%} (of all pictures {row.chance:.0%} have it).'
+        f'- "{row.say}": said of {row.said} pictures, a true cause in {row.right:.0%} '
+        f"(of all pictures {row.chance:.0%} have it)."
         for row in told.itertuples()
     ]
     return "\n".join(lines) or "- No advice was given."

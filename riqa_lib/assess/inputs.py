@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 RATE = 0.1  # error promised among the answered
@@ -80,7 +80,10 @@ def check(
         raise ValueError(f"rate = {rate}: expected a share between 0 and 1")
     if workers < 1:
         raise ValueError(f"workers = {workers}: expected 1 or more")
-    places = [Path(place) for place in outputs if place is not None]
+    _check_places([Path(place) for place in outputs if place is not None])
+
+
+def _check_places(places: Sequence[Path]) -> None:
     for k, place in enumerate(places):
         if place.is_dir():
             raise ValueError(f"{place}: is a folder; name a file to write")

@@ -288,12 +288,13 @@ def test_a_map_that_is_the_truth_beats_chance_and_one_of_its_own_picture_beats_s
     made, monkeypatch
 ):
     of = explain.cases(made, 50, 36, seed=1)
-    truth = lambda net, layer, shown, head: np.stack(
-        [
-            of.defects[int(np.flatnonzero((of.pixels == p).all(axis=(1, 2, 3)))[0])]["illumination"]
-            for p in shown
-        ]
-    )
+
+    def row_of(pixels):
+        return int(np.flatnonzero((of.pixels == pixels).all(axis=(1, 2, 3)))[0])
+
+    def truth(net, layer, shown, head):
+        return np.stack([of.defects[row_of(pixels)]["illumination"] for pixels in shown])
+
     monkeypatch.setattr(explain, "grad_cam", truth)
     only = {"illumination": of.regions["illumination"]}
     found = explain.scores(nn.Identity(), nn.Identity(), of.pixels, of.frame, only, of.insides)
