@@ -66,11 +66,14 @@ ABOUT = About(
     licence="CC BY-SA 4.0",
     where="https://doi.org/10.5281/zenodo.8248825 (code: https://github.com/deepdrdoc/DeepDRiD)",
     layout="""
-regular_fundus_images/regular-fundus-training/regular-fundus-training.csv       (the first folder may be left out)
+regular_fundus_images/regular-fundus-training/regular-fundus-training.csv  \
+     (the first folder may be left out)
 regular_fundus_images/regular-fundus-training/Images/<patient>/<image_id>.jpg
 regular_fundus_images/regular-fundus-validation/                                likewise
-regular_fundus_images/Online-Challenge1&2-Evaluation/Challenge2_labels.xlsx     quality of the test photographs
-regular_fundus_images/Online-Challenge1&2-Evaluation/Challenge1_labels.xlsx     their DR levels, optional
+regular_fundus_images/Online-Challenge1&2-Evaluation/Challenge2_labels.xlsx  \
+   quality of the test photographs
+regular_fundus_images/Online-Challenge1&2-Evaluation/Challenge1_labels.xlsx  \
+   their DR levels, optional
 regular_fundus_images/Online-Challenge1&2-Evaluation/Images/<patient>/<image_id>.jpg
 """,
     counts={

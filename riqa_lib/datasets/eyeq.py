@@ -42,16 +42,21 @@ ABOUT = About(
     key="eyeq",
     title="EyeQ",
     used_for="fundus Student: overall grade, 3 classes",
-    licence="CC BY-NC-SA 4.0 (code and labels); photographs under the terms of Kaggle's EyePACS competition",
-    where="https://github.com/HzFu/EyeQ (labels), https://www.kaggle.com/c/diabetic-retinopathy-detection (photographs)",
+    licence="CC BY-NC-SA 4.0 (code and labels); photographs under the terms of Kaggle's EyePACS "
+    "competition",
+    where="https://github.com/HzFu/EyeQ (labels), "
+    "https://www.kaggle.com/c/diabetic-retinopathy-detection (photographs)",
     layout="""
 Label_EyeQ_train.csv, Label_EyeQ_test.csv   here or in data/
-train/<patient>_<eye>.png, test/...         or all in images/; .png (preprocessed by the set's own script), .jpeg or .jpg
+train/<patient>_<eye>.png, test/...         or all in images/; \
+.png (preprocessed by the set's own script), .jpeg or .jpg
 """,
     counts={
         "pictures": 28792,
-        "train": 12543, "train good": 8347, "train usable": 1876, "train reject": 2320, "train patients": 8614,
-        "test": 16249, "test good": 8471, "test usable": 4558, "test reject": 3220, "test patients": 12048,
+        "train": 12543, "train good": 8347, "train usable": 1876, "train reject": 2320,
+        "train patients": 8614,
+        "test": 16249, "test good": 8471, "test usable": 4558, "test reject": 3220,
+        "test patients": 12048,
     },
 )  # fmt: skip
 

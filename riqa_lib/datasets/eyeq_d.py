@@ -41,7 +41,8 @@ ABOUT = About(
     where="https://github.com/ltelesco/Semi-Supervised-Multi-Task-Learning-for-Interpretable-Quality-Assessment-of-Fundus-Images",
     layout=f"""
 {TABLE}              here or in data/
-images/<patient>_<eye>.png, .jpeg or .jpg   or no folder images/: the photographs are then EyeQ's (key eyeq)
+images/<patient>_<eye>.png, .jpeg or .jpg   or no folder images/: \
+the photographs are then EyeQ's (key eyeq)
 """,
     counts={
         "pictures": 160,

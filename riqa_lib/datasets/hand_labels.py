@@ -65,7 +65,8 @@ def _refuse(file: Path, row: dict[str, object]) -> None:
     grade = row["grade"]
     if grade != "" and (isinstance(grade, bool) or grade not in range(len(PHOTO_GRADES))):
         raise ValueError(
-            f"{paths.shown(file)}: grade {grade!r}: expected 0 to {len(PHOTO_GRADES) - 1}, or nothing"
+            f"{paths.shown(file)}: grade {grade!r}: expected 0 to {len(PHOTO_GRADES) - 1}, "
+            "or nothing"
         )
     seconds = pd.to_numeric(str(row["seconds"]), errors="coerce")
     if not (str(row["id"]).strip() and str(row["labeller"]).strip() and 0 <= seconds < np.inf):

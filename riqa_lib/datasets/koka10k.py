@@ -4,7 +4,9 @@ from KADIS-700k, a pool.
 The authors' list of hand labels is not public, so they are an input: a table with the columns id
 and grade. A KADIS name gets that grade and leaves the pool; a KonIQ name has its grade changed.
 Sources, in the words of the simulation:
-    koniq-like   all of KonIQ-10k            extra   KADIS, graded by hand            pool   the rest of KADIS, no grade
+    koniq-like   all of KonIQ-10k
+    extra        KADIS, graded by hand
+    pool         the rest of KADIS, no grade
 Grades 0 and 4 come mostly from `extra`, so a source detector can pass for a quality model there:
 see riqa_lib.tables.source_leak.
 
@@ -56,7 +58,8 @@ def grades(koniq: pd.DataFrame, rule: str = "mode") -> np.ndarray:
     bad = np.flatnonzero(~((score >= 0) & (score <= 100)))
     if len(bad):
         raise ValueError(
-            f"rule equal_width: mos_z of {koniq['id'].iloc[bad[0]]} is {score[bad[0]]}, expected 0 to 100"
+            f"rule equal_width: mos_z of {koniq['id'].iloc[bad[0]]} is {score[bad[0]]}, "
+            "expected 0 to 100"
         )
     return equal_width(score, 0, 100)
 
@@ -166,7 +169,8 @@ def build(
     frame = pd.concat(parts, ignore_index=True)
     if frame["id"].duplicated().any():
         raise ValueError(
-            f"{frame['id'][frame['id'].duplicated()].iloc[0]}: an id that KonIQ-10k and KADIS-700k both have"
+            f"{frame['id'][frame['id'].duplicated()].iloc[0]}: an id that KonIQ-10k and "
+            "KADIS-700k both have"
         )
     frame = frame.fillna({"grade": -1} | dict.fromkeys(VOTES, 0)).astype(
         dict.fromkeys(["grade", *VOTES], int)

@@ -3,7 +3,8 @@ each, 1 (bad) to 5.
 
 Two files carry the scores, and the name MOS means something else in each:
     koniq10k_scores_and_distributions.csv   c1..c5 counts, MOS on 1 to 5, MOS_zscore on 0 to 100
-    koniq10k_distributions_sets.csv         c1..c5 shares of c_total, MOS on 0 to 100, set (the official split)
+    koniq10k_distributions_sets.csv         c1..c5 shares of c_total, MOS on 0 to 100, set (the
+                                            official split)
 Which it is, is told by content: whether c1..c5 sum to 1 or to c_total, and whether MOS is the mean
 vote."""
 
@@ -39,10 +40,12 @@ ABOUT = About(
     key="koniq10k",
     title="KonIQ-10k",
     used_for="KOKA10K: the labelled photographs",
-    licence="no text found on its page; photographs from YFCC100M, each under its own Creative Commons licence",
+    licence="no text found on its page; photographs from YFCC100M, each under its own Creative "
+    "Commons licence",
     where="https://database.mmsp-kn.de/koniq-10k-database.html",
     layout="""
-koniq10k_scores_and_distributions.csv   and/or koniq10k_distributions_sets.csv (that one has the official split)
+koniq10k_scores_and_distributions.csv   and/or koniq10k_distributions_sets.csv \
+(that one has the official split)
 1024x768/<id>.jpg                       or 512x384/ or 224x224/
 """,
     counts={"pictures": 10073},
@@ -105,7 +108,8 @@ def _score_files(root: Path) -> list[Path]:
             found.append(file)
     if not found:
         raise FileNotFoundError(
-            f"{paths.shown(root)}: no score file; expected a CSV with the columns {', '.join(COLUMNS)}"
+            f"{paths.shown(root)}: no score file; expected a CSV with the columns "
+            f"{', '.join(COLUMNS)}"
         )
     if len(found) > 2:
         raise FolderError(

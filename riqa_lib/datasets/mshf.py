@@ -50,12 +50,22 @@ ABOUT = About(
     layout="""
 Individual_scores.xlsx.xlsx
 MSHF_quality_scores.xlsx           optional, a check
-Original/<group>/<group>-<n>.jpg   groups DR-XJU, DR-ZJU, Glaucoma, Healthy, Local1, Local2 (UWF-mosaic is not used)
+Original/<group>/<group>-<n>.jpg   groups DR-XJU, DR-ZJU, Glaucoma, Healthy, Local1, Local2 \
+(UWF-mosaic is not used)
 AI-use/train/<group>-<n>.jpg       and AI-use/test/: the authors' split
 """,
-    counts={"pictures": 802, "colour": 500, "portable": 302, "DR-XJU": 235, "DR-ZJU": 187, "Glaucoma and Healthy": 78,
-            "train": 642, "test": 160, "test bad": 98},
-)  # fmt: skip
+    counts={
+        "pictures": 802,
+        "colour": 500,
+        "portable": 302,
+        "DR-XJU": 235,
+        "DR-ZJU": 187,
+        "Glaucoma and Healthy": 78,
+        "train": 642,
+        "test": 160,
+        "test bad": 98,
+    },
+)
 
 
 def counts(frame: pd.DataFrame) -> dict[str, int]:
@@ -129,7 +139,8 @@ def hold_out(frame: pd.DataFrame, sources: Iterable[str]) -> pd.DataFrame:
     chosen, there = {*sources}, {*frame["source"]}
     if not chosen or not chosen < there:
         raise ValueError(
-            f"sources to hold out {sorted(chosen)}: expected some, not all, of {', '.join(sorted(there))}"
+            f"sources to hold out {sorted(chosen)}: expected some, not all, of "
+            f"{', '.join(sorted(there))}"
         )
     split = np.where(frame["source"].isin(chosen), "test", "train")
     return frame.assign(split=split, author_split=frame["split"])

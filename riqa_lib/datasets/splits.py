@@ -51,10 +51,11 @@ def floor_split(
 
     grades: (N,) integers >= 0. groups: (N,) contents or patients; all pictures of a group get the
     same split. Without groups, or when each has one picture, of every class's n pictures exactly
-    floor(.8 n) train, floor(.1 n) validate and the rest tests (as the fractions are). With larger groups they go, largest first, where the counts per class are most
-    behind, so these are met as nearly as whole groups allow. The same rows in the same order with
-    the same seed give the same split. Raises ValueError for unlabelled (negative) or non-integer
-    grades, other lengths, or bad fractions.
+    floor(.8 n) train, floor(.1 n) validate and the rest tests (as the fractions are). With larger
+    groups they go, largest first, where the counts per class are most behind, so these are met as
+    nearly as whole groups allow. The same rows in the same order with the same seed give the same
+    split. Raises ValueError for unlabelled (negative) or non-integer grades, other lengths, or bad
+    fractions.
 
     >>> split = floor_split([0] * 219 + [4] * 11)
     >>> [int((split[:219] == name).sum()) for name in ("train", "val", "test")]

@@ -151,10 +151,11 @@ def decode(
 
     frame: as read_folder returns it, `path` relative to root. size: side in pixels. name,
     simulated, classes, settings: noted in dataset.json. processes: how many pictures are decoded
-    side by side (the result is the same). way: how a picture becomes pixels. The same files and size again return at once, with
-    another frame (splits, grades) only that is written anew; interrupted, it goes on where it was.
-    Raises FolderError with every picture that can't be decoded (nothing is written then); OSError
-    when the disk is too small; ValueError for a frame that is not of the agreed form."""
+    side by side (the result is the same). way: how a picture becomes pixels. The same files and
+    size again return at once, with another frame (splits, grades) only that is written anew;
+    interrupted, it goes on where it was. Raises FolderError with every picture that can't be
+    decoded (nothing is written then); OSError when the disk is too small; ValueError for a frame
+    that is not of the agreed form."""
     root = Path(root)
     problems: list[Problem] = []
 

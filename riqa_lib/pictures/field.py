@@ -324,7 +324,8 @@ def field_errors(
     x, y, radius = (np.asarray(a, float) for a in (x, y, radius))
     if not len(found) == len(x) == len(y) == len(radius):
         raise ValueError(
-            f"{len(found)} fields for {len(x)}, {len(y)}, {len(radius)} true circles; expected equal numbers"
+            f"{len(found)} fields for {len(x)}, {len(y)}, {len(radius)} true circles; expected "
+            "equal numbers"
         )
     table = np.array([(f.x, f.y, f.radius, f.confidence) for f in found]).reshape(-1, 4)
     return pd.DataFrame(

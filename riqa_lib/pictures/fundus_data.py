@@ -43,7 +43,8 @@ class FundusData:
     """Which pictures, and how the network sees them."""
 
     source: str = "simulation"  # or "real": EyeQ, MSHF, DeepDRiD and EyeQ-D below RIQA_DATA
-    pictures: tuple[int, int, int, int] = tuple(SIZES["demo"].values())  # type: ignore[assignment]  # simulation: of SETS
+    # simulation: how many of each of SETS
+    pictures: tuple[int, int, int, int] = tuple(SIZES["demo"].values())  # type: ignore[assignment]
     size: int = 80  # px, side of the stored pictures
     # px, side of what the network sees: at least 95 % of size, since the field must stay in the
     # picture
@@ -61,7 +62,8 @@ class FundusData:
             raise ValueError(f"fundus.data.source is {self.source!r}; allowed: simulation, real")
         if not 0.95 * self.size <= self.crop <= self.size:
             raise ValueError(
-                f"fundus.data.crop is {self.crop} px; expected 95 to 100 % of fundus.data.size, {self.size} px"
+                f"fundus.data.crop is {self.crop} px; expected 95 to 100 % of fundus.data.size, "
+                f"{self.size} px"
             )
         if not 0 < self.validation < 1:
             raise ValueError(
@@ -69,7 +71,8 @@ class FundusData:
             )
         if len(self.pictures) != len(SETS) or min(self.pictures) < 1:
             raise ValueError(
-                f"fundus.data.pictures is {self.pictures}; expected {len(SETS)} numbers, of {', '.join(SETS)}"
+                f"fundus.data.pictures is {self.pictures}; expected {len(SETS)} numbers, of "
+                f"{', '.join(SETS)}"
             )
 
 

@@ -5,16 +5,16 @@ its public MATLAB code). Order of types and levels is the authors', so not every
 with its level: see MONOTONE.
 
 Known differences from the MATLAB code, each deliberate:
-- The min-max stretch before and after is an option (`stretch`, off). It undoes what several defects do: "mean shift"
-  becomes a contrast stretch, a strong blur regains its contrast. Where defects are chained or their
-  strength is the truth to be learned, that is wrong; for one defect a picture as in KADID, pass
-  stretch=True.
-- 15 "denoise": non-local means instead of a network whose weights are not at hand. 22: the exact optimum by dynamic
-  programming, where MATLAB's search is local. 19: cubic splines instead of cubic convolution. 9:
-  the ratio does not count the file's fixed header, which in a picture of 80 px would be more than
-  the whole budget.
-- Bodies never published or not seen (1, 2, 3, 7, 10, 11, 14, 17, 18) follow MATLAB's function of that name. Borders
-  are replicated everywhere.
+- The min-max stretch before and after is an option (`stretch`, off). It undoes what several defects
+  do: "mean shift" becomes a contrast stretch, a strong blur regains its contrast. Where defects are
+  chained or their strength is the truth to be learned, that is wrong; for one defect a picture as
+  in KADID, pass stretch=True.
+- 15 "denoise": non-local means instead of a network whose weights are not at hand. 22: the exact
+  optimum by dynamic programming, where MATLAB's search is local. 19: cubic splines instead of cubic
+  convolution. 9: the ratio does not count the file's fixed header, which in a picture of 80 px
+  would be more than the whole budget.
+- Bodies never published or not seen (1, 2, 3, 7, 10, 11, 14, 17, 18) follow MATLAB's function of
+  that name. Borders are replicated everywhere.
 """
 
 from __future__ import annotations
@@ -53,97 +53,133 @@ from .value_ranges import min_max
 Distortion = Callable[[np.ndarray, float, np.random.Generator, float], np.ndarray]
 
 
-# Name, the levels' values a (what they are: behind), function.
+# Name, the levels' values a and what they are, function.
 _KINDS: dict[int, tuple[str, tuple[float, ...], Distortion]] = {
     1: (
         "Gaussian blur",
-        (0.1, 0.5, 1, 2, 5),
+        (0.1, 0.5, 1, 2, 5),  # sigma, px
         lambda x, a, rng, s: gaussian_blur(x, s * a),
-    ),  # sigma, px
-    2: ("lens blur", (1, 2, 4, 6, 8), lambda x, a, rng, s: lens_blur(x, s * a)),  # radius, px
+    ),
+    2: (
+        "lens blur",
+        (1, 2, 4, 6, 8),  # radius, px
+        lambda x, a, rng, s: lens_blur(x, s * a),
+    ),
     3: (
         "motion blur",
-        (1, 2, 4, 6, 10),
+        (1, 2, 4, 6, 10),  # length, px
         lambda x, a, rng, s: motion_blur(x, s * (a - 1), rng),
-    ),  # length, px
-    4: ("colour diffusion", (1, 3, 6, 8, 12), lambda x, a, rng, s: colour_diffusion(x, a, s)),  # k
-    5: ("colour shift", (1, 3, 6, 8, 12), lambda x, a, rng, s: colour_shift(x, a, rng, s)),  # px
+    ),
+    4: (
+        "colour diffusion",
+        (1, 3, 6, 8, 12),  # k
+        lambda x, a, rng, s: colour_diffusion(x, a, s),
+    ),
+    5: (
+        "colour shift",
+        (1, 3, 6, 8, 12),  # px
+        lambda x, a, rng, s: colour_shift(x, a, rng, s),
+    ),
     6: (
         "colour quantisation",
-        (64, 48, 32, 16, 8),
+        (64, 48, 32, 16, 8),  # colours
         lambda x, a, rng, s: colour_quantisation(x, int(a)),
-    ),  # colours
+    ),
     7: (
         "colour saturation 1",
-        (0.4, 0.2, 0.1, 0, -0.4),
+        (0.4, 0.2, 0.1, 0, -0.4),  # factor
         lambda x, a, rng, s: saturate_hsv(x, a),
-    ),  # factor
-    8: ("colour saturation 2", (1, 2, 3, 6, 9), lambda x, a, rng, s: saturate_lab(x, a)),  # factor
-    9: ("JPEG2000", (16, 32, 45, 120, 400), lambda x, a, rng, s: jpeg2000(x, a)),  # ratio
-    10: ("JPEG", (43, 36, 24, 7, 4), lambda x, a, rng, s: jpeg(x, int(a))),  # quality
+    ),
+    8: (
+        "colour saturation 2",
+        (1, 2, 3, 6, 9),  # factor
+        lambda x, a, rng, s: saturate_lab(x, a),
+    ),
+    9: (
+        "JPEG2000",
+        (16, 32, 45, 120, 400),  # ratio
+        lambda x, a, rng, s: jpeg2000(x, a),
+    ),
+    10: (
+        "JPEG",
+        (43, 36, 24, 7, 4),  # quality
+        lambda x, a, rng, s: jpeg(x, int(a)),
+    ),
     11: (
         "white noise",
-        (0.001, 0.002, 0.003, 0.005, 0.01),
+        (0.001, 0.002, 0.003, 0.005, 0.01),  # variance
         lambda x, a, rng, s: white_noise(x, a, rng),
-    ),  # variance
+    ),
     12: (
         "white noise in YCbCr",
-        (0.0001, 0.0005, 0.001, 0.002, 0.003),
+        (0.0001, 0.0005, 0.001, 0.002, 0.003),  # variance
         lambda x, a, rng, s: ycbcr_noise(x, a, rng),
     ),
     13: (
         "impulse noise",
-        (0.001, 0.005, 0.01, 0.02, 0.03),
+        (0.001, 0.005, 0.01, 0.02, 0.03),  # density
         lambda x, a, rng, s: impulse_noise(x, a, rng),
-    ),  # density
+    ),
     14: (
         "multiplicative noise",
-        (0.001, 0.005, 0.01, 0.02, 0.05),
+        (0.001, 0.005, 0.01, 0.02, 0.05),  # variance
         lambda x, a, rng, s: speckle(x, a, rng),
     ),
     15: (
         "denoise",
-        (0.01, 0.03, 0.05, 0.1, 0.15),
+        (0.01, 0.03, 0.05, 0.1, 0.15),  # variance
         lambda x, a, rng, s: denoise(x, a, rng),
-    ),  # variance
+    ),
     16: (
         "brighten",
-        (0.1, 0.2, 0.4, 0.7, 1.1),
+        (0.1, 0.2, 0.4, 0.7, 1.1),  # lifts 0.5 by a/2
         lambda x, a, rng, s: brighten(x, a),
-    ),  # lift of 0.5 by a/2
+    ),
     17: (
         "darken",
-        (0.05, 0.1, 0.2, 0.4, 0.8),
+        (0.05, 0.1, 0.2, 0.4, 0.8),  # drops 0.5 by a/2
         lambda x, a, rng, s: bend(x, -a),
-    ),  # drop of 0.5 by a/2
+    ),
     18: (
         "mean shift",
-        (0.15, 0.08, 0, -0.08, -0.15),
+        (0.15, 0.08, 0, -0.08, -0.15),  # added
         lambda x, a, rng, s: mean_shift(x, a),
-    ),  # added
-    19: ("jitter", (0.05, 0.1, 0.2, 0.5, 1), lambda x, a, rng, s: jitter(x, s * a, rng)),  # sd, px
+    ),
+    19: (
+        "jitter",
+        (0.05, 0.1, 0.2, 0.5, 1),  # standard deviation, px
+        lambda x, a, rng, s: jitter(x, s * a, rng),
+    ),
     20: (
         "non-eccentricity patch",
-        (20, 40, 60, 80, 100),
+        (20, 40, 60, 80, 100),  # patches
         lambda x, a, rng, s: copy_patches(x, int(a), rng, s),
     ),
-    21: ("pixelate", (0.01, 0.05, 0.1, 0.2, 0.5), lambda x, a, rng, s: pixelate(x, 0.95 - a**0.6)),
+    21: (
+        "pixelate",
+        (0.01, 0.05, 0.1, 0.2, 0.5),  # 0.95 - a^0.6 of the side is left
+        lambda x, a, rng, s: pixelate(x, 0.95 - a**0.6),
+    ),
     22: (
         "quantisation",
-        (20, 16, 13, 10, 7),
+        (20, 16, 13, 10, 7),  # thresholds
         lambda x, a, rng, s: quantise(x, int(a)),
-    ),  # thresholds
+    ),
     23: (
         "colour block",
-        (2, 4, 6, 8, 10),
+        (2, 4, 6, 8, 10),  # squares
         lambda x, a, rng, s: colour_blocks(x, int(a), rng, s),
-    ),  # squares
-    24: ("high sharpen", (1, 2, 3, 6, 12), lambda x, a, rng, s: sharpen(x, a, 3 * s)),  # amount
+    ),
+    24: (
+        "high sharpen",
+        (1, 2, 3, 6, 12),  # amount
+        lambda x, a, rng, s: sharpen(x, a, 3 * s),
+    ),
     25: (
         "contrast change",
-        (0.3, 0.15, 0, -0.4, -0.6),
+        (0.3, 0.15, 0, -0.4, -0.6),  # a/4 moves a knot
         lambda x, a, rng, s: contrast(x, a),
-    ),  # a/4 moves a knot
+    ),
 }
 
 

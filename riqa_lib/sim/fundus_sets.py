@@ -1,12 +1,14 @@
 """Four simulated sets of fundus photographs, built like the real ones (riqa.md 2), as data folders.
 
-mshf-like      three cameras (its sources and groups), three readers; details and overall grade by majority. Two cameras
-               are for training, the portable one for testing.
-eyeq-like      overall grade only, 3 classes; patients are groups, some with both eyes, which are alike; the split "train"
-               (and "val", taken from it by patients) has fewer Usable pictures than "test": EyeQ's
-               prior shift.
-deepdrid-like  overall grade in 2 classes, one label for an eye, two views of it (macula and disc); 60/20/20 of the patients.
-eyeq_d-like    pictures by the law of eyeq-like's test split; overall grade and details. All are "test".
+mshf-like      three cameras (its sources and groups), three readers; details and overall grade by
+               majority. Two cameras are for training, the portable one for testing.
+eyeq-like      overall grade only, 3 classes; patients are groups, some with both eyes, which are
+               alike; the split "train" (and "val", taken from it by patients) has fewer Usable
+               pictures than "test": EyeQ's prior shift.
+deepdrid-like  overall grade in 2 classes, one label for an eye, two views of it (macula and disc);
+               60/20/20 of the patients.
+eyeq_d-like    pictures by the law of eyeq-like's test split; overall grade and details. All are
+               "test".
 
 Grades: 0 bad, higher is better, everywhere; details 1 good, 0 bad, -1 where the real set has none.
 Truth stays beside: each cause's severity, true_<detail>, true_grade, and all votes, also where the

@@ -1,4 +1,4 @@
-"""What can happen to a photograph on its way: defects that strike in a fixed order, ever stronger."""
+"""What can happen to a photograph on its way: defects, struck in a fixed order, ever stronger."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Defect(NamedTuple):
 
 # what can happen to a photograph, in this order, one of each at most
 STAGES: tuple[tuple[Defect, ...], ...] = (
-    (Defect("blur", 1, (2, 3, 4, 5)), Defect("lens", 2, (2, 3, 4, 5)), Defect("motion", 3, (2, 3, 4, 5))),
+    (Defect("blur", 1, (2, 3, 4, 5)), Defect("lens", 2, (2, 3, 4, 5)),
+     Defect("motion", 3, (2, 3, 4, 5))),
     (Defect("bright", 16, (1, 2, 3, 4, 5)), Defect("dark", 17, (1, 2, 3, 4, 5)),
      Defect("contrast", 25, (2, 1)), Defect("contrast", 25, (4, 5))),
     (Defect("noise", 11, (1, 2, 3, 4, 5), onset=1),),

@@ -17,9 +17,9 @@ MIT), one mean opinion a picture: thresholds at 0, 1.925, 3.845, 6.075 standard 
 vote; here one step of the scale is 1.92 of these, so SPREAD = 0.52 and the top grade is given
 grudgingly. Raters a picture: 107 +- 8, 93 to 157, from 1,459 people, as there. How the spread
 divides into bias and noise cannot be seen in histograms; a quarter of a grade of bias is a declared
-choice. Held against KonIQ (tests/sim/test_photo_raters.py): standard deviation of the votes on a picture
-0.575, one vote's distance to the mode 0.402, labels that change when all votes are drawn again 6.1
-%."""
+choice. Held against KonIQ (tests/sim/test_photo_raters.py): standard deviation of the votes on a
+picture 0.575, one vote's distance to the mode 0.402, labels that change when all votes are drawn
+again 6.1 %."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def quality(clean: Look, seen: Look) -> float:
     clean, seen: the same content without and with its defects, of one shape, else ValueError."""
     if clean.pixels.shape != seen.pixels.shape:
         raise ValueError(
-            f"pictures of shapes {clean.pixels.shape} and {seen.pixels.shape}; expected the same twice"
+            f"pictures of shapes {clean.pixels.shape} and {seen.pixels.shape}; expected the same "
+            "twice"
         )
     change = _blocks(seen.image - clean.image, 8)
     tone = _light(change)

@@ -1,17 +1,18 @@
 """A simulated set built like KOKA10K (Dang et al., IJCA 186(9), 2024): a labelled part with extras,
 and a pool.
 
-koniq-like   scenes with one to several defects, mild to strong, whose opinions are distributed as KonIQ-10k's; about
-             107 raters vote on each, the label is the mode (0.8, 13.7, 51.1, 34.4 and 0 % for
-             grades 0 to 4).
-extra        taken out of the pool and graded by hand, without votes: 359 of 10,432 labelled pictures, 149 : 210
-             strongly distorted (grade 0) and pristine (grade 4). Only they have grade 4, as in the
-             paper: a source detector can pass for a quality model there, so report them separately.
-pool         unlabelled. "pristine": untouched scenes and some mildly damaged ones, so its grades are distributed
-             otherwise than the labelled ones' (as in the paper); "matched": the law of the labelled
-             part (control).
+koniq-like  scenes with one to several defects, mild to strong, whose opinions are distributed as
+            KonIQ-10k's; about 107 raters vote on each, the label is the mode (0.8, 13.7, 51.1, 34.4
+            and 0 % for grades 0 to 4).
+extra       taken out of the pool and graded by hand, without votes: 359 of 10,432 labelled
+            pictures, 149 : 210 strongly distorted (grade 0) and pristine (grade 4). Only they have
+            grade 4, as in the paper: a source detector can pass for a quality model there, so
+            report them separately.
+pool        unlabelled. "pristine": untouched scenes and some mildly damaged ones, so its grades are
+            distributed otherwise than the labelled ones' (as in the paper); "matched": the law of
+            the labelled part (control).
 
-The truth stays beside each picture: true_quality (graders.quality of the stored pixels),
+The truth stays beside each picture: true_quality (photo_raters.quality of the stored pixels),
 true_grade, its defects. Every picture has a content of its own. Defects read "blur4+jpeg3": in the
 order they struck, with the level of sim.distortions. Lengths in px are scaled by side / 200, so
 that defects show the same at every size."""
@@ -55,10 +56,12 @@ TOLERANCE = 0.06  # how near a picture must come to the quality it was meant to 
 
 
 # Quantiles of quality in KonIQ-10k: the maximum likelihood opinion of each picture's votes under
-# sim.graders.
+# sim.photo_raters.
 KONIQ = (
-    (0, 0.005, 0.01, 0.02, 0.05, 0.10, 0.20, 0.30, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 0.95, 0.98, 0.99, 1),
-    (.05, .114, .152, .196, .270, .336, .425, .488, .535, .572, .606, .638, .666, .700, .726, .751, .768, .86),
+    (0, .005, .01, .02, .05, .10, .20, .30, .40,
+     .50, .60, .70, .80, .90, .95, .98, .99, 1),
+    (.05, .114, .152, .196, .270, .336, .425, .488, .535,
+     .572, .606, .638, .666, .700, .726, .751, .768, .86),
 )  # fmt: skip
 
 
@@ -67,7 +70,7 @@ class Picture(NamedTuple):
     """A stored picture and its truth."""
 
     pixels: np.ndarray  # (size, size, 3), uint8
-    quality: float  # graders.quality of the pixels
+    quality: float  # photo_raters.quality of the pixels
     defects: str  # "" when untouched
 
 

@@ -1,5 +1,5 @@
-"""The vessel trees of a simulated eye, grown and drawn. Lengths in mm on the retina, in the frame of
-`fundus_eye`: the optic disc at (0, 0), x to the temple, y down.
+"""The vessel trees of a simulated eye, grown and drawn. Lengths in mm on the retina, in the frame
+of `fundus_eye`: the optic disc at (0, 0), x to the temple, y down.
 
 Vessels branch by Murray's law, r0^3 = r1^3 + r2^3 (C. D. Murray, PNAS 12, 1926), at Zamir's angles
 (M. Zamir, J. Theor. Biol. 62, 1976): cos t1 = (r0^4 + r1^4 - r2^4) / (2 r0^2 r1^2)."""

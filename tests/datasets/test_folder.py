@@ -305,7 +305,10 @@ def test_extra_files_are_reported_not_fatal(photos: Path) -> None:
 
 
 def test_the_tables_floor_needs_no_pillow_or_torch() -> None:
-    code = "import sys, riqa_lib.datasets.folder; print([m for m in ('PIL', 'torch', 'skimage') if m in sys.modules])"
+    code = (
+        "import sys, riqa_lib.datasets.folder; "
+        "print([m for m in ('PIL', 'torch', 'skimage') if m in sys.modules])"
+    )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=paths.ROOT
     )

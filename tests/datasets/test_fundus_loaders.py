@@ -534,7 +534,8 @@ def test_deepdrid_reports_everything_at_once(trees):
     cell(test / "Challenge2_labels.xlsx", "D3", 7)
     broken(
         lambda: deepdrid.load(trees / "deepdrid"),
-        "bad Artifact (1): row 2: regular-fundus-training: 56_l1: '3', expected one of 0, 1, 4, 6, 8, 10",
+        "bad Artifact (1): row 2: regular-fundus-training: 56_l1: '3', "
+        "expected one of 0, 1, 4, 6, 8, 10",
         "bad Clarity (1): row 3",
         "bad Overall quality (1): row 4",
         "other patient (2): row 5",

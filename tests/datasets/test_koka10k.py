@@ -192,7 +192,8 @@ def test_table1_is_explained_by_its_own_numbers() -> None:
         "leave 66/1379/5150/3459/19",
         "gives 76/1379/5150/3468/0",
         "match to the unit: 1, 2.",
-        "159 + 200 hand labels (as the text says): 10 of grade 0, 9 of grade 3 must have been changed, 19 to grade 4",
+        "159 + 200 hand labels (as the text says): 10 of grade 0, 9 of grade 3 must have been "
+        "changed, 19 to grade 4",
         "149 + 210 hand labels (as many in all, as the counts suggest): 9 of grade 3 must",
         "4: 9 p",
     ):

@@ -159,8 +159,8 @@ def test_two_processes_lose_nothing(tmp_path):
         "import os, sys; from riqa_lib.datasets import hand_labels as h\n"
         "open(sys.argv[1] + sys.argv[2], 'w').close()\n"
         "while not all(os.path.exists(sys.argv[1] + w) for w in ('ann', 'bob')): pass\n"
-        "for k in range(40): h.append(sys.argv[1], {'id': f'p{k}', 'grade': k % 5, 'labeller': sys.argv[2],"
-        " 'seconds': 1, 'when': 'now'})"
+        "for k in range(40): h.append(sys.argv[1], {'id': f'p{k}', 'grade': k % 5,"
+        " 'labeller': sys.argv[2], 'seconds': 1, 'when': 'now'})"
     )
     runs = [
         subprocess.Popen([sys.executable, "-c", code, str(file), who]) for who in ("ann", "bob")
@@ -208,9 +208,20 @@ def test_another_file_is_never_written_to(tmp_path):
     assert file.read_text() == "name,score\na,1\n"
 
 
-@pytest.mark.parametrize("wrong", [row("a", 5), row("a", "x"), row("a\nb", 1), row("a", True), row(" ", 1), row("a", 1, ""),
-                                   row("a", 1, seconds=-1), row("a", 1, seconds="soon"),
-                                   row("a", 1, seconds=float("nan"))])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        row("a", 5),
+        row("a", "x"),
+        row("a\nb", 1),
+        row("a", True),
+        row(" ", 1),
+        row("a", 1, ""),
+        row("a", 1, seconds=-1),
+        row("a", 1, seconds="soon"),
+        row("a", 1, seconds=float("nan")),
+    ],
+)
 def test_values_that_cannot_be_stored(tmp_path, wrong):
     with pytest.raises(ValueError, match=r"expected 0 to 4|line break|expected an id"):
         hand_labels.append(tmp_path / "labels.csv", wrong)

@@ -108,23 +108,38 @@ def test_other_photographs_are_refused(name):
     assert reason
 
 
-@pytest.mark.parametrize("picture", [
-    np.zeros((90, 90, 3), np.uint8), np.full((64, 90), 255, np.uint8), np.full((64, 64, 3), [150, 80, 40], np.uint8),
-    np.random.default_rng(0).integers(0, 256, (99, 120, 3), dtype=np.uint8), disc(90, 90, 45, 45, 40)[..., ::-1],
-    disc(90, 90, 45, 45, 40)[..., [1, 0, 2]], np.hstack([disc(90, 90, 45, 45, 40)[:, :45], disc(90, 90, 45, 45, 40)[:, 45:, ::-1]]),
-], ids=["black", "white", "one colour", "noise", "blue disc", "green disc", "half a blue disc"])  # fmt: skip
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((90, 90, 3), np.uint8),
+        np.full((64, 90), 255, np.uint8),
+        np.full((64, 64, 3), [150, 80, 40], np.uint8),
+        np.random.default_rng(0).integers(0, 256, (99, 120, 3), dtype=np.uint8),
+        disc(90, 90, 45, 45, 40)[..., ::-1],
+        disc(90, 90, 45, 45, 40)[..., [1, 0, 2]],
+        np.hstack([disc(90, 90, 45, 45, 40)[:, :45], disc(90, 90, 45, 45, 40)[:, 45:, ::-1]]),
+    ],
+    ids=["black", "white", "one colour", "noise", "blue disc", "green disc", "half a blue disc"],
+)
 def test_what_holds_no_fundus_is_refused(picture):
     assert is_fundus(picture)[0] is False
     assert is_fundus(picture)[1]
 
 
 # ---------------------------------------------------------------- hard inputs
-@pytest.mark.parametrize(("height", "width", "x", "y", "radius"), [
-    # off-centre, portrait
-    (100, 100, 49.5, 49.5, 44), (32, 32, 15.2, 15.8, 13.5), (140, 90, 44, 70, 40), (120, 200, 61, 60, 52),
-    # cut off above and below; cropped to less than the circle
-    (90, 120, 59.5, 44.5, 55), (100, 100, 49.5, 49.5, 53),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("height", "width", "x", "y", "radius"),
+    [
+        # off-centre, portrait
+        (100, 100, 49.5, 49.5, 44),
+        (32, 32, 15.2, 15.8, 13.5),
+        (140, 90, 44, 70, 40),
+        (120, 200, 61, 60, 52),
+        # cut off above and below; cropped to less than the circle
+        (90, 120, 59.5, 44.5, 55),
+        (100, 100, 49.5, 49.5, 53),
+    ],
+)
 def test_plain_discs(height, width, x, y, radius):
     found = find_field(disc(height, width, x, y, radius))
     assert np.hypot(found.x - x, found.y - y) < 0.02 * radius + 0.25
@@ -168,10 +183,17 @@ def test_without_a_rim_it_says_so():
     )
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    (np.zeros((8, 50), np.uint8), "16 px"), (np.zeros((50, 50, 2), np.uint8), "shape"), (np.zeros((50, 50), np.int32), "int32"),
-    (np.full((50, 50), 2.0), "0..1"), (np.full((50, 50), np.nan), "0..1"), (np.zeros(50, np.uint8), "shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (np.zeros((8, 50), np.uint8), "16 px"),
+        (np.zeros((50, 50, 2), np.uint8), "shape"),
+        (np.zeros((50, 50), np.int32), "int32"),
+        (np.full((50, 50), 2.0), "0..1"),
+        (np.full((50, 50), np.nan), "0..1"),
+        (np.zeros(50, np.uint8), "shape"),
+    ],
+)
 def test_what_is_no_picture_is_an_error(wrong, words):
     with pytest.raises(ValueError, match=words.replace("..", r"\.\.")):
         find_field(wrong)
