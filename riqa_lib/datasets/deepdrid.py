@@ -192,7 +192,7 @@ def _read(root: Path, folder: str, split: str) -> tuple[pd.DataFrame, list[Probl
     )
     problems += odd
     patient = [m[1] if m else "" for m in match]
-    notes = []
+    notes: list[Problem] = []
     if split != "test":
         wrong, notes = _contradictions(text, patient)
         problems += wrong

@@ -160,8 +160,8 @@ def _real(d: FundusData) -> dict[str, tuple[pd.DataFrame, Path]]:
 
 
 def field_check(n: int = 48, size: int = 160, seed: int = 0) -> pd.DataFrame:
-    """How well fundus.find_field does on n simulated frames of `size` px with defects of up to 2.5
-    times what graders call bad: fundus.field_errors, with camera and severity (the largest)."""
+    """How well field.find_field does on n simulated frames of `size` px with defects of up to 2.5
+    times what graders call bad: field.field_errors, with camera and severity (the largest)."""
     fields, rows = [], []
     for i in range(n):
         draw = rng("field check", seed, i)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -298,7 +299,7 @@ def _defects(key: object, severity: Mapping[str, float]) -> dict[str, Defect]:
 
 
 def space(
-    key: object, size: int = 80, levels: Sequence[float] = (0.0, 1.0, 2.0), **how: object
+    key: object, size: int = 80, levels: Sequence[float] = (0.0, 1.0, 2.0), **how: Any
 ) -> np.ndarray:
     """One eye at every combination of the levels of severity: uint8 (K, K, K, size, size, 3),
     indexed by contrast, clarity, illumination. how: style, left, view, framing, as for `fundus`."""
@@ -307,7 +308,7 @@ def space(
     shots = [
         fundus(key, size, {"contrast": c, "clarity": b, "illumination": a}, **how)
         for c, b, a in rows
-    ]  # type: ignore[arg-type]
+    ]
     return np.stack([s.pixels for s in shots]).reshape(
         len(levels), len(levels), len(levels), size, size, 3
     )
