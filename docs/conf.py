@@ -1,4 +1,5 @@
-"""The site's settings. Nothing is fetched from the network: no fonts, scripts or styles from elsewhere."""
+"""The site's settings. Nothing is fetched from the network: no fonts, scripts or styles from
+elsewhere."""
 
 from __future__ import annotations
 
