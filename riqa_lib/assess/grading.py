@@ -4,9 +4,10 @@ Every file gets a row, whatever it is: graded, abstained (too unsure: no grade),
 with the reason) or unreadable. A picture is brought to one working size (WORKING px; JPEG is
 decoded at reduced scale), so the grade doesn't depend on the size of the file; cropped to its field
 of view; graded by a trained Student. Probabilities of the overall grade are calibrated by
-temperature on the Student's validation pictures, and below the threshold of `advise.abstention` no
-grade is given. Those of the details are calibrated (Platt) on the training part of the small
-labelled set (mshf), from which the Student saw no label but its Teacher did.
+temperature on the Student's validation pictures, and below the threshold of
+`calibration.abstention` no grade is given. Those of the details are calibrated (Platt) on the
+training part of the small labelled set (mshf), from which the Student saw no label but its Teacher
+did.
 
 Pictures flow: some dozens are in memory, however many there are."""
 
@@ -29,7 +30,7 @@ from .. import paths, scales, store
 from ..networks.predict import two_heads
 from ..networks.resnet import MultiTaskResNet
 from ..pictures.decode import read_near
-from ..pictures.field import SMALLEST, crop_field, find_field
+from ..pictures.field import SMALLEST, Field, crop_field, find_field
 from ..pictures.recognition import is_fundus
 from ..scales import DETAILS
 from ..sim.fundus_camera import fundus
@@ -40,9 +41,8 @@ from ..training.fundus import TUNING, load_student
 from . import advice
 from .inputs import RATE, files
 
-WORKING = (
-    480  # px, longer side that pictures are brought to, or twice the network's if that is more
-)
+# px, longer side that pictures are brought to, or twice the network's if that is more
+WORKING = 480
 
 
 BATCH = 32  # pictures a forward pass
@@ -92,14 +92,21 @@ class Assessor:
             if self.about["simulated"]
             else "real photographs"
         )
+        about = f"Student {self.about['run']}, {kind}, trained on {self.about['name']}, {data}."
+        return f"{about}\nIt {self._promise()}."
+
+    def _promise(self) -> str:
         a = self.abstention
-        rule = f"abstains always: {a.n} validation pictures don't show an error of at most {a.rate:.0%}; see --rate"
-        if a.met:
-            rule = (
-                f"answers from probability {a.threshold:.2f}: {a.coverage:.0%} of {a.n} validation pictures, {a.error:.0%} of "
-                f"these wrong (promised: at most {a.rate:.0%}, confidence {a.confidence:.0%})"
+        if not a.met:
+            return (
+                f"abstains always: {a.n} validation pictures don't show an error of at most "
+                f"{a.rate:.0%}; see --rate"
             )
-        return f"Student {self.about['run']}, {kind}, trained on {self.about['name']}, {data}.\nIt {rule}."
+        return (
+            f"answers from probability {a.threshold:.2f}: {a.coverage:.0%} of {a.n} validation "
+            f"pictures, {a.error:.0%} of these wrong (promised: at most {a.rate:.0%}, "
+            f"confidence {a.confidence:.0%})"
+        )
 
 
 def newest() -> Path:
@@ -110,18 +117,15 @@ def newest() -> Path:
     for folder in paths.runs().glob("student-*"):
         if not store.done(folder):
             continue
-        about, config = (
-            store.read_json(folder / "about.json"),
-            store.read_json(folder / "config.json"),
-        )
+        about = store.read_json(folder / "about.json")
+        config = store.read_json(folder / "config.json")
         if about.get("details_learnt") and config.get("seed") != TUNING:
-            found.append(
-                (about["classes"] == 3, (folder / "provenance.json").stat().st_mtime_ns, folder)
-            )
+            finished = (folder / "provenance.json").stat().st_mtime_ns
+            found.append((about["classes"] == 3, finished, folder))
     if not found:
         raise FileNotFoundError(
-            f"{paths.shown(paths.runs())}: no trained multi-task Student; run notebook 15_student first "
-            "(python run_all.py --only 15_student), or name a run"
+            f"{paths.shown(paths.runs())}: no trained multi-task Student; run notebook 15_student "
+            "first (python run_all.py --only 15_student), or name a run"
         )
     return max(found)[2]
 
@@ -131,7 +135,7 @@ def load(run: str | Path | None = None, rate: float = RATE) -> Assessor:
 
     Raises FileNotFoundError or ValueError for what is no finished Student, ValueError for a rate
     outside 0..1."""
-    folder = newest() if run is None else Path(run) if Path(run).is_dir() else paths.runs() / run
+    folder = _folder(run)
     net, about = load_student(folder)
     said = stored.read_fundus_predictions(folder)
     classes = int(about["classes"])
@@ -143,20 +147,28 @@ def load(run: str | Path | None = None, rate: float = RATE) -> Assessor:
     known = said[(said["set"] == "mshf") & (said["split"] == "train")]
     for d in DETAILS:
         mine = known[known[d] >= 0]
-        labels = mine[d].to_numpy(int)
-        maps.append(
-            platt(mine[f"d_{d}"].to_numpy(float), labels)
-            if len(mine) >= calibration.FEW
-            else (1.0, 0.0)
-        )
-        good = calibrated(mine[[f"d_{d}"]].to_numpy(float), maps[-1:])[:, 0]
-        called = (
-            calibration.abstention(np.stack([1 - good, good], axis=1), labels, rate=DETAIL_RATE)
-            if len(mine)
-            else None
-        )
-        sure[d] = round(called.threshold, 4) if called and called.met else advice.SURE
-    return Assessor(net, about, scales.FUNDUS_GRADES[classes], t, rule, tuple(maps), sure, said)
+        its_map, sure[d] = _calibrated_detail(mine[f"d_{d}"].to_numpy(float), mine[d].to_numpy(int))
+        maps.append(its_map)
+    words = scales.FUNDUS_GRADES[classes]
+    return Assessor(net, about, words, t, rule, tuple(maps), sure, predictions=said)
+
+
+def _folder(run: str | Path | None) -> Path:
+    if run is None:
+        return newest()
+    return Path(run) if Path(run).is_dir() else paths.runs() / run
+
+
+def _calibrated_detail(p: np.ndarray, good: np.ndarray) -> tuple[tuple[float, float], float]:
+    """Of a detail's stored probabilities (N,) and labels (N,): its Platt map, none for too few
+    pictures, and the probability from which it is called."""
+    its_map = platt(p, good) if len(p) >= calibration.FEW else (1.0, 0.0)
+    if not len(p):
+        return its_map, advice.SURE
+    said = calibrated(p[:, None], [its_map])[:, 0]
+    both = np.stack([1 - said, said], axis=1)
+    called = calibration.abstention(both, good, rate=DETAIL_RATE)
+    return its_map, round(called.threshold, 4) if called.met else advice.SURE
 
 
 # ---------------------------------------------------------------- one picture
@@ -181,13 +193,18 @@ def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, t
     image, size = read_near(file, working)
     if working is not None and max(image.size) > working:
         scale = working / max(image.size)
-        image = image.resize([max(1, round(s * scale)) for s in image.size], Image.Resampling.BOX)  # type: ignore[arg-type]
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BOX)
     return np.asarray(image), size
 
 
 def prepare(file: Path | str, size: int, working: int | None = WORKING) -> Prepared:
     """Read, find the field of view, refuse what is no fundus, crop to size x size. Never raises for
-    what a file holds."""
+    what a file holds.
+
+    >>> prepare("no such picture.jpg", 32).row
+    {'file': 'no such picture.jpg', 'state': 'unreadable', 'reason': 'no such file'}
+    """
     row: dict[str, Any] = {"file": str(file), "state": "unreadable", "reason": ""}
     try:
         rgb, (row["width"], row["height"]) = read(file, working)
@@ -202,16 +219,18 @@ def prepare(file: Path | str, size: int, working: int | None = WORKING) -> Prepa
         return Prepared(row | {"state": "refused", "reason": reason})
     crop, _ = crop_field(rgb, size, found)
     wide, mask = crop_field(rgb, advice.SIDE, found)
-    off = cut = 0.0
-    if not found.whole and found.confidence >= 0.2:
-        off = float(
-            np.hypot(found.x - (rgb.shape[1] - 1) / 2, found.y - (rgb.shape[0] - 1) / 2)
-            / found.radius
-        )
-        cut = float(max(0.0, 1 - mask.sum() / (np.pi / 4 * mask.size)))
-    return Prepared(
-        row | {"reason": found.reason}, crop, advice.statistics(wide, mask, off_centre=off, cut=cut)
-    )
+    off, cut = _framing(found, rgb.shape, mask)
+    measured = advice.statistics(wide, mask, off_centre=off, cut=cut)
+    return Prepared(row | {"reason": found.reason}, crop, measured)
+
+
+def _framing(found: Field, shape: tuple[int, ...], mask: np.ndarray) -> tuple[float, float]:
+    """How far the field's centre is from the picture's, in radii, and the share of the circle that
+    is not in the picture; 0, 0 where the field was not surely found."""
+    if found.whole or found.confidence < 0.2:
+        return 0.0, 0.0
+    off = np.hypot(found.x - (shape[1] - 1) / 2, found.y - (shape[0] - 1) / 2) / found.radius
+    return float(off), float(max(0.0, 1 - mask.sum() / (np.pi / 4 * mask.size)))
 
 
 def _number(x: float | None, digits: int = 4) -> float | None:
@@ -220,26 +239,31 @@ def _number(x: float | None, digits: int = 4) -> float | None:
 
 def _graded(one: Assessor, batch: list[Prepared]) -> list[dict[str, Any]]:
     """Rows of prepared pictures, in order."""
-    asked = [b for b in batch if b.crop is not None]
-    rows = {}
-    if asked:
-        pixels = torch.from_numpy(np.stack([b.crop for b in asked])).to(
-            next(one.net.parameters()).device
-        )  # type: ignore[misc]
-        raw, d = two_heads(
-            one.net, pixels, np.arange(len(asked)), int(one.about["crop"]), int(one.about["grid"])
-        )
-        p = calibration.tempered(raw.numpy(), one.temperature)
-        said = (
-            calibrated(d.numpy(), list(one.maps))
-            if one.about["details_learnt"]
-            else np.full((len(asked), 3), np.nan)
-        )
-        for b, probability, good in zip(asked, p, said, strict=True):
-            rows[id(b)] = b.row | _answer(
-                one, probability, dict(zip(DETAILS, good.tolist(), strict=True)), b.statistics or {}
-            )
-    return [rows.get(id(b), b.row) for b in batch]
+    crops = [b.crop for b in batch if b.crop is not None]
+    if not crops:
+        return [b.row for b in batch]
+    said = zip(*_probabilities(one, np.stack(crops)), strict=True)
+    rows = []
+    for b in batch:
+        if b.crop is None:
+            rows.append(b.row)
+            continue
+        p, good = next(said)
+        details = dict(zip(DETAILS, good.tolist(), strict=True))
+        rows.append(b.row | _answer(one, p, details, b.statistics or {}))
+    return rows
+
+
+def _probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of crops (N, S, S, 3) uint8: calibrated probabilities of the grades (N, C), and of good of
+    the details (N, 3), nan where the Student learnt none."""
+    pixels = torch.from_numpy(crops).to(next(one.net.parameters()).device)
+    rows, crop, grid = np.arange(len(crops)), int(one.about["crop"]), int(one.about["grid"])
+    raw, details = two_heads(one.net, pixels, rows, crop, grid)
+    p = calibration.tempered(raw.numpy(), one.temperature)
+    if one.about["details_learnt"]:
+        return p, calibrated(details.numpy(), list(one.maps))
+    return p, np.full((len(crops), len(DETAILS)), np.nan)
 
 
 def _answer(
@@ -296,8 +320,8 @@ def _own(one: Assessor, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def curves(one: Assessor) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """`advise.risk_coverage` of validation and test; and what the threshold does on each: pictures,
-    answered, error, error_all."""
+    """`calibration.risk_coverage` of validation and test; and what the threshold does on each:
+    pictures, answered, error, error_all."""
     out, rows = {}, []
     for split, name in (("val", "validation"), ("test", "test")):
         p, truth = _own(one, split)
@@ -346,13 +370,16 @@ def findings(one: Assessor, held: pd.DataFrame) -> str:
     """What abstention keeps of its promise on the test split; `held` as `curves` gives it."""
     test, rule = held.set_index("split").loc["test"], one.abstention
     if not rule.met:
-        return f"- {rule.n} validation pictures don't show an error of at most {rule.rate:.0%}: it abstains always."
-    word = (
-        "kept"
-        if test["error"] <= rule.rate
-        else "broken"
-        if np.isfinite(test["error"])
-        else "not tried (nothing is answered)"
+        return (
+            f"- {rule.n} validation pictures don't show an error of at most {rule.rate:.0%}: it "
+            "abstains always."
+        )
+    if np.isnan(test["error"]):
+        word = "not tried (nothing is answered)"
+    else:
+        word = "kept" if test["error"] <= rule.rate else "broken"
+    return (
+        f"- At {rule.threshold:.2f} it answers {test['answered']:.0%} of the test pictures, "
+        f"{test['error']:.1%} of these wrong ({test['error_all']:.1%} of all would be); "
+        f"promised: at most {rule.rate:.0%}. Here the promise is {word}."
     )
-    told = f"- At {rule.threshold:.2f} it answers {test['answered']:.0%} of the test pictures, {test['error']:.1%} of these wrong"
-    return f"{told} ({test['error_all']:.1%} of all would be); promised: at most {rule.rate:.0%}. Here the promise is {word}."

@@ -33,8 +33,20 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     history = frames.get("history", pd.DataFrame())
     if len(history) and "val_mae" in history:
         drawn |= by_stage(learning_curves, "learning_curves", history, simulated=simulated)
-    if "val_kept" in history and ((history["val_kept"] > 0) & (history["val_kept"] < 1)).any():
+    # where a method keeps all or nothing there is no choice to draw
+    if "val_kept" in history and history["val_kept"].between(0, 1, inclusive="neither").any():
         drawn["pseudo_labels"] = pseudo_labels(history, simulated=simulated)
+    drawn |= _of_predictions(frames, simulated)
+    if walk == REFERENCE:
+        drawn["architecture"] = architecture.house(architecture.arrows(), architecture.rooms())
+    return [
+        path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)
+    ]
+
+
+def _of_predictions(frames: Mapping[str, pd.DataFrame], simulated: bool) -> dict[str, Figure]:
+    """Table 2's figure, and those of its predictions, where they are stored."""
+    drawn: dict[str, Figure] = {}
     predictions = frames.get("predictions", pd.DataFrame())
     if len(frames.get("table2", ())):
         seeds = predictions if len(predictions) else None
@@ -42,11 +54,7 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     if len(predictions):
         drawn |= by_stage(confusion, "confusion", predictions, simulated=simulated)
         drawn |= by_stage(reliability, "reliability", predictions, simulated=simulated)
-    if walk == REFERENCE:
-        drawn["architecture"] = architecture.house(architecture.arrows(), architecture.rooms())
-    return [
-        path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)
-    ]
+    return drawn
 
 
 def draw(name: str) -> list[Path]:
