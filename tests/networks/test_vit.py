@@ -55,7 +55,8 @@ def test_bfloat16_stem_stays_close():
 
 
 @pytest.mark.parametrize(("settings", "words"), [
-    ({"stem": "mlp"}, "conv, patch"), ({"weights": "best"}, "imagenet, distortion, none"), ({"weights": "imagenet"}, "model.arch"),
+    ({"stem": "mlp"}, "conv, patch"), ({"weights": "best"}, "imagenet, distortion, none"),
+    ({"weights": "imagenet"}, "model.arch"),
     ({"arch": "vit_no_such"}, "not a timm model"), ({"patch": 12}, "power of two"),
 ])  # fmt: skip
 def test_bad_settings_say_what_is_allowed(settings, words):

@@ -70,8 +70,10 @@ def slow_adamatch(v, o, y, c, classes, state):
 @pytest.mark.parametrize("classes", [2, 5, 10])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 6.0])
 @pytest.mark.parametrize("settings", [
-    {}, {"momentum": 0.5, "tau": 0.9}, {"tau": 0.0, "align_to": "uniform", "momentum": 0.6}, {"window": 2, "tau": 0.7},
-    {"window": 3, "momentum": 0.3, "soft": True, "tau": 0.5}, {"ramp": 3, "labelled_strong": True, "lambda_u": 2.0, "tau": 0.1},
+    {}, {"momentum": 0.5, "tau": 0.9}, {"tau": 0.0, "align_to": "uniform", "momentum": 0.6},
+    {"window": 2, "tau": 0.7},
+    {"window": 3, "momentum": 0.3, "soft": True, "tau": 0.5},
+    {"ramp": 3, "labelled_strong": True, "lambda_u": 2.0, "tau": 0.1},
     {"moving": False, "momentum": 0.2, "tau": 0.6, "start": 1}, {"momentum": 0.0, "tau": 1.0},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
@@ -93,7 +95,11 @@ def test_terms_state_and_gradients(classes, scale, settings):
             values["z_w"].data[:, 0] -= 40  # a class absent
         y = [(seed + k) % classes for k in range(4)]
         out = method.terms(**values, y=torch.tensor(y))
-        agree(out, values, lambda v, o: slow_adamatch(v, o, y, c, classes, state)[0], {"z_w"})
+
+        def slow(v, o, y=y, state=state):
+            return slow_adamatch(v, o, y, c, classes, state)[0]
+
+        agree(out, values, slow, {"z_w"})
         lists = {k: v.tolist() for k, v in values.items()}
         state = slow_adamatch(lists, lists, y, c, classes, state)[1]
         assert method.alignment.prior.tolist() == pytest.approx(state["P_t"], abs=1e-6)

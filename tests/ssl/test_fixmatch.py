@@ -99,7 +99,10 @@ def test_nothing_kept_is_a_finite_loss_with_gradient():
 
 def a_batch(m=6, keep=True):
     g = torch.Generator().manual_seed(1)
-    x = lambda n: torch.randn(n, 3, 2, 2, generator=g)
+
+    def x(n):
+        return torch.randn(n, 3, 2, 2, generator=g)
+
     strong = View(x(m), (torch.rand(m, 4, generator=g) > 0.3).float() if keep else None)
     return Batch(
         View(x(4)),

@@ -84,9 +84,12 @@ def slow_freematch(v, y, c, prior, state):
 @pytest.mark.parametrize("classes", [2, 5, 10])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 6.0])
 @pytest.mark.parametrize("settings", [
-    {}, {"momentum": 0.5, "lambda_e": 0.3}, {"tau_min": 1.0}, {"tau_max": 0.0, "lambda_e": 1.0}, {"quantile": 0.8, "momentum": 0.2},
-    {"soft": True, "temperature": 0.3, "momentum": 0.6}, {"align": True, "lambda_u": 3.0, "momentum": 0.4, "soft": True},
-    {"start": 2, "momentum": 0.0}, {"momentum": 0.0, "lambda_e": 1.0, "tau_min": 0.3, "tau_max": 0.5},
+    {}, {"momentum": 0.5, "lambda_e": 0.3}, {"tau_min": 1.0}, {"tau_max": 0.0, "lambda_e": 1.0},
+    {"quantile": 0.8, "momentum": 0.2},
+    {"soft": True, "temperature": 0.3, "momentum": 0.6},
+    {"align": True, "lambda_u": 3.0, "momentum": 0.4, "soft": True},
+    {"start": 2, "momentum": 0.0},
+    {"momentum": 0.0, "lambda_e": 1.0, "tau_min": 0.3, "tau_max": 0.5},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = FreeMatch.Config(**settings), skewed(classes)
@@ -99,7 +102,11 @@ def test_terms_state_and_gradients(classes, scale, settings):
             values["z_w"].data[:, 0] -= 40  # a class absent
         y = [(seed + k) % classes for k in range(4)]
         out = method.terms(values["z_x"], torch.tensor(y), values["z_w"], values["z_s"])
-        agree(out, values, lambda v, _: slow_freematch(v, y, c, prior.tolist(), state)[0], {"z_w"})
+
+        def slow(v, _, y=y, state=state):
+            return slow_freematch(v, y, c, prior.tolist(), state)[0]
+
+        agree(out, values, slow, {"z_w"})
         state = slow_freematch(
             {k: v.tolist() for k, v in values.items()}, y, c, prior.tolist(), state
         )[1]

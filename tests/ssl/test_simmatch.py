@@ -101,8 +101,10 @@ INDICES = [
 @pytest.mark.parametrize("classes", [2, 5, 10])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 6.0])
 @pytest.mark.parametrize("settings", [
-    {}, {"tau": 0.0, "alpha": 0.2, "mix": 0.0}, {"tau": 1.0, "temperature": 0.5}, {"tau": 0.3, "queue": 2, "lambda_in": 2.0},
-    {"tau": 0.4, "alpha": 0.0, "align_to": "uniform", "lambda_u": 3.0}, {"tau": 0.2, "start": 3, "alpha": 0.6, "queue": 1},
+    {}, {"tau": 0.0, "alpha": 0.2, "mix": 0.0}, {"tau": 1.0, "temperature": 0.5},
+    {"tau": 0.3, "queue": 2, "lambda_in": 2.0},
+    {"tau": 0.4, "alpha": 0.0, "align_to": "uniform", "lambda_u": 3.0},
+    {"tau": 0.2, "start": 3, "alpha": 0.6, "queue": 1},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = SimMatch.Config(dim=3, **settings), skewed(classes)
@@ -125,12 +127,11 @@ def test_terms_state_and_gradients(classes, scale, settings):
             k % max(2, classes - 1) for k in index
         ]  # with 5 and 10 classes one is never in the bank
         out = method.terms(**values, y=torch.tensor(y), index=torch.tensor(index))
-        agree(
-            out,
-            values,
-            lambda v, o: slow_simmatch(v, o, y, index, c, target, state)[0],
-            {"z_w", "f_w", "f_x"},
-        )
+
+        def slow(v, o, y=y, index=index, state=state):
+            return slow_simmatch(v, o, y, index, c, target, state)[0]
+
+        agree(out, values, slow, {"z_w", "f_w", "f_x"})
         lists = {k: v.tolist() for k, v in values.items()}
         state = slow_simmatch(lists, lists, y, index, c, target, state)[1]
         assert method.alignment.mean.tolist() == pytest.approx(columns(state["seen"]), abs=1e-6)

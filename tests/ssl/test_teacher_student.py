@@ -20,6 +20,7 @@ from riqa_lib.training.loop import Material, TrainConfig
 TINY = ResNetConfig(width=4)
 FAST = TrainConfig(steps=4, batch=6, evaluations=2, precision="fp32", lr=1e-2)
 ROWS = 24
+NOBODY = np.array([], int)
 
 
 def pixels(n=ROWS + 12, size=34):
@@ -33,7 +34,13 @@ def material(classes=3):
     rows = np.arange(ROWS + 12)
     val = rows[ROWS:]
     return Material(
-        pixels(), rows[:ROWS], rows[:ROWS] % classes, np.array([], int), val, val % classes, 33
+        pixels=pixels(),
+        labelled=rows[:ROWS],
+        grades=rows[:ROWS] % classes,
+        unlabelled=NOBODY,
+        val=val,
+        val_grades=val % classes,
+        crop=33,
     )
 
 
@@ -189,13 +196,13 @@ def test_it_learns():
 
 def test_teacher_without_left_out_pictures_validates_as_nan():
     none = Material(
-        pixels(),
-        np.arange(ROWS),
-        np.zeros(ROWS, int),
-        np.array([], int),
-        np.array([], int),
-        np.array([], int),
-        33,
+        pixels=pixels(),
+        labelled=np.arange(ROWS),
+        grades=np.zeros(ROWS, int),
+        unlabelled=NOBODY,
+        val=NOBODY,
+        val_grades=NOBODY,
+        crop=33,
     )
     labels = np.arange(ROWS * 3).reshape(ROWS, 3) % 2
     config = TrainConfig(**{**vars(FAST), "select": "last"})
@@ -230,10 +237,14 @@ def test_lookup_and_mean_auc():
 
 
 @pytest.mark.parametrize(("kind", "changes", "words"), [
-    (teacher_student.Student.Config, {"pseudo": "sharp"}, "soft, hard, filtered"), (teacher_student.Student.Config, {"lambda_a": -1.0}, "lambda_a -1"),
-    (teacher_student.Student.Config, {"margin": 0.5}, "below 0.5"), (teacher_student.Teacher.Config, {"learns": "test"}, "train, all"),
-    (ResNetConfig, {"weights": "distortion"}, "none, imagenet"), (ResNetConfig, {"weights": "imagenet"}, "needs model.arch"),
-    (ResNetConfig, {"arch": "vit_small_patch16_224"}, "not a timm ResNet"), (ResNetConfig, {"width": 7}, "even number"),
+    (teacher_student.Student.Config, {"pseudo": "sharp"}, "soft, hard, filtered"),
+    (teacher_student.Student.Config, {"lambda_a": -1.0}, "lambda_a -1"),
+    (teacher_student.Student.Config, {"margin": 0.5}, "below 0.5"),
+    (teacher_student.Teacher.Config, {"learns": "test"}, "train, all"),
+    (ResNetConfig, {"weights": "distortion"}, "none, imagenet"),
+    (ResNetConfig, {"weights": "imagenet"}, "needs model.arch"),
+    (ResNetConfig, {"arch": "vit_small_patch16_224"}, "not a timm ResNet"),
+    (ResNetConfig, {"width": 7}, "even number"),
 ])  # fmt: skip
 def test_bad_settings_say_what_is_allowed(kind, changes, words):
     with pytest.raises(ValueError, match=words):

@@ -240,10 +240,12 @@ def test_a_student_needs_its_teacher(walk):
 
 
 @pytest.mark.parametrize(("overrides", "words"), [
-    ({"fundus.student.lambda": 1.0}, "Student has: name, lambda_a"), ({"fundus.student.pseudo": "x"}, "soft, hard, filtered"),
+    ({"fundus.student.lambda": 1.0}, "Student has: name, lambda_a"),
+    ({"fundus.student.pseudo": "x"}, "soft, hard, filtered"),
     ({"fundus.data.crop": 60}, "95 to 100 %"), ({"fundus.data.source": "web"}, "simulation, real"),
     ({"fundus.nothing": 1}, "Run has: method, set, data"), ({"fundus.seed": 1}, "given by the row"),
-    ({"fundus.data.pictures": (1, 2)}, "4 numbers"), ({"fundus.train.select": "test"}, "best, last"),
+    ({"fundus.data.pictures": (1, 2)}, "4 numbers"),
+    ({"fundus.train.select": "test"}, "best, last"),
 ])  # fmt: skip
 def test_bad_settings_say_what_is_allowed(overrides, words):
     with pytest.raises(ValueError, match=words):
@@ -257,6 +259,14 @@ def test_unknown_profiles_rows_and_types():
         settings("demo", "triple")
     with pytest.raises(TypeError, match=r"fundus\.train\.steps is 1\.5"):
         settings("demo", "multi_eyeq", 0, {"fundus.train.steps": 1.5})
+
+
+@pytest.mark.parametrize("row", ["teacher", "multi_eyeq"])
+def test_the_teachers_training_has_settings_of_its_own(row):
+    run = settings("demo", row, 0, {"fundus.teacher_train.steps": 7, "fundus.train.lr": 0.5})
+    assert (run.train.steps, run.train.lr) == (7 if row == "teacher" else 300, 0.5)
+    with pytest.raises(ValueError, match=r"'fundus\.teacher_train\.stops'; TrainConfig has: steps"):
+        settings("demo", row, 0, {"fundus.teacher_train.stops": 7})
 
 
 def test_each_world_ignores_the_others_settings():

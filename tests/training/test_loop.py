@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 
@@ -27,13 +28,13 @@ def material(n=40, size=20):
     for k in range(5):
         pixels[rows % 5 == k] //= 6 - k  # grade = brightness, so that there is something to learn
     return Material(
-        torch.from_numpy(pixels),
-        rows[:20],
-        rows[:20] % 5,
-        rows[20:],
-        rows[20:30],
-        rows[20:30] % 5,
-        16,
+        pixels=torch.from_numpy(pixels),
+        labelled=rows[:20],
+        grades=rows[:20] % 5,
+        unlabelled=rows[20:],
+        val=rows[20:30],
+        val_grades=rows[20:30] % 5,
+        crop=16,
     )
 
 
@@ -121,6 +122,38 @@ def test_learning_rate():
     assert loop.lr_at(99, c) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_one_step_against_plain_descent(clip):
+    """theta - lr * lr_scale * g, g scaled down to a norm of clip."""
+    layer = torch.nn.Linear(3, 1, bias=False)
+    before = layer.weight.detach().clone()
+    x = torch.tensor([[3.0, 0.0, 4.0]])  # the gradient of sum(layer(x)), of length 5
+
+    class Learner(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x, scale):
+            return {"loss": scale * self.layer(x).sum(), "seen": x.sum()}
+
+    optim = torch.optim.SGD([{"params": layer.parameters(), "lr_scale": 0.5}], lr=9.0)
+    out = loop.one_step(Learner(), (x, 1.0), optim, 0.2, clip, contextlib.nullcontext())
+    g = x if not clip else x * clip / 5
+    assert torch.allclose(layer.weight, before - 0.2 * 0.5 * g, atol=1e-6)
+    assert set(out) == {"loss", "seen"}
+
+
+def test_passes_counts_a_network_once_and_leaves_no_hook():
+    net, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    with loop.passes(net, net, other) as shown:
+        net(torch.zeros(3, 2))
+        with torch.no_grad():
+            other(torch.zeros(5, 2))
+    net(torch.zeros(7, 2))
+    assert [(len(images), learns) for images, learns in shown] == [(3, True), (5, False)]
+
+
 def test_batches_go_through_whole_permutations():
     seen = np.concatenate([loop.drawn(10, 4, step, "x") for step in range(5)])
     assert Counter(seen.tolist()) == {k: 2 for k in range(10)}
@@ -176,7 +209,8 @@ def test_average_is_the_running_mean():
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    ({"steps": 0}, "train.steps is 0"), ({"optimiser": "sgd"}, "adamw, adam"), ({"strong": "blur"}, "quality, randaugment"),
+    ({"steps": 0}, "train.steps is 0"), ({"optimiser": "sgd"}, "adamw, adam"),
+    ({"strong": "blur"}, "quality, randaugment"),
     ({"mu": -1}, "train.mu"), ({"select": "test"}, "best, last"),
 ])  # fmt: skip
 def test_bad_settings_say_what_is_allowed(changes, words):

@@ -27,10 +27,13 @@ def test_but_changes_a_copy():
 
 
 @pytest.mark.parametrize(("changes", "error", "words"), [
-    ({"train.learning_rate": 1.0}, ValueError, "unknown setting 'train.learning_rate'; TrainConfig has: steps, batch"),
+    ({"train.learning_rate": 1.0}, ValueError,
+     "unknown setting 'train.learning_rate'; TrainConfig has: steps, batch"),
     ({"optimiser": "adam"}, ValueError, "unknown setting 'optimiser'; Run has: method, data"),
-    ({"method": "bestmatch"}, ValueError, "unknown method 'bestmatch'; allowed: supervised, fixmatch, simmatch"),
-    ({"method.tau": 0.5}, ValueError, "unknown setting 'method.tau'; Supervised.Config has: name, strong"),
+    ({"method": "bestmatch"}, ValueError,
+     "unknown method 'bestmatch'; allowed: supervised, fixmatch, simmatch"),
+    ({"method.tau": 0.5}, ValueError,
+     "unknown setting 'method.tau'; Supervised.Config has: name, strong"),
     ({"train.steps": "many"}, TypeError, "train.steps is 'many', a str; expected a int like"),
     ({"train.steps": 1.5}, TypeError, "expected a int"),
     ({"train.steps": True}, TypeError, "expected a int"),
@@ -55,12 +58,22 @@ def test_every_profile_and_row_gives_settings_that_store(profile, row):
 
 
 @pytest.mark.parametrize(("call", "words"), [
-    (("huge",), "unknown profile 'huge'; allowed: smoke, demo"), (("demo", "magic"), "unknown row 'magic'; allowed: supervised"),
-    (("demo", "supervised", 0, {"fixmatch.tao": 1.0}), "unknown setting 'fixmatch.tao'; FixMatch has: name, tau"),
+    (("huge",), "unknown profile 'huge'; allowed: smoke, demo"),
+    (("demo", "magic"), "unknown row 'magic'; allowed: supervised"),
+    (("demo", "supervised", 0, {"fixmatch.tao": 1.0}),
+     "unknown setting 'fixmatch.tao'; FixMatch has: name, tau"),
 ])  # fmt: skip
 def test_unknown_names_are_listed(call, words):
     with pytest.raises(ValueError, match=words):
         settings(*call)
+
+
+def test_another_methods_settings_are_checked_and_do_not_count():
+    assert settings("demo", "simmatch", 0, {"fixmatch.tau": 0.1}) == settings("demo", "simmatch")
+    with pytest.raises(TypeError, match=r"fixmatch\.tau is '0.5', a str"):
+        settings("demo", "simmatch", 0, {"fixmatch.tau": "0.5"})
+    with pytest.raises(ValueError, match=r"method\.tau is 2"):
+        settings("demo", "simmatch", 0, {"fixmatch.tau": 2.0})
 
 
 def test_distorted_pairs_are_ordered_and_reproducible():

@@ -66,7 +66,10 @@ def test_against_a_slow_loop(world):
     """flip (the scene is flipped too) and solarise (it is not), picture by picture in numpy."""
     _, pixels, frame = world
     net, found = Net(), audited(world, ["flip", "solarise u=0.5"])
-    solarise = lambda x: np.where(x >= 127.5, 255 - x, x).astype(np.uint8)
+
+    def solarise(x):
+        return np.where(x >= 127.5, 255 - x, x).astype(np.uint8)
+
     for name, change, moves in (
         ("flip", lambda x: x[:, ::-1], True),
         ("solarise u=0.5", solarise, False),
@@ -112,7 +115,10 @@ def test_randaugments_moves_are_those_of_the_view(world):
         torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1)).mul(255).round()
         / 255
     )
-    g = lambda: torch.Generator().manual_seed(5)
+
+    def g():
+        return torch.Generator().manual_seed(5)
+
     moves = {
         n: (o if n in view_audit.MOVES else lambda x, u: x) for n, o in views.OPERATIONS.items()
     }
@@ -178,7 +184,8 @@ def test_intervals_resample_clusters():
 @pytest.mark.parametrize(("change", "flips", "rough", "expected"), [
     ((-0.05, 0.05), (0, 0.05), False, "keeps"), ((-0.05, 0.05), (0, 0.05), True, "undecided"),
     ((-0.3, -0.12), (0, 0.05), False, "changes"), ((-0.3, 0.3), (0, 0.05), False, "undecided"),
-    ((0, 0), (0.07, 0.2), False, "changes"), ((0, 0), (0.05, 0.2), False, "undecided"), ((0.12, 0.3), (0, 0), True, "undecided"),
+    ((0, 0), (0.07, 0.2), False, "changes"), ((0, 0), (0.05, 0.2), False, "undecided"),
+    ((0.12, 0.3), (0, 0), True, "undecided"),
     ((-0.3, -0.12), (0, 0), True, "changes"),
 ])  # fmt: skip
 def test_the_rule(change, flips, rough, expected):
