@@ -72,7 +72,7 @@ def paired(predictions: pd.DataFrame, methods: Sequence[str]) -> Paired:
     the truth or group of one."""
     checks.has(predictions, ["method", "seed", "id", "group", "truth"], "predictions")
     names = columns_p(predictions)
-    _known_methods(predictions, methods)
+    known_methods(predictions, methods)
     by_method = {m: predictions[predictions["method"] == m] for m in methods}
     for method, rows in by_method.items():
         _once_each(method, rows)
@@ -91,7 +91,8 @@ def paired(predictions: pd.DataFrame, methods: Sequence[str]) -> Paired:
     return Paired(truth, target(first)[1], cluster, seeds, p)
 
 
-def _known_methods(predictions: pd.DataFrame, methods: Sequence[str]) -> None:
+def known_methods(predictions: pd.DataFrame, methods: Sequence[str]) -> None:
+    """ValueError for a method that the predictions lack, or where none is given."""
     known = predictions["method"].unique()
     if absent := [m for m in methods if m not in known]:
         raise ValueError(

@@ -6,11 +6,14 @@ counted (see `explain`)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
-from ..stats import bootstrap
+from ..stats.resampling import interval, resamples_of
 from .names import row_name
+from .text import decided
 
 MEASURES = ("pointing", "energy")
 
@@ -19,6 +22,21 @@ ITSELF = "itself"  # compared with nothing
 
 
 COLUMNS = ("head", "id", "group", *MEASURES, "chance", *(f"shuffled_{m}" for m in MEASURES))
+
+
+# columns of `table`
+TABLE = (
+    "head",
+    "measure",
+    "method",
+    "against",
+    "pictures",
+    "seeds",
+    "value",
+    "low",
+    "high",
+    "chance",
+)
 
 
 def table(
@@ -33,37 +51,17 @@ def table(
     less the first (against = the first). ValueError unless all have the same pictures."""
     rows = []
     for head, part in of.groupby("head", sort=False):
-        methods = list(dict.fromkeys(part["method"]))
-        columns = ["id", "seed", *COLUMNS[3:]]
-        wide = {
-            m: part.loc[part["method"] == m, columns].set_index(["id", "seed"]).unstack()
-            for m in methods
-        }
-        first = wide[methods[0]]
-        for m in methods:
-            alike = wide[m].index.equals(first.index) and wide[m].columns.equals(first.columns)
-            if not alike or wide[m][list(MEASURES)].isna().any(axis=None):
-                raise ValueError(
-                    f"{head}: {m} has other pictures or seeds than {methods[0]}; a paired comparison needs the same"
-                )
+        wide = _by_picture(part, str(head))
+        first = next(iter(wide.values()))
         groups = part.drop_duplicates("id").set_index("id")["group"].reindex(first.index)
-        for measure_name in MEASURES:
-            values = {m: wide[m][measure_name].to_numpy() for m in methods}
-            chance = first["chance"].to_numpy()
-            pairs = [(m, ITSELF, values[m]) for m in methods] + [
-                (m, "chance", values[m] - chance) for m in methods
-            ]
-            pairs += [
-                (m, "shuffled", values[m] - wide[m][f"shuffled_{measure_name}"].to_numpy())
-                for m in methods
-            ]
-            pairs += [(m, methods[0], values[m] - values[methods[0]]) for m in methods[1:]]
-            for method, against, x in pairs:
+        chance = first["chance"].to_numpy()
+        for measure in MEASURES:
+            for method, against, x in _compared(wide, measure):
                 low, high = _interval(x, groups, resamples, seed, level)
                 rows.append(
                     {
                         "head": head,
-                        "measure": measure_name,
+                        "measure": measure,
                         "method": method,
                         "against": against,
                         "pictures": len(x),
@@ -74,19 +72,40 @@ def table(
                         "chance": chance.mean(),
                     }
                 )
-    names = [
-        "head",
-        "measure",
-        "method",
-        "against",
-        "pictures",
-        "seeds",
-        "value",
-        "low",
-        "high",
-        "chance",
-    ]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=list(TABLE))
+
+
+def _by_picture(part: pd.DataFrame, head: str) -> dict[str, pd.DataFrame]:
+    """Each method's measures, a row a picture and a column a seed; ValueError where pictures or
+    seeds differ."""
+    wide = {
+        str(method): rows.set_index(["id", "seed"])[list(COLUMNS[3:])].unstack()  # noqa: PD010
+        for method, rows in part.groupby("method", sort=False)
+    }
+    (name, first), *_ = wide.items()
+    for method, its in wide.items():
+        alike = its.index.equals(first.index) and its.columns.equals(first.columns)
+        if not alike or its[list(MEASURES)].isna().any(axis=None):
+            raise ValueError(
+                f"{head}: {method} has other pictures or seeds than {name}; "
+                "a paired comparison needs the same"
+            )
+    return wide
+
+
+def _compared(wide: dict[str, pd.DataFrame], measure: str) -> Iterator[tuple[str, str, np.ndarray]]:
+    """(method, against, differences (pictures, seeds)) in the order of `table`."""
+    values = {method: its[measure].to_numpy() for method, its in wide.items()}
+    first, *later = values
+    chance = wide[first]["chance"].to_numpy()
+    for method, x in values.items():
+        yield method, ITSELF, x
+    for method, x in values.items():
+        yield method, "chance", x - chance
+    for method, x in values.items():
+        yield method, "shuffled", x - wide[method][f"shuffled_{measure}"].to_numpy()
+    for method in later:
+        yield method, first, values[method] - values[first]
 
 
 def _interval(
@@ -99,12 +118,11 @@ def _interval(
     sums = np.zeros((len(names), x.shape[1]))
     np.add.at(sums, code, x)
     counts = np.bincount(code)
-    clusters, seeds = bootstrap.resamples_of(len(names), x.shape[1], resamples, seed)
+    clusters, seeds = resamples_of(len(names), x.shape[1], resamples, seed)
     mean = np.einsum("rc,cs,rs->r", clusters, sums, seeds, optimize=True) / (
         (clusters @ counts) * x.shape[1]
     )
-    low, high = np.quantile(mean, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return interval(float(x.mean()), mean, level)[1:]
 
 
 def findings(result: pd.DataFrame) -> str:
@@ -112,25 +130,18 @@ def findings(result: pd.DataFrame) -> str:
     which of two methods is more."""
     lines = []
     for row in result[~result["against"].isin([ITSELF, "chance"])].itertuples():
-        verdict = (
-            "not decided"
-            if not (row.low > 0 or row.high < 0)
-            else "more"
-            if row.value > 0
-            else "less"
-        )
         than = "maps of other pictures" if row.against == "shuffled" else row_name(row.against)
         lines.append(
             f"- {row.head}, {row.measure}: {row_name(row.method)} − {than} {row.value:+.3f} "
-            f"[{row.low:+.3f}, {row.high:+.3f}], {row.pictures} pictures: {verdict}."
+            f"[{row.low:+.3f}, {row.high:+.3f}], {row.pictures} pictures: "
+            f"{decided(row.low, row.high, below='less', above='more')}."
         )
     if not lines:
         return "No defect could be pointed at."
     seeds = int(result["seeds"].iloc[0])
     own = " (the spread between seeds is not in the intervals)" if seeds == 1 else ""
-    return "\n".join(
-        [
-            *lines,
-            f"- {len(lines)} comparisons, 95 % intervals not adjusted for their number; {seeds} seed(s){own}.",
-        ]
+    lines.append(
+        f"- {len(lines)} comparisons, 95 % intervals not adjusted for their number; "
+        f"{seeds} seed(s){own}."
     )
+    return "\n".join(lines)

@@ -8,35 +8,35 @@ of 23 pictures, fits only truncation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..stats.metrics import CLASSES, best_constant
+from ..stats.metrics import CLASSES, GROUPED, best_constant
 from .names import BASE, PUBLISHED, order
-from .text import cell, markdown
+from .text import cell_of, decided, markdown
 
+# what may be added to a printed number
 READINGS = {
     "rounded": (-0.005, 0.005),
     "truncated": (0.0, 0.01),
-}  # what may be added to a printed number
+}
 
 
+# error -> the true grades that it is of
 SETS = {
     "mae": (0, 1, 2, 3, 4),
     "mae_3": (3,),
     "mae_4": (4,),
-    "mae_34": (3, 4),
-    "mae_012": (0, 1, 2),
+    **GROUPED,
 }
 
 
-DISTANCE = np.abs(np.subtract.outer(np.arange(CLASSES), np.arange(CLASSES))).astype(
-    float
-)  # (true, said)
+# (true, said)
+DISTANCE = np.abs(np.subtract.outer(np.arange(CLASSES), np.arange(CLASSES))).astype(float)
 
 
 Floats = NDArray[np.float64]
@@ -49,16 +49,16 @@ def _ends(reading: str) -> tuple[float, float]:
 
 
 def counts(split: str = "test") -> Floats:
-    """Pictures per grade (5,) of a split in the paper's Table 1."""
+    """Pictures per grade (5,) of a split in the paper's Table 1.
+
+    >>> counts("test").astype(int).tolist()
+    [23, 139, 515, 347, 23]
+    """
     table = published("table1")
     if split not in set(table["split"]):
         raise ValueError(f"split {split!r}; Table 1 has {', '.join(table['split'].unique())}")
-    return (
-        table[table["split"] == split]
-        .set_index("grade")["count"]
-        .reindex(range(CLASSES))
-        .to_numpy(float)
-    )
+    by_grade = table[table["split"] == split].set_index("grade")["count"]
+    return by_grade.reindex(range(CLASSES)).to_numpy(float)
 
 
 def printed() -> pd.DataFrame:
@@ -111,9 +111,10 @@ def implied(reading: str = "rounded") -> pd.DataFrame:
     down, up = _ends(reading)
     n, table = counts(), printed().reset_index()
     upper, lower = n[3:].sum(), n[:3].sum()
-    of = lambda mae, mae_34: (n.sum() * mae - upper * mae_34) / lower
-    table["mae_012_low"] = of(table["mae"] + down, table["mae_34"] + up)
-    table["mae_012_high"] = of(table["mae"] + up, table["mae_34"] + down)
+    # least where the whole was printed too high, and the part that is taken off it too low
+    least, most = n.sum() * (table["mae"] + down), n.sum() * (table["mae"] + up)
+    table["mae_012_low"] = (least - upper * (table["mae_34"] + up)) / lower
+    table["mae_012_high"] = (most - upper * (table["mae_34"] + down)) / lower
     table["mae_012"] = (table["mae_012_low"] + table["mae_012_high"]) / 2
     best = constants()["mae"][constant()]
     for end, shift in (("", (down + up) / 2), ("_low", up), ("_high", down)):
@@ -165,13 +166,11 @@ def gaps() -> pd.DataFrame:
             m = np.array([first["mae"], second["mae"]])
             gap = m[1] - m[0]
             wide, narrow = (np.sqrt(v.sum() / n.sum()) for v in (r * m - m**2, m * (1 - m)))
-            beyond = (
-                "yes"
-                if (gap - 0.01) / wide > 2
-                else "no"
-                if (gap + 0.01) / narrow < 2
-                else "about two"
-            )
+            # printing may hide 0.01 of a difference, either way
+            if (gap - 0.01) / wide > 2:
+                beyond = "yes"
+            else:
+                beyond = "no" if (gap + 0.01) / narrow < 2 else "about two"
             rows.append(
                 {
                     "a": a,
@@ -191,19 +190,10 @@ def show() -> str:
     under both readings."""
     n = counts()
     rows = [[r["row"], *(f"{r[m]:.4f}" for m in SETS), ""] for r in constants().to_dict("records")]
-    both = {reading: implied(reading).set_index("method") for reading in READINGS}
+    both = [implied(reading).set_index("method") for reading in READINGS]
     for method, row in printed().iterrows():
-        ends = [
-            both[k].loc[method, ["mae_012", "mae_012_low", "mae_012_high"]].tolist()
-            for k in READINGS
-        ]
-        rows.append(
-            [
-                f"paper: {row['row']}",
-                *(f"{row[m]:.2f}" for m in PUBLISHED),
-                *(cell(value, low, high, digits=3) for value, low, high in ends),
-            ]
-        )
+        spans = [_span(table.loc[method], "mae_012") for table in both]
+        rows.append([f"paper: {row['row']}", *(f"{row[m]:.2f}" for m in PUBLISHED), *spans])
     head = [
         "predictor",
         "MAE",
@@ -214,91 +204,150 @@ def show() -> str:
         "MAE 0–2, if truncated",
     ]
     note = (
-        f"Computed from Table 1's test split ({'/'.join(f'{v:.0f}' for v in n)}, n = {n.sum():.0f}) and the numbers that "
-        "Table 2 prints; MAE 0–2 of the paper's rows is implied, in brackets all that fits the two printed decimals."
+        f"Computed from Table 1's test split ({'/'.join(f'{v:.0f}' for v in n)}, "
+        f"n = {n.sum():.0f}) and the numbers that Table 2 prints; MAE 0–2 of the paper's rows is "
+        "implied, in brackets all that fits the two printed decimals."
     )
     return markdown(head, rows) + f"\n\n{note}\n"
 
 
+def _span(row: Mapping, name: str) -> str:
+    return cell_of(row, name, digits=3)
+
+
+def _than(mae: float, other: float) -> str:
+    return "better" if mae < other else "worse"
+
+
+def _surely(row: Mapping, mae_012: float) -> str:
+    """Whether all that fits a row's printed numbers is on one side of this error of grades 0-2."""
+    low, high = row["mae_012_low"] - mae_012, row["mae_012_high"] - mae_012
+    return decided(low, high, neither="not surely another")
+
+
+def _percent(row: Mapping) -> str:
+    return f"{row['percent']:.1f} % (from {row['percent_low']:.1f} to {row['percent_high']:.1f})"
+
+
 def _and(words: Sequence[str]) -> str:
-    return (
-        " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-        if words
-        else "none"
-    )
+    if len(words) < 2:
+        return "".join(words) or "none"
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+# the reading of Table 2, a sentence each; see `finding`
+OVERALL = (
+    "**Read as {reading}.** The paper's ViT (MAE {mae:.2f}) is {than} than the constant “{grade}” "
+    "({constant:.3f}) by {gain}, {percent}; the constant's own standard error over pictures is "
+    "{se:.3f}, the paired one cannot be computed from the paper."
+)
+BY_CLASS = (
+    "It is {than_3} on class 3 ({mae_3:.2f} v {constant_3:.2f}), {than_4} on class 4 ({mae_4:.2f} "
+    "v {constant_4:.2f}) and {surely} on classes 0–2 ({mae_012} v {constant_012:.3f})."
+)
+THE_BEST = (
+    "The best method, {row} ({mae:.2f}), is {than} than the constant by {percent} overall and "
+    "{surely} on classes 0–2 ({mae_012} v {constant_012:.3f}). {worse} of the {rows} rows are "
+    "worse than the constant there."
+)
+UPPER = "On MAE 3&4 the predictor “{row}” has {mae:.3f}, the best method {best:.2f} ({method})."
+SHIFTED = "Better than the ViT on 3&4 and worse on 0–2: {rows}"
+A_SHIFT = (
+    " (0–2: {low:.2f}–{high:.2f} v {vit:.2f}); a shift of all predictions upwards would look like "
+    "that."
+)
 
 
 def finding(reading: str = "rounded") -> str:
     """The honest reading of Table 2, in words made from its numbers under one reading
     (markdown)."""
-    table, k = implied(reading).set_index("method"), constant()
-    fixed = constants()
-    said, vit = fixed.iloc[k], table.loc[BASE]
-    best = table.loc[table["mae"].idxmin()]
-    span = lambda row, m: cell(row[m], row[f"{m}_low"], row[f"{m}_high"], digits=3)
-    than = lambda a, b: "better" if a < b else "worse"
-    surely = lambda row: (
-        "worse"
-        if row["mae_012_low"] > said["mae_012"]
-        else "better"
-        if row["mae_012_high"] < said["mae_012"]
-        else "not surely another"
+    table = implied(reading).set_index("method")
+    fixed, grade = constants(), constant()
+    said, vit = fixed.iloc[grade], table.loc[BASE]
+    best, upper = table.loc[table["mae"].idxmin()], fixed.loc[fixed["mae_34"].idxmin()]
+    overall = OVERALL.format(
+        reading=reading,
+        mae=vit["mae"],
+        than=_than(vit["mae"], said["mae"]),
+        grade=grade,
+        constant=said["mae"],
+        gain=_span(vit, "gain"),
+        percent=_percent(vit),
+        se=said["se"],
     )
-    upper = fixed.loc[fixed["mae_34"].idxmin()]
-    others = table.drop(index=BASE)
-    shifted = others[
-        (others["mae_34"] < vit["mae_34"]) & (others["mae_012_low"] > vit["mae_012_high"])
-    ]
-    text = [
-        f"**Read as {reading}.** The paper's ViT (MAE {vit['mae']:.2f}) is {than(vit['mae'], said['mae'])} than the constant "
-        f"“{k}” ({said['mae']:.3f}) by {span(vit, 'gain')}, {vit['percent']:.1f} % (from {vit['percent_low']:.1f} to "
-        f"{vit['percent_high']:.1f}); the constant's own standard error over pictures is {said['se']:.3f}, the paired one cannot "
-        f"be computed from the paper.",
-        f"It is {than(vit['mae_3'], said['mae_3'])} on class 3 ({vit['mae_3']:.2f} v {said['mae_3']:.2f}), "
-        f"{than(vit['mae_4'], said['mae_4'])} on class 4 ({vit['mae_4']:.2f} v {said['mae_4']:.2f}) and {surely(vit)} on "
-        f"classes 0–2 ({span(vit, 'mae_012')} v {said['mae_012']:.3f}).",
-        f"The best method, {best['row']} ({best['mae']:.2f}), is {than(best['mae'], said['mae'])} than the constant by "
-        f"{best['percent']:.1f} % (from {best['percent_low']:.1f} to {best['percent_high']:.1f}) overall and {surely(best)} on "
-        f"classes 0–2 ({span(best, 'mae_012')} v {said['mae_012']:.3f}). "
-        f"{int((table['mae_012_low'] > said['mae_012']).sum())} of the {len(table)} rows are worse than the constant there.",
-        f"On MAE 3&4 the predictor “{upper['row']}” has {upper['mae_34']:.3f}, the best method {table['mae_34'].min():.2f} "
-        f"({table.loc[table['mae_34'].idxmin(), 'row']}).",
-        f"Better than the ViT on 3&4 and worse on 0–2: {_and(list(shifted['row']))}"
-        + (
-            f" (0–2: {shifted['mae_012'].min():.2f}–{shifted['mae_012'].max():.2f} v {vit['mae_012']:.2f}); a shift of all "
-            "predictions upwards would look like that."
-            if len(shifted)
-            else "."
-        ),
-    ]
-    return " ".join(text)
+    by_class = BY_CLASS.format(
+        than_3=_than(vit["mae_3"], said["mae_3"]),
+        mae_3=vit["mae_3"],
+        constant_3=said["mae_3"],
+        than_4=_than(vit["mae_4"], said["mae_4"]),
+        mae_4=vit["mae_4"],
+        constant_4=said["mae_4"],
+        surely=_surely(vit, said["mae_012"]),
+        mae_012=_span(vit, "mae_012"),
+        constant_012=said["mae_012"],
+    )
+    the_best = THE_BEST.format(
+        row=best["row"],
+        mae=best["mae"],
+        than=_than(best["mae"], said["mae"]),
+        percent=_percent(best),
+        surely=_surely(best, said["mae_012"]),
+        mae_012=_span(best, "mae_012"),
+        constant_012=said["mae_012"],
+        worse=int((table["mae_012_low"] > said["mae_012"]).sum()),
+        rows=len(table),
+    )
+    on_upper = UPPER.format(
+        row=upper["row"],
+        mae=upper["mae_34"],
+        best=table["mae_34"].min(),
+        method=table.loc[table["mae_34"].idxmin(), "row"],
+    )
+    return " ".join([overall, by_class, the_best, on_upper, _shift(table, vit)])
+
+
+def _shift(table: pd.DataFrame, vit: Mapping) -> str:
+    """Which methods gained on grades 3 and 4 what they lost on 0-2."""
+    gained = table["mae_34"] < vit["mae_34"]
+    shifted = table[gained & (table["mae_012_low"] > vit["mae_012_high"])]
+    text = SHIFTED.format(rows=_and(list(shifted["row"])))
+    if shifted.empty:
+        return text + "."
+    low, high = shifted["mae_012"].min(), shifted["mae_012"].max()
+    return text + A_SHIFT.format(low=low, high=high, vit=vit["mae_012"])
 
 
 def noise() -> str:
     """How far Table 2's differences are from the noise of its test split, in words made from its
     numbers (markdown)."""
-    four, pairs, name = class_4(), gaps(), printed()["row"]
-    only = [
-        f"{r['mae_4']:.2f} ({r['row']})"
-        for r in four.to_dict("records")
-        if r["truncated"] and not r["rounded"]
-    ]
-    pair = lambda r: (
-        f"{name[r['a']]} v {name[r['b']]} ({r['difference']:.2f}, {r['ratio']:.1f} to {r['ratio_most']:.1f} SE)"
-    )
-    of = lambda kind: (
-        "; ".join(pair(r) for r in pairs[pairs["beyond"] == kind].to_dict("records")) or "none"
-    )
+    four, pairs = class_4(), gaps()
     n = four["pictures"][0]
+    cut = four[(four["truncated"] != "") & (four["rounded"] == "")]
     fits = f"every number of the column rounds from a multiple of 1/{n}"
-    if only:
-        fits = f"no multiple of 1/{n} rounds to {_and(only)}, but one is cut to it: truncated, if it is one run's"
+    if len(cut):
+        only = [f"{mae:.2f} ({row})" for mae, row in zip(cut["mae_4"], cut["row"], strict=True)]
+        fits = (
+            f"no multiple of 1/{n} rounds to {_and(only)}, but one is cut to it: truncated, if it "
+            "is one run's"
+        )
     return (
-        f"Class 4 has {n} test pictures: one step is {four['step'][0]:.3f}, the standard error of MAE 4 at least "
-        f"{four['se'].min():.3f} to {four['se'].max():.3f}; {fits}.\n\n"
-        f"Overall differences beyond about two unpaired standard errors of test sampling (seed noise unknown): {of('yes')}.\n\n"
-        f"About two: {of('about two')}.\n\nWithin: {of('no')}.\n"
+        f"Class 4 has {n} test pictures: one step is {four['step'][0]:.3f}, the standard error of "
+        f"MAE 4 at least {four['se'].min():.3f} to {four['se'].max():.3f}; {fits}.\n\n"
+        "Overall differences beyond about two unpaired standard errors of test sampling (seed "
+        f"noise unknown): {_listed(pairs, 'yes')}.\n\n"
+        f"About two: {_listed(pairs, 'about two')}.\n\nWithin: {_listed(pairs, 'no')}.\n"
     )
+
+
+def _listed(pairs: pd.DataFrame, beyond: str) -> str:
+    """The pairs of `gaps` of one kind, with their difference and its ratios."""
+    name = printed()["row"]
+    said = [
+        f"{name[r['a']]} v {name[r['b']]} ({r['difference']:.2f}, {r['ratio']:.1f} to "
+        f"{r['ratio_most']:.1f} SE)"
+        for r in pairs[pairs["beyond"] == beyond].to_dict("records")
+    ]
+    return "; ".join(said) or "none"
 
 
 # ---------------------------------------------------------------- published numbers
@@ -307,7 +356,11 @@ def published(name: str = "table2") -> pd.DataFrame:
     margins (margins) or of what the paper states or leaves open, and what we chose (choices: item,
     paper, ours).
 
-    Raises ValueError listing what there is."""
+    Raises ValueError listing what there is.
+
+    >>> published("table2").query("method == 'supervised' and metric == 'mae'")["value"].tolist()
+    [0.53]
+    """
     folder = Path(__file__).parent / "published_numbers"
     file = folder / f"{name}.csv"
     if not file.exists():

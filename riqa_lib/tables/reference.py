@@ -131,12 +131,16 @@ def about(name: str) -> dict[str, object]:
         "runs": len(runs),
         "seeds": sorted({int(s) for s in runs["seed"]}),
         "minutes": round(sum(float(str(f.get("seconds", 0))) for f in facts) / 60, 1),
-        "machine": _every(f.get("machine", "") for f in facts),
-        "commit": _every(f.get("commit", "") for f in facts),
-        "torch": _every(f.get("versions.torch", "") for f in facts),
-        "python": _every(f.get("versions.python", "") for f in facts),
+        "machine": _said(facts, "machine"),
+        "commit": _said(facts, "commit"),
+        "torch": _said(facts, "versions.torch"),
+        "python": _said(facts, "versions.python"),
         "collected": provenance.commit(),
     }
+
+
+def _said(facts: Iterable[Mapping], key: str) -> str:
+    return _every(found.get(key, "") for found in facts)
 
 
 def _every(values: Iterable[object]) -> str:

@@ -17,7 +17,8 @@ from ..scales import SECOND
 from ..stats import bootstrap
 from ..stats.metrics import columns_p
 from .names import BASE, name_of, order
-from .text import cell
+from .quantities import on_test
+from .text import cell_of, decided, markdown, with_ends
 
 BINS = 10  # of the calibration error, with equal numbers of pictures
 
@@ -25,7 +26,7 @@ BINS = 10  # of the calibration error, with equal numbers of pictures
 def pseudo_labels(runs: pd.DataFrame) -> pd.DataFrame:
     """The pictures that first-stage runs had no label for, with their pseudo-labels: method, seed,
     id, truth (-1 unknown), grade (the most probable one), confidence, p0.. . runs: columns run,
-    method, seed (`report.runs_of`).
+    method, seed (`stored.runs_of`).
 
     Raises ValueError where there are no such runs or pictures."""
     parts = []
@@ -33,14 +34,12 @@ def pseudo_labels(runs: pd.DataFrame) -> pd.DataFrame:
         table = store.read_predictions(paths.runs() / run["run"])
         hidden = table[table["split"].isin(["pool", "train"])]
         p = hidden[columns_p(table)].to_numpy(float)
-        front = {
-            "method": run["method"],
-            "seed": run["seed"],
-            "id": hidden["id"],
-            "truth": hidden["truth"],
-        }
-        told = {"grade": p.argmax(axis=1) if len(p) else [], "confidence": p.max(axis=1, initial=0)}
-        parts.append(pd.DataFrame(front | told | {c: hidden[c] for c in columns_p(table)}))
+        part = hidden[["id", "truth", *columns_p(table)]].copy()
+        part.insert(0, "method", run["method"])
+        part.insert(1, "seed", run["seed"])
+        part.insert(4, "grade", p.argmax(axis=1) if len(p) else [])
+        part.insert(5, "confidence", p.max(axis=1, initial=0))
+        parts.append(part)
     if not parts or not sum(len(p) for p in parts):
         raise ValueError(
             "no first-stage run with pictures that have no label; run notebooks 03 to 09 first"
@@ -103,72 +102,61 @@ def changes(
 ) -> pd.DataFrame:
     """What the second stage changes, per method that has both: first, second and second minus first
     (paired, below 0 is better), each with its 95 % interval over pictures and the seeds that both
-    have; for metrics of `stats`. `to_base`: the second stage minus the supervised network of the
-    first, which is what the paper's Table 2 is about.
+    have; for metrics of `bootstrap`. `to_base`: the second stage minus the supervised network of
+    the first, which is what the paper's Table 2 is about.
 
-    predictions: long test predictions (method, seed, labels, ...), as of `report.load_runs`."""
-    if "split" in predictions:
-        predictions = predictions[predictions["split"] == "test"]
-    seeds = predictions.groupby("method")["seed"].agg(set)
-    rows = []
-    for method in order(m for m in seeds.index if f"{m}{SECOND}" in seeds.index):
-        second = f"{method}{SECOND}"
-        shared = (
-            seeds[method] & seeds[second] & (seeds[BASE] if BASE in seeds.index else seeds[method])
-        )
-        both = list(dict.fromkeys([method, second, *([BASE] if BASE in seeds.index else [])]))
-        part = predictions[predictions["method"].isin(both) & predictions["seed"].isin(shared)]
-        if not shared:
-            continue
-        found = bootstrap.paired_bootstrap(part, both, metrics, resamples)
-        row: dict[str, object] = {
-            "method": method,
-            "seeds": len(shared),
-            "pictures": part["id"].nunique(),
-        }
-        for m in metrics:
-            what = {
-                "first": found.interval(method, m),
-                "second": found.interval(second, m),
-                "change": found.difference(second, method, m),
-            }
-            if BASE in both:
-                what["to_base"] = found.difference(second, BASE, m)
-            row |= {
-                f"{m}_{k}{end}": v
-                for k, three in what.items()
-                for end, v in zip(("", "_low", "_high"), three, strict=True)
-            }
-        rows.append(row)
-    if not rows:
+    predictions: long test predictions (method, seed, labels, ...), as of `stored.load_runs`."""
+    test = on_test(predictions)
+    seeds = test.groupby("method")["seed"].agg(set)
+    twice = [m for m in seeds.index if f"{m}{SECOND}" in seeds.index]
+    rows = [_changed(test, seeds, method, metrics, resamples) for method in order(twice)]
+    if not any(rows):
         raise ValueError("predictions: no method has both stages for the same seed")
-    return pd.DataFrame(rows)
+    return pd.DataFrame([row for row in rows if row])
+
+
+def _changed(
+    test: pd.DataFrame, seeds: pd.Series, method: str, metrics: Sequence[str], resamples: int
+) -> dict[str, object]:
+    """The row of `changes` of a method that has both stages; empty where they share no seed with
+    each other and the supervised network. seeds: those of each method."""
+    second = f"{method}{SECOND}"
+    based = BASE in seeds.index
+    compared = list(dict.fromkeys([method, second, *([BASE] if based else [])]))
+    shared = set.intersection(*(seeds[m] for m in compared))
+    if not shared:
+        return {}
+    part = test[test["method"].isin(compared) & test["seed"].isin(shared)]
+    found = bootstrap.paired_bootstrap(part, compared, metrics, resamples)
+    row: dict[str, object] = {
+        "method": method,
+        "seeds": len(shared),
+        "pictures": part["id"].nunique(),
+    }
+    for m in metrics:
+        row |= with_ends(f"{m}_first", found.interval(method, m))
+        row |= with_ends(f"{m}_second", found.interval(second, m))
+        row |= with_ends(f"{m}_change", found.difference(second, method, m))
+        if based:
+            row |= with_ends(f"{m}_to_base", found.difference(second, BASE, m))
+    return row
 
 
 def show(table: pd.DataFrame) -> str:
     """`changes` as markdown, in words made from its numbers."""
-    head = "| first stage | MAE, first | MAE, second | second − first | second − supervised, first stage |"
-    lines = [head, "|---|---:|---:|---:|---:|"]
+    head = ["first stage", "MAE, first", "MAE, second", "second − first"]
+    head.append("second − supervised, first stage")
+    rows, names = [], {"better": [], "worse": [], "not decided": []}  # type: dict[str, list[str]]
     for row in table.to_dict("records"):
-        cells = [
-            cell(
-                row[f"mae_{k}"],
-                row[f"mae_{k}_low"],
-                row[f"mae_{k}_high"],
-                sign=k in ("change", "to_base"),
-            )
-            if f"mae_{k}" in row
-            else "–"
-            for k in ("first", "second", "change", "to_base")
-        ]
-        lines.append("| " + " | ".join([name_of(row["method"]), *cells]) + " |")
-    better = [name_of(r["method"]) for r in table.to_dict("records") if r["mae_change_high"] < 0]
-    worse = [name_of(r["method"]) for r in table.to_dict("records") if r["mae_change_low"] > 0]
-    said = f"The second stage lowers the MAE of {', '.join(better) or 'none'}, raises that of {', '.join(worse) or 'none'}; "
-    said += (
-        f"for the other {len(table) - len(better) - len(worse)} the interval holds 0: not decided."
+        name = name_of(row["method"])
+        values = [cell_of(row, f"mae_{k}") for k in ("first", "second")]
+        values += [cell_of(row, f"mae_{k}", sign=True) for k in ("change", "to_base")]
+        rows.append([name, *values])
+        names[decided(row["mae_change_low"], row["mae_change_high"])].append(name)
+    said = (
+        f"The second stage lowers the MAE of {', '.join(names['better']) or 'none'}, "
+        f"raises that of {', '.join(names['worse']) or 'none'}; "
+        f"for the other {len(names['not decided'])} the interval holds 0: not decided. "
+        f"Seeds: {int(table['seeds'].min())}; test pictures: {int(table['pictures'].max())}."
     )
-    return (
-        "\n".join(lines)
-        + f"\n\n{said} Seeds: {int(table['seeds'].min())}; test pictures: {int(table['pictures'].max())}.\n"
-    )
+    return markdown(head, rows) + f"\n\n{said}\n"

@@ -8,6 +8,8 @@ sources alike (datasets.koka10k)."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,12 +17,23 @@ from numpy.typing import NDArray
 from ..datasets.koka10k import KONIQ
 from ..stats.metrics import best_constant, summary
 from .names import name_of, order
+from .quantities import on_test
 from .table2 import COLUMNS
+from .text import kind_of
 
 ALL, ADDED = "all", "added"
 
 
-SHOWN = ("mae", "macro_mae", "mae_0", "mae_4", "mae_34")
+NAMED = {
+    "mae": "MAE",
+    "macro_mae": "macro-MAE",
+    "mae_0": "MAE of grade 0",
+    "mae_4": "of grade 4",
+    "mae_34": "of 3 and 4",
+}
+
+
+SHOWN = tuple(NAMED)
 
 
 STATISTICS = ("light", "contrast", "saturation", "gradient", "noise", "blocks", "border")
@@ -35,11 +48,11 @@ def koniq_only(predictions: pd.DataFrame) -> pd.DataFrame:
     on the added ones.
 
     predictions: long (method, seed, labels, source, truth, p0.., ...; of split test where there is
-    a split column), as in report.load_walk. One row per method, number of labels and part ("all",
-    "koniq-like", "added"): row, method, labels, part, pictures, seeds, then report.COLUMNS, each
+    a split column), as in `stored.load_walk`. One row per method, number of labels and part ("all",
+    "koniq-like", "added"): row, method, labels, part, pictures, seeds, then `table2.COLUMNS`, each
     the mean over seeds. All correlations are with the grade, since added pictures have no score.
     nan where a part lacks the grade. Empty where no picture, or every one, is KonIQ's."""
-    test = predictions[predictions["split"] == "test"] if "split" in predictions else predictions
+    test = on_test(predictions)
     columns = ["row", "method", "labels", "part", "pictures", "seeds", *COLUMNS]
     koniq = test["source"] == KONIQ
     if not koniq.any() or koniq.all():
@@ -64,7 +77,7 @@ def koniq_only(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-# ---------------------------------------------------------------- a model that knows nothing but sources
+# ---------------------------------------------------------------- a model that knows only sources
 def statistics(pixels: np.ndarray) -> NDArray[np.float64]:
     """Simple statistics of pictures (N, S, S, 3) uint8, S at least 17: (N, 7), in the order of
     STATISTICS.
@@ -129,7 +142,6 @@ def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
     if KONIQ not in source[train] or len(set(source[train])) < 2 or not len(test):
         return pd.DataFrame(columns=columns)
     from sklearn.linear_model import LogisticRegression  # a second to import: only where it is used
-    from sklearn.metrics import roc_auc_score
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
@@ -141,55 +153,88 @@ def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
     )
     detector.fit(statistics(pixels[train]), source[train])
     chances = detector.predict_proba(statistics(pixels[test]))  # (test, sources)
-    told, added = detector.classes_[chances.argmax(axis=1)], source[test] != KONIQ
+    told = detector.classes_[chances.argmax(axis=1)]
     likely = chances[:, detector.classes_ != KONIQ].sum(axis=1)
     best = {s: best_constant(grade[train][source[train] == s]) for s in set(source[train])}
     one = best_constant(grade[train])
-    of = lambda sources: np.array([best.get(s, one) for s in sources])
-    said: dict[str, tuple] = {
-        f"best constant (always {one})": ("nothing", np.full(len(test), one), None, None),
-        "always 3": ("nothing", np.full(len(test), 3), None, None),
-        "source detector": ("statistics of the pixels", of(told), told, likely),
-        "true source": ("the source", of(source[test]), source[test], added),
-    }
-    rows = []
-    for name, (knows, answer, sources, likely) in said.items():
-        found = summary(
-            pd.DataFrame(np.eye(5)[answer], columns=[f"p{k}" for k in range(5)]).assign(
-                truth=grade[test]
-            )
-        )
-        row: dict[str, object] = {"row": name, "knows": knows, "pictures": len(test)}
-        row |= dict.fromkeys(("sources", "added", "auc"), np.nan)
-        if sources is not None:
-            row["sources"] = float((sources == source[test]).mean())
-            row["added"] = float((sources != KONIQ)[added].mean()) if added.any() else np.nan
-            row["auc"] = (
-                float(roc_auc_score(added, likely)) if 0 < added.sum() < len(added) else np.nan
-            )
-        rows.append(row | {m: found[m] for m in SHOWN})
+    true = source[test]
+    guesses = [
+        Guess(f"best constant (always {one})", "nothing", np.full(len(test), one)),
+        Guess("always 3", "nothing", np.full(len(test), 3)),
+        Guess(
+            "source detector",
+            "statistics of the pixels",
+            _best_of(told, best, one),
+            Told(told, likely),
+        ),
+        Guess(
+            "true source",
+            "the source",
+            _best_of(true, best, one),
+            Told(true, (true != KONIQ).astype(float)),
+        ),
+    ]
+    rows = [_guessed(guess, grade[test], true) for guess in guesses]
     return pd.DataFrame(rows, columns=columns)
+
+
+class Told(NamedTuple):
+    """What a model says of sources: the source (N,), and how much it looks like an added one
+    (N,)."""
+
+    source: np.ndarray
+    added: np.ndarray
+
+
+class Guess(NamedTuple):
+    """A quality model that sees no quality: what it knows, its grades (N,), what it says of
+    sources."""
+
+    row: str
+    knows: str
+    grade: np.ndarray
+    told: Told | None = None
+
+
+def _best_of(sources: np.ndarray, best: dict[str, int], other: int) -> np.ndarray:
+    """Each source's best constant (N,); `other` for a source that training pictures lack."""
+    return np.array([best.get(source, other) for source in sources])
+
+
+def _guessed(guess: Guess, truth: np.ndarray, source: np.ndarray) -> dict[str, object]:
+    """A row of `source_detector`; truth and source of the test pictures, (N,)."""
+    from sklearn.metrics import roc_auc_score
+
+    p = pd.DataFrame(np.eye(5)[guess.grade], columns=[f"p{k}" for k in range(5)])
+    found = summary(p.assign(truth=truth))
+    row: dict[str, object] = {"row": guess.row, "knows": guess.knows, "pictures": len(truth)}
+    row |= dict.fromkeys(("sources", "added", "auc"), np.nan)
+    if guess.told is not None:
+        added = source != KONIQ
+        row["sources"] = float((guess.told.source == source).mean())
+        if added.any():
+            row["added"] = float((guess.told.source != KONIQ)[added].mean())
+        if 0 < added.sum() < len(added):
+            row["auc"] = float(roc_auc_score(added, guess.told.added))
+    return row | {m: found[m] for m in SHOWN}
 
 
 def findings(detector: pd.DataFrame, simulated: bool) -> str:
     """What `source_detector` found, in words made from its numbers (markdown)."""
-    kind = "Simulated data" if simulated else "Real data"
+    kind = kind_of(simulated)
     if detector.empty:
-        return f"{kind}. No pictures of other sources were added to KonIQ-like ones: nothing to detect."
+        return (
+            f"{kind}. No pictures of other sources were added to KonIQ-like ones: nothing to "
+            "detect."
+        )
     rows = detector.set_index("row")
     constant, found, known = rows.iloc[0], rows.loc["source detector"], rows.loc["true source"]
-    named = {
-        "mae": "MAE",
-        "macro_mae": "macro-MAE",
-        "mae_0": "MAE of grade 0",
-        "mae_4": "of grade 4",
-        "mae_34": "of 3 and 4",
-    }
     scores = ", ".join(
-        f"{name} {found[m]:.3f} ({constant[m]:.3f}; {known[m]:.3f})" for m, name in named.items()
+        f"{name} {found[m]:.3f} ({constant[m]:.3f}; {known[m]:.3f})" for m, name in NAMED.items()
     )
     return (
-        f"{kind}, {found['pictures']} test pictures. A model that knows nothing but a few statistics of the pixels, fitted to "
-        f"tell sources apart, has an AUC of {found['auc']:.2f} and finds {100 * found['added']:.0f} % of the added pictures. "
-        f"Scored as a quality model (in brackets: the best constant; the same with the true source): {scores}."
+        f"{kind}, {found['pictures']} test pictures. A model that knows nothing but a few "
+        f"statistics of the pixels, fitted to tell sources apart, has an AUC of {found['auc']:.2f} and finds "
+        f"{100 * found['added']:.0f} % of the added pictures. Scored as a quality model (in "
+        f"brackets: the best constant; the same with the true source): {scores}."
     )

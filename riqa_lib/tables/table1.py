@@ -3,7 +3,7 @@ imply."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ def needed(published: pd.DataFrame, hand: Sequence[int] = HAND) -> np.ndarray:
     """Pictures per grade (5,) that KonIQ-10k must give: Table 1's totals less the hand labels of
     grades 0 and 4.
 
-    published: report.published("table1")."""
+    published: `published("table1")`."""
     totals = published.groupby("grade")["count"].sum().reindex(range(5), fill_value=0).to_numpy()
     return totals - np.array([hand[0], 0, 0, 0, hand[1]])
 
@@ -76,42 +76,52 @@ def explained(frame: pd.DataFrame, published: pd.DataFrame) -> str:
     """Why these counts and Table 1 differ, in words made from them (markdown). frame: as `rules`
     takes it."""
     aim = needed(published)
-    have = np.bincount(grades(frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]), minlength=5)
-    said = [
-        f"Table 1's totals less the {HAND[0]} + {HAND[1]} hand labels that the paper names leave {_slashed(aim)} for "
-        f"KonIQ-10k's pictures; the mode of the votes gives {_slashed(have)} here."
-    ]
-    if have.sum() != aim.sum():
-        shares = [100 * n / n.sum() for n in (aim, have)]
-        most = int(np.abs(shares[0] - shares[1]).argmax())
-        return said[0] + (
-            f" With {have.sum()} voted pictures in place of {aim.sum()} only the shares compare: "
-            f"{_slashed(shares[0], 1)} % and {_slashed(shares[1], 1)} %, at most "
-            f"{abs(shares[0] - shares[1])[most]:.1f} points apart (grade {most})."
-        )
-    exact = ", ".join(str(k) for k in np.flatnonzero(have == aim)) or "none"
-    said.append(f"Grades that match to the unit: {exact}.")
-    for row in readings(have, published).to_dict("records"):
-        change = [int(row[g]) for g in GRADES]
-        leave = [f"{-n} of grade {k}" for k, n in enumerate(change) if n < 0]
-        join = [f"{n} to grade {k}" for k, n in enumerate(change) if n > 0]
-        words = (
-            "as the text says"
-            if row["reading"] == "text"
-            else "as many in all, as the counts suggest"
-        )
-        text = f"- With {row['hand 0']} + {row['hand 4']} hand labels ({words}): "
-        if min(row["hand 0"], row["hand 4"]) < 0:
-            said.append(text + f"the totals do not fit (L1 {row['l1']}).")
-        elif not row["l1"]:
-            said.append(text + "all counts fit.")
-        else:
-            changed = f"{', '.join(leave)} must have been changed, {', '.join(join)}"
-            said.append(f"{text}{changed}: {row['moved']:.0f} pictures (L1 {row['l1']}).")
-    said.append(
-        "Which pictures these are the paper does not say; they are given in the table of hand labels."
+    voted = frame[(frame[VOTES].sum(axis=1) > 0).to_numpy()]
+    have = np.bincount(grades(voted), minlength=5)
+    first = (
+        f"Table 1's totals less the {HAND[0]} + {HAND[1]} hand labels that the paper names leave "
+        f"{_slashed(aim)} for KonIQ-10k's pictures; the mode of the votes gives {_slashed(have)} "
+        "here."
     )
-    return "\n".join([said[0] + " " + said[1], "", *said[2:-1], "", said[-1]])
+    if have.sum() != aim.sum():
+        return f"{first} {_in_shares(have, aim)}"
+    exact = ", ".join(str(k) for k in np.flatnonzero(have == aim)) or "none"
+    lines = [_reading(row) for row in readings(have, published).to_dict("records")]
+    last = (
+        "Which pictures these are the paper does not say; they are given in the table of hand "
+        "labels."
+    )
+    head = f"{first} Grades that match to the unit: {exact}."
+    return "\n".join([head, "", *lines, "", last])
+
+
+def _in_shares(have: np.ndarray, aim: np.ndarray) -> str:
+    """Two counts (5,) of other numbers of pictures."""
+    ours, theirs = (100 * n / n.sum() for n in (have, aim))
+    apart = np.abs(theirs - ours)
+    most = int(apart.argmax())
+    return (
+        f"With {have.sum()} voted pictures in place of {aim.sum()} only the shares compare: "
+        f"{_slashed(theirs, 1)} % and {_slashed(ours, 1)} %, at most {apart[most]:.1f} points "
+        f"apart (grade {most})."
+    )
+
+
+READING = {"text": "as the text says", "counts": "as many in all, as the counts suggest"}
+
+
+def _reading(row: Mapping) -> str:
+    """A row of `readings` as a line."""
+    head = f"- With {row['hand 0']} + {row['hand 4']} hand labels ({READING[row['reading']]}): "
+    if min(row["hand 0"], row["hand 4"]) < 0:
+        return f"{head}the totals do not fit (L1 {row['l1']})."
+    if not row["l1"]:
+        return f"{head}all counts fit."
+    change = [int(row[g]) for g in GRADES]
+    leave = ", ".join(f"{-n} of grade {k}" for k, n in enumerate(change) if n < 0)
+    join = ", ".join(f"{n} to grade {k}" for k, n in enumerate(change) if n > 0)
+    changed = f"{leave} must have been changed, {join}"
+    return f"{head}{changed}: {row['moved']:.0f} pictures (L1 {row['l1']})."
 
 
 def _slashed(numbers: ArrayLike, decimals: int = 0) -> str:

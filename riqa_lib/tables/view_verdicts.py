@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
+from ..scales import VOTES
 from ..seeding import rng
 from ..stats import bootstrap
+from ..stats.resampling import Floats, drawn, percentiles
 from ..stats.votes import redraw
+from .text import kind_of, with_ends
 
 LIMIT = 0.1  # classes
 
@@ -17,7 +21,10 @@ LIMIT = 0.1  # classes
 KEEPS, CHANGES, UNDECIDED = "keeps", "changes", "undecided"
 
 
-VOTES = [f"c{k}" for k in range(1, 6)]
+NOT_MEASURED = "not measured"
+
+
+NUMBERS = ["d_true", "flip_true", "d_model", "flip_model"]
 
 
 def disagreement(frame: pd.DataFrame, draws: int = 50, seed: int = 0) -> dict[str, float]:
@@ -25,7 +32,7 @@ def disagreement(frame: pd.DataFrame, draws: int = 50, seed: int = 0) -> dict[st
     changes when all raters are drawn anew; two_raters, the chance that two of a picture's raters
     differ. NaN where nobody's votes are known."""
     known = set(VOTES) <= set(frame)
-    votes = frame[VOTES].fillna(0).to_numpy(float) if known else np.zeros((0, 5))
+    votes = frame[list(VOTES)].fillna(0).to_numpy(float) if known else np.zeros((0, 5))
     votes = votes[votes.sum(axis=1) >= 2]
     if len(votes) == 0:
         return {"pictures": 0, "redraw": math.nan, "two_raters": math.nan}
@@ -59,15 +66,9 @@ def summary(
     """`measure` per operation: means with 95 % percentile intervals (bootstrap over clusters of
     pictures, the same draws for all operations), and the verdicts `by_truth` and `by_model`. limit:
     see `verdict`; its own error is not in the intervals."""
-    numbers = ["d_true", "flip_true", "d_model", "flip_model"]
     rows = []
     for name, part in changes.groupby("operation", sort=False):
-        sums = part.groupby("cluster", sort=True)[numbers].sum(min_count=1).to_numpy(float)
-        counts = part.groupby("cluster", sort=True).size().to_numpy(float)
-        k = len(counts)
-        weights = rng("audit bootstrap", seed, k).multinomial(k, np.full(k, 1 / k), size=resamples)
-        draws = (weights @ sums) / (weights @ counts)[:, None]
-        ends = np.percentile(draws, [2.5, 97.5], axis=0)
+        low, high = _ends(part, resamples, seed)
         row: dict[str, object] = {
             "operation": name,
             "group": part["group"].iloc[0],
@@ -75,40 +76,42 @@ def summary(
             "pictures": len(part),
             "grades_model": part["grade_model"].nunique(),
         }
-        for j, number in enumerate(numbers):
-            row |= {
-                number: part[number].mean(),
-                f"{number}_low": ends[0, j],
-                f"{number}_high": ends[1, j],
-            }
-        for by, what, rough in (("by_truth", "true", row["rough"]), ("by_model", "model", False)):
-            change, flips = (
-                (float(row[f"{n}_{what}_low"]), float(row[f"{n}_{what}_high"]))
-                for n in ("d", "flip")
-            )  # type: ignore[arg-type]
-            row[by] = (
-                verdict(change, flips, limit, bool(rough))
-                if not math.isnan(change[0])
-                else "not measured"
-            )
+        for j, number in enumerate(NUMBERS):
+            row |= with_ends(number, (part[number].mean(), low[j], high[j]))
+        row["by_truth"] = _judged(row, "true", limit, bool(row["rough"]))
+        row["by_model"] = _judged(row, "model", limit, False)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _ends(part: pd.DataFrame, resamples: int, seed: int) -> Floats:
+    """Both ends (2, 4) of the 95 % intervals of the mean NUMBERS of one operation."""
+    clusters = part.groupby("cluster", sort=True)
+    sums = clusters[NUMBERS].sum(min_count=1).to_numpy(float)
+    counts = clusters.size().to_numpy(float)
+    weights = drawn(rng("audit bootstrap", seed, len(counts)), len(counts), resamples)
+    return percentiles((weights @ sums) / (weights @ counts)[:, None], (0.025, 0.975))
+
+
+def _judged(row: Mapping, what: str, limit: float, rough: bool) -> str:
+    change, flips = (
+        (float(row[f"{n}_{what}_low"]), float(row[f"{n}_{what}_high"])) for n in ("d", "flip")
+    )
+    return NOT_MEASURED if math.isnan(change[0]) else verdict(change, flips, limit, rough)
+
+
 def findings(table: pd.DataFrame, simulated: bool) -> str:
     """The verdicts of `summary` in words, as markdown."""
-    said = [
-        f"{'Simulated' if simulated else 'Real'} data, {int(table['pictures'].max())} pictures.",
-        "",
-    ]
+    said = [f"{kind_of(simulated)}, {int(table['pictures'].max())} pictures.", ""]
     for by, who in (("by_truth", "By the true quality"), ("by_model", "By the supervised model")):
-        for what in (KEEPS, CHANGES, UNDECIDED, "not measured"):
+        for what in (KEEPS, CHANGES, UNDECIDED, NOT_MEASURED):
             names = table.loc[table[by] == what, "operation"]
             if len(names):
                 said.append(f"- {who}, **{what}** ({len(names)}): {', '.join(names)}.")
     if table["grades_model"].max() == 1:
         said.append(
-            "- The model gives all these pictures **one grade**: that it never changes says nothing of the operations."
+            "- The model gives all these pictures **one grade**: that it never changes says "
+            "nothing of the operations."
         )
     return "\n".join(said)
 
