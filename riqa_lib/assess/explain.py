@@ -18,7 +18,7 @@ or whose region fills most of the field (AREA), can't be pointed at: left out.""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -222,7 +222,7 @@ def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndar
     chosen: rows of the cases; runs: run, row (of one seed). Returns pixels and frame (words)."""
     words, columns = ["picture"], [[of.pixels[i] for i in chosen]]
 
-    def over(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def over(maps: Iterable[np.ndarray]) -> list[np.ndarray]:
         """A column of the sheet: the chosen pictures with a map over each, in its field."""
         return [
             overlay(of.pixels[i], each * of.insides[i])
@@ -241,7 +241,7 @@ def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndar
     return np.stack(tiles), pd.DataFrame({"words": words * len(chosen)})
 
 
-def _cams(of: Cases, chosen: Sequence[int], run: str) -> dict[str, Sequence[np.ndarray]]:
+def _cams(of: Cases, chosen: Sequence[int], run: str) -> dict[str, np.ndarray]:
     """Maps of a run's heads on the chosen pictures; of the overall head only where it learnt no
     details."""
     net, about = load_student(paths.runs() / run)

@@ -79,7 +79,11 @@ def _each_seed(ax: Axes, history: pd.DataFrame, column: str) -> None:
         )
         line = "-" if left_out in ("", "none") else next(dashes)
         for n, (_, run) in enumerate(rows.groupby("seed")):
-            look = {"color": tint(method), "linewidth": 1.4, "label": label if n == 0 else None}
+            look: Any = {
+                "color": tint(method),
+                "linewidth": 1.4,
+                "label": label if n == 0 else None,
+            }
             ax.plot(run["step"], run[column], line, **look)
 
 

@@ -203,12 +203,12 @@ def interval(
     >>> [line.get_xdata().tolist() for line in ax.lines]
     [[0.4, 0.7], [0.5]]
     """
-    ends = [row.get(low or f"{metric}_low"), row.get(high or f"{metric}_high")]
+    ends: list[Any] = [row.get(low or f"{metric}_low"), row.get(high or f"{metric}_high")]
     if all(pd.notna(end) for end in ends):
         ax.plot(ends, [y, y], color=tint, linewidth=width, solid_capstyle=cap)
     if pd.notna(row[metric]):
         face = "white" if hollow else tint
-        look = {"color": tint, "markersize": size, "markerfacecolor": face, "label": label}
+        look: Any = {"color": tint, "markersize": size, "markerfacecolor": face, "label": label}
         ax.plot([row[metric]], [y], marker, **look)
 
 
