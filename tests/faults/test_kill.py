@@ -4,16 +4,17 @@ disturbed."""
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
 from conftest import REPOSITORY
+from toy_notebooks import write_notebook
 
 from riqa_lib.plan.run import run_plan
 from riqa_lib.plan.steps import Step, Walk
@@ -56,14 +57,7 @@ def plan(folder: Path, kind: str = "train") -> Walk:
     """Two trainings side by side, then a table; or one notebook that leaves a process behind."""
     (folder / "nb").mkdir(parents=True, exist_ok=True)
     for name, code in {"train": TRAIN, "table": TABLE, "orphan": ORPHAN}.items():
-        plain = {"cell_type": "code", "outputs": [], "execution_count": None}
-        cells = [
-            {**plain, "id": "a", "metadata": {"tags": ["parameters"]}, "source": "SEED = 0"},
-            {**plain, "id": "b", "metadata": {}, "source": HEAD},
-            {**plain, "id": "c", "metadata": {}, "source": code},
-        ]
-        text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-        (folder / "nb" / f"{name}.ipynb").write_text(text)
+        write_notebook(folder / "nb" / f"{name}.ipynb", [HEAD, code], parameters="SEED = 0")
     steps = (
         Step("train", "train.ipynb", {"SEED": 0}),
         Step("train-seed1", "train.ipynb", {"SEED": 1}),
@@ -111,6 +105,11 @@ def until(happened, seconds: float) -> None:
         time.sleep(0.02)
 
 
+def long_enough(states: list[Path], least: int) -> bool:
+    """Whether a training has come as far as this."""
+    return any(state.exists() and len(state.read_text()) >= least for state in states)
+
+
 def outputs(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in (folder / "home").glob("*.txt")}
 
@@ -122,7 +121,7 @@ def test_killed_twice_and_resumed_gives_the_bytes_of_an_undisturbed_run_and_leav
     for serial, least in ((False, 2), (True, 4)):  # side by side, then the first of the two alone
         running = start(cut, "train", serial)
         states = [cut / "home" / f"state{s}.txt" for s in (0, 1)]
-        until(lambda: any(s.exists() and len(s.read_text()) >= least for s in states), 90)
+        until(partial(long_enough, states, least), 90)
         assert alive(cut)
         running.send_signal(signal.SIGKILL)
         running.wait()

@@ -17,11 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import REPOSITORY
+from toy_notebooks import write_notebook
 
 import run_all
 from riqa_lib.plan import freshness, kernel, run
 from riqa_lib.plan.freshness import changed, why, why_all
-from riqa_lib.plan.one_step import run_step
+from riqa_lib.plan.one_step import Left, run_step
 from riqa_lib.plan.run import _workers, by_urgency, run_plan
 from riqa_lib.plan.steps import PlanError, Record, Step, Walk
 
@@ -61,54 +62,55 @@ def meet(me, other):
 
 
 def environment():
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "RIQA_HOME", "MALLOC_TRIM_THRESHOLD_")
     import sys
+    names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "RIQA_HOME"]
+    names.append("MALLOC_TRIM_THRESHOLD_")
     return " ".join(["python", sys.executable, *(f"{n}={os.environ.get(n)}" for n in names)])
 ''',
-    "model.py": "from . import deep\n\n\ndef fit(x, seed):\n    # Eq. 1\n    return deep.double(x) + seed\n",
-    "deep.py": '"""Deep."""\n\n\ndef double(x):\n    """Twice."""\n    return 2 * x\n',
+    "model.py": """from . import deep
+
+
+def fit(x, seed):
+    # Eq. 1
+    return deep.double(x) + seed
+""",
+    "deep.py": '''"""Deep."""
+
+
+def double(x):
+    """Twice."""
+    return 2 * x
+''',
     "figures.py": "COLOUR = 'red'\n",
     "unused.py": "X = 1\n",
 }
-NOTEBOOKS = {
-    "data": [
-        "from toylib.io import environment, path, put",
-        "print(environment())",
-        "put('results/toy/data.txt', '7')",
-        "put('figures/toy/data.png', 'a picture')",
-    ],
-    "train": [
-        "from toylib import figures, model\nfrom toylib.io import environment, meet, path, put",
-        "print(environment())",
-        "meet(f'seed{SEED}', f'seed{1 - SEED}')",
-        "run = f'results/runs/{SEED}-{SETTINGS.get(\"lr\", 1)}.txt'",
-        "if not path(run).exists():\n    x = int(path('results/toy/data.txt').read_text())\n"
-        "    put(run, str(model.fit(x, SEED)))",
-        "put(f'results/toy/tables/{SEED}.csv', f'seed,result\\n{SEED},{path(run).read_text()}\\n')",
-    ],
-    "table": [
-        "from toylib.io import path, put",
-        "a, b = (path(f'results/toy/tables/{s}.csv').read_text() for s in (0, 1))",
-        "put('results/toy/tables/all.csv', a + b.splitlines()[1] + '\\n')",
-    ],
-}
+DATA = (
+    "from toylib.io import environment, path, put",
+    "print(environment())",
+    "put('results/toy/data.txt', '7')",
+    "put('figures/toy/data.png', 'a picture')",
+)
+TRAIN = (
+    """from toylib import figures, model
+from toylib.io import environment, meet, path, put""",
+    "print(environment())",
+    "meet(f'seed{SEED}', f'seed{1 - SEED}')",
+    """run = f'results/runs/{SEED}-{SETTINGS.get("lr", 1)}.txt'""",
+    """if not path(run).exists():
+    x = int(path('results/toy/data.txt').read_text())
+    put(run, str(model.fit(x, SEED)))""",
+    "put(f'results/toy/tables/{SEED}.csv', f'seed,result\\n{SEED},{path(run).read_text()}\\n')",
+)
+TABLE = (
+    "from toylib.io import path, put",
+    "a, b = (path(f'results/toy/tables/{s}.csv').read_text() for s in (0, 1))",
+    "put('results/toy/tables/all.csv', a + b.splitlines()[1] + '\\n')",
+)
+NOTEBOOKS = {"data": DATA, "train": TRAIN, "table": TABLE}
 
 
-def notebook(file: Path, code: list[str], prose: str = "Prose.") -> None:
-    """A notebook: a heading, a parameters cell (SEED, SETTINGS), the code cells."""
-    plain = {"metadata": {}, "outputs": [], "execution_count": None}
-    cells: list[dict] = [
-        {"cell_type": "markdown", "metadata": {}, "source": f"# {file.stem}\n\n{prose} $x = 1$"}
-    ]
-    plain["cell_type"] = "code"
-    cells.append(
-        {**plain, "metadata": {"tags": ["parameters"]}, "source": "SEED = 0\nSETTINGS = {}"}
-    )
-    cells += [{**plain, "source": text} for text in code]
-    cells = [{"id": f"c{i}", **c} for i, c in enumerate(cells)]
-    file.write_text(
-        json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-    )
+def ignore(*cell: object) -> None:
+    """For run_step: what its cells do is not looked at."""
 
 
 def toy(folder: Path, **settings: object) -> Walk:
@@ -118,7 +120,7 @@ def toy(folder: Path, **settings: object) -> Walk:
     for name, text in LIBRARY.items():
         (folder / "toylib" / name).write_text(text)
     for name, code in NOTEBOOKS.items():
-        notebook(folder / "nb" / f"{name}.ipynb", code)
+        write_notebook(folder / "nb" / f"{name}.ipynb", code)
     train = Step(
         "train", "train.ipynb", {"SEED": 0, "SETTINGS": settings}, needs=("data",), gpu=True
     )
@@ -265,7 +267,8 @@ from riqa_lib.plan.steps import Step, Walk
 steps = tuple(Step(*a) for a in json.loads({steps!r}))
 walk = Walk(steps, "toy", Path({notebooks!r}), Path({home!r}), Path({library!r}))
 records = run_plan(walk, {only}, serial={serial})
-heavy = [m for m in ("dask", "distributed", "papermill", "torch", "pandas", "numpy") if sys.modules.get(m)]
+known = ("dask", "distributed", "papermill", "torch", "pandas", "numpy")
+heavy = [m for m in known if sys.modules.get(m)]
 print(json.dumps([[r.state for r in records.values()], heavy, time.monotonic() - begun]))
 """
 
@@ -309,9 +312,9 @@ def test_serial_needs_no_dask_and_gives_the_same_bytes(walked, tmp_path):
 
 # ---------------------------------------------------------------- up to date or not
 def test_prose_comments_docstrings_layout_and_other_modules_change_nothing(mine):
-    notebook(
+    write_notebook(
         mine.notebooks / "train.ipynb",
-        [c + "  # said" for c in NOTEBOOKS["train"]],
+        [c + "  # said" for c in TRAIN],
         prose="Other words.",
     )
     edit(
@@ -325,20 +328,52 @@ def test_prose_comments_docstrings_layout_and_other_modules_change_nothing(mine)
     assert why(mine, mine["train"]) == [f"library toylib.deep changed{ANEW}"]
 
 
+def more_code(walk: Walk) -> None:
+    write_notebook(walk.notebooks / "train.ipynb", [*TRAIN, "1 + 1"])
+
+
+def another_model(walk: Walk) -> None:
+    edit(walk.library / "model.py", "+ seed", "- seed")
+
+
+def another_palette(walk: Walk) -> None:
+    edit(walk.library / "figures.py", "red", "blue")
+
+
+def altered_run(walk: Walk) -> None:
+    (walk.home / "results/runs/0-1.txt").write_text("99")
+
+
+def deleted_table(walk: Walk) -> None:
+    (walk.home / "results/toy/tables/0.csv").unlink()
+
+
+def other_data(walk: Walk) -> None:
+    digest = walk.manifest("data")["outputs"]["results/toy/data.txt"]
+    edit(walk.file("data", "json"), digest, "0" * 64)
+
+
+def half_a_manifest(walk: Walk) -> None:
+    walk.file("train", "json").write_text("{half")
+
+
+def touched_table(walk: Walk) -> None:
+    os.utime(walk.home / "results/toy/tables/0.csv")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda w: notebook(w.notebooks / "train.ipynb", [*NOTEBOOKS["train"], "1 + 1"]), ["notebook code changed"]),
-        (lambda w: edit(w.library / "model.py", "+ seed", "- seed"), [f"library toylib.model changed{ANEW}"]),
-        (lambda w: edit(w.library / "figures.py", "red", "blue"), ["library toylib.figures changed"]),
-        (lambda w: (w.home / "results/runs/0-1.txt").write_text("99"), ["results/runs/0-1.txt was altered"]),
-        (lambda w: (w.home / "results/toy/tables/0.csv").unlink(), ["results/toy/tables/0.csv is gone"]),
-        (lambda w: edit(w.file("data", "json"), w.manifest("data")["outputs"]["results/toy/data.txt"], "0" * 64),
-         ["input results/toy/data.txt changed"]),
-        (lambda w: w.file("train", "json").write_text("{half"), ["never ran here"]),
-        (lambda w: os.utime(w.home / "results/toy/tables/0.csv"), []),
+        (more_code, ["notebook code changed"]),
+        (another_model, [f"library toylib.model changed{ANEW}"]),
+        (another_palette, ["library toylib.figures changed"]),
+        (altered_run, ["results/runs/0-1.txt was altered"]),
+        (deleted_table, ["results/toy/tables/0.csv is gone"]),
+        (other_data, ["input results/toy/data.txt changed"]),
+        (half_a_manifest, ["never ran here"]),
+        (touched_table, []),
     ],
-)  # fmt: skip
+)
 def test_why_names_what_changed(mine, change, words):
     assert why(mine, mine["train"]) == []
     change(mine)
@@ -391,13 +426,12 @@ def test_drawing_and_settings_keep_stored_runs_and_the_same_inputs_cut_off_early
             for s in mine.steps
         ),
     )
-    event = lambda *cell: None
-    assert run_step(other, "train", False, [], event).state == "done"
+    assert run_step(other, "train", False, [], ignore).state == "done"
     assert run.stat().st_mtime_ns == before
     assert "results/runs/0-1.txt" not in other.manifest("train")["outputs"]
     assert other.manifest("train")["others"] == ["results/runs/0-1.txt"]
     edit(mine.library / "deep.py", "2 * x", "5 * x")
-    assert run_step(other, "train", False, [], event).state == "done"
+    assert run_step(other, "train", False, [], ignore).state == "done"
     assert not run.exists(), "a run of other settings, made by other code, must not be found again"
 
 
@@ -414,14 +448,40 @@ def test_force_runs_from_nothing_and_an_altered_run_is_made_again(mine):
     assert (run.read_text(), other.read_text()) == ("14", "15")
 
 
+@pytest.mark.parametrize(
+    ("finished", "cut_off", "going_on", "fate"),
+    [
+        ("remake", None, False, "remake"),
+        ("keep", None, False, "keep"),
+        ("other settings", None, False, "other settings"),
+        (None, None, False, "leave"),
+        ("keep", "remake", False, "remake"),  # made by other code once is enough
+        ("keep", "other settings", False, "keep"),
+        ("remake", "keep", True, "keep"),  # written by the attempt that now goes on
+    ],
+)
+def test_the_fate_of_a_file_that_two_attempts_left(finished, cut_off, going_on, fate):
+    said = ((("run",), finished), (("run",), cut_off))
+    found = Left(
+        said=tuple((frozenset(files), word) for files, word in said if word),
+        journal=(),
+        mine=frozenset(["run"] if cut_off else []),
+        whole=frozenset(),
+        going_on=going_on,
+    )
+    assert found.fate("run") == fate
+    shared = replace(found, whole=frozenset(["run"]), going_on=False).fate("run")
+    assert shared != "remake", "a need has made it anew, by the code of now"
+
+
 # ---------------------------------------------------------------- what goes wrong
 def test_a_failure_names_cell_error_and_copy_skips_what_waits_and_the_rest_goes_on(tmp_path):
     walk = toy(tmp_path)
-    notebook(
+    write_notebook(
         walk.notebooks / "bad.ipynb",
         ["x = 1", "raise ValueError('loss is NaN\\nat step 3')", "x = 2"],
     )
-    notebook(
+    write_notebook(
         walk.notebooks / "dead.ipynb", ["import os, signal", "os.kill(os.getpid(), signal.SIGKILL)"]
     )
     steps = (
@@ -457,7 +517,7 @@ def test_a_failure_names_cell_error_and_copy_skips_what_waits_and_the_rest_goes_
 
 def test_every_problem_of_a_plan_is_said_before_anything_runs(tmp_path):
     walk = toy(tmp_path)
-    notebook(walk.notebooks / "typo.ipynb", ["x = = 1"])
+    write_notebook(walk.notebooks / "typo.ipynb", ["x = = 1"])
     (walk.notebooks / "half.ipynb").write_text('{"cells": [')
     steps = (
         Step("data", "data.ipynb"),
@@ -517,14 +577,14 @@ def test_two_runs_at_once_and_wrong_threads_are_errors(tmp_path, monkeypatch):
 def test_without_ipc_kernels_use_loopback(tmp_path, monkeypatch):
     walk = toy(tmp_path)
     monkeypatch.setattr(kernel, "_ipc", lambda address: False)
-    notebook(
+    write_notebook(
         walk.notebooks / "data.ipynb",
         [
             "from ipykernel.connect import get_connection_info",
             "i = get_connection_info(unpack=True); print(i['transport'], i['ip'])",
         ],
     )
-    assert run_step(walk, "data", False, [], lambda *cell: None).state == "done"
+    assert run_step(walk, "data", False, [], ignore).state == "done"
     assert "tcp 127.0.0.1" in printed(walk, "data")
 
 
@@ -601,7 +661,9 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
 
 
 def test_what_most_waits_for_goes_first():
-    step = lambda name, seconds, *needs: Step(name, "x.ipynb", {}, needs=needs, seconds=seconds)
+    def step(name: str, seconds: float, *needs: str) -> Step:
+        return Step(name, "x.ipynb", needs=needs, seconds=seconds)
+
     steps = [
         step("a", 5),
         step("b", 1),
@@ -626,7 +688,7 @@ def test_only_what_makes_data_or_trains_and_what_that_imports_makes_stored_runs_
     before = run.stat().st_mtime_ns
     with open(mine.library / f"{file}.py", "a") as f:
         f.write("\nNEW = 1\n")
-    assert run_step(mine, "train", False, [], lambda *cell: None).ok
+    assert run_step(mine, "train", False, [], ignore).ok
     assert (run.stat().st_mtime_ns != before) is trains
 
 
@@ -652,5 +714,5 @@ def test_tables_of_a_step_before_change_no_stored_run_and_its_data_do(mine):
         manifest["outputs"][name] = "0" * 64
         mine.file("data", "json").write_text(json.dumps(manifest))
         assert any(f"input {name}" in w for w in why(mine, mine["train"]))
-        assert run_step(mine, "train", False, [], lambda *cell: None).ok
+        assert run_step(mine, "train", False, [], ignore).ok
         assert (run.stat().st_mtime_ns != before) is anew, name

@@ -11,6 +11,7 @@ from conftest import REPOSITORY
 
 import run_all
 from riqa_lib.plan.run import by_urgency
+from riqa_lib.plan.steps import Record, Step, Walk
 
 ROOT = REPOSITORY
 SETUP, SITE, LIMIT = 110, 30, 15 * 60  # seconds, design 5
@@ -23,7 +24,6 @@ def test_every_numbered_notebook_is_in_the_plan_and_every_planned_notebook_exist
 
 def test_the_plan_can_run():
     from riqa_lib.plan.freshness import check
-    from riqa_lib.plan.steps import Walk
 
     walk = Walk(run_all.expand("demo", "demo", {}), "demo", ROOT / "notebooks", ROOT)
     check(walk, walk.ordered())
@@ -53,9 +53,9 @@ def test_the_demo_fits_into_fifteen_minutes_on_two_cores():
 
 
 def test_wall_seconds_against_a_schedule_by_hand():
-    step = lambda name, seconds, *needs: run_all.Step(
-        name, "x.ipynb", {}, needs=needs, seconds=seconds
-    )
+    def step(name: str, seconds: float, *needs: str) -> Step:
+        return Step(name, "x.ipynb", needs=needs, seconds=seconds)
+
     steps = [
         step("a", 10),
         step("b", 4),
@@ -72,7 +72,11 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     steps = {s.name: s for s in run_all.expand("gpu", "mine", {"train.lr": 1})}
     seeded = [s.name for s in run_all.PLAN if "SEED" in s.parameters]
     once = [s.name for s in run_all.PLAN if "SEED" not in s.parameters]
-    tails = lambda base: ["", *(f"-seed{k}" for k in range(1, 8 if base in run_all.FUNDUS else 3))]
+
+    def tails(base: str) -> list[str]:
+        seeds = 8 if base in run_all.FUNDUS else 3
+        return ["", *(f"-seed{k}" for k in range(1, seeds))]
+
     assert set(steps) == {*once, *(f"{base}{tail}" for base in seeded for tail in tails(base))}
     assert set(steps["16_significance"].needs) == {
         "13_fundus_datasets",
@@ -104,7 +108,10 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     assert not any(name.endswith("-seed2") for name in two)
     given = {"NAME": "mine", "PROFILE": "gpu", "SEED": 1, "SETTINGS": {"train.lr": 1}}
     assert steps["04_fixmatch-seed1"].parameters == given
-    assert steps["00_start_here"].parameters == {"NAME": "mine", "STEPS": [s.name for s in run_all.PLAN]}
+    assert steps["00_start_here"].parameters == {
+        "NAME": "mine",
+        "STEPS": [s.name for s in run_all.PLAN],
+    }
 
 
 def command(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -162,8 +169,6 @@ def test_settings_are_json_or_text():
     ("state", "status"), [("done", 0), ("up to date", 0), ("failed", 1), ("skipped", 1)]
 )
 def test_the_exit_status_says_whether_every_step_passed(monkeypatch, tmp_path, state, status):
-    from riqa_lib.plan.steps import Record
-
     monkeypatch.setattr(
         run_all, "run_plan", lambda *a: {"a": Record("a", "done"), "b": Record("b", state)}
     )
