@@ -113,7 +113,7 @@ class Teacher(_Details):
         test sources stay unseen) or "all". folds: whether the sources that it learns from are left
         out one by one, which calibration and pseudo-labels' noise need."""
 
-        # folds: no profile or row changes it; the paper's choice
+        # folds: no profile or row changes it; False is for pictures of one source alone
         name: str = "teacher"
         learns: str = "train"
         folds: bool = True
@@ -152,7 +152,7 @@ class Student(_Details):
         choose from by validation macro F1 of the overall grade (empty: lambda_a is taken as it is).
         pseudo: "soft", "hard" or "filtered"; margin: of the last."""
 
-        # lambda_b, margin: no profile or row changes them; the paper's and the peer's choices
+        # lambda_b, margin: no profile or row changes them; the paper's, and our ablation's
         name: str = "student"
         lambda_a: float = 1.0
         lambda_b: float = 1.0

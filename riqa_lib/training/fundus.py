@@ -5,7 +5,7 @@ begin with "fundus.":
 
 Rows: "teacher" (details, set mshf); "single_<set>", "multi_<set>", "multi_hard_<set>",
 "multi_filtered_<set>" for eyeq, deepdrid. Rows of one set and seed share first weights, batches,
-steps and validation; only the loss differs (`teacher_student`).
+steps and validation; only the loss differs (`ssl.teacher_student`).
 
 Predictions of a run (predictions.csv.gz): set (where the picture is from), id, group, source,
 split, truth (-1: unknown, or on another scale than the run's), score, p0.. (a Student's),
