@@ -25,7 +25,7 @@ class ResNetConfig:
 
     arch: str = ""
     width: int = 16
-    # no profile or row changes it; off, as the paper names none
+    # no profile or row changes it
     drop: float = 0.0  # dropout before the heads
     weights: str = "none"  # where training starts: "none" (random) or "imagenet"
 

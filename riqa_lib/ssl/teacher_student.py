@@ -152,7 +152,7 @@ class Student(_Details):
         choose from by validation macro F1 of the overall grade (empty: lambda_a is taken as it is).
         pseudo: "soft", "hard" or "filtered"; margin: of the last."""
 
-        # lambda_b, margin: no profile or row changes them; the paper's, and our ablation's
+        # lambda_b, margin: no profile or row changes them; ours, as the paper leaves them open
         name: str = "student"
         lambda_a: float = 1.0
         lambda_b: float = 1.0
