@@ -119,6 +119,45 @@ def test_a_method_imports_no_other_method_no_data_no_training():
             assert imports(file, LIBRARY)[1] <= allowed, name
 
 
+COMPLEX = 12  # from so many paths on, a function is hard to hold in the head
+
+
+def functions(blocks):
+    """(name, complexity) of every function that radon found: of classes, their methods; of
+    functions, those inside them too."""
+    for block in blocks:
+        name = ".".join(filter(None, [getattr(block, "classname", None), block.name]))
+        if hasattr(block, "closures"):
+            yield name, block.complexity
+            yield from ((f"{name}.{inner}", paths) for inner, paths in functions(block.closures))
+
+
+def complex_functions(file):
+    """["function (complexity)"] of those that reach COMPLEX."""
+    from radon.complexity import cc_visit
+
+    found = functions(cc_visit(file.read_text(encoding="utf-8")))
+    return [f"{name} ({paths})" for name, paths in found if paths >= COMPLEX]
+
+
+def test_every_function_is_simple():
+    """By radon, which counts every way through a function (ruff's mccabe leaves out `and`, `or` and
+    comprehensions)."""
+    files = [*LIBRARY.rglob("*.py"), REPOSITORY / "run_all.py"]
+    found = {f.relative_to(REPOSITORY).as_posix(): complex_functions(f) for f in sorted(files)}
+    assert not {name: those for name, those in found.items() if those}
+
+
+def test_a_function_that_is_not_simple_is_found(tmp_path):
+    turns = "".join(f"    if a == {k} and a:\n        return {k}\n" for k in range(6))
+    file = tmp_path / "a.py"
+    file.write_text(f"def plain(a):\n    return a\n\n\ndef winding(a):\n{turns}")
+    assert complex_functions(file) == ["winding (13)"]
+    inside = "".join(f"    {line}\n" for line in turns.splitlines())
+    file.write_text(f"class A:\n    def winding(self, a):\n{inside}")
+    assert complex_functions(file) == ["A.winding (13)"]
+
+
 def said_by_python(code):
     """What a fresh interpreter prints."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
