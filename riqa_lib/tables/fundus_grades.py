@@ -3,7 +3,7 @@ operating points.
 
 The positive class of F1, recall, precision and AUC is bad (grade 0, detail 0), and every column
 says so. Intervals resample patients (MSHF, whose groups are sources: pictures) and seeds together
-(`verdicts.bootstrap`)."""
+(`class_bootstrap.bootstrap`)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ import pandas as pd
 from ..datasets.catalogue import SETS
 from ..scales import DETAILS, FUNDUS_GRADES
 from ..stats import class_bootstrap
-from ..stats.bootstrap import Bootstrap, Paired
+from ..stats.resampling import Bootstrap, Paired
 from . import quantities
 from .names import LABEL, TITLES, row_name
 from .published import published
 from .quantities import clustered
-from .text import cell
+from .text import cell, cell_of, decided, markdown, with_ends
+
+PARTS = ("train", "val", "test")
+
 
 MEASURES = ("macro_f1", "f1", "matched", "recall", "precision", "auc", "accuracy")
+
+
+WITH_ENDS = ("macro_f1", "f1", "matched", "auc", "accuracy")  # those that have an interval
 
 
 # ---------------------------------------------------------------- what is there
@@ -32,27 +38,18 @@ def counts(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     validation here. Names as in the sets' own ABOUT.counts."""
     rows = []
     for which, frame in frames.items():
+        ours = _sizes(which, frame)
         known: dict[str, float] = dict(SETS[which].about.counts)
-        split = frame["split"].replace("val", "train") if which == "eyeq" else frame["split"]
-        words = FUNDUS_GRADES[2 if which == "deepdrid" else 3]
-        ours = {"pictures": len(frame), "patients": frame["group"].nunique()}
-        for part in ("train", "val", "test"):
-            mine = frame[split == part]
-            ours |= {part: len(mine), f"{part} patients": mine["group"].nunique()}
-            ours |= {f"{part} {w}": int((mine["grade"] == g).sum()) for g, w in enumerate(words)}
-        ours |= {w: int((frame["grade"] == g).sum()) for g, w in enumerate(words)}
-        ours |= {f"{d} good": int((frame[d] == 1).sum()) for d in DETAILS}
         if (
             which == "mshf"
         ):  # its authors' split is another one; shares of details are not published
-            known = {"pictures": known["pictures"]} | dict.fromkeys(
-                [f"{d} good" for d in DETAILS], float("nan")
-            )
+            good = dict.fromkeys([f"{d} good" for d in DETAILS], float("nan"))
+            known = {"pictures": known["pictures"]} | good
         for what, n in known.items():
             if what not in ours:
                 continue
-            whole = what.split()[0] if what.split()[0] in ("train", "val", "test") else "pictures"
-            of = known.get(whole, float("nan"))
+            part = what.split()[0]
+            whole = part if part in PARTS else "pictures"
             rows.append(
                 {
                     "set": which,
@@ -60,10 +57,23 @@ def counts(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                     "ours": ours[what],
                     "published": n,
                     "our_share": ours[what] / max(ours[whole], 1),
-                    "published_share": n / of,
+                    "published_share": n / known.get(whole, float("nan")),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _sizes(which: str, frame: pd.DataFrame) -> dict[str, int]:
+    """Numbers of a set's pictures under the names of ABOUT.counts; EyeQ's val counts as train."""
+    split = frame["split"].replace("val", "train") if which == "eyeq" else frame["split"]
+    words = FUNDUS_GRADES[2 if which == "deepdrid" else 3]
+    ours = {"pictures": len(frame), "patients": frame["group"].nunique()}
+    for part in PARTS:
+        mine = frame[split == part]
+        ours |= {part: len(mine), f"{part} patients": mine["group"].nunique()}
+        ours |= {f"{part} {w}": int((mine["grade"] == g).sum()) for g, w in enumerate(words)}
+    ours |= {w: int((frame["grade"] == g).sum()) for g, w in enumerate(words)}
+    return ours | {f"{d} good": int((frame[d] == 1).sum()) for d in DETAILS}
 
 
 # ---------------------------------------------------------------- the overall grade
@@ -109,8 +119,8 @@ def overall(
     seeds, and of each of macro_f1, f1, matched, auc, accuracy value, _low and _high; recall and
     precision without), and the bootstrap for paired differences.
 
-    predictions: of `load`. ValueError as verdicts.quantity, or with its reason where there is
-    nothing to judge."""
+    predictions: of `stored.load_fundus`. ValueError as `quantities.quantity`, or with its reason
+    where there is nothing to judge."""
     mine = predictions[predictions["set"] == on]
     methods = methods or [m for m in dict.fromkeys(mine["method"]) if m.endswith(f"_{on}")]
     mine = mine[mine["method"].isin(methods)]
@@ -118,43 +128,39 @@ def overall(
     if isinstance(data, str):
         raise ValueError(f"{on}, test: {data}")
     boot = class_bootstrap.bootstrap(data, resamples=resamples, seed=seed)
-    at = class_bootstrap.bootstrap(
-        _binary(data, matched_thresholds(mine[mine["split"] == "val"])), ["f1"], resamples, seed
-    )
-    said = class_bootstrap.bootstrap(_binary(data, None), ["f1"], resamples, seed)
-    for source, name in ((at, "matched"), (said, "f1")):
-        boot.estimate.update({(m, name): source.estimate[m, "f1"] for m in methods})
-        boot.draws.update({(m, name): source.draws[m, "f1"] for m in methods})
+    thresholds = matched_thresholds(mine[mine["split"] == "val"])
+    for name, said in (("matched", _binary(data, thresholds)), ("f1", _binary(data, None))):
+        found = class_bootstrap.bootstrap(said, ["f1"], resamples, seed)
+        boot.estimate.update({(m, name): found.estimate[m, "f1"] for m in methods})
+        boot.draws.update({(m, name): found.draws[m, "f1"] for m in methods})
     rows = []
     for method in methods:
         row = {
             "method": method,
             "row": row_name(method),
             "pictures": len(data.truth),
-            "patients": int(data.cluster.max()) + 1,
+            "patients": data.clusters,
             "seeds": len(data.seeds),
         }
-        for metric in ("macro_f1", "f1", "matched", "auc", "accuracy"):
-            row |= dict(
-                zip(
-                    (metric, f"{metric}_low", f"{metric}_high"),
-                    boot.interval(method, metric),
-                    strict=True,
-                )
-            )
-        hit = data.p[method].argmax(axis=2) == 0
-        bad = data.truth == 0
-        row["recall"] = float(hit[:, bad].mean()) if bad.any() else float("nan")
-        row["precision"] = float(np.mean([bad[h].mean() if h.any() else np.nan for h in hit]))
-        rows.append(row)
+        for metric in WITH_ENDS:
+            row |= with_ends(metric, boot.interval(method, metric))
+        recall, precision = _recall_and_precision(data, method)
+        rows.append(row | {"recall": recall, "precision": precision})
     return pd.DataFrame(rows), boot
+
+
+def _recall_and_precision(data: Paired, method: str) -> tuple[float, float]:
+    """Of bad, means over seeds; nan where no picture is bad, or is called bad."""
+    hit, bad = data.p[method].argmax(axis=2) == 0, data.truth == 0
+    recall = float(hit[:, bad].mean()) if bad.any() else float("nan")
+    return recall, float(np.mean([bad[h].mean() if h.any() else np.nan for h in hit]))
 
 
 def differences(boot: Bootstrap, a: str, b: str) -> pd.DataFrame:
     """a - b, paired, of everything `overall` has: measure, difference, low, high, p (bootstrap,
     unadjusted)."""
     rows = []
-    for metric in ("macro_f1", "f1", "matched", "auc", "accuracy"):
+    for metric in WITH_ENDS:
         d, low, high = boot.difference(a, b, metric)
         rows.append(
             {
@@ -227,18 +233,9 @@ def details(
                 "seeds": len(data.seeds),
             }
             for metric in ("f1", "auc"):
-                row |= dict(
-                    zip(
-                        (metric, f"{metric}_low", f"{metric}_high"),
-                        boot.interval(method, metric),
-                        strict=True,
-                    )
-                )
+                row |= with_ends(metric, boot.interval(method, metric))
             if LABEL in names and method != LABEL:
-                over = boot.difference(method, LABEL, "auc")
-                row |= dict(
-                    zip(("over_label", "over_label_low", "over_label_high"), over, strict=True)
-                )
+                row |= with_ends("over_label", boot.difference(method, LABEL, "auc"))
             row["accuracy"] = boot.estimate[method, "accuracy"]
             row["brier"] = float(np.mean((data.p[method][..., 1] - data.truth) ** 2))
             rows.append(row)
@@ -269,88 +266,79 @@ def calibration(predictions: pd.DataFrame, on: str, method: str, bins: int = 10)
 def show_overall(table: pd.DataFrame, on: str, simulated: bool) -> str:
     """`overall` as a markdown table, the published numbers of this set below it."""
     shown = [m for m in MEASURES if m in table]
-    lines = [
-        "| | seeds | " + " | ".join(TITLES[m] for m in shown) + " | data |",
-        "|---" * (len(shown) + 3) + "|",
+    kind = "simulated" if simulated else "real"
+    head = ["", "seeds", *(TITLES[m] for m in shown), "data"]
+    rows = [
+        [row["row"], row["seeds"], *(cell_of(row, m, digits=3) for m in shown), kind]
+        for row in table.to_dict("records")
     ]
-    for row in table.to_dict("records"):
-        cells = [
-            cell(row[m], row.get(f"{m}_low", np.nan), row.get(f"{m}_high", np.nan), digits=3)
-            for m in shown
-        ]
-        lines.append(
-            f"| {row['row']} | {row['seeds']} | "
-            + " | ".join(cells)
-            + f" | {'simulated' if simulated else 'real'} |"
-        )
     known = published("fundus")
     told = [
-        f"{TITLES[r.measure].removesuffix(' ↑')} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
+        f"{_plain(r.measure)} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
         for r in known[known["set"] == on].itertuples()
     ]
     first = table.iloc[0]
     foot = (
-        f"Test split of {on}: {first['pictures']} pictures of {first['patients']} patients. Intervals: 95 %, patients and "
-        "seeds resampled. Matched threshold: as many validation pictures called bad as are."
+        f"Test split of {on}: {first['pictures']} pictures of {first['patients']} patients. "
+        "Intervals: 95 %, patients and seeds resampled. Matched threshold: as many validation "
+        "pictures called bad as are."
     )
-    return "\n".join(
-        [
-            *lines,
-            "",
-            foot,
-            "",
-            "Published, on the real set: " + "; ".join(told) + "." if told else "",
-        ]
-    )
+    beside = f"Published, on the real set: {'; '.join(told)}." if told else ""
+    return "\n".join([_all_left(head, rows), "", foot, "", beside])
+
+
+def _plain(measure: str) -> str:
+    return TITLES[measure].removesuffix(" ↑")
+
+
+def _all_left(head: list[str], rows: list[list[object]]) -> str:
+    # the empty first cell as the README's block has it, which is held byte for byte
+    return markdown(head, rows, left=range(len(head))).replace("|  |", "| |", 1)
 
 
 def show_details(table: pd.DataFrame, simulated: bool) -> str:
     """`details` as a markdown table."""
-    lines = [
-        "| | detail | pictures (bad) | F1 of bad ↑ | AUC of bad ↑ | accuracy ↑ | Brier ↓ | data |",
-        "|---" * 8 + "|",
-    ]
-    for row in table.to_dict("records"):
-        both = [cell(row[m], row[f"{m}_low"], row[f"{m}_high"], digits=3) for m in ("f1", "auc")]
-        both += [
+    head = ["", "detail", "pictures (bad)", TITLES["f1"], TITLES["auc"], "accuracy ↑", "Brier ↓"]
+    kind = "simulated" if simulated else "real"
+    rows = [
+        [
+            row["row"],
+            row["detail"],
+            f"{row['pictures']} ({row['bad']})",
+            cell_of(row, "f1", digits=3),
+            cell_of(row, "auc", digits=3),
             cell(row["accuracy"], digits=3),
             cell(row["brier"], digits=3),
-            "simulated" if simulated else "real",
+            kind,
         ]
-        lines.append(
-            f"| {row['row']} | {row['detail']} | {row['pictures']} ({row['bad']}) | {' | '.join(both)} |"
-        )
-    return "\n".join(lines)
+        for row in table.to_dict("records")
+    ]
+    return _all_left([*head, "data"], rows)
 
 
 def findings(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
     """Single-task and multi-task in words, from the numbers: what differs, and whether it is more
     than a moved threshold."""
-    a, b = f"multi_{on}", f"single_{on}"
-    d = differences(boot, a, b).set_index("measure")
+    d = differences(boot, f"multi_{on}", f"single_{on}").set_index("measure")
     lines = []
     for metric in ("macro_f1", "auc", "f1", "matched"):
         row = d.loc[metric]
         if not np.isfinite([row["low"], row["high"]]).all():
-            lines.append(
-                f"- {TITLES[metric].removesuffix(' ↑')}: cannot be judged (a class is missing)."
-            )
+            lines.append(f"- {_plain(metric)}: cannot be judged (a class is missing).")
             continue
-        verdict = "higher" if row["low"] > 0 else "lower" if row["high"] < 0 else "not decided"
         lines.append(
-            f"- {TITLES[metric].removesuffix(' ↑')}: multi-task − single-task {row['difference']:+.3f} "
-            f"[{row['low']:+.3f}, {row['high']:+.3f}]: {verdict}."
+            f"- {_plain(metric)}: multi-task − single-task {row['difference']:+.3f} "
+            f"[{row['low']:+.3f}, {row['high']:+.3f}]: "
+            f"{decided(row['low'], row['high'], below='lower', above='higher')}."
         )
     seeds = int(table["seeds"].iloc[0])
-    lines.append(
-        f"- {seeds} seed{'s' if seeds > 1 else ', so the spread between seeds is not in these intervals'}."
-    )
-    moved = (
-        d.loc["f1", "low"] > 0 and not d.loc["matched", "low"] > 0 and not d.loc["auc", "low"] > 0
-    )
-    if moved:
+    more = "s" if seeds > 1 else ", so the spread between seeds is not in these intervals"
+    lines.append(f"- {seeds} seed{more}.")
+    higher = d["low"] > 0
+    if higher["f1"] and not higher["matched"] and not higher["auc"]:
         lines.append(
-            "- F1 of bad is higher only at the networks' own thresholds: a moved operating point explains it."
+            "- F1 of bad is higher only at the networks' own thresholds: a moved operating point "
+            "explains it."
         )
     return f"On {on}:\n\n" + "\n".join(lines)
 
@@ -364,21 +352,23 @@ def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -
         usable = at.loc[[("eyeq", "train usable"), ("eyeq", "test usable")]]
         ours, theirs = usable["our_share"].tolist(), usable["published_share"].tolist()
         lines.append(
-            f"- Usable is {ours[0]:.1%} of EyeQ's training and {ours[1]:.1%} of its test pictures here "
-            f"(published: {theirs[0]:.1%} and {theirs[1]:.1%})."
+            f"- Usable is {ours[0]:.1%} of EyeQ's training and {ours[1]:.1%} of its test pictures "
+            f"here (published: {theirs[0]:.1%} and {theirs[1]:.1%})."
         )
     for d in DETAILS:
         if ("eyeq_d", f"{d} good") in at.index:
             row = at.loc[("eyeq_d", f"{d} good")]
             lines.append(
-                f"- EyeQ-D, {d}: {row['our_share']:.1%} good here (published: {row['published_share']:.1%})."
+                f"- EyeQ-D, {d}: {row['our_share']:.1%} good here "
+                f"(published: {row['published_share']:.1%})."
             )
     sure = errors[errors["confidence"] >= 0.5]
     middle = errors[["centre", "radius"]].median()
     lines.append(
-        f"- Field of view on {len(errors)} simulated frames: median error of the centre {middle['centre']:.2%} and of "
-        f"the radius {middle['radius']:.2%} of the radius; largest where it is sure ({len(sure)} frames): "
-        f"{sure['centre'].max():.2%} and {sure['radius'].max():.2%}."
+        f"- Field of view on {len(errors)} simulated frames: median error of the centre "
+        f"{middle['centre']:.2%} and of the radius {middle['radius']:.2%} of the radius; largest "
+        f"where it is sure ({len(sure)} frames): {sure['centre'].max():.2%} and "
+        f"{sure['radius'].max():.2%}."
     )
     return f"The sets are {'simulated' if simulated else 'real'}.\n\n" + "\n".join(lines)
 
@@ -387,10 +377,11 @@ def detail_findings(table: pd.DataFrame) -> str:
     """Which methods beat what the overall grade alone says of the details, by AUC; in words."""
     lines = []
     for row in table[table["method"] != LABEL].to_dict("records"):
-        text = f"- {row['row']}, {row['detail']}: AUC of bad {cell(row['auc'], row['auc_low'], row['auc_high'], digits=3)}"
+        text = f"- {row['row']}, {row['detail']}: AUC of bad {cell_of(row, 'auc', digits=3)}"
         low, high = row.get("over_label_low", np.nan), row.get("over_label_high", np.nan)
         if np.isfinite([low, high]).all():
-            verdict = "above" if low > 0 else "below" if high < 0 else "not decided against"
-            text += f"; {cell(row['over_label'], low, high, sign=True, digits=3)}: {verdict} the overall grade by people, alone"
+            verdict = decided(low, high, "below", "above", neither="not decided against")
+            over = cell_of(row, "over_label", sign=True, digits=3)
+            text += f"; {over}: {verdict} the overall grade by people, alone"
         lines.append(text + ".")
     return "\n".join(lines)

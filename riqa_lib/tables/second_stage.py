@@ -146,7 +146,8 @@ def show(table: pd.DataFrame) -> str:
     """`changes` as markdown, in words made from its numbers."""
     head = ["first stage", "MAE, first", "MAE, second", "second − first"]
     head.append("second − supervised, first stage")
-    rows, names = [], {"better": [], "worse": [], "not decided": []}  # type: dict[str, list[str]]
+    rows = []
+    names: dict[str, list[str]] = {"better": [], "worse": [], "not decided": []}
     for row in table.to_dict("records"):
         name = name_of(row["method"])
         values = [cell_of(row, f"mae_{k}") for k in ("first", "second")]

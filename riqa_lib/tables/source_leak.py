@@ -234,7 +234,7 @@ def findings(detector: pd.DataFrame, simulated: bool) -> str:
     )
     return (
         f"{kind}, {found['pictures']} test pictures. A model that knows nothing but a few "
-        f"statistics of the pixels, fitted to tell sources apart, has an AUC of {found['auc']:.2f} and finds "
-        f"{100 * found['added']:.0f} % of the added pictures. Scored as a quality model (in "
-        f"brackets: the best constant; the same with the true source): {scores}."
+        f"statistics of the pixels, fitted to tell sources apart, has an AUC of {found['auc']:.2f} "
+        f"and finds {100 * found['added']:.0f} % of the added pictures. Scored as a quality model "
+        f"(in brackets: the best constant; the same with the true source): {scores}."
     )

@@ -38,8 +38,8 @@ def with_ends(name: str, three: Sequence[float]) -> dict[str, float]:
 
 def cell_of(row: Mapping, name: str, sign: bool = False, digits: int = 2) -> str:
     """`cell` of the columns name, name_low, name_high; those that the row lacks count as nan."""
-    three = (row.get(column, np.nan) for column in (name, f"{name}_low", f"{name}_high"))
-    return cell(*three, sign=sign, digits=digits)
+    low, high = row.get(f"{name}_low", np.nan), row.get(f"{name}_high", np.nan)
+    return cell(row.get(name, np.nan), low, high, sign, digits)
 
 
 def decided(
