@@ -190,7 +190,11 @@ def components(walk: Walk, step: Step) -> dict[str, str]:
 
 
 def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
-    """What differs between two sets of components, in words."""
+    """What differs between two sets of components, in words.
+
+    >>> changed({"parameter SEED": "0", "notebook code": "1f"}, {"parameter SEED": "1"})
+    {'notebook code': 'notebook code is gone', 'parameter SEED': 'parameter SEED changed: 0 -> 1'}
+    """
     words = {}
     for key in sorted({*old, *new}):
         if key not in old:
@@ -223,6 +227,11 @@ def makers(walk: Walk) -> set[str]:
 
 
 def settings_only(key: str) -> bool:
+    """Whether this component is a setting: what was made under the old one stays what it says.
+
+    >>> settings_only("parameter SEED"), settings_only("version numpy")
+    (True, False)
+    """
     return key.startswith("parameter ")
 
 
@@ -241,6 +250,7 @@ def reads_only(key: str, made_by: set[str]) -> bool:
 
 
 def stamp(path: Path) -> list[int]:
+    """Size and time of a file: as long as they stay, its contents need not be read again."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
 

@@ -200,7 +200,13 @@ def _side_by_side(
 
 def by_urgency(steps: Sequence[Step]) -> list[Step]:
     """Steps with most still to come first: their own declared seconds and the longest chain of
-    steps that wait for them."""
+    steps that wait for them.
+
+    >>> short, long = Step("short", "a.ipynb", seconds=1), Step("long", "b.ipynb", seconds=9)
+    >>> after = Step("after", "c.ipynb", needs=("short",), seconds=10)
+    >>> [step.name for step in by_urgency([long, short, after])]
+    ['short', 'after', 'long']
+    """
 
     @cache
     def left(step: str) -> float:

@@ -114,7 +114,12 @@ class Walk:
 
     def pick(self, names: Sequence[str]) -> list[str]:
         """Steps by name; a name without "-seedN" means all its seeds. PlanError lists what there
-        is."""
+        is.
+
+        >>> steps = (Step("fit", "fit.ipynb"), Step("fit-seed1", "fit.ipynb", {"SEED": 1}))
+        >>> Walk(steps, "mine", Path("notebooks"), Path("home")).pick(["fit"])
+        ['fit', 'fit-seed1']
+        """
         picked, unknown = [], []
         for name in names:
             name = name.removesuffix(".ipynb")
