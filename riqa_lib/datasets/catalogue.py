@@ -39,7 +39,6 @@ SETS = {
     )
 }
 
-
 MISSING, BROKEN, OTHER, COMPLETE = "not found", "broken", "found, other counts", "found"
 
 

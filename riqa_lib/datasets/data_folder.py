@@ -36,8 +36,6 @@ def data_key(data: DataSet) -> str:
 
 
 COLUMNS = ("id", "path", "group", "source", "split", "grade", "score")
-
-
 TEXT = ("id", "path", "group", "source", "split")
 
 

@@ -41,15 +41,9 @@ FOLDERS = {
     "test": "Online-Challenge1&2-Evaluation",
 }
 
-
 QUALITY = ("Overall quality", "Artifact", "Clarity", "Field definition")
-
-
 EYES = {"left": "left_eye_DR_Level", "right": "right_eye_DR_Level"}
-
-
 DR = {str(level): level for level in range(5)} | {"5": -1}  # 5: not gradable
-
 
 LEVELS = {
     "Overall quality": (0, 1),
@@ -57,7 +51,6 @@ LEVELS = {
     "Clarity": (1, 4, 6, 8, 10),
     "Field definition": (1, 4, 6, 8, 10),
 }
-
 
 ABOUT = About(
     key="deepdrid",

@@ -33,10 +33,8 @@ from .splits import shared_groups
 
 SUFFIXES = (".png", ".jpeg", ".jpg")  # in this order, where there are several
 
-
 # HzFu/EyeQ, issue 2, names five; the tables as published now have the first two of them
 FAILING = {"15337_left", "13227_left", "40764_right", "26250_left", "5371_left"}
-
 
 ABOUT = About(
     key="eyeq",

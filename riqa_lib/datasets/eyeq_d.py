@@ -32,7 +32,6 @@ from .problems import FolderError, Problem
 
 TABLE = "EyeQ-D-Quality-Details.csv"
 
-
 ABOUT = About(
     key="eyeq_d",
     title="EyeQ-D",

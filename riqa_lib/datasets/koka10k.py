@@ -31,17 +31,9 @@ from .problems import FolderError, Problem, read_text
 from .splits import floor_split
 
 KONIQ, EXTRA, POOL = "koniq-like", "extra", "pool"  # sources
-
-
 RULES = ("mode", "equal_width", "round_mean")
-
-
 VOTES = koniq_set.VOTES
-
-
 GRADES = [f"grade {k}" for k in range(5)]
-
-
 HAND = (159, 200)  # pictures of grade 0 and of grade 4 that Dang et al. say they labelled by hand
 
 

@@ -21,20 +21,12 @@ from .folder import SPLIT_NAMES
 from .problems import FolderError, Problem
 
 VOTES = [*scales.VOTES]  # a list, since it picks columns
-
-
 SIZES = ("1024x768", "512x384", "224x224")
-
-
 COLUMNS = ("image_name", *VOTES, "c_total", "MOS")
-
-
 RAW = 0.01  # MOS is the mean vote (1 to 5) if it is as near as this
-
 
 # MOS is on 0 to 100 if it is as near as this to 25 (mean vote - 1); real ones come within 12
 ROUGH = 15.0
-
 
 ABOUT = About(
     key="koniq10k",
@@ -124,7 +116,8 @@ def _read(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     names, rows = text["image_name"], text.index
     problems += doubled(names, rows)
     ranges = dict.fromkeys(VOTES, (0, np.inf)) | {"c_total": (1, np.inf), "MOS": (0, 100)}
-    ranges |= {"MOS_zscore": (0, 100)} if "MOS_zscore" in text else {}
+    if "MOS_zscore" in text:
+        ranges["MOS_zscore"] = (0, 100)
     values = {}
     for column, (low, high) in ranges.items():
         values[column], found = number(text, column, names, low, high, whole=column == "c_total")

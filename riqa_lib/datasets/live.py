@@ -18,10 +18,7 @@ from .about import About, find, finished, listing, need_file, need_folder, other
 from .problems import FolderError, Problem
 
 FOLDERS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
-
-
 N = sum(FOLDERS.values())
-
 
 ABOUT = About(
     key="live",
@@ -145,7 +142,8 @@ def _vector(file: Path, key: str, problems: list[Problem]) -> np.ndarray:
         found = loadmat(file)
     except Exception as e:  # scipy raises many kinds for broken files
         unreadable = Problem("unreadable .mat file", 0, file.name, str(e))
-        problems += [unreadable] if unreadable not in problems else []
+        if unreadable not in problems:  # both variables of a file say so
+            problems.append(unreadable)
         return np.array([])
     if key not in found or np.size(found[key]) != N:
         what = f"{np.size(found[key])} values" if key in found else "not there"

@@ -25,21 +25,14 @@ from .problems import FolderError, Problem
 from .sheets import Rows, read_book
 
 SCORES = (*DETAILS, "overall")
-
-
 READERS = (1, 6, 11)  # where a reader's four columns begin: B-E, G-J, L-O
-
 
 DEVICES = dict.fromkeys(("DR-XJU", "DR-ZJU", "Glaucoma", "Healthy"), "colour") | dict.fromkeys(
     ("Local1", "Local2"), "portable"
 )
 
-
 WIDE = "UWF-mosaic"
-
-
 SUFFIXES = (".jpg", ".jpeg", ".png")
-
 
 ABOUT = About(
     key="mshf",

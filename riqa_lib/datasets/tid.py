@@ -22,7 +22,6 @@ distorted_images/i01_01_1.bmp    upper or lower case
 reference_images/I01.BMP
 """
 
-
 ABOUT_2008 = About(
     key="tid2008",
     title="TID2008",
@@ -33,7 +32,6 @@ ABOUT_2008 = About(
     counts={"pictures": 1700, "references": 25},
 )
 
-
 ABOUT_2013 = About(
     key="tid2013",
     title="TID2013",
@@ -43,7 +41,6 @@ ABOUT_2013 = About(
     layout=LAYOUT,
     counts={"pictures": 3000, "references": 25},
 )
-
 
 TYPES_LEVELS = {"tid2008": (17, 4), "tid2013": (24, 5)}
 
@@ -103,6 +100,4 @@ def load(root: Path | str, pictures: bool = True, about: About = ABOUT_2013) -> 
 
 
 load_2008 = partial(load, about=ABOUT_2008)
-
-
 load_2013 = partial(load, about=ABOUT_2013)

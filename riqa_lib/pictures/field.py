@@ -19,17 +19,9 @@ from PIL import Image
 from scipy import ndimage
 
 WORK = 288  # px, longer side of the copy that is searched
-
-
 SURE = 0.5  # a field of less confidence carries a reason
-
-
 SMALLEST = 16  # px, shorter side
-
-
 RAYS = 180  # radial profiles
-
-
 TRIES = 300  # circles drawn by RANSAC for each threshold
 
 

@@ -22,11 +22,7 @@ from .decode import BLOCK, Way, decode
 from .field import crop_field, field_errors, find_field
 
 SETS = ("mshf", "eyeq", "deepdrid", "eyeq_d")
-
-
 ABOUT = {"mshf": mshf.ABOUT, "eyeq": eyeq.ABOUT, "deepdrid": deepdrid.ABOUT, "eyeq_d": eyeq_d.ABOUT}
-
-
 FEW = 500  # simulated pictures that are not worth starting processes for
 
 

@@ -20,7 +20,7 @@ def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]
 
     >>> from riqa_lib.sim.scenes import scene
     >>> is_fundus(scene("harbour", 96))
-    (False, '...')
+    (False, 'no rim, and only 0% of it has the colours of a fundus (expected 95 %)')
     """
     rgb = as_rgb(image)
     found = find_field(rgb) if field is None else field

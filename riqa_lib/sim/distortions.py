@@ -52,7 +52,6 @@ from .value_ranges import min_max
 # clipped.
 Distortion = Callable[[np.ndarray, float, np.random.Generator, float], np.ndarray]
 
-
 # Name, the levels' values a and what they are, function.
 _KINDS: dict[int, tuple[str, tuple[float, ...], Distortion]] = {
     1: (
@@ -182,18 +181,12 @@ _KINDS: dict[int, tuple[str, tuple[float, ...], Distortion]] = {
     ),
 }
 
-
 TYPES: dict[int, str] = {kind: name for kind, (name, _, _) in _KINDS.items()}
-
-
 LEVELS: dict[int, tuple[float, ...]] = {kind: levels for kind, (_, levels, _) in _KINDS.items()}
-
 
 # Types whose mean damage must rise with the level. 18 and 25 are mildest in the middle; of 7's last
 # levels, no colour and false colour, none is the worse for everybody.
 MONOTONE: frozenset[int] = frozenset(TYPES) - {7, 18, 25}
-
-
 MIN_SIDE = 16  # px
 
 

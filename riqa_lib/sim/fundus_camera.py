@@ -24,12 +24,8 @@ from .fundus_optics import convolve, double_pass, kernel
 
 FRAMINGS = ("camera", "crop")
 
-
-HALOES = (
-    colour(1.1, 1.0, 0.9),
-    colour(0.7, 1.1, 1.2),
-    colour(1.0, 1.1, 0.9),
-)  # tints of light leaks: white, cyan, olive
+# tints of light leaks: white, cyan, olive
+HALOES = (colour(1.1, 1.0, 0.9), colour(0.7, 1.1, 1.2), colour(1.0, 1.1, 0.9))
 
 
 @dataclass(frozen=True)

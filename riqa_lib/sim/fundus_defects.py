@@ -18,24 +18,13 @@ import numpy as np
 from ..scales import DETAILS
 
 Place = tuple[float, ...]  # numbers in 0..1 that shapes read
-
-
 CAUSES = (*DETAILS, "artefact")
 
-
-BAD = {
-    "illumination": 0.27,
-    "clarity": 0.42,
-    "contrast": 0.40,
-    "artefact": 0.10,
-}  # mean defect map at severity 1
-
+# mean defect map at severity 1
+BAD = {"illumination": 0.27, "clarity": 0.42, "contrast": 0.40, "artefact": 0.10}
 
 SHARP = 0.28  # mm of blur at a s = 1
-
-
 MOST = 80.0  # largest amount a
-
 
 KINDS = {
     "illumination": {
@@ -50,7 +39,6 @@ KINDS = {
     "contrast": {"veil": 0.4, "haze": 0.6},
     "artefact": {"lashes": 0.3, "dust": 0.25, "reflection": 0.3, "eyelid": 0.15},
 }
-
 
 COARSE = 48  # points a side on which severities are measured: the same at every size
 

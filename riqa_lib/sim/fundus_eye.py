@@ -17,8 +17,6 @@ from .. import seeding
 from .vessels import ARTERY, VEIN, Tree, grow, thickness
 
 MM_PER_DEGREE = 0.28
-
-
 TEXELS, TILE = 128, 12.0  # textures: texels a side, mm a side; they wrap around
 
 

@@ -22,27 +22,16 @@ from ..scales import DETAILS
 from .fundus_camera import CAUSES
 
 WEIGHTS = {"illumination": 0.70, "clarity": 1.0, "contrast": 0.9, "artefact": 0.45}
-
-
 USABLE, REJECT = 2.38, 3.42  # badness from which a picture is no longer good, or rejected
-
-
 BIAS = 0.08  # standard deviation of a grader's bias, in severities
-
-
 NOISE = 0.30  # of what a grader feels about one picture, in severities
-
-
 OWN = 0.16  # of the overall impression beyond the causes
-
 
 SHARED = (
     0.85  # share of that variance which is the patient's, the same for all pictures of one patient
 )
 
-
 PEOPLE = 3
-
 
 # How severities come about: severity = max(0, 1 + width (z - from)), z from a general factor, one
 # common to clarity and contrast, and one of its own.

@@ -35,13 +35,8 @@ from .fundus_camera import CAUSES, STYLES, Shot, fundus
 from .workers import spawned
 
 CHUNK = 32  # pictures made at a time
-
-
 VERSION = 1  # raise it when the same settings would give other pictures
-
-
 KINDS = ("mshf-like", "eyeq-like", "deepdrid-like", "eyeq_d-like")
-
 
 SIZES = {  # pictures of each kind
     "smoke": {"mshf-like": 60, "eyeq-like": 120, "deepdrid-like": 40, "eyeq_d-like": 40},
@@ -49,24 +44,13 @@ SIZES = {  # pictures of each kind
     "gpu": {"mshf-like": 802, "eyeq-like": 28792, "deepdrid-like": 2000, "eyeq_d-like": 160},
 }
 
-
 CAMERAS = {"kowa45": 0.33, "topcon50": 0.29, "portable60": 0.38}  # of MSHF without ultra-wide field
-
-
 HELD_OUT = "portable60"
-
-
 EYEQ_TRAIN, VALIDATION = 12543 / (12543 + 16249), 0.15
-
-
 BOTH_EYES = 0.40  # share of EyeQ's patients with two pictures
 
-
-SHIFT = (
-    (0.74, 0.03, 0.23),
-    (0.44, 0.42, 0.14),
-)  # quantiles of the general factor in train, and which of test's they get
-
+# quantiles of the general factor in train, and which of test's they get
+SHIFT = ((0.74, 0.03, 0.23), (0.44, 0.42, 0.14))
 
 MSHF_WORSE, DEEPDRID_WORSE, DEEPDRID_NOISE = 0.35, -0.05, 2.6
 

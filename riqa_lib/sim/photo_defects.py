@@ -33,7 +33,6 @@ STAGES: tuple[tuple[Defect, ...], ...] = (
     (Defect("jpeg", 10, (1, 2, 3, 4, 5), onset=1),),
 )  # fmt: skip
 
-
 Rung = dict[int, tuple[Defect, int]]  # stage -> (type, level)
 
 

@@ -33,17 +33,9 @@ from scipy.special import ndtr
 from .. import seeding
 
 THRESHOLDS = np.array([1.5, 2.5, 3.5, 4.66])  # on the scale of mean opinions, 1 to 5
-
-
 SPREAD = 0.52  # standard deviation of what raters feel about one picture, in grades
-
-
 BIAS = 0.25  # of which between raters
-
-
 PEOPLE = 1459
-
-
 RATERS = (107.0, 8.0, 93, 157)  # a picture: mean, standard deviation, least, most
 
 

@@ -39,21 +39,12 @@ from .workers import spawned
 
 CHUNK = 32  # pictures that are made, and resumed, at a time
 
-
-EXTRAS, ZEROS = (
-    359 / 10432,
-    149 / 359,
-)  # share of extras in the labelled part, share of grade 0 in the extras
-
+EXTRAS = 359 / 10432  # share of extras in the labelled part
+ZEROS = 149 / 359  # share of grade 0 in the extras
 
 POOLS = ("pristine", "matched")
-
-
 TOUCHED = 0.45  # share of the pristine pool that has any defect
-
-
 TOLERANCE = 0.06  # how near a picture must come to the quality it was meant to have
-
 
 # Quantiles of quality in KonIQ-10k: the maximum likelihood opinion of each picture's votes under
 # sim.photo_raters.
@@ -169,12 +160,13 @@ def make_koka10k(
     }
     _check(settings)
     rows = _rows(settings)
-    if _finished(folder, settings, rows):
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
     key = store.settings_hash(settings)
     shape = (len(rows), size, size, 3)
     facts = Facts(data_folder.part_file(folder, key).with_suffix(".part.facts"))
+    if _finished(folder, settings, rows):
+        facts.file.unlink(missing_ok=True)  # left where a kill came at the very end
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
     _distrust(data_folder.part_file(folder, key), shape, facts, rows, seed)
 
     def blocks(start: int) -> Iterator[np.ndarray]:

@@ -18,13 +18,8 @@ from scipy.fft import irfft2, rfft2
 from .. import seeding
 
 FIELD = 96  # side of the textures in texels; they wrap around
-
-
 VIEWS = {"land": 0.42, "subject": 0.33, "clutter": 0.25}  # how often each kind of view is drawn
-
-
 LIGHT, CLOUD, PHOTO, ROUGH = range(4)  # the four textures, smooth to rough
-
 
 # Colours of things in photographs (RGB): foliage, soil, stone, wood, water, brick, plaster, bloom,
 # skin, ...
@@ -35,7 +30,6 @@ COLOURS = np.array(
      [.82, .36, .15], [.82, .62, .52], [.10, .20, .12]],
     dtype=np.float32,
 )  # fmt: skip
-
 
 SKIES = np.array(  # colour overhead, colour at the horizon: clear, pale, overcast, evening, dusk
     [[[.25, .45, .75], [.72, .82, .90]], [[.45, .62, .82], [.86, .89, .90]],

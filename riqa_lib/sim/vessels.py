@@ -11,17 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 POINTS = 15  # points along a branch
-
-
 THINNEST = 0.010  # mm, radius at which vessels end
-
-
 TAPER = 0.05  # share of its radius that a branch loses along its way
-
-
 REACH = 11.5  # mm from between disc and fovea, where vessels end
-
-
 ARTERY, VEIN = 0, 1
 
 
