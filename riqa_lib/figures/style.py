@@ -93,7 +93,11 @@ def sheet() -> Iterator[None]:
 
 
 def colour(method: str) -> str:
-    """A method's colour, in both stages; the same grey for all that have none."""
+    """A method's colour, in both stages; the same grey for all that have none.
+
+    >>> colour("comatch_second") == colour("comatch") != colour("something new")
+    True
+    """
     return METHOD.get(method.removesuffix("_second"), "#555555")
 
 
@@ -147,7 +151,11 @@ def save(
     returns [].
 
     The command that drew it and the kind of data go into each file's metadata; no date does. Raises
-    ValueError for a figure that does not say whether its data are simulated."""
+    ValueError for a figure that does not say whether its data are simulated.
+
+    >>> save(None, "06_cut-seed0", "demo")
+    []
+    """
     if figure is None:
         return []
     note = f"{name}; {data_label(figure)}; {command}"
