@@ -173,6 +173,12 @@ def test_a_finished_folder_is_left_alone(made, monkeypatch):
     assert {f: f.stat().st_mtime_ns for f in made.folder.iterdir()} == before
 
 
+def test_what_a_kill_at_the_very_end_left_is_cleared(made):
+    (made.folder / f".pixels-{made.info['key']}.part.facts").write_text("{}\n")
+    photo_sets.make_koka10k(made.folder, **SMALL)
+    assert sorted(content(made.folder)) == ["dataset.json", "frame.csv", "pixels.npy"]
+
+
 def test_other_code_makes_the_set_again(made, tmp_path, monkeypatch):
     small = {"labelled": 5, "pool": 2, "size": 32, "progress": False}
     folder = photo_sets.make_koka10k(tmp_path / "code", **small)
