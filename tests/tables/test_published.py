@@ -43,10 +43,19 @@ def test_constants_are_those_of_the_specification_and_of_a_loop() -> None:
     ("how", "ends"),
     [
         ("rounded", {"supervised": (0.509, 0.530), "simmatch": (0.549, 0.570)}),
-        ("truncated", {"supervised": (0.514, 0.535), "simmatch": (0.554, 0.575), "adamatch": (0.585, 0.606),
-                       "comatch": (0.580, 0.601), "freematch": (0.474, 0.495), "crmatch": (0.433, 0.454)}),
+        (
+            "truncated",
+            {
+                "supervised": (0.514, 0.535),
+                "simmatch": (0.554, 0.575),
+                "adamatch": (0.585, 0.606),
+                "comatch": (0.580, 0.601),
+                "freematch": (0.474, 0.495),
+                "crmatch": (0.433, 0.454),
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_implied_errors_of_classes_0_to_2(how, ends) -> None:
     table = published.implied(how).set_index("method")
     for method, (low, high) in ends.items():

@@ -298,8 +298,8 @@ def test_changes_are_paired_differences_and_show_says_what_they_say():
     ].tolist() == [0, 0, 0]
     words = second_stage.show(table.reset_index())
     assert (
-        "lowers the MAE of ViT + FixMatch, raises that of none; for the other 1 the interval holds 0"
-        in words
+        "lowers the MAE of ViT + FixMatch, raises that of none; "
+        "for the other 1 the interval holds 0" in words
     )
     with pytest.raises(ValueError, match="no method has both stages"):
         second_stage.changes(parts[0])

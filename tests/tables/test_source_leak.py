@@ -76,7 +76,15 @@ def test_koniq_only_of_other_pictures_is_empty() -> None:
         assert set(COLUMNS) <= set(found)
 
 
-# ---------------------------------------------------------------- a model that knows nothing but sources
+# ---------------------------------------------------------------- a model that knows only sources
+def average(v):
+    return sum(v) / len(v)
+
+
+def sd(v):
+    return math.sqrt(average([(a - average(v)) ** 2 for a in v]))
+
+
 def slow(picture: np.ndarray) -> list[float]:
     s = len(picture)
     grey = [[float(sum(map(int, picture[y, x]))) / 765 for x in range(s)] for y in range(s)]
@@ -85,7 +93,6 @@ def slow(picture: np.ndarray) -> list[float]:
     spread = [(max(map(int, c)) - min(map(int, c))) / 255 for c in picture.reshape(-1, 3)]
     dx = [(x, grey[y][x + 1] - grey[y][x]) for y in range(s) for x in range(s - 1)]
     dy = [(y, grey[y + 1][x] - grey[y][x]) for y in range(s - 1) for x in range(s)]
-    average = lambda v: sum(v) / len(v)
     mask = [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
     laplace = [
         abs(sum(mask[j][i] * grey[y + j][x + i] for j in range(3) for i in range(3)))
@@ -99,7 +106,6 @@ def slow(picture: np.ndarray) -> list[float]:
     outer = [
         grey[y][x] for y in range(s) for x in range(s) if not (e <= y < s - e and e <= x < s - e)
     ]
-    sd = lambda v: math.sqrt(average([(a - average(v)) ** 2 for a in v]))
     energy = average([v * v for _, v in dx]) + average([v * v for _, v in dy])
     noise = math.sqrt(math.pi / 2) / 6 * average(laplace)
     return [

@@ -350,8 +350,8 @@ def test_findings_are_short_for_many_rows() -> None:
     few += [made(f"M{i}", f"m{i}", d) for i, d in enumerate((-0.2, 0.1))]
     text = table2.findings(pd.DataFrame(few))
     assert (
-        "**M0** (40 labels, 2 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; MAE against supervised −0.20"
-        in text
+        "**M0** (40 labels, 2 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; "
+        "MAE against supervised −0.20" in text
     )
     assert "against the best constant −0.20 [−0.25, −0.15] in MAE" in text
     assert "always 3" not in text
@@ -625,8 +625,8 @@ def test_readme_blocks(walk) -> None:
     )
     assert "| ViT + FixMatch | 40 | 2 |" in blocks["table2"]
     assert blocks["provenance"] == (
-        "Simulated data (koka10k, 48 px); 6 runs, seeds 0, 1, 3 minutes of training in all; 2 cores; torch 2.11, "
-        "Python 3.11; commit abc."
+        "Simulated data (koka10k, 48 px); 6 runs, seeds 0, 1, 3 minutes of training in all; "
+        "2 cores; torch 2.11, Python 3.11; commit abc."
     )
     kept = json.loads((paths.reference() / "provenance.json").read_text())
     assert kept["data"] == "simulated"
