@@ -6,7 +6,7 @@ The method's own mechanism stays in its notebook; everything else is one call a 
     page = MethodPage("demo", "demo", "simmatch", seed=0, settings={})
     page.compared_with()      the supervised runs it is compared with
     page.method_settings()    its settings
-    page.train()              its runs, trained or taken from the store; fills page.history, page.pool
+    page.train()              its runs, trained or from the store; fills page.history, page.pool
     page.over_time()          losses, share kept, how right, at each look at validation
     page.pseudo_labels()      the same, drawn
     page.pool_accuracy()      how right the final network is on the pool

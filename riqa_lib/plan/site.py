@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from .. import paths, store
+from ..figures import architecture, style
 from ..tables import table2
 from .steps import Walk
 
@@ -82,6 +83,15 @@ def _tables(walk: Walk) -> str:
     return text + (f"\nLonger tables: {', '.join(long)}.\n" if long else "")
 
 
+def _house(source: Path) -> str:
+    """How the library is built, drawn from its imports as they are now."""
+    figure = architecture.house(architecture.arrows(), architecture.rooms())
+    with style.sheet():
+        figure.savefig(source / "figures" / "architecture.png")
+    words = "The packages of riqa_lib by floor; arrows are imports, and point down."
+    return f":::{{figure}} figures/architecture.png\n:alt: {words}\n\n{words}\n:::\n"
+
+
 def _title(notebook: Path) -> bool:
     """Whether a notebook has a first-level heading, which Sphinx needs for its navigation."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -121,6 +131,7 @@ def build(walk: Walk, docs: Path = paths.ROOT / "docs") -> Path:
         shutil.copytree(docs, source, ignore=shutil.ignore_patterns("_build"))
         page = (source / "index.md").read_text(encoding="utf-8")
         parts = {"data": _data(walk), "figures": _figures(walk, source), "tables": _tables(walk)}
+        parts["house"] = _house(source)
         for name, text in (parts | {"pages": _pages(walk, source), "name": walk.name}).items():
             page = page.replace(f"<!-- {name} -->", text)
         (source / "index.md").write_text(page, encoding="utf-8")

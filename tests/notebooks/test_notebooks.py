@@ -113,10 +113,15 @@ def test_each_kind_runs_by_itself_after_the_ones_it_names(walk, notebook, tmp_pa
 
 
 @pytest.mark.walk
-@pytest.mark.parametrize(("notebook", "first"), [
-    ("03_vit_supervised", "01_koka10k"), ("04_fixmatch", "01_koka10k"), ("11_table2", "03_vit_supervised"),
-    ("16_significance", "14_teacher"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("notebook", "first"),
+    [
+        ("03_vit_supervised", "01_koka10k"),
+        ("04_fixmatch", "01_koka10k"),
+        ("11_table2", "03_vit_supervised"),
+        ("16_significance", "14_teacher"),
+    ],
+)
 def test_a_missing_input_names_the_notebook_to_run_first(notebook, first, tmp_path):
     done = papermill(notebook, tmp_path / "home", tmp_path, NAME="demo")
     assert done.returncode != 0

@@ -22,13 +22,27 @@ STEPS = (
     "18_explain_and_advise",
 )  # and the four that these need
 SMALL = {
-    "data.size": 32, "data.crop": 32, "model.arch": "", "model.width": 16, "model.depth": 1, "model.weights": "none",
-    "train.steps": 4, "train.batch": 8, "train.mu": 1, "train.evaluations": 2,
-    "fundus.data.size": 24, "fundus.data.crop": 24, "fundus.model.arch": "", "fundus.model.width": 4,
-    "fundus.model.weights": "none", "fundus.train.steps": 4,
-    "fundus.train.batch": 6, "fundus.train.evaluations": 2, "fundus.teacher_train.steps": 4,
+    "data.size": 32,
+    "data.crop": 32,
+    "model.arch": "",
+    "model.width": 16,
+    "model.depth": 1,
+    "model.weights": "none",
+    "train.steps": 4,
+    "train.batch": 8,
+    "train.mu": 1,
+    "train.evaluations": 2,
+    "fundus.data.size": 24,
+    "fundus.data.crop": 24,
+    "fundus.model.arch": "",
+    "fundus.model.width": 4,
+    "fundus.model.weights": "none",
+    "fundus.train.steps": 4,
+    "fundus.train.batch": 6,
+    "fundus.train.evaluations": 2,
+    "fundus.teacher_train.steps": 4,
     "fundus.student.grid": [0.5],
-}  # fmt: skip
+}
 
 
 @pytest.mark.walk

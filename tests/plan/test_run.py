@@ -605,6 +605,7 @@ def test_the_site_shows_figures_tables_and_pages_and_needs_no_network(mine):
         "koka",
         "data.png",
         "<td>14</td>",
+        "architecture.png",
         'href="train.html"',
         'href="table.html"',
     ):
