@@ -29,7 +29,7 @@ TYPED = [
     "riqa_lib.sim.fundus_camera.fundus",
     "riqa_lib.pictures.field.find_field",
     "riqa_lib.training.photographs.settings",
-    "riqa_lib.training.photographs.Run.but",
+    "riqa_lib.training.photographs.Run",
     "riqa_lib.assess.advice.advise",
 ]
 
@@ -44,9 +44,5 @@ def test_examples_run(name, home):
 @pytest.mark.parametrize("name", TYPED)
 def test_what_a_user_types_has_an_example(name):
     module, what = name.rsplit(".", 1)
-    if what == "but":
-        module, owner = module.rsplit(".", 1)
-        entry = getattr(getattr(importlib.import_module(module), owner), what)
-    else:
-        entry = getattr(importlib.import_module(module), what)
+    entry = getattr(importlib.import_module(module), what)
     assert ">>>" in (inspect.getdoc(entry) or ""), f"{name} has no example"

@@ -259,21 +259,6 @@ def pool_accuracy(name: str, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).round(3)
 
 
-def walk_status(name: str) -> pd.DataFrame:
-    """What there is of a walk: its data set, its finished runs, its table; one row each."""
-    data = paths.results(name) / "data" / "dataset.json"
-    info = store.read_json(data) if data.exists() else {}
-    kind = "simulated" if info.get("simulated") else "real"
-    runs = sum(len(store.read_table(file)) for file in _lists(name, "runs"))
-    table = (paths.results(name) / "tables" / "table2.csv").exists()
-    rows = [
-        ("pictures", f"{info['name']}, {kind}" if info else "not yet: notebook 01_koka10k"),
-        ("trained models", str(runs) if runs else "not yet: notebook 03_vit_supervised"),
-        ("Table 2", "made" if table else "not yet: notebook 11_table2"),
-    ]
-    return pd.DataFrame(rows, columns=["item", f"in results/{name}"])
-
-
 def provenance_line(about: Mapping) -> str:
     """One line: which data, which commit, which software. about: a dataset.json, or the tables of
     `load_walk`."""

@@ -1,8 +1,5 @@
-"""From stored results to tables: paper and ours side by side, with intervals and plain words.
-
-A walk is one pass through the plan. Its tables (`load_walk`) come from results/<name> and the runs
-it lists or, for the name "reference", from the tracked results/reference, which `collect` fills:
-enough to draw every figure again."""
+"""Table 2 of Dang et al. from stored predictions: paper and ours side by side, what MAE hides, with
+intervals, a verdict for each row and plain words."""
 
 from __future__ import annotations
 
