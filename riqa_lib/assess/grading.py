@@ -29,6 +29,7 @@ from PIL import Image
 from .. import paths, scales, store
 from ..networks.predict import two_heads
 from ..networks.resnet import MultiTaskResNet
+from ..networks.sources import Pixels
 from ..pictures.decode import read_near
 from ..pictures.field import SMALLEST, Field, crop_field, find_field
 from ..pictures.recognition import is_fundus
@@ -258,8 +259,8 @@ def _probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.nda
     """Of crops (N, S, S, 3) uint8: calibrated probabilities of the grades (N, C), and of good of
     the details (N, 3), nan where the Student learnt none."""
     pixels = torch.from_numpy(crops).to(next(one.net.parameters()).device)
-    rows, crop, grid = np.arange(len(crops)), int(one.about["crop"]), int(one.about["grid"])
-    raw, details = two_heads(one.net, pixels, rows, crop, grid)
+    source = Pixels(pixels, int(one.about["crop"]), int(one.about["grid"]))
+    raw, details = two_heads(one.net, source, np.arange(len(crops)))
     p = calibration.tempered(raw.numpy(), one.temperature)
     if one.about["details_learnt"]:
         return p, calibrated(details.numpy(), list(one.maps))

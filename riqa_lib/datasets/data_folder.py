@@ -141,7 +141,7 @@ def write_dataset(
     info = json.loads(json.dumps(info))
     files = [folder / file for file in ("frame.csv", "pixels.npy", "dataset.json")]
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
         found = store.read_json(files[-1]) if all(file.exists() for file in files) else {}
         part = None
         if found.get("key") != key:
@@ -240,7 +240,7 @@ def _check_block(block: np.ndarray, shape: tuple[int, ...], name: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """One process at a time writes a data folder; another waits. A killed process lets go by
     itself."""
     with open(folder / ".lock", "w", encoding="utf-8") as f:

@@ -29,7 +29,7 @@ def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:
     ):  # torch wants a writeable array: copy-on-write
         pixels = np.load(str(pixels.filename), mmap_mode="c")
     tensor = torch.from_numpy(np.asarray(pixels))
-    if where.type == "cuda" and tensor.numel() < torch.cuda.mem_get_info()[0] // 2:
+    if where.type == "cuda" and tensor.nbytes < torch.cuda.mem_get_info()[0] // 2:
         return tensor.to(where)
     return tensor
 

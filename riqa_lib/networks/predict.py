@@ -10,55 +10,52 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from .views import centre_crops, normalise
+from .sources import Source
+
+Heads = tuple[Tensor, Tensor]  # what a network returns
 
 
 @torch.no_grad()
-def over_crops(
+def over_looks(
     net: nn.Module,
-    pixels: Tensor,
+    source: Source,
     rows: np.ndarray,
-    crop: int,
-    grid: int,
     batch: int,
-    read: Callable[[tuple[Tensor, Tensor]], tuple[Tensor, ...]],
+    read: Callable[[Heads], tuple[Tensor, ...]],
 ) -> list[Tensor]:
-    """Means over a grid of crops, in evaluation mode, of every tensor (B, ...) that `read` takes
-    from the network's output; on the CPU, in the order of `rows`."""
+    """Means over all looks that the source gives of a picture, in evaluation mode, of every tensor
+    (B, ...) that `read` takes from the network's output; on the CPU, in the order of `rows`."""
     mode = net.training
     net.eval()
     out: list[list[Tensor]] = []
     for chunk in torch.as_tensor(np.asarray(rows), dtype=torch.long).split(batch):
-        crops = centre_crops(pixels[chunk.to(pixels.device)], crop, grid)
-        parts = [read(net(normalise(c))) for c in crops]
+        parts = [read(net(images)) for images in source.looks(chunk)]
         out.append([torch.stack(part).mean(dim=0).cpu() for part in zip(*parts, strict=True)])
     net.train(mode)
     return [torch.cat(part) for part in zip(*out, strict=True)]
 
 
-def _of_grades(out: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+def _of_grades(out: Heads) -> tuple[Tensor, ...]:
     return (out[0].float().softmax(dim=1),)
 
 
-def _of_grades_and_details(out: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
+def _of_grades_and_details(out: Heads) -> tuple[Tensor, ...]:
     return out[0].float().softmax(dim=1), out[1].float().sigmoid()
 
 
-def probabilities(
-    net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256
-) -> Tensor:
-    """Mean probabilities over a grid of crops, in evaluation mode: (len(rows), C) on the CPU, in
+def probabilities(net: nn.Module, source: Source, rows: np.ndarray, batch: int = 256) -> Tensor:
+    """Mean probabilities over the source's looks, in evaluation mode: (len(rows), C) on the CPU, in
     the order of `rows`."""
-    (p,) = over_crops(net, pixels, rows, crop, grid, batch, _of_grades)
+    (p,) = over_looks(net, source, rows, batch, _of_grades)
     return p
 
 
 def two_heads(
-    net: nn.Module, pixels: Tensor, rows: np.ndarray, crop: int, grid: int = 1, batch: int = 256
+    net: nn.Module, source: Source, rows: np.ndarray, batch: int = 256
 ) -> tuple[Tensor, Tensor]:
     """As `probabilities`, of a network with two heads: of the overall grade (N, C), and of good for
     each detail (N, 3)."""
-    overall, details = over_crops(net, pixels, rows, crop, grid, batch, _of_grades_and_details)
+    overall, details = over_looks(net, source, rows, batch, _of_grades_and_details)
     return overall, details
 
 

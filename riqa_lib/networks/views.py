@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -43,10 +43,18 @@ class Policy:
     offset: float = 0.0  # brightness offset, in units of full range
     noise: float = 0.0  # standard deviation of (uniform) noise, in grey levels of 255
     token_drop: float = 0.0  # share of tokens blanked
+    channel_drop: float = 0.0  # share of a frozen stem's channels set to their mean (maps only)
     randaugment: int = 0  # number of RandAugment operations (0 = none), followed by a grey cutout
 
 
 WEAK = Policy()
+
+
+def of_maps(policy: Policy) -> Policy:
+    """What of a policy is left where views are windows of stored maps (see sources.Maps)."""
+    return replace(
+        policy, turns=False, gain=0.0, contrast=0.0, saturation=0.0, offset=0.0, noise=0.0
+    )
 
 
 STRONG = {
@@ -58,6 +66,7 @@ STRONG = {
         offset=0.01,
         noise=1.0,
         token_drop=0.3,
+        channel_drop=0.1,
     ),
     "randaugment": Policy(randaugment=3),
     "weak": WEAK,

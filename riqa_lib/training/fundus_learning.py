@@ -18,6 +18,7 @@ from ..datasets.data_folder import DataSet
 from ..networks.device import device, on_device
 from ..networks.predict import two_heads
 from ..networks.resnet import MultiTaskResNet, ResNetConfig
+from ..networks.sources import Pixels
 from ..networks.weights import load_weights
 from ..scales import DETAILS
 from ..seeding import seed_of
@@ -43,7 +44,8 @@ def network(run: Run, classes: int) -> MultiTaskResNet:
 def _said(run: Run, net: nn.Module, pixels: Tensor, rows: np.ndarray) -> tuple[Floats, Floats]:
     """What a network says of rows of pixels: probabilities of the overall grade (N, C), and of good
     for each detail (N, 3)."""
-    overall, details = two_heads(net, pixels, rows, run.data.crop, run.data.grid)
+    source = Pixels(pixels, run.data.crop, run.data.grid)
+    overall, details = two_heads(net, source, rows)
     return overall.numpy(), details.numpy()
 
 
@@ -135,14 +137,12 @@ def _fit_teacher(
     mine, left = learnt.without(fold)
     method = Teacher(network(run, 3), 3, learnt.labels[mine], learnt.labels[left])
     material = Material(
-        pixels=pixels,
+        source=Pixels(pixels, run.data.crop, run.data.grid),
         labelled=mine,
         grades=np.zeros(len(mine), int),  # overall grades, which a Teacher does not learn
         unlabelled=NOBODY,
         val=left,
         val_grades=np.zeros(len(left), int),
-        crop=run.data.crop,
-        grid=run.data.grid,
     )
     net, history, _ = fit(method, material, run.train, run.seed, place.state(fold))
     return net, history
@@ -173,14 +173,12 @@ def train_student(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
     pseudo = pseudo_details(run.taught_by, data, learn)
     method = Student(network(run, classes), classes, run.method, pseudo)
     material = Material(
-        pixels=on_device(data.pixels, device()),
+        source=Pixels(on_device(data.pixels, device()), run.data.crop, run.data.grid),
         labelled=learn,
         grades=grades[learn],
         unlabelled=NOBODY,
         val=val,
         val_grades=grades[val],
-        crop=run.data.crop,
-        grid=run.data.grid,
     )
     net, history, _ = fit(method, material, run.train, run.seed, place.state())
     table = lookup(grades[learn], pseudo, classes)
@@ -223,9 +221,8 @@ def pseudo_details(teacher: str, data: DataSet, rows: np.ndarray) -> np.ndarray:
     """The Teacher's calibrated probabilities of good (N, 3) for rows of a set. teacher: its run's
     folder name."""
     net, about = load_teacher(paths.runs() / teacher)
-    p = two_heads(
-        net, on_device(data.pixels, device()), rows, int(about["crop"]), int(about["grid"])
-    )[1].numpy()
+    pixels = on_device(data.pixels, device())
+    p = two_heads(net, Pixels(pixels, int(about["crop"]), int(about["grid"])), rows)[1].numpy()
     return calibrated(p, [about["calibration"][d] for d in DETAILS])
 
 

@@ -29,6 +29,7 @@ from ..networks.device import device
 from ..networks.network import Network
 from ..networks.precision import mixed
 from ..networks.predict import probabilities
+from ..networks.sources import Source
 from ..seeding import rng, seed_of
 from ..ssl.base import Batch, Method
 from ..stats import metrics
@@ -37,16 +38,14 @@ from .optimisation import TrainConfig, lr_at, one_step, optimiser
 
 @dataclass(frozen=True)
 class Material:
-    """What a run learns from. pixels (P, H, W, 3) uint8; the rest are rows of it and grades."""
+    """What a run learns from: a source of views; the rest are rows of it and grades."""
 
-    pixels: Tensor
+    source: Source
     labelled: np.ndarray  # rows
     grades: np.ndarray  # 0..classes-1, one for each labelled row
     unlabelled: np.ndarray  # rows
     val: np.ndarray  # rows
     val_grades: np.ndarray
-    crop: int  # px
-    grid: int = 1  # crops at evaluation: grid x grid
 
 
 def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
@@ -74,11 +73,11 @@ def batch_of(
 
     def view(rows: np.ndarray, policy: views.Policy, name: str) -> views.View:
         g = torch.Generator().manual_seed(seed_of("view", seed, step, name))
-        return views.make(material.pixels, torch.from_numpy(rows), material.crop, policy, tokens, g)
+        return material.source.view(torch.from_numpy(rows), policy, tokens, g)
 
     index = drawn(len(material.labelled), c.batch, step, seed, "labelled")
     rows = material.labelled[index]
-    y = torch.from_numpy(material.grades[index]).to(material.pixels.device)
+    y = torch.from_numpy(material.grades[index]).to(material.source.device)
     batch = Batch(view(rows, weak, "x"), y, torch.from_numpy(index))
     if method.labelled_strong:
         batch.s = view(rows, strong, "s")
@@ -141,7 +140,8 @@ class Trainer:
             raise ValueError(
                 f"{type(method).__name__} needs unlabelled pictures, and there are none"
             )
-        where = material.pixels.device if material.pixels.is_cuda else device()
+        stored = material.source.device
+        where = stored if stored.type == "cuda" else device()
         method.to(where).train()
         self.method, self.material, self.c, self.seed = method, material, c, seed
         self.precision = mixed(method.net, where, c.precision)
@@ -276,9 +276,9 @@ def _bar(steps: range, total: int, name: str) -> tqdm:
 def validate(net: nn.Module, method: Method, material: Material) -> dict[str, float]:
     """Validation metrics, and how good the pseudo-labels are that the method would give to these
     held-out pictures."""
-    p = probabilities(net, material.pixels, material.val, material.crop, material.grid)
+    p = probabilities(net, material.source, material.val)
     y, grade = material.val_grades, p.argmax(dim=1).numpy()
-    kept = method.selected(p.to(material.pixels.device)).cpu().numpy()
+    kept = method.selected(p.to(material.source.device)).cpu().numpy()
     return {
         "val_mae": metrics.mae(y, grade),
         "val_macro_mae": metrics.macro_mae(y, grade),

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from riqa_lib.networks.predict import probabilities, two_heads
 from riqa_lib.networks.resnet import MultiTaskResNet, ResNetConfig
+from riqa_lib.networks.sources import Pixels
 from riqa_lib.networks.views import View
 from riqa_lib.ssl import teacher_student
 from riqa_lib.stats import calibration
@@ -34,13 +35,12 @@ def material(classes=3):
     rows = np.arange(ROWS + 12)
     val = rows[ROWS:]
     return Material(
-        pixels=pixels(),
+        source=Pixels(pixels(), 33),
         labelled=rows[:ROWS],
         grades=rows[:ROWS] % classes,
         unlabelled=NOBODY,
         val=val,
         val_grades=val % classes,
-        crop=33,
     )
 
 
@@ -188,21 +188,21 @@ def test_it_learns():
     bright = np.tile((np.arange(ROWS) % 3 / 2)[:, None], 3)
     trained, history, _ = loop.fit(student(bright), material(), config, 0)
     assert history["val_macro_f1"].max() > 0.8
-    p, d = two_heads(trained, pixels(), np.arange(ROWS, ROWS + 12), 33)
-    assert torch.equal(p, probabilities(trained, pixels(), np.arange(ROWS, ROWS + 12), 33))
+    asked = np.arange(ROWS, ROWS + 12)
+    p, d = two_heads(trained, Pixels(pixels(), 33), asked)
+    assert torch.equal(p, probabilities(trained, Pixels(pixels(), 33), asked))
     grade = np.arange(ROWS, ROWS + 12) % 3
     assert d[grade == 2].mean() > d[grade == 0].mean() + 0.3
 
 
 def test_teacher_without_left_out_pictures_validates_as_nan():
     none = Material(
-        pixels=pixels(),
+        source=Pixels(pixels(), 33),
         labelled=np.arange(ROWS),
         grades=np.zeros(ROWS, int),
         unlabelled=NOBODY,
         val=NOBODY,
         val_grades=NOBODY,
-        crop=33,
     )
     labels = np.arange(ROWS * 3).reshape(ROWS, 3) % 2
     config = TrainConfig(**{**vars(FAST), "select": "last"})

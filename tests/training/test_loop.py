@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from riqa_lib.networks.sources import Pixels
 from riqa_lib.networks.vit import ViT, ViTConfig
 from riqa_lib.networks.weights import load_weights, save_weights
 from riqa_lib.ssl.fixmatch import FixMatch
@@ -28,13 +29,12 @@ def material(n=40, size=20):
     for k in range(5):
         pixels[rows % 5 == k] //= 6 - k  # grade = brightness, so that there is something to learn
     return Material(
-        pixels=torch.from_numpy(pixels),
+        source=Pixels(torch.from_numpy(pixels), 16),
         labelled=rows[:20],
         grades=rows[:20] % 5,
         unlabelled=rows[20:],
         val=rows[20:30],
         val_grades=rows[20:30] % 5,
-        crop=16,
     )
 
 

@@ -1,0 +1,129 @@
+"""Where views come from: stored pixels, or the maps that a frozen stem made of them once.
+
+Methods, the training loop and predictions ask a source for views by row and policy and know nothing
+of what lies behind. Two sources:
+
+    Pixels   crops of pictures, all operations of views.Policy
+    Maps     windows of a frozen stem's maps (map_store). Of a policy it takes the flip (the mirror
+             image has maps of its own), blanked tokens and dropped channels. Quarter turns, jitter
+             and noise would need the stem again: they are left out. RandAugment has copies that
+             were made in advance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from . import views
+from .views import Policy, View
+
+
+class Source(Protocol):
+    """What a run sees its pictures through."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the stored pictures lie."""
+
+    def view(self, rows: Tensor, policy: Policy, tokens: int, g: torch.Generator) -> View:
+        """One view of each of these rows (N,); the same state of g gives the same views."""
+
+    def looks(self, rows: Tensor) -> Tensor:
+        """What evaluation shows of these rows: (looks, N, channels, height, width)."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """pixels (P, H, W, 3) uint8; crop: px; grid: evaluation shows grid x grid crops (1: the
+    centre)."""
+
+    pixels: Tensor
+    crop: int
+    grid: int = 1
+
+    @property
+    def device(self) -> torch.device:
+        return self.pixels.device
+
+    def view(self, rows: Tensor, policy: Policy, tokens: int, g: torch.Generator) -> View:
+        return views.make(self.pixels, rows, self.crop, policy, tokens, g)
+
+    def looks(self, rows: Tensor) -> Tensor:
+        crops = views.centre_crops(self.pixels[rows.to(self.device)], self.crop, self.grid)
+        return torch.stack([views.normalise(c) for c in crops])
+
+
+@dataclass(frozen=True)
+class Maps:
+    """maps (P, K, h, w, channels) float16, K = 2: of each picture and of its mirror image; window:
+    side of what the network sees, in tokens; augmented: the same of RandAugmented copies, any K, or
+    None; mean (channels,): what a dropped channel is set to.
+
+    Raises ValueError for a window that does not fit."""
+
+    maps: Tensor
+    window: int
+    mean: Tensor
+    augmented: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        height, width = self.maps.shape[2:4]
+        if not 1 <= self.window <= min(height, width):
+            raise ValueError(
+                f"a window of {self.window} tokens does not fit into maps of {height} x {width}: "
+                "data.crop is larger than data.size allows"
+            )
+
+    @property
+    def device(self) -> torch.device:
+        return self.maps.device
+
+    def view(self, rows: Tensor, policy: Policy, tokens: int, g: torch.Generator) -> View:
+        n = len(rows)
+        if policy.randaugment:
+            if self.augmented is None:
+                raise ValueError("RandAugment's copies were not made for these maps")
+            which = torch.randint(self.augmented.shape[1], (n,), generator=g)
+            whole = self._of(self.augmented, rows, which)
+        else:
+            whole = self._of(self.maps, rows, (torch.rand(n, generator=g) < policy.flip).long())
+        x = self._windows(whole, g)
+        if policy.channel_drop:
+            kept = torch.rand(n, x.shape[1], 1, 1, generator=g) >= policy.channel_drop
+            x = torch.where(kept.to(x.device), x, self.mean.to(x.device).view(1, -1, 1, 1))
+        keep = None
+        if policy.token_drop:
+            keep = (torch.rand(n, tokens, generator=g) >= policy.token_drop).float().to(x.device)
+        return View(x, keep)
+
+    def _of(self, maps: Tensor, rows: Tensor, which: Tensor) -> Tensor:
+        return maps[rows.to(maps.device), which.to(maps.device)]  # (N, h, w, channels)
+
+    def _windows(self, whole: Tensor, g: torch.Generator) -> Tensor:
+        """A window of each map at a place of its own: (N, channels, window, window), float."""
+        n, height, width = whole.shape[:3]
+        if self.window < max(height, width):
+            top = torch.randint(height - self.window + 1, (n, 1), generator=g)
+            left = torch.randint(width - self.window + 1, (n, 1), generator=g)
+            side = torch.arange(self.window)
+            down, across = (top + side)[:, :, None], (left + side)[:, None, :]
+            whole = whole[torch.arange(n)[:, None, None], down, across]
+        return whole.permute(0, 3, 1, 2).float()
+
+    def looks(self, rows: Tensor) -> Tensor:
+        """The four corner windows (one where the window is the whole map) of the picture and of its
+        mirror image."""
+        height, width = self.maps.shape[2:4]
+        both = self.maps[rows.to(self.device)]  # (N, 2, h, w, channels)
+        tops, lefts = {0, height - self.window}, {0, width - self.window}
+        out = [
+            both[:, k, a : a + self.window, b : b + self.window].permute(0, 3, 1, 2).float()
+            for k in range(both.shape[1])
+            for a in sorted(tops)
+            for b in sorted(lefts)
+        ]
+        return torch.stack(out)
