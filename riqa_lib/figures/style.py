@@ -40,6 +40,8 @@ BLUE, ORANGE, GREEN, RED, PINK, SKY = (
 METHOD = {
     "constant": GREY,
     "rater": INK,
+    "forest": "#B8C400",
+    "ridge": "#5E7300",
     "supervised": BLUE,
     "supervised_strong": SKY,
     "supervised_all": GREEN,

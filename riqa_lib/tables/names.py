@@ -50,6 +50,8 @@ NAMES = {
     "always_2": "always 2",
     "always_3": "always 3",
     RATER: "one rater",
+    "forest": "statistics + forest",
+    "ridge": "ridge on frozen maps",
     "supervised": "ViT, supervised",
     "supervised_strong": "ViT, supervised, strong views",
     "supervised_all": "ViT, supervised, all labels",

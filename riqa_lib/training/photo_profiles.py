@@ -25,6 +25,10 @@ NOTEBOOKS = {
 METHOD_NAMES = tuple(NOTEBOOKS)
 
 
+# Rows that train no network (training.baselines): what a network has to beat
+BASELINES = ("forest", "ridge")
+
+
 # The rows of the tables: what each changes in the profile's settings. All else is equal: network,
 # first weights, steps, labelled batches, validation. "supervised_all" knows all training labels
 # where the others know data.labels of them. Rows of the second stage: "simmatch_second" learns
@@ -36,6 +40,7 @@ ROWS: dict[str, dict[str, object]] = {
     **{name: {"method": name} for name in METHOD_NAMES if name != "supervised"},
     "fixmatch_randaugment": {"method": "fixmatch", "train.strong": "randaugment"},
     **{f"{name}{SECOND}": {} for name in METHOD_NAMES},
+    **{name: {} for name in BASELINES},
 }
 
 

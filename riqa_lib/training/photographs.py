@@ -26,9 +26,10 @@ import torch
 from .. import paths, store
 from ..datasets.data_folder import DataSet, data_key
 from ..datasets.splits import draw_labelled
-from ..networks import views
+from ..networks import lite0, map_store, views
 from ..networks.device import device, on_device, threads
 from ..networks.predict import predictions, probabilities
+from ..networks.sources import Maps, Pixels, Source
 from ..networks.vit import ViT, ViTConfig
 from ..networks.weights import load_weights
 from ..pictures import photo_data
@@ -44,10 +45,10 @@ from ..ssl.fixmatch import FixMatch
 from ..ssl.freematch import FreeMatch
 from ..ssl.simmatch import SimMatch
 from ..ssl.supervised import Supervised
-from . import run_folder
+from . import baselines, run_folder
 from .loop import Material, fit
 from .optimisation import TrainConfig
-from .photo_profiles import NOTEBOOKS, PROFILES, ROWS
+from .photo_profiles import BASELINES, NOTEBOOKS, PROFILES, ROWS
 from .pretrain import PretrainConfig, pretrain
 from .settings import RunSettings, must_be_one_of
 
@@ -179,6 +180,10 @@ def prepare_weights(run: Run, data: DataSet) -> dict[str, object]:
 
     They depend on network, crop, pictures and pre-training settings only: all rows and seeds start
     from the same."""
+    if run.model.freeze:
+        maps = map_store.open_maps(data, run.model.scales).maps
+        side, channels = maps.shape[2], maps.shape[4]
+        return {"weights": run.model.weights, "maps": f"{side} x {side} of {channels} channels"}
     if run.model.weights != "distortion":
         return {"weights": run.model.weights}
     folder = _weights_folder(run, data)
@@ -220,12 +225,29 @@ def build(run: Run, data: DataSet, labelled: np.ndarray) -> Method:
     torch.manual_seed(seed_of("network", run.seed))
     classes = int(data.info["classes"])
     net = ViT(run.model, run.data.crop, classes)
-    if run.model.weights == "distortion":
+    if run.model.freeze:
+        stored = map_store.open_maps(data, run.model.scales)
+        net.vit.patch_embed.standardise(stored.mean, stored.sd)
+    elif run.model.weights == "distortion":
         prepare_weights(run, data)
         load_weights(_weights_folder(run, data) / "model.safetensors", net, skip=("vit.head.",))
     counts = np.bincount(data.frame["grade"].to_numpy()[labelled], minlength=classes)
     prior = torch.tensor(counts / counts.sum(), dtype=torch.float32)
     return made(run, net, classes, prior)
+
+
+def source_of(run: Run, data: DataSet) -> Source:
+    """What the run sees its pictures through: pixels, or the maps of a frozen stem, made now where
+    they are not there yet."""
+    where = device()
+    if not run.model.freeze:
+        return Pixels(on_device(data.pixels, where), run.data.crop, run.data.grid)
+    stored = map_store.open_maps(data, run.model.scales)
+    augmented = None
+    if run.train.strong == "randaugment":
+        augmented = on_device(map_store.open_maps(data, run.model.scales, "augmented").maps, where)
+    maps = on_device(stored.maps, where)
+    return Maps(maps, run.data.crop // lite0.STRIDE, stored.mean, augmented)
 
 
 def train(run: Run, data: DataSet) -> Path:
@@ -237,25 +259,28 @@ def train(run: Run, data: DataSet) -> Path:
     return place.folder
 
 
+def asked(data: DataSet, rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Rows that a finished run says something of: validation, hidden grades and pool, test."""
+    test = np.flatnonzero(data.frame["split"] == "test")
+    return np.sort(np.concatenate([rows["val"], rows["hidden"], test]))
+
+
 def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     rows = rows_of(run, data)
     method = build(run, data, rows["labelled"])
     learnt, their_grades = merged(run, data, rows)
     material = Material(
-        pixels=on_device(data.pixels, device()),
+        source=source_of(run, data),
         labelled=learnt,
         grades=their_grades,
         unlabelled=rows["unlabelled"],
         val=rows["val"],
         val_grades=data.frame["grade"].to_numpy()[rows["val"]],
-        crop=run.data.crop,
-        grid=run.data.grid,
     )
     net, history, times = fit(method, material, run.train, run.seed, state)
     began = time.perf_counter()
-    test = np.flatnonzero(data.frame["split"] == "test")
-    asked = np.sort(np.concatenate([rows["val"], rows["hidden"], test]))
-    p = probabilities(net, material.pixels, asked, run.data.crop, run.data.grid)
+    predicted = asked(data, rows)
+    p = probabilities(net, material.source, predicted)
     facts = {
         "train_seconds": round(times["train_seconds"], 1),
         "predict_seconds": round(time.perf_counter() - began, 1),
@@ -264,7 +289,14 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
         "pseudo_labels": len(learnt) - len(rows["labelled"]),
         "pictures_seen": run.train.steps * int(times["pictures_a_step"]),
     }
-    return run_folder.Result(net, history, predictions(data.frame.iloc[asked], p), facts)
+    return run_folder.Result(net, history, predictions(data.frame.iloc[predicted], p), facts)
+
+
+def train_baseline(row: str, run: Run, data: DataSet) -> Path:
+    """A row that trains no network, on the labels that the run's networks have; its folder."""
+    rows = rows_of(run, data)
+    lesson = baselines.Lesson(data, rows["labelled"], asked(data, rows), run.seed, run.model.scales)
+    return baselines.train(baselines.Baseline(row), lesson, run.data.labels)
 
 
 def make_data(name: str, profile: str, overrides: dict[str, object] | None = None) -> DataSet:
@@ -283,14 +315,13 @@ def example_views(run: Run, data: DataSet, count: int = 3) -> tuple[np.ndarray, 
     no pixels there."""
     rows = torch.from_numpy(np.tile(rows_of(run, data)["unlabelled"][:count], 2))
     pixels, side = on_device(data.pixels, torch.device("cpu")), run.data.crop
-    tokens = ViT(
-        run.model.__class__(**dataclasses.asdict(run.model) | {"weights": "none"}), side, 5
-    ).tokens
+    plain = dataclasses.replace(run.model, weights="none", freeze=False)
+    tokens = ViT(plain, side, 5).tokens
     shown, captions = [], []
     for name in ("weak", "quality", "randaugment"):
-        view = views.make(
-            pixels, rows, side, views.STRONG[name], tokens, torch.Generator().manual_seed(run.seed)
-        )
+        policy = views.of_maps(views.STRONG[name]) if run.model.freeze else views.STRONG[name]
+        g = torch.Generator().manual_seed(run.seed)
+        view = views.make(pixels, rows, side, policy, tokens, g)
         images = (view.images * views.SD + views.MEAN).clamp(0, 1)
         if view.keep is not None:
             grid = round(tokens**0.5)
@@ -327,8 +358,12 @@ def train_rows(
     runs = [settings(profile, row, seed, overrides) for row in rows]
     lines = []
     for row, run in zip(rows, runs, strict=True):
-        teacher = first_stage(name, profile, row, seed, overrides) if row.endswith(SECOND) else ""
-        folder = train(run.but(teacher=teacher), data)
+        if row in BASELINES:
+            folder = train_baseline(row, run, data)
+        else:
+            second = row.endswith(SECOND)
+            teacher = first_stage(name, profile, row, seed, overrides) if second else ""
+            folder = train(run.but(teacher=teacher), data)
         labels = store.read_json(folder / "provenance.json")["labels"]
         lines.append({"run": folder.name, "method": row, "seed": seed, "labels": labels})
     return run_folder.note(name, "runs", rows, seed, lines)

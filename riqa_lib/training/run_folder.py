@@ -29,10 +29,11 @@ from ..provenance import commit, provenance
 
 @dataclass(frozen=True)
 class Result:
-    """What a training leaves. facts: for provenance.json, besides software and machine; about: for
-    about.json, which is not written where it is empty."""
+    """What a training leaves. net: None of a row that trains no network; facts: for
+    provenance.json, besides software and machine; about: for about.json, which is not written where
+    it is empty."""
 
-    net: nn.Module
+    net: nn.Module | None
     history: pd.DataFrame
     predictions: pd.DataFrame
     facts: Mapping[str, object]
@@ -52,7 +53,8 @@ class RunFolder:
 
     def write(self, result: Result) -> None:
         """Write what a training leaves. "seconds" are counted from when the folder was opened."""
-        save_weights(self.folder / "model.safetensors", result.net)
+        if result.net is not None:
+            save_weights(self.folder / "model.safetensors", result.net)
         store.write_table(self.folder / "history.csv", result.history)
         store.write_table(self.folder / "predictions.csv.gz", result.predictions)
         if result.about:
@@ -60,7 +62,7 @@ class RunFolder:
         counted = {
             "seconds": round(time.perf_counter() - self.began, 1),
             "threads": torch.get_num_threads(),
-            "parameters": sum(p.numel() for p in result.net.parameters()),
+            "parameters": sum(p.numel() for p in result.net.parameters()) if result.net else 0,
         }
         facts = {**provenance(), **counted, **result.facts}
         store.write_json(self.folder / "provenance.json", facts)

@@ -1,0 +1,161 @@
+"""What a network has to beat: rows of the table that learn from the same labels without training
+one.
+
+    forest    a random forest on hand-made statistics of the stored picture
+              (stats.picture_statistics)
+    ridge     ridge regression of the grade on the means and standard deviations of a frozen stem's
+              maps, picture and mirror image averaged (networks.map_store); its penalty by
+              leave-one-out on the labelled pictures
+
+Settings are fixed: nothing is chosen by validation or test pictures. They leave predictions like
+any run, in the same form, so that every table, interval and comparison holds them beside the
+networks. A row that stays below one of these has learnt less than these few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ..datasets.data_folder import DataSet, data_key
+from ..networks import map_store
+from ..networks.predict import predictions
+from ..seeding import seed_of
+from ..stats.picture_statistics import statistics
+from . import run_folder
+
+Floats = NDArray[np.float64]
+PENALTIES = np.logspace(0, 5, 21)  # of the ridge, on standardised features
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """name: "forest" or "ridge"; trees and leaf: of the forest (pictures in a leaf, at least)."""
+
+    name: str
+    trees: int = 500
+    leaf: int = 2
+
+
+def forest(x: Floats, grades: np.ndarray, settings: Baseline, seed: int) -> RandomForestClassifier:
+    """Fitted to statistics (N, features) and grades (N,)."""
+    return RandomForestClassifier(
+        settings.trees,
+        min_samples_leaf=settings.leaf,
+        random_state=seed % 2**32,
+        n_jobs=1,
+    ).fit(x, grades)
+
+
+def ridge(x: Floats, grades: np.ndarray) -> Pipeline:
+    """Fitted to features (N, F) and grades (N,); features are standardised by these pictures."""
+    return make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x, grades)
+
+
+def as_probabilities(expected: Floats, classes: int) -> Floats:
+    """Probabilities (N, classes) whose mean is the expected grade (N,), held to the two grades
+    beside it; what lies outside the scale is its end.
+
+    >>> as_probabilities(np.array([1.25, 9.0]), 3).tolist()
+    [[0.0, 0.75, 0.25], [0.0, 0.0, 1.0]]
+    """
+    e = np.clip(expected, 0, classes - 1)
+    low = np.minimum(e.astype(int), classes - 2)
+    out = np.zeros((len(e), classes))
+    rows = np.arange(len(e))
+    out[rows, low] = 1 - (e - low)
+    out[rows, low + 1] = e - low
+    return out
+
+
+def map_features(maps: np.ndarray) -> Floats:
+    """Means, then standard deviations, over the grid of maps (N, K, h, w, channels), averaged over
+    K: (N, 2 channels)."""
+    out = []
+    for i in range(0, len(maps), map_store.BLOCK):
+        block = maps[i : i + map_store.BLOCK].astype(np.float32)
+        parts = [block.mean(axis=(2, 3)), block.std(axis=(2, 3))]
+        out.append(np.concatenate(parts, axis=2).mean(axis=1))
+    return np.concatenate(out).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a baseline learns from and is asked: rows of the data set's frame.
+
+    labelled: rows that it may know the grade of; asked: rows that it must say something of."""
+
+    data: DataSet
+    labelled: np.ndarray
+    asked: np.ndarray
+    seed: int
+    scales: bool = True  # of the stem's maps, see networks.lite0
+
+    @property
+    def grades(self) -> np.ndarray:
+        """Of the labelled rows, 0..classes-1."""
+        return self.data.frame["grade"].to_numpy()[self.labelled]
+
+    @property
+    def classes(self) -> int:
+        return int(self.data.info["classes"])
+
+
+def train(settings: Baseline, lesson: Lesson, labels: int) -> Path:
+    """Fit, predict every row that is asked, write the run's folder; returns it. A finished one is
+    reused. labels: data.labels, as a network's run has it (0: all)."""
+    config = {
+        "method": asdict(settings),
+        "labels": labels,
+        "scales": lesson.scales,
+        "seed": lesson.seed,
+        "data_key": data_key(lesson.data),
+    }
+    with run_folder.opened(config) as place:
+        if not place.done:
+            place.write(_fitted(settings, lesson))
+    return place.folder
+
+
+def _fitted(settings: Baseline, lesson: Lesson) -> run_folder.Result:
+    p = SAID[settings.name](settings, lesson)
+    facts = {
+        "labels": len(lesson.labelled),
+        "unlabelled": 0,
+        "pseudo_labels": 0,
+        "pictures_seen": len(lesson.labelled),
+    }
+    history = pd.DataFrame({"step": [], "val_mae": []})
+    table = predictions(lesson.data.frame.iloc[lesson.asked], torch.from_numpy(p))
+    return run_folder.Result(None, history, table, facts)
+
+
+def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
+    """Probabilities (asked, classes) of the forest; a grade that nobody showed it gets 0."""
+    shown, asked = (statistics(lesson.data.pixels[r]) for r in (lesson.labelled, lesson.asked))
+    learnt = forest(shown, lesson.grades, settings, seed_of("forest", lesson.seed))
+    p = np.zeros((len(lesson.asked), lesson.classes))
+    p[:, learnt.classes_] = learnt.predict_proba(asked)
+    return p
+
+
+def ridge_says(settings: Baseline, lesson: Lesson) -> Floats:
+    """Probabilities (asked, classes) around the grade that the ridge expects."""
+    maps = map_store.open_maps(lesson.data, lesson.scales).maps
+    learnt = ridge(map_features(maps[lesson.labelled]), lesson.grades)
+    return as_probabilities(learnt.predict(map_features(maps[lesson.asked])), lesson.classes)
+
+
+SAID: dict[str, Callable[[Baseline, Lesson], Floats]] = {
+    "forest": forest_says,
+    "ridge": ridge_says,
+}
