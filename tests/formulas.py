@@ -38,6 +38,11 @@ def cross(target, z):
     )
 
 
+def as_target(label, classes, c):
+    """What a label counts as: itself, or under c.ordinal probabilities ~ exp(-2 |k - label|)."""
+    return norm([math.exp(-2 * abs(k - label)) for k in range(classes)]) if c.ordinal else label
+
+
 def top(row):
     return row.index(max(row))
 
@@ -132,9 +137,11 @@ def views_batch(seed=1, m=6, picture=(3, 2, 2)):
             for n in ("strong", "strong2")
         },
     }
-    return Batch(
+    batch = Batch(
         View(x(4)), torch.tensor([0, 1, 2, 0]), torch.randperm(4, generator=g), View(x(4)), u
     )
+    u["weak2"] = View(x(m))
+    return batch
 
 
 def made(kind, config, seed=0):

@@ -10,7 +10,8 @@ Adaptation", ICLR 2022.
 The paper's choices where the best-known code (USB) leaves them out, as settings: `labelled_strong`
 (CE is the mean over both views of x), `interpolate`, `window`, `ramp`. Ours: P_t starts at the
 labelled grades' shares (both start it uniform, and after 1,000 steps with m = .999 it would still
-be 37 % uniform) and may stay there (`moving`); `weak`, `soft` and `start` as for FixMatch."""
+be 37 % uniform) and may stay there (`moving`); `weak`, `soft`, `start` and `ordinal` (y
+and, unless `soft`, argmax q as soft targets) as for FixMatch."""
 
 from __future__ import annotations
 
@@ -18,7 +19,6 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..networks.network import Network
@@ -28,6 +28,7 @@ from .parts import (
     PriorAlignment,
     QueueAlignment,
     check,
+    grade_loss,
     masked_mean,
     soft_cross_entropy,
     target_shares,
@@ -51,8 +52,8 @@ class AdaMatch(Method):
         ValueError: method.align_to is 'mean'; allowed: prior, uniform
         """
 
-        # tau, lambda_u, align_to, moving, window, labelled_strong, interpolate, ramp, soft, start:
-        # no profile or row changes them; the paper's or the peer's (USB's) choices
+        # tau, lambda_u, align_to, moving, window, labelled_strong, interpolate, ramp, soft, start,
+        # ordinal: no profile or row changes them; the paper's or the peer's (USB's) choices
         name: str = "adamatch"
         # share of the mean confidence on labelled pictures that is needed (paper: 0.9)
         tau: float = 0.95
@@ -74,6 +75,7 @@ class AdaMatch(Method):
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         soft: bool = False  # q as it is, instead of its argmax
         start: int = 0  # steps on labels alone before pseudo-labels count
+        ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
 
         def __post_init__(self) -> None:
             check(
@@ -135,12 +137,10 @@ class AdaMatch(Method):
         self.cut.copy_(c.tau * p_x.max(dim=1).values.mean())
         confidence, label = q.max(dim=1)
         mask = (confidence >= self.cut).to(q.dtype)  # (M,)
-        each = (
-            soft_cross_entropy(q, z_s) if c.soft else F.cross_entropy(z_s, label, reduction="none")
-        )
-        sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, each)
+        each = soft_cross_entropy(q, z_s) if c.soft else grade_loss(z_s, label, c.ordinal, "none")
+        sup_loss, unsup_loss = grade_loss(z_x, y, c.ordinal), masked_mean(mask, each)
         if z_xs is not None:
-            sup_loss = (sup_loss + F.cross_entropy(z_xs, y)) / 2
+            sup_loss = (sup_loss + grade_loss(z_xs, y, c.ordinal)) / 2
         t = (self.step / c.ramp).clamp(max=1) if c.ramp else torch.ones_like(self.cut)
         weight = c.lambda_u * (0.5 - 0.5 * torch.cos(math.pi * t)) * (self.step >= c.start)
         self.step += 1

@@ -43,12 +43,22 @@ def forward_views(net: Network, views: list[View]) -> list[tuple[Tensor, Tensor]
     return list(zip(logits.float().split(sizes), feature.float().split(sizes), strict=True))
 
 
+@torch.no_grad()
+def forward_still(net: Network, views: list[View]) -> list[tuple[Tensor, Tensor]]:
+    """`forward_views` in evaluation mode, without gradient; the network is left in its mode."""
+    mode = net.training
+    net.eval()
+    seen = forward_views(net, views)
+    net.train(mode)
+    return seen
+
+
 class Method(nn.Module):
     """Base of all methods. Subclasses set `unlabelled_views` and write forward()."""
 
-    unlabelled_views: tuple[str, ...] = ()  # any of "weak", "strong", "strong2"
+    unlabelled_views: tuple[str, ...] = ()  # any of "weak", "weak2", "strong", "strong2"
     labelled_strong: bool = False
-    weak_policy: Policy = WEAK  # of the labelled pictures, and of the view called "weak"
+    weak_policy: Policy = WEAK  # of the labelled pictures, and of the views called "weak.."
     criterion: str = "val_mae"  # which validation metric selects the weights
     higher_is_better: bool = False  # of the criterion
 
@@ -71,11 +81,7 @@ class Method(nn.Module):
         if weak == "train" or "weak" not in names:
             return forward_views(self.net, [batch.x, *(batch.u[n] for n in names)])
         teacher = self.net if weak == "eval" else self.teacher[0]
-        mode = teacher.training
-        teacher.eval()
-        with torch.no_grad():
-            (seen,) = forward_views(teacher, [batch.u["weak"]])
-        teacher.train(mode)
+        (seen,) = forward_still(teacher, [batch.u["weak"]])
         rest = forward_views(self.net, [batch.x, *(batch.u[n] for n in names if n != "weak")])
         order = iter(rest[1:])
         return [rest[0], *(seen if n == "weak" else next(order) for n in names)]

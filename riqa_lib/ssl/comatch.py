@@ -15,7 +15,8 @@ Regularization", ICCV 2021.
 Beside the best-known code (USB): the memory wraps row by row (there, rows that don't fit are
 dropped), it is full when every row was written, whatever the epoch, and features have an epsilon.
 Ours: the target distribution is the labelled grades' shares (`align_to`; paper and USB: uniform);
-`weak` and `start` as for FixMatch."""
+`weak` and `start` as for FixMatch; `ordinal`: soft targets (parts.ordinal_targets) of y in CE(x, y)
+alone, since q is soft and the memory holds what is known."""
 
 from __future__ import annotations
 
@@ -32,6 +33,7 @@ from .parts import (
     Queue,
     QueueAlignment,
     check,
+    grade_loss,
     masked_mean,
     soft_cross_entropy,
     target_shares,
@@ -48,8 +50,8 @@ class CoMatch(Method):
     class Config:
         """Defaults: USB's, but for align_to."""
 
-        # lambda_u, lambda_c, alpha, temperature, dim, slope, queue, align_to, start: no profile or
-        # row changes them; the paper's or the peer's (USB's) choices
+        # lambda_u, lambda_c, alpha, temperature, dim, slope, queue, align_to, start, ordinal: no
+        # profile or row changes them; the paper's or the peer's (USB's) choices
         name: str = "comatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss
@@ -68,6 +70,7 @@ class CoMatch(Method):
         align_to: str = "prior"  # "prior", the labelled grades' shares, or "uniform" (paper, USB)
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         start: int = 0  # steps on labels alone before the other terms count
+        ordinal: bool = False  # soft targets of the labelled grades, by distance
 
         def __post_init__(self) -> None:
             check(
@@ -124,7 +127,7 @@ class CoMatch(Method):
         graph = torch.where(graph >= c.edge, graph, 0.0)
         edges = (graph > 0).to(q.dtype).sum(dim=1).mean() - 1
         graph = graph / graph.sum(dim=1, keepdim=True)
-        sup_loss = F.cross_entropy(z_x, y)
+        sup_loss = grade_loss(z_x, y, c.ordinal)
         unsup_loss = masked_mean(mask, soft_cross_entropy(q, z_s))
         con_loss = soft_cross_entropy(graph, f_s @ f_s1.T / c.temperature).mean()
         on = (self.step >= c.start).float()

@@ -11,7 +11,7 @@ Learning", IJCV 2023.
 So the two views' features are pushed apart while their classes must agree. All weights are read (in
 the best-known code, USB, lambda_u is not, and lambda_rot is only a switch), and both further losses
 are reported. Rotations are of the weak view's first B pictures (USB: of B further pictures). Ours:
-`align`, `weak` and `start` as for FixMatch."""
+`align`, `weak`, `start` and `ordinal` (y and argmax q as soft targets) as for FixMatch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ..networks.network import Network
 from ..networks.views import View
 from .base import Batch, Method, forward_views
-from .parts import PriorAlignment, check, masked_mean
+from .parts import PriorAlignment, check, grade_loss, masked_mean
 
 
 class CRMatch(Method):
@@ -39,8 +39,8 @@ class CRMatch(Method):
         pictures (textures, fundus), our strong view turns pictures itself, and the four turns cost
         4 B pictures more a step."""
 
-        # lambda_u, lambda_dist, lambda_rot, both, weak, start: no profile or row changes them; the
-        # paper's or the peer's (USB's) choices
+        # lambda_u, lambda_dist, lambda_rot, both, weak, start, ordinal: no profile or row changes
+        # them; the paper's or the peer's (USB's) choices
         name: str = "crmatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss
@@ -55,6 +55,7 @@ class CRMatch(Method):
         weak: str = "train"
         align: bool = False  # move q to the shares of the labelled grades first
         start: int = 0  # steps on labels alone before the other terms count
+        ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
 
         def __post_init__(self) -> None:
             check(self, ("tau",), weak=("train", "eval", "ema"))
@@ -101,10 +102,8 @@ class CRMatch(Method):
             q = self.alignment(q)
         confidence, label = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
-        sup_loss, unsup_loss = (
-            F.cross_entropy(z_x, y),
-            masked_mean(mask, F.cross_entropy(z_s, label, reduction="none")),
-        )
+        sup_loss = grade_loss(z_x, y, c.ordinal)
+        unsup_loss = masked_mean(mask, grade_loss(z_s, label, c.ordinal, "none"))
         cosine = F.cosine_similarity(g_s, g_w if c.both else g_w.detach(), dim=1)  # (M,)
         dist_loss = masked_mean(mask, cosine.clamp_min(0))
         rot_loss, rot_right = torch.zeros_like(sup_loss), torch.zeros_like(sup_loss)

@@ -6,19 +6,19 @@ Confidence", NeurIPS 2020.
 
 Ours beside the paper's: `weak` (who makes q: the network in training mode, as in the paper's code,
 in evaluation mode, or its average), `align` (q moved to the labelled grades' shares first), `soft`
-(q itself as the target), `start` (labels alone first)."""
+(q itself as the target), `start` (labels alone first), `ordinal` (y and, unless `soft`, argmax q as
+soft targets, parts.ordinal_targets)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..networks.network import Network
 from .base import Batch, Method
-from .parts import PriorAlignment, masked_mean, soft_cross_entropy
+from .parts import PriorAlignment, grade_loss, masked_mean, soft_cross_entropy
 
 
 class FixMatch(Method):
@@ -37,7 +37,8 @@ class FixMatch(Method):
         ValueError: method.tau is 95; expected a probability, 0 to 1
         """
 
-        # lambda_u, soft, start: no profile or row changes them; the paper's or the peer's choices
+        # lambda_u, soft, start, ordinal: no profile or row changes them; the paper's or the peer's
+        # choices
         name: str = "fixmatch"
         tau: float = 0.95  # confidence needed, in 0..1
         lambda_u: float = 1.0  # weight of the unlabelled loss
@@ -45,6 +46,7 @@ class FixMatch(Method):
         soft: bool = False  # q as it is, instead of its argmax
         align: bool = False  # move q to the shares of the labelled grades first
         start: int = 0  # steps on labels alone before pseudo-labels count
+        ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
 
         def __post_init__(self) -> None:
             if self.weak not in ("train", "eval", "ema"):
@@ -73,9 +75,10 @@ class FixMatch(Method):
         each = (
             soft_cross_entropy(q, z_s)
             if self.config.soft
-            else F.cross_entropy(z_s, label, reduction="none")
+            else grade_loss(z_s, label, self.config.ordinal, "none")
         )
-        sup_loss, unsup_loss = F.cross_entropy(z_x, y), masked_mean(mask, each)
+        sup_loss = grade_loss(z_x, y, self.config.ordinal)
+        unsup_loss = masked_mean(mask, each)
         on = (self.step >= self.config.start).float()
         self.step += 1
         loss = sup_loss + on * self.config.lambda_u * unsup_loss

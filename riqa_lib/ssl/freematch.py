@@ -12,8 +12,8 @@ ICLR 2023.
 
 fairness is <= 0 and is added (the authors' sign); a class that no kept picture is given adds a
 constant to it (at most 27.6) without gradient: a value to log, not to read. Nothing kept: fairness
-= 0 (the first public code divided by zero). Ours beside the paper's: `weak`, `align` and `start` as
-for FixMatch."""
+= 0 (the first public code divided by zero). Ours beside the paper's: `weak`, `align`, `start`
+and `ordinal` (y and yhat as soft targets) as for FixMatch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ from torch import Tensor
 
 from ..networks.network import Network
 from .base import Batch, Method
-from .parts import PriorAlignment, check, masked_mean, soft_cross_entropy
+from .parts import (
+    PriorAlignment,
+    check,
+    grade_loss,
+    masked_mean,
+    ordinal_targets,
+    soft_cross_entropy,
+)
 
 
 class FreeMatch(Method):
@@ -43,8 +50,8 @@ class FreeMatch(Method):
         steps would end with thresholds that are still a third 1/C (1 - momentum of about 10 / steps
         is right)."""
 
-        # lambda_u, lambda_e, quantile, tau_min, tau_max, soft, temperature: no profile or row
-        # changes them; the paper's or the peer's (USB's) choices
+        # lambda_u, lambda_e, quantile, tau_min, tau_max, soft, temperature, ordinal: no profile or
+        # row changes them; the paper's or the peer's (USB's) choices
         name: str = "freematch"
         momentum: float = 0.99  # m above
         lambda_u: float = 1.0  # weight of the unlabelled loss
@@ -59,6 +66,7 @@ class FreeMatch(Method):
         temperature: float = 0.5  # of the soft target
         align: bool = False  # move q to the shares of the labelled grades first
         start: int = 0  # steps on labels alone before the other terms count
+        ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
 
         def __post_init__(self) -> None:
             check(
@@ -93,12 +101,12 @@ class FreeMatch(Method):
             target = (q.clamp_min(1e-12).log() / c.temperature).softmax(
                 dim=1
             )  # of z_w itself where nothing is aligned
+        elif c.ordinal:
+            target = ordinal_targets(label, self.classes, dtype=q.dtype)
         else:
             target = F.one_hot(label, self.classes).to(q.dtype)
-        sup_loss, unsup_loss = (
-            F.cross_entropy(z_x, y),
-            masked_mean(mask, soft_cross_entropy(target, z_s)),
-        )
+        sup_loss = grade_loss(z_x, y, c.ordinal)
+        unsup_loss = masked_mean(mask, soft_cross_entropy(target, z_s))
         fair_loss = self.fairness(mask, z_s)
         on = (self.step >= c.start).float()
         self.step += 1

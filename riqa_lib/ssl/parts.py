@@ -14,6 +14,35 @@ def soft_cross_entropy(q: Tensor, logits: Tensor) -> Tensor:
     return -(q * logits.log_softmax(dim=1)).sum(dim=1)
 
 
+def ordinal_targets(
+    y: Tensor, classes: int, sharpness: float = 2.0, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Soft targets of grades y (B,), integers 0..classes-1: row i over classes k is proportional to
+    exp(-sharpness |k - y_i|) and sums to 1; (B, C). So a grade that is nearly right costs
+    less than one far off. Diaz & Marathe, "Soft Labels for Ordinal Regression", CVPR 2019, with
+    |k - y| as the distance; the sharpness is ours.
+
+    >>> ordinal_targets(torch.tensor([1]), 3).mul(100).round().tolist()
+    [[11.0, 79.0, 11.0]]
+    """
+    distance = (torch.arange(classes, device=y.device) - y.unsqueeze(1)).abs()  # (B, C)
+    return (-sharpness * distance.to(dtype)).softmax(dim=1)
+
+
+def grade_loss(logits: Tensor, y: Tensor, ordinal: bool, reduction: str = "mean") -> Tensor:
+    """CE(logits, y): logits (B, C), grades y (B,) -> their mean, or with reduction "none" (B,).
+    ordinal: against `ordinal_targets` instead of y itself."""
+    target = ordinal_targets(y, logits.shape[1], dtype=logits.dtype) if ordinal else y
+    return F.cross_entropy(logits, target, reduction=reduction)
+
+
+def expected_grades(logits: Tensor) -> Tensor:
+    """sum_k k p_k with p = softmax(logits): (M, C) -> (M,), in 0..C-1. No matrix product, which
+    mixed precision would round."""
+    grades = torch.arange(logits.shape[1], device=logits.device, dtype=logits.dtype)
+    return (logits.softmax(dim=1) * grades).sum(dim=1)
+
+
 def masked_mean(mask: Tensor, loss: Tensor) -> Tensor:
     """Mean over **all** rows, those masked out counting as 0. mask, loss (M,)."""
     return (mask * loss).mean()

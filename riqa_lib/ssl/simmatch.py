@@ -14,7 +14,8 @@ Until every labelled picture is in the bank: q = p, no last term. Beside the bes
 each picture's feature is normalised (there, each dimension over the batch), of a picture that comes
 twice the last counts, and nothing goes by epochs or by a data set's name. Ours: the target
 distribution is the labelled grades' shares (`align_to`; paper and USB: uniform); `weak` (the
-paper's own code for large pictures: "ema") and `start` as for FixMatch."""
+paper's own code for large pictures: "ema") and `start` as for FixMatch; `ordinal`: soft targets
+(parts.ordinal_targets) of y in CE(x, y) alone, since q is soft and the bank holds what is known."""
 
 from __future__ import annotations
 
@@ -25,12 +26,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..networks.network import Network
-from .base import Batch, Method, forward_views
+from .base import Batch, Method, forward_still
 from .parts import (
     Bank,
     Projection,
     QueueAlignment,
     check,
+    grade_loss,
     masked_mean,
     soft_cross_entropy,
     target_shares,
@@ -65,6 +67,7 @@ class SimMatch(Method):
         align_to: str = "prior"  # "prior", the labelled grades' shares, or "uniform" (paper, USB)
         weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
         start: int = 0  # steps on labels alone before the other terms count
+        ordinal: bool = False  # soft targets of the labelled grades, by distance
 
         def __post_init__(self) -> None:
             check(
@@ -90,19 +93,10 @@ class SimMatch(Method):
         seen = self.look(batch, self.unlabelled_views, self.config.weak)
         (z_x, h_x), (z_w, h_w), (z_s, h_s) = seen
         if self.config.bank == "ema":
-            h_x = self.averaged(batch)
+            ((_, h_x),) = forward_still(self.teacher[0], [batch.x])
         f_x, f_w, f_s = self.projection(torch.cat([h_x, h_w, h_s])).split([len(h) for _, h in seen])
         with torch.autocast(z_x.device.type, enabled=False):  # similarities in fp32
             return self.terms(z_x, batch.y, batch.index, f_x, z_w, f_w, z_s, f_s)
-
-    @torch.no_grad()
-    def averaged(self, batch: Batch) -> Tensor:
-        """The labelled pictures' features (B, D) by the network's running average, in evaluation
-        mode."""
-        mode = self.teacher[0].training
-        ((_, h_x),) = forward_views(self.teacher[0].eval(), [batch.x])
-        self.teacher[0].train(mode)
-        return h_x
 
     def terms(
         self,
@@ -129,7 +123,7 @@ class SimMatch(Method):
         in_loss = full * soft_cross_entropy(t, f_s @ bank.T / c.temperature).mean()
         confidence, told = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
-        sup_loss = F.cross_entropy(z_x, y)
+        sup_loss = grade_loss(z_x, y, c.ordinal)
         unsup_loss = masked_mean(mask, soft_cross_entropy(q, z_s))
         self.bank.write(index, f_x.detach(), y, c.mix)
         on = (self.step >= c.start).float()

@@ -8,6 +8,7 @@ import pytest
 import torch
 from formulas import (
     agree,
+    as_target,
     columns,
     continues_identically,
     cross,
@@ -48,12 +49,15 @@ def slow_adamatch(v, o, y, c, classes, state):
     s["cut"] = c.tau * mean(max(row) for row in p_x)
     mask = [float(max(row) >= s["cut"]) for row in q]
     unsup = mean(
-        k * cross(row if c.soft else top(row), z)
+        k * cross(row if c.soft else as_target(top(row), classes, c), z)
         for k, row, z in zip(mask, q, v["z_s"], strict=True)
     )
-    sup = mean(cross(t, z) for t, z in zip(y, v["z_x"], strict=True))
+    sup = mean(cross(as_target(t, classes, c), z) for t, z in zip(y, v["z_x"], strict=True))
     if c.labelled_strong:
-        sup = (sup + mean(cross(t, z) for t, z in zip(y, v["z_xs"], strict=True))) / 2
+        sup = (
+            sup
+            + mean(cross(as_target(t, classes, c), z) for t, z in zip(y, v["z_xs"], strict=True))
+        ) / 2
     weight = 0.5 - 0.5 * math.cos(math.pi * min(1, s["steps"] / c.ramp)) if c.ramp else 1.0
     weight *= c.lambda_u * (s["steps"] >= c.start)
     s["steps"] += 1
@@ -75,6 +79,8 @@ def slow_adamatch(v, o, y, c, classes, state):
     {"window": 3, "momentum": 0.3, "soft": True, "tau": 0.5},
     {"ramp": 3, "labelled_strong": True, "lambda_u": 2.0, "tau": 0.1},
     {"moving": False, "momentum": 0.2, "tau": 0.6, "start": 1}, {"momentum": 0.0, "tau": 1.0},
+    {"ordinal": True, "tau": 0.5, "labelled_strong": True},
+    {"ordinal": True, "tau": 0.5, "soft": True},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = AdaMatch.Config(**settings), skewed(classes)
@@ -138,6 +144,7 @@ def test_every_setting_is_read():
         "weak": "eval",
         "soft": False,
         "start": 2,
+        "ordinal": True,
     }
     every_setting_is_read(AdaMatch, AdaMatch.Config(momentum=0.5, tau=0.6, soft=True), others)
 

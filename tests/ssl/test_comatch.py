@@ -9,6 +9,7 @@ import torch
 from formulas import (
     WideNet,
     agree,
+    as_target,
     columns,
     continues_identically,
     cross,
@@ -64,7 +65,7 @@ def slow_comatch(v, o, y, c, target, state):
         w = [a if a >= c.edge else 0.0 for a in w]
         edges += sum(a > 0 for a in w) - 1
         con += cross(norm(w), [dot(v["f_s"][i], f) / c.temperature for f in v["f_s1"]])
-    sup = mean(cross(t, z) for t, z in zip(y, v["z_x"], strict=True))
+    sup = mean(cross(as_target(t, classes, c), z) for t, z in zip(y, v["z_x"], strict=True))
     on = float(s["steps"] >= c.start)
     s["steps"] += 1
     loss = sup + on * (c.lambda_u * unsup + c.lambda_c * con / len(q))
@@ -92,6 +93,7 @@ def slow_comatch(v, o, y, c, target, state):
     {"tau": 0.4, "bank": 10, "alpha": 0.0,
      "align_to": "uniform", "lambda_u": 3.0, "edge": 1.0},
     {"tau": 0.2, "bank": 15, "start": 2, "alpha": 0.6, "queue": 1},
+    {"tau": 0.2, "bank": 20, "ordinal": True},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = CoMatch.Config(dim=3, **settings), skewed(classes)
@@ -162,6 +164,7 @@ def test_every_setting_is_read():
         "align_to": "uniform",
         "weak": "eval",
         "start": 2,
+        "ordinal": True,
     }
     every_setting_is_read(CoMatch, CoMatch.Config(tau=0.2, bank=10, dim=4, edge=0.4), others)
 

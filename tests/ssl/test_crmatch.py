@@ -10,6 +10,7 @@ import torch
 from formulas import (
     WideNet,
     agree,
+    as_target,
     columns,
     continues_identically,
     cross,
@@ -32,7 +33,7 @@ from riqa_lib.ssl.crmatch import CRMatch
 def slow_crmatch(v, o, y, c, prior, state):
     """One step, with what gets no gradient taken from o, the inputs as they were; returns (terms,
     state after it)."""
-    s = dict(state)
+    s, classes = dict(state), len(prior)
     q = [slow_softmax(z) for z in o["z_w"]]
     if c.align:
         now = columns(q)
@@ -43,7 +44,10 @@ def slow_crmatch(v, o, y, c, prior, state):
         )
         q = move(q, prior, s["mean"])
     mask = [float(max(row) >= c.tau) for row in q]
-    unsup = mean(k * cross(top(row), z) for k, row, z in zip(mask, q, v["z_s"], strict=True))
+    unsup = mean(
+        k * cross(as_target(top(row), classes, c), z)
+        for k, row, z in zip(mask, q, v["z_s"], strict=True)
+    )
     cosines = [
         dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
         for a, b in zip((v if c.both else o)["g_w"], v["g_s"], strict=True)
@@ -54,7 +58,7 @@ def slow_crmatch(v, o, y, c, prior, state):
         pictures = len(v["z_rot"]) // 4
         rot = mean(cross(n // pictures, z) for n, z in enumerate(v["z_rot"]))
         right = mean(float(top(z) == n // pictures) for n, z in enumerate(v["z_rot"]))
-    sup = mean(cross(t, z) for t, z in zip(y, v["z_x"], strict=True))
+    sup = mean(cross(as_target(t, classes, c), z) for t, z in zip(y, v["z_x"], strict=True))
     on = float(s["steps"] >= c.start)
     s["steps"] += 1
     loss = sup + on * (c.lambda_u * unsup + c.lambda_dist * dist + c.lambda_rot * rot)
@@ -76,6 +80,7 @@ def slow_crmatch(v, o, y, c, prior, state):
     {}, {"tau": 0.0, "lambda_u": 0.5}, {"tau": 1.0, "lambda_rot": 1.0},
     {"tau": 0.3, "lambda_rot": 0.0, "lambda_dist": 3.0},
     {"tau": 0.0, "both": False}, {"tau": 0.4, "align": True, "start": 1},
+    {"tau": 0.3, "ordinal": True},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = CRMatch.Config(**settings), skewed(classes)
@@ -131,6 +136,7 @@ def test_every_setting_is_read():
         "weak": "eval",
         "align": True,
         "start": 2,
+        "ordinal": True,
     }
     every_setting_is_read(CRMatch, CRMatch.Config(tau=0.4), others)
     every_setting_is_read(CRMatch, CRMatch.Config(tau=0.4), others | {"lambda_rot": 0.0})

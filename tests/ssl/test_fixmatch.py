@@ -4,17 +4,17 @@ formulas."""
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
-from formulas import Net, slow_softmax
+from formulas import Net, as_target, cross, slow_softmax
 from torch import nn
 
 from riqa_lib.networks.views import View
 from riqa_lib.ssl.base import Batch, forward_views
 from riqa_lib.ssl.fixmatch import FixMatch
-from riqa_lib.ssl.parts import PriorAlignment
+from riqa_lib.ssl.parts import PriorAlignment, grade_loss, ordinal_targets
 from riqa_lib.ssl.supervised import Supervised
 
 
@@ -22,7 +22,7 @@ def slow_fixmatch(z_x, y, z_w, z_s, c, prior, mean, steps):
     """The formula, one picture at a time; returns loss, share kept, the running mean after the
     step."""
     classes = len(prior)
-    sup = sum(-math.log(slow_softmax(z)[t]) for z, t in zip(z_x, y, strict=True)) / len(y)
+    sup = sum(cross(as_target(t, classes, c), z) for z, t in zip(z_x, y, strict=True)) / len(y)
     q = [slow_softmax(z) for z in z_w]
     if c.align:
         now = [sum(row[k] for row in q) / len(q) for k in range(classes)]
@@ -33,9 +33,7 @@ def slow_fixmatch(z_x, y, z_w, z_s, c, prior, mean, steps):
     for row, z in zip(q, z_s, strict=True):
         if max(row) >= c.tau:
             kept += 1
-            log_p = [math.log(v) for v in slow_softmax(z)]
-            target = row if c.soft else [float(k == row.index(max(row))) for k in range(classes)]
-            total += -sum(t * lp for t, lp in zip(target, log_p, strict=True))
+            total += cross(row if c.soft else as_target(row.index(max(row)), classes, c), z)
     weight = c.lambda_u if steps >= c.start else 0
     return sup + weight * total / len(q), kept / len(q), mean
 
@@ -51,6 +49,7 @@ def some_logits(classes, seed, scale):
 @pytest.mark.parametrize("settings", [
     {}, {"tau": 0.0}, {"tau": 1.0}, {"tau": 0.5, "soft": True}, {"tau": 0.6, "align": True},
     {"tau": 0.4, "align": True, "soft": True, "lambda_u": 3.0}, {"tau": 0.3, "start": 2},
+    {"tau": 0.3, "ordinal": True}, {"tau": 0.3, "ordinal": True, "soft": True},
 ])  # fmt: skip
 def test_loss_mask_state_and_gradients(classes, scale, settings):
     c = FixMatch.Config(**settings)
@@ -115,7 +114,15 @@ def a_batch(m=6, keep=True):
 
 def test_every_setting_is_read():
     """Perturbing any setting changes the loss (within a few steps)."""
-    others = {"tau": 0.99, "lambda_u": 2.0, "weak": "eval", "soft": True, "align": True, "start": 3}
+    others = {
+        "tau": 0.99,
+        "lambda_u": 2.0,
+        "weak": "eval",
+        "soft": True,
+        "align": True,
+        "start": 3,
+        "ordinal": True,
+    }
     base = FixMatch.Config(tau=0.3)
 
     def losses(config):
@@ -127,8 +134,6 @@ def test_every_setting_is_read():
         return [method(a_batch())["loss"].item() for _ in range(2)]
 
     assert {f.name for f in fields(FixMatch.Config)} == {*others, "name"}
-    from dataclasses import replace
-
     reference = losses(base)
     for name, value in others.items():
         assert losses(replace(base, **{name: value})) != reference, name
@@ -184,6 +189,57 @@ def test_supervised_is_the_mean_cross_entropy():
                 for z, t in zip(net(view.images)[0].tolist(), batch.y.tolist(), strict=True)
             ]
         assert method(given)["loss"].item() == pytest.approx(sum(rows) / len(rows), abs=1e-6)
+
+
+def test_supervised_with_ordinal_targets_is_the_formula():
+    c, batch, net = Supervised.Config(ordinal=True, strong=True), a_batch(), Net().eval()
+    method = Supervised(net, 3, c, torch.full((3,), 1 / 3))
+    rows, gradient = [], torch.zeros(3, dtype=torch.float64)
+    for view in (batch.x, batch.s):
+        for z, t in zip(net(view.images)[0].tolist(), batch.y.tolist(), strict=True):
+            rows.append(cross(as_target(t, 3, c), z))
+            gradient += torch.tensor(slow_softmax(z)) - torch.tensor(as_target(t, 3, c))
+    out = method(batch)
+    assert out["loss"].item() == pytest.approx(sum(rows) / 8, abs=1e-6)
+    out["loss"].backward()  # of the head's bias: the mean of p - target
+    assert net.head.bias.grad.tolist() == pytest.approx((gradient / 8).tolist(), abs=1e-6)
+    # without its strong views, as the row "supervised, ordinal targets" is
+    alone = Supervised(net, 3, replace(c, strong=False), torch.full((3,), 1 / 3))
+    given = Batch(batch.x, batch.y, batch.index)
+    assert alone(given)["loss"].item() == pytest.approx(sum(rows[:4]) / 4, abs=1e-6)
+
+
+def test_every_setting_of_supervised_is_read():
+    assert {f.name for f in fields(Supervised.Config)} == {"name", "strong", "ordinal"}
+    batch, losses = a_batch(), set()
+    for strong in (False, True):
+        for ordinal in (False, True):
+            c = Supervised.Config(strong=strong, ordinal=ordinal)
+            method = Supervised(Net().eval(), 3, c, torch.full((3,), 1 / 3))
+            asked = batch.s if method.labelled_strong else None
+            given = Batch(batch.x, batch.y, batch.index, asked)
+            losses.add(method(given)["loss"].item())
+    assert len(losses) == 4
+
+
+def test_ordinal_targets_are_the_formula():
+    for classes in (2, 5, 10):
+        for sharpness in (0.0, 0.7, 2.0):
+            y = torch.arange(classes)
+            found = ordinal_targets(y, classes, sharpness)
+            assert found.shape == (classes, classes)
+            for t, row in enumerate(found.tolist()):
+                raw = [math.exp(-sharpness * abs(k - t)) for k in range(classes)]
+                assert row == pytest.approx([v / sum(raw) for v in raw], abs=1e-6)
+    c = FixMatch.Config(ordinal=True)
+    assert ordinal_targets(torch.tensor([3]), 5)[0].tolist() == pytest.approx(as_target(3, 5, c))
+
+
+def test_without_ordinal_the_loss_is_torchs_own_to_the_bit():
+    z, y = torch.randn(7, 5), torch.arange(7) % 5
+    assert torch.equal(grade_loss(z, y, False), nn.functional.cross_entropy(z, y))
+    each = nn.functional.cross_entropy(z, y, reduction="none")
+    assert torch.equal(grade_loss(z, y, False, "none"), each)
 
 
 def test_alignment_state_survives_a_round_trip():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from formulas import (
     agree,
+    as_target,
     columns,
     continues_identically,
     cross,
@@ -60,7 +61,11 @@ def slow_freematch(v, y, c, prior, state):
     mask = [float(max(row) >= s["tau"] * s["p"][top(row)] / max(s["p"])) for row in q]
     total = 0.0
     for keep, row, z in zip(mask, q, v["z_s"], strict=True):
-        target = norm([a ** (1 / c.temperature) for a in row]) if c.soft else top(row)
+        target = (
+            norm([a ** (1 / c.temperature) for a in row])
+            if c.soft
+            else as_target(top(row), classes, c)
+        )
         total += keep * cross(target, z)
     fair = 0.0
     kept = [slow_softmax(z) for keep, z in zip(mask, v["z_s"], strict=True) if keep]
@@ -68,7 +73,7 @@ def slow_freematch(v, y, c, prior, state):
         h_bar = [mean(float(top(row) == k) for row in kept) for k in range(classes)]
         a, b = slow_ratio(s["p"], s["h"]), slow_ratio(columns(kept), h_bar)
         fair = sum(i * math.log(j + 1e-12) for i, j in zip(a, b, strict=True))
-    sup = mean(cross(t, z) for t, z in zip(y, v["z_x"], strict=True))
+    sup = mean(cross(as_target(t, classes, c), z) for t, z in zip(y, v["z_x"], strict=True))
     on = float(s["steps"] >= c.start)
     s["steps"] += 1
     terms = {
@@ -90,6 +95,7 @@ def slow_freematch(v, y, c, prior, state):
     {"align": True, "lambda_u": 3.0, "momentum": 0.4, "soft": True},
     {"start": 2, "momentum": 0.0},
     {"momentum": 0.0, "lambda_e": 1.0, "tau_min": 0.3, "tau_max": 0.5},
+    {"ordinal": True, "momentum": 0.5}, {"ordinal": True, "soft": True},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = FreeMatch.Config(**settings), skewed(classes)
@@ -143,6 +149,7 @@ def test_every_setting_is_read():
         "temperature": 0.4,
         "align": True,
         "start": 2,
+        "ordinal": True,
     }
     every_setting_is_read(FreeMatch, base, others)
 

@@ -9,6 +9,7 @@ import torch
 from formulas import (
     WideNet,
     agree,
+    as_target,
     columns,
     continues_identically,
     cross,
@@ -71,7 +72,7 @@ def slow_simmatch(v, o, y, index, c, target, state):
                 unit([c.mix * i + (1 - c.mix) * j for i, j in zip(old, o["f_x"][n], strict=True)]),
                 y[n],
             )
-    sup = mean(cross(t, z) for t, z in zip(y, v["z_x"], strict=True))
+    sup = mean(cross(as_target(t, classes, c), z) for t, z in zip(y, v["z_x"], strict=True))
     on = float(s["steps"] >= c.start)
     s["steps"] += 1
     terms = {
@@ -105,6 +106,7 @@ INDICES = [
     {"tau": 0.3, "queue": 2, "lambda_in": 2.0},
     {"tau": 0.4, "alpha": 0.0, "align_to": "uniform", "lambda_u": 3.0},
     {"tau": 0.2, "start": 3, "alpha": 0.6, "queue": 1},
+    {"tau": 0.2, "ordinal": True},
 ])  # fmt: skip
 def test_terms_state_and_gradients(classes, scale, settings):
     c, prior = SimMatch.Config(dim=3, **settings), skewed(classes)
@@ -180,6 +182,7 @@ def test_every_setting_is_read():
         "align_to": "uniform",
         "weak": "eval",
         "start": 3,
+        "ordinal": True,
     }
     every_setting_is_read(SimMatch, SimMatch.Config(tau=0.2, dim=4), others)
 
