@@ -44,6 +44,7 @@ METHOD = {
     "ridge": "#5E7300",
     "supervised": BLUE,
     "supervised_strong": SKY,
+    "supervised_ordinal": "#66C2A5",
     "supervised_all": GREEN,
     "fixmatch": RED,
     "fixmatch_randaugment": "#8C6BB1",
@@ -52,6 +53,7 @@ METHOD = {
     "comatch": PINK,
     "freematch": "#004060",
     "crmatch": "#6A3D9A",
+    "mean_teacher": "#B2182B",
 }
 
 

@@ -17,7 +17,7 @@ CHANCE = 0.25  # of four turns
 
 MEANING = {
     "sup_loss": "cross-entropy on the labelled pictures",
-    "unsup_loss": "masked loss on the pool's strong views",
+    "unsup_loss": "loss on the pool's strong views, 0 where masked",
     "kept": "share of the batch that passes the threshold",
     "full": "share of the steps with a full memory",
     "agrees": "share where memory and network agree (full only)",
@@ -32,6 +32,8 @@ MEANING = {
     "dist_loss": "distance loss",
     "rot_loss": "rotation loss (0 without its head)",
     "rot_right": f"share of turns told right (chance {CHANCE:.0%})",
+    "gap": "difference of network and average, in grades",
+    "weight": "weight of the loss on the pool",
 }
 
 

@@ -54,6 +54,7 @@ NAMES = {
     "ridge": "ridge on frozen maps",
     "supervised": "ViT, supervised",
     "supervised_strong": "ViT, supervised, strong views",
+    "supervised_ordinal": "ViT, supervised, ordinal targets",
     "supervised_all": "ViT, supervised, all labels",
     "fixmatch": "ViT + FixMatch",
     "fixmatch_randaugment": "ViT + FixMatch, RandAugment views",
@@ -62,6 +63,7 @@ NAMES = {
     "comatch": "ViT + CoMatch",
     "freematch": "ViT + FreeMatch",
     "crmatch": "ViT + CRMatch",
+    "mean_teacher": "ViT + mean teacher (ours)",
 }
 
 

@@ -86,7 +86,8 @@ def batch_of(
             drawn(len(material.unlabelled), c.mu * c.batch, step, seed, "unlabelled")
         ]
         batch.u = {
-            n: view(pool, weak if n == "weak" else strong, n) for n in method.unlabelled_views
+            n: view(pool, weak if n in ("weak", "weak2") else strong, n)
+            for n in method.unlabelled_views
         }
     return batch
 

@@ -19,6 +19,7 @@ NOTEBOOKS = {
     "comatch": "07_comatch",
     "freematch": "08_freematch",
     "crmatch": "09_crmatch",
+    "mean_teacher": "03_vit_supervised",  # ours: no paper's, so it has no notebook of its own
 }  # method -> where it is trained
 
 
@@ -31,11 +32,13 @@ BASELINES = ("forest", "ridge")
 
 # The rows of the tables: what each changes in the profile's settings. All else is equal: network,
 # first weights, steps, labelled batches, validation. "supervised_all" knows all training labels
-# where the others know data.labels of them. Rows of the second stage: "simmatch_second" learns
-# from the labels and from what "simmatch" says of the rest.
+# where the others know data.labels of them. "supervised_ordinal" has the targets of "mean_teacher"
+# and no pool. Rows of the second stage: "simmatch_second" learns from the labels and from what
+# "simmatch" says of the rest.
 ROWS: dict[str, dict[str, object]] = {
     "supervised": {},
     "supervised_strong": {"method.strong": True},
+    "supervised_ordinal": {"method.ordinal": True},
     "supervised_all": {"data.labels": 0},
     **{name: {"method": name} for name in METHOD_NAMES if name != "supervised"},
     "fixmatch_randaugment": {"method": "fixmatch", "train.strong": "randaugment"},
@@ -56,6 +59,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "simmatch.tau": 0.4,
         "comatch.tau": 0.4, "comatch.edge": 0.3, "comatch.bank": 32,
         "crmatch.tau": 0.4,
+        "mean_teacher.ramp_steps": 2,  # everywhere .4 of train.steps; demo: the default
     },
     # at a threshold of 0.8 nothing is kept in 500 steps; FreeMatch would keep everything at first
     "demo": {
@@ -75,6 +79,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "comatch.tau": 0.7, "comatch.edge": 0.5, "comatch.weak": "ema",
         "freematch.weak": "ema", "freematch.align": True, "freematch.start": 100,
         "crmatch.tau": 0.7, "crmatch.align": True,
+        "mean_teacher.ramp_steps": 320,
     },
     "gpu": {
         "data.labelled": 10432, "data.pool": 30000, "data.size": 256,
@@ -89,6 +94,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "comatch.weak": "ema",
         "freematch.weak": "ema", "freematch.align": True, "freematch.momentum": 0.999,
         "crmatch.align": True,
+        "mean_teacher.ramp_steps": 8000,
     },
     "paper": {
         "data.source": "koka10k", "data.size": 256,
@@ -102,6 +108,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "adamatch.weak": "ema",
         "comatch.weak": "ema",
         "freematch.weak": "ema", "freematch.momentum": 0.999,
+        "mean_teacher.ramp_steps": 8000,
     },
 }
 # fmt: on

@@ -43,6 +43,7 @@ from ..ssl.comatch import CoMatch
 from ..ssl.crmatch import CRMatch
 from ..ssl.fixmatch import FixMatch
 from ..ssl.freematch import FreeMatch
+from ..ssl.mean_teacher import MeanTeacher
 from ..ssl.simmatch import SimMatch
 from ..ssl.supervised import Supervised
 from . import baselines, run_folder
@@ -60,6 +61,7 @@ METHODS: dict[str, type[Method]] = {
     "comatch": CoMatch,
     "freematch": FreeMatch,
     "crmatch": CRMatch,
+    "mean_teacher": MeanTeacher,
 }
 
 

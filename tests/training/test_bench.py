@@ -16,7 +16,7 @@ def test_the_bare_work_has_every_picture_that_the_method_shows_its_network(row):
     run = photographs.settings("smoke", row, 0)
     c = run.train
     found = bench.measure("smoke", row, 1, torch.device("cpu"))
-    views = {"simmatch": 2, "comatch": 3}.get(
+    views = {"simmatch": 2, "comatch": 3, "mean_teacher": 3}.get(
         row, 2 if row not in ("supervised", "supervised_strong") else 0
     )
     expected = (
