@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..datasets.koka10k import KONIQ
 from ..stats.metrics import best_constant, summary
+from ..stats.picture_statistics import FIRST, statistics
 from .names import name_of, order
 from .quantities import on_test
 from .table2 import COLUMNS
@@ -34,12 +35,6 @@ NAMED = {
 
 
 SHOWN = tuple(NAMED)
-
-
-STATISTICS = ("light", "contrast", "saturation", "gradient", "noise", "blocks", "border")
-
-
-BLOCK = 64  # pictures measured at a time
 
 
 # ---------------------------------------------------------------- without the added pictures
@@ -78,48 +73,9 @@ def koniq_only(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 # ---------------------------------------------------------------- a model that knows only sources
-def statistics(pixels: np.ndarray) -> NDArray[np.float64]:
-    """Simple statistics of pictures (N, S, S, 3) uint8, S at least 17: (N, 7), in the order of
-    STATISTICS.
-
-    With grey I = mean of R, G, B in [0, 1]: mean of I; its standard deviation; mean of max(R, G, B)
-    - min(R, G, B); log of the mean squared difference of neighbours; log of Immerkaer's noise
-    estimate (1996), sqrt(pi/2)/6 of the mean |3x3 Laplacian difference|; log ratio of the mean
-    |difference| across the borders of 8 px blocks (JPEG) to that elsewhere; standard deviation
-    within a frame of S/8 px less that of the rest. ValueError for another shape."""
-    if pixels.ndim != 4 or pixels.shape[3] != 3 or min(pixels.shape[1:3]) < 17:
-        raise ValueError(f"pixels {pixels.shape}: expected (N, S, S, 3) with S at least 17")
-    return np.concatenate(
-        [_statistics(pixels[i : i + BLOCK]) for i in range(0, len(pixels), BLOCK)]
-    )
-
-
-def _statistics(pixels: np.ndarray) -> NDArray[np.float64]:
-    colour = pixels.astype(np.float32) / 255
-    grey = colour.mean(axis=3)  # (N, S, S)
-    dx, dy = np.diff(grey, axis=2), np.diff(grey, axis=1)
-    gradient = (dx**2).mean(axis=(1, 2)) + (dy**2).mean(axis=(1, 2))
-    across = grey[:, :, :-2] - 2 * grey[:, :, 1:-1] + grey[:, :, 2:]
-    laplace = across[:, :-2] - 2 * across[:, 1:-1] + across[:, 2:]
-    noise = np.sqrt(np.pi / 2) / 6 * np.abs(laplace).mean(axis=(1, 2))
-    on_x, on_y = (np.arange(d) % 8 == 7 for d in (dx.shape[2], dy.shape[1]))
-    border = np.abs(dx[:, :, on_x]).mean(axis=(1, 2)) + np.abs(dy[:, on_y]).mean(axis=(1, 2))
-    inner = np.abs(dx[:, :, ~on_x]).mean(axis=(1, 2)) + np.abs(dy[:, ~on_y]).mean(axis=(1, 2))
-    frame = np.ones(grey.shape[1:], dtype=bool)
-    edge = grey.shape[1] // 8
-    frame[edge:-edge, edge:-edge] = False
-    tiny = 1e-4
-    return np.column_stack(
-        [
-            grey.mean(axis=(1, 2)),
-            grey.std(axis=(1, 2)),
-            np.ptp(colour, axis=3).mean(axis=(1, 2)),
-            np.log(gradient + tiny**2),
-            np.log(noise + tiny),
-            np.log((border + tiny) / (inner + tiny)),
-            grey[:, frame].std(axis=1) - grey[:, ~frame].std(axis=1),
-        ]
-    ).astype(float)
+def _first(pixels: np.ndarray) -> NDArray[np.float64]:
+    """The first seven of `picture_statistics.statistics`, (N, 7): those that tell sources apart."""
+    return statistics(pixels)[:, : len(FIRST)]
 
 
 def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
@@ -128,13 +84,14 @@ def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
 
     frame: a data set's, row i of pixels (N, S, S, 3) belongs to row i. Everything is fitted on
     labelled training pictures and scored on labelled test pictures. The detector: logistic
-    regression (scikit-learn) of the source on `statistics`, their squares and products; its answer
-    is the source's best constant (least MAE on training labels). Rows: best constant, always 3,
-    source detector, true source (the same constants, sources given: no error in telling them
-    apart). Columns: row, knows, pictures, sources (share of sources told right), added (share of
-    added pictures found), auc (chance that an added picture looks more like added than one that is
-    not), mae, macro_mae, mae_0, mae_4, mae_34. Empty where the training pictures are not some of
-    KonIQ's (or those simulated like them) and some others, or there is no test."""
+    regression (scikit-learn) of the source on the first seven of `picture_statistics`, their
+    squares and products; its answer is the source's best constant (least MAE on training labels).
+    Rows: best constant, always 3, source detector, true source (the same constants, sources given:
+    no error in telling them apart). Columns: row, knows, pictures, sources (share of sources told
+    right), added (share of added pictures found), auc (chance that an added picture looks more like
+    added than one that is not), mae, macro_mae, mae_0, mae_4, mae_34. Empty where the
+    training pictures are not some of KonIQ's (or those simulated like them) and some others, or
+    there is no test."""
     columns = ["row", "knows", "pictures", "sources", "added", "auc", *SHOWN]
     graded = frame["grade"] >= 0
     train, test = (np.flatnonzero(graded & (frame["split"] == s)) for s in ("train", "test"))
@@ -151,8 +108,8 @@ def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
         StandardScaler(),
         LogisticRegression(max_iter=5000),
     )
-    detector.fit(statistics(pixels[train]), source[train])
-    chances = detector.predict_proba(statistics(pixels[test]))  # (test, sources)
+    detector.fit(_first(pixels[train]), source[train])
+    chances = detector.predict_proba(_first(pixels[test]))  # (test, sources)
     told = detector.classes_[chances.argmax(axis=1)]
     likely = chances[:, detector.classes_ != KONIQ].sum(axis=1)
     best = {s: best_constant(grade[train][source[train] == s]) for s in set(source[train])}

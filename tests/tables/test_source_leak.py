@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,69 +75,6 @@ def test_koniq_only_of_other_pictures_is_empty() -> None:
 
 
 # ---------------------------------------------------------------- a model that knows only sources
-def average(v):
-    return sum(v) / len(v)
-
-
-def sd(v):
-    return math.sqrt(average([(a - average(v)) ** 2 for a in v]))
-
-
-def slow(picture: np.ndarray) -> list[float]:
-    s = len(picture)
-    grey = [[float(sum(map(int, picture[y, x]))) / 765 for x in range(s)] for y in range(s)]
-    flat = [v for line in grey for v in line]
-    mean = sum(flat) / s**2
-    spread = [(max(map(int, c)) - min(map(int, c))) / 255 for c in picture.reshape(-1, 3)]
-    dx = [(x, grey[y][x + 1] - grey[y][x]) for y in range(s) for x in range(s - 1)]
-    dy = [(y, grey[y + 1][x] - grey[y][x]) for y in range(s - 1) for x in range(s)]
-    mask = [[1, -2, 1], [-2, 4, -2], [1, -2, 1]]
-    laplace = [
-        abs(sum(mask[j][i] * grey[y + j][x + i] for j in range(3) for i in range(3)))
-        for y in range(s - 2)
-        for x in range(s - 2)
-    ]
-    on = sum(average([abs(v) for at, v in d if at % 8 == 7]) for d in (dx, dy))
-    off = sum(average([abs(v) for at, v in d if at % 8 != 7]) for d in (dx, dy))
-    e = s // 8
-    inner = [grey[y][x] for y in range(e, s - e) for x in range(e, s - e)]
-    outer = [
-        grey[y][x] for y in range(s) for x in range(s) if not (e <= y < s - e and e <= x < s - e)
-    ]
-    energy = average([v * v for _, v in dx]) + average([v * v for _, v in dy])
-    noise = math.sqrt(math.pi / 2) / 6 * average(laplace)
-    return [
-        mean,
-        sd(flat),
-        average(spread),
-        math.log(energy + 1e-8),
-        math.log(noise + 1e-4),
-        math.log((on + 1e-4) / (off + 1e-4)),
-        sd(outer) - sd(inner),
-    ]
-
-
-def test_statistics_are_their_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = rng("statistics").integers(0, 256, (5, 18, 18, 3), np.uint8)
-    pictures[4] = 7  # flat: no logarithm of nothing
-    monkeypatch.setattr(source_leak, "BLOCK", 2)
-    found = source_leak.statistics(pictures)
-    assert found == pytest.approx(np.array([slow(p) for p in pictures]), abs=2e-5)
-    assert found.shape == (5, len(source_leak.STATISTICS))
-    for shape in ((18, 18, 3), (2, 16, 18, 3), (2, 18, 18, 1)):
-        with pytest.raises(ValueError, match="expected"):
-            source_leak.statistics(np.zeros(shape, np.uint8))
-
-
-def test_the_noise_estimate_is_the_standard_deviation_of_white_noise() -> None:
-    g = rng("noise")
-    flat = np.full((1, 64, 64, 1), 128) + g.normal(0, 10, (1, 64, 64, 1))
-    pixels = np.round(flat).astype(np.uint8).repeat(3, axis=3)
-    assert np.exp(
-        source_leak.statistics(pixels)[0, source_leak.STATISTICS.index("noise")]
-    ) * 255 == pytest.approx(10, rel=0.05)
-
-
 def world(n: int = 200, telling: bool = True) -> tuple[pd.DataFrame, np.ndarray]:
     """Grades that no pixel shows; added pictures (a fifth, grade 4 and a few 0) are brighter, if
     telling."""
