@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from . import lite0
+from .network import Network
 
 
 class HybridEmbed(nn.Module):
@@ -53,14 +54,20 @@ class MapEmbed(nn.Module):
         return self.project(standard.flatten(2).transpose(1, 2))
 
 
-class OnPixels(nn.Module):
+class OnPixels(Network):
     """A network that learnt from maps, with its stem before it: pixels in, the same two tensors
     out. For pictures whose maps nobody has stored."""
 
-    def __init__(self, net: nn.Module, scales: bool) -> None:
+    def __init__(self, net: Network, scales: bool) -> None:
         super().__init__()
-        self.stem = lite0.Lite0(scales).requires_grad_(False)
-        self.net = net
+        self.stem = lite0.Lite0(scales).requires_grad_(False).eval()
+        self.net, self.width, self.tokens = net, net.width, net.tokens
+
+    def train(self, mode: bool = True) -> OnPixels:
+        """The network alone: the stem's batch statistics stay as they are."""
+        super().train(mode)
+        self.stem.eval()
+        return self
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x (N, 3, S, S) normalised pixels; keep as the network has it."""

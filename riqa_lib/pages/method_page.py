@@ -33,9 +33,9 @@ from ..pictures import photo_data
 from ..tables import diagnostics, stored, table2
 from ..training import photographs
 
-# What the method is compared with: the same network without a pool, without and with strong views,
-# and with all labels
-ROWS_WITHOUT_POOL = ["supervised", "supervised_strong", "supervised_all"]
+# What the method is compared with: rows that train no network, and the same network without a pool,
+# without and with strong views, and with all labels
+ROWS_WITHOUT_POOL = ["forest", "ridge", "supervised", "supervised_strong", "supervised_all"]
 OVER_TIME = [
     "step",
     "loss",

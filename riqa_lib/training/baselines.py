@@ -80,12 +80,18 @@ def as_probabilities(expected: Floats, classes: int) -> Floats:
 def map_features(maps: np.ndarray) -> Floats:
     """Means, then standard deviations, over the grid of maps (N, K, h, w, channels), averaged over
     K: (N, 2 channels)."""
-    out = []
-    for i in range(0, len(maps), map_store.BLOCK):
-        block = maps[i : i + map_store.BLOCK].astype(np.float32)
-        parts = [block.mean(axis=(2, 3)), block.std(axis=(2, 3))]
-        out.append(np.concatenate(parts, axis=2).mean(axis=1))
-    return np.concatenate(out).astype(np.float64)
+    whole = maps.astype(np.float32)
+    parts = [whole.mean(axis=(2, 3)), whole.std(axis=(2, 3))]
+    return np.concatenate(parts, axis=2).mean(axis=1).astype(np.float64)
+
+
+def by_blocks(
+    measure: Callable[[np.ndarray], Floats], stored: np.ndarray, rows: np.ndarray
+) -> Floats:
+    """measure(stored[rows]), some rows at a time: `stored` lies on disk and may be larger than
+    memory."""
+    starts = range(0, len(rows), map_store.BLOCK)
+    return np.concatenate([measure(stored[rows[i : i + map_store.BLOCK]]) for i in starts])
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,8 @@ def _fitted(settings: Baseline, lesson: Lesson) -> run_folder.Result:
 
 def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
     """Probabilities (asked, classes) of the forest; a grade that nobody showed it gets 0."""
-    shown, asked = (statistics(lesson.data.pixels[r]) for r in (lesson.labelled, lesson.asked))
+    pixels = lesson.data.pixels
+    shown, asked = (by_blocks(statistics, pixels, r) for r in (lesson.labelled, lesson.asked))
     learnt = forest(shown, lesson.grades, settings, seed_of("forest", lesson.seed))
     p = np.zeros((len(lesson.asked), lesson.classes))
     p[:, learnt.classes_] = learnt.predict_proba(asked)
@@ -151,8 +158,8 @@ def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
 def ridge_says(settings: Baseline, lesson: Lesson) -> Floats:
     """Probabilities (asked, classes) around the grade that the ridge expects."""
     maps = map_store.open_maps(lesson.data, lesson.scales).maps
-    learnt = ridge(map_features(maps[lesson.labelled]), lesson.grades)
-    return as_probabilities(learnt.predict(map_features(maps[lesson.asked])), lesson.classes)
+    shown, asked = (by_blocks(map_features, maps, r) for r in (lesson.labelled, lesson.asked))
+    return as_probabilities(ridge(shown, lesson.grades).predict(asked), lesson.classes)
 
 
 SAID: dict[str, Callable[[Baseline, Lesson], Floats]] = {

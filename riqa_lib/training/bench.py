@@ -12,9 +12,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from .. import provenance
-from ..networks import device
+from ..networks import device, lite0
 from ..networks.precision import mixed
-from ..networks.sources import Pixels
+from ..networks.sources import Maps, Pixels, Source
 from ..networks.vit import ViT
 from ..seeding import rng
 from ..ssl.base import Batch
@@ -97,19 +97,31 @@ def bench(profile: str, steps: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def made_up(run: photographs.Run, where: torch.device) -> Source:
+    """600 pictures of noise, or maps as a frozen stem would have stored them."""
+    side = run.data.size
+    if not run.model.freeze:
+        pixels = torch.from_numpy(rng("bench").integers(0, 256, (600, side, side, 3), np.uint8))
+        return Pixels(pixels.to(where), run.data.crop)
+    grid, channels = -(-side // lite0.STRIDE), lite0.channels(run.model.scales)
+    maps = rng("bench").standard_normal((600, 2, grid, grid, channels)).astype(np.float16)
+    stored, mean = torch.from_numpy(maps).to(where), torch.zeros(channels)
+    return Maps(stored, run.data.crop // lite0.STRIDE, mean)
+
+
 def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str, float]:
     """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward,
     of its views."""
-    run = photographs.settings(profile, row, 0, {"model.weights": "none"})
-    c, side = run.train, run.data.size
-    pixels = torch.from_numpy(rng("bench").integers(0, 256, (600, side, side, 3), np.uint8))
-    pixels = pixels.to(where)
+    run = photographs.settings(profile, row, 0)
+    if not run.model.freeze:
+        run = run.but(**{"model.weights": "none"})
+    c = run.train
     net = ViT(run.model, run.data.crop, 5).to(where)
     method = photographs.made(run, net, 5, torch.full((5,), 0.2)).to(where).train()
     method.teacher = [net]
     rows = np.arange(600)
     material = loop.Material(
-        source=Pixels(pixels, run.data.crop),
+        source=made_up(run, where),
         labelled=rows[:200],
         grades=rows[:200] % 5,
         unlabelled=rows[200:],

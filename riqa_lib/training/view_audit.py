@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ..datasets.data_folder import DataSet
 from ..networks import views
+from ..networks.hybrid import OnPixels
 from ..networks.network import Network
 from ..networks.vit import ViT, ViTConfig
 from ..networks.weights import load_weights
@@ -248,8 +249,13 @@ def clean_scenes(data: DataSet, rows: np.ndarray) -> np.ndarray | None:
     return clean
 
 
-def load_model(file: Path, model: ViTConfig, crop: int, classes: int) -> ViT:
-    """A trained network in evaluation mode. ValueError if the weights are another network's."""
+def load_model(file: Path, model: ViTConfig, crop: int, classes: int) -> Network:
+    """A trained network in evaluation mode, which takes pixels: one that learnt from the maps of a
+    frozen stem gets it in front. ValueError if the weights are another network's."""
+    if model.freeze:
+        learnt = ViT(model, crop, classes)
+        load_weights(file, learnt)
+        return OnPixels(learnt, model.scales).eval()
     net = ViT(dataclasses.replace(model, weights="none"), crop, classes)
     load_weights(file, net)
     return net.eval()
