@@ -109,8 +109,8 @@ class MethodPage:
 
     def over_time(self) -> pd.DataFrame:
         """Losses, the share of pictures that get a pseudo-label, and how many of these are
-        right."""
-        return self.history[OVER_TIME].round(3)
+        right; of these, what the method has."""
+        return self.history[[c for c in OVER_TIME if c in self.history]].round(3)
 
     def pseudo_labels(self, what: str = "pseudo_labels") -> Figure:
         """Share kept against how right; where the method keeps all or nothing, its learning curves

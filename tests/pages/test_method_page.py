@@ -68,6 +68,16 @@ def test_a_method_that_keeps_all_or_nothing_shows_its_learning_curves(page):
     assert nothing != some
 
 
+def test_a_method_without_a_threshold_has_no_share_kept(page):
+    history = page.history
+    try:
+        page.history = history.drop(columns="kept")
+        shown = page.over_time()
+    finally:
+        page.history = history
+    assert set(page.over_time()) - set(shown) == {"kept"}
+
+
 def test_supervised_runs_of_the_seed_stand_beside_it(page, monkeypatch):
     table = pd.DataFrame({"run": ["x"], "method": ["supervised"], "seed": [0], "labels": [1]})
     monkeypatch.setattr("riqa_lib.tables.stored.runs_of", lambda *a: table)
