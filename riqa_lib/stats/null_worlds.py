@@ -7,7 +7,7 @@ shared) g, h common to both classifiers, g of each, both standard normal with co
 between a patient's pictures. p(bad) = Phi(s - cut). With the same mu the two may be exchanged, so
 every difference is truly 0; with another mu the true differences follow from the normal
 distribution. The functions tried are those the notebooks use (`paired_tests`,
-`class_bootstrap.bootstrap`)."""
+`class_bootstrap.bootstrap`). These worlds have one seed; those of several are `seed_worlds`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import optimize
 from scipy import stats as sp
 
@@ -27,6 +26,7 @@ from ..seeding import rng
 from . import paired_tests
 from .class_bootstrap import bootstrap, f1_of
 from .resampling import Floats, Ints, Paired, resamples_of
+from .seed_worlds import run_seeds, share
 
 BOOTSTRAPPED = ("accuracy", "macro_f1", "f1", "auc")
 
@@ -204,11 +204,10 @@ def run(
                 "clusters": how,
                 "worlds": n,
                 "undefined": worlds - n,
-            } | _share("rejected", p[known] < 0.05)
+            } | share(("rejected", "low", "high"), p[known] < 0.05)
             has = np.isfinite(low)
-            row |= (
-                _share("covered", (low[has] <= truth) & (truth <= high[has])) if has.any() else {}
-            )
+            held = (low[has] <= truth) & (truth <= high[has])
+            row |= share(("covered", "cover_low", "cover_high"), held)
             row |= dict(zip(("bound_low", "bound_high"), bound(kind, test, how), strict=True))
             rows.append(
                 row
@@ -219,23 +218,9 @@ def run(
                     "simulated": True,
                 }
             )
-    table = pd.DataFrame(rows).rename(
-        columns={
-            "rejected_low": "low",
-            "rejected_high": "high",
-            "covered_low": "cover_low",
-            "covered_high": "cover_high",
-        }
-    )
+    table = pd.DataFrame(rows)
     table["meets"] = [meets(row) for row in table.to_dict("records")]
     return table
-
-
-def _share(name: str, hits: NDArray[np.bool_]) -> dict[str, float]:
-    if not len(hits):
-        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), float("nan"))
-    low, high = sp.binomtest(int(hits.sum()), len(hits)).proportion_ci(0.95)
-    return {name: float(hits.mean()), f"{name}_low": float(low), f"{name}_high": float(high)}
 
 
 def bound(kind: World, test: str, clusters: str) -> tuple[float, float]:
@@ -283,9 +268,11 @@ def report(table: pd.DataFrame) -> str:
 
 
 def command(worlds: int = WORLDS, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Run all worlds and store results/reference/nullworlds.csv, with the machine; returns the
-    table."""
-    table = run(ALL, worlds, resamples, seed)
-    table["machine"] = provenance.machine()
-    store.write_table(reference() / "nullworlds.csv", table)
-    return table
+    """Run all worlds and store results/reference/nullworlds.csv, and nullworlds-seeds.csv of those
+    with several seeds, each with the machine; returns both in one table."""
+    of_seeds = run_seeds(worlds=worlds, resamples=resamples, seed=seed)
+    tables = {"nullworlds": run(ALL, worlds, resamples, seed), "nullworlds-seeds": of_seeds}
+    for name, table in tables.items():
+        table["machine"] = provenance.machine()
+        store.write_table(reference() / f"{name}.csv", table)
+    return pd.concat(tables.values(), ignore_index=True)

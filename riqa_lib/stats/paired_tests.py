@@ -53,7 +53,7 @@ NAN = float("nan")
 
 
 # ---------------------------------------------------------------- input
-def _seeds(name: str, values: ArrayLike) -> Floats:
+def seeds_by_pictures(name: str, values: ArrayLike) -> Floats:
     """(N,) or (S, N) as (S, N), all finite."""
     out = np.atleast_2d(np.asarray(values, dtype=float))
     if out.ndim != 2 or not out.size:
@@ -70,7 +70,7 @@ def _seeds(name: str, values: ArrayLike) -> Floats:
 
 
 def _two(a: ArrayLike, b: ArrayLike, zero_one: bool = False) -> tuple[Floats, Floats]:
-    x, y = _seeds("a", a), _seeds("b", b)
+    x, y = seeds_by_pictures("a", a), seeds_by_pictures("b", b)
     if x.shape != y.shape:
         raise ValueError(
             f"a has shape {x.shape}, b {y.shape} (seeds, pictures); "
@@ -188,7 +188,7 @@ def sign_flip(
     d: a - b per picture, (N,) or (S, N). Whole-numbered sums (right/wrong): exact for any number of
     clusters. Other sums: all 2^n flips with at most EXACT clusters that differ, else `draws` seeded
     ones with p = (1 + hits) / (1 + draws)."""
-    x = _seeds("d", d)
+    x = seeds_by_pictures("d", d)
     sums = np.bincount(clusters(cluster, x.shape[1]), weights=x.sum(axis=0))
     difference, sums = float(x.mean()), sums[sums != 0]
     whole = np.round(sums)

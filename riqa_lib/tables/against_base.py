@@ -1,4 +1,5 @@
-"""The rows of Table 2 beside the supervised one: on the same draws wherever they share pictures."""
+"""The rows of Table 2 beside the supervised one: each metric by the bootstrap, on the same draws
+wherever rows share pictures, and the differences of errors by their crossed components."""
 
 from __future__ import annotations
 
@@ -7,12 +8,22 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ..scales import SECOND
 from ..stats import bootstrap
+from ..stats.crossed import Crossed, compare
 from ..stats.resampling import Bootstrap
-from .names import BASE, UNTRAINED
+from .names import BASE, FIVE, UNTRAINED
 from .text import with_ends
 
-COMPARED = ("mae", "macro_mae")  # with the supervised row
+# of each difference
+ENDS = ("", "_low", "_high", "_low_90", "_high_90")
+
+
+# metrics compared with the supervised row, and the column of what could be shown of each
+COULD_SHOW = {"mae": "could_show", "macro_mae": "could_show_macro_mae"}
+
+
+COMPARED = tuple(COULD_SHOW)
 
 
 Key = tuple[str, int]  # method and number of labels
@@ -22,7 +33,7 @@ class Comparison:
     """The metrics of each row with intervals, and its paired differences to the supervised row.
 
     parts: test predictions of each method and number of labels. Rows that share seeds and pictures
-    are compared on the same draws, of one bootstrap."""
+    have the same draws, of one bootstrap."""
 
     def __init__(
         self,
@@ -42,17 +53,15 @@ class Comparison:
         for keys in groups.values():
             self.found |= dict.fromkeys(keys, self._bootstrap(keys, self.metrics))
 
-    def _bootstrap(
-        self, keys: Sequence[Key], metrics: Iterable[str], seeds: Sequence[int] | None = None
-    ) -> Bootstrap:
-        """Draws for these rows, each a method of its own; over these seeds alone where given."""
-        rows = pd.concat(
-            [self.parts[key].assign(method=_label(key)) for key in keys], ignore_index=True
-        )
-        if seeds is not None:
-            rows = rows[rows["seed"].isin(seeds)]
+    def _bootstrap(self, keys: Sequence[Key], metrics: Iterable[str]) -> Bootstrap:
+        """Draws for these rows, each a method of its own."""
         return bootstrap.paired_bootstrap(
-            rows, [_label(key) for key in keys], metrics, self.resamples, self.seed
+            self._rows(keys), [_label(key) for key in keys], metrics, self.resamples, self.seed
+        )
+
+    def _rows(self, keys: Iterable[Key]) -> pd.DataFrame:
+        return pd.concat(
+            [self.parts[key].assign(method=_label(key)) for key in keys], ignore_index=True
         )
 
     def values(self, key: Key) -> dict[str, float]:
@@ -72,25 +81,45 @@ class Comparison:
         return None
 
     def to_base(self, key: Key, constant: bool) -> dict[str, float]:
-        """Differences to the supervised row over the seeds that both have, with p-values of trained
-        rows; nan where there is none to compare with."""
+        """Differences to the supervised row over the seeds that both have (`crossed`): for each of
+        COMPARED d_ with its 95 and 90 % intervals, p_ of trained rows, COULD_SHOW; d_seeds, how
+        many seeds. nan, and 0 seeds, where there is none to compare with."""
         base = self.base_of(key, constant)
-        shared: list[int] = []
-        if base is not None and key[0] != BASE:
-            shared = sorted({*self.parts[key]["seed"]} & {*self.parts[base]["seed"]})
-        out: dict[str, float] = {}
-        if base is None or not shared:
-            for m in COMPARED:
-                out |= with_ends(f"d_{m}", (np.nan,) * 3) | {f"p_{m}": np.nan}
-            return out
-        draws = self.found[key]
-        if self.found[base] is not draws:  # other seeds: those that both have
-            draws = self._bootstrap([key, base], COMPARED, shared)
-        a, b = _label(key), _label(base)
+        rows = None if base is None or key[0] == BASE else self._beside(key, base)
+        if base is None or rows is None or rows.empty:
+            return {"d_seeds": 0} | {name: np.nan for m in COMPARED for name in _names(m)}
+        data = bootstrap.paired(rows, [_label(key), _label(base)])
+        out: dict[str, float] = {"d_seeds": len(data.seeds)}
         for m in COMPARED:
-            out |= with_ends(f"d_{m}", draws.difference(a, b, m))
-            out[f"p_{m}"] = np.nan if key[0] in UNTRAINED else draws.p_value(a, b, m)
+            out |= _judged(m, compare(data, _label(key), _label(base), m), key[0])
         return out
+
+    def _beside(self, key: Key, base: Key) -> pd.DataFrame:
+        """The predictions of a row and of the supervised one, of the seeds that both have. A row
+        that no training made says the same at every seed, and is held against all of the supervised
+        row's."""
+        rows = self._rows([key, base])
+        own, its = (rows["method"] == _label(k) for k in (key, base))
+        seeds = sorted({*rows.loc[its, "seed"]})
+        if key[0] in UNTRAINED:
+            once = rows[own & (rows["seed"] == rows.loc[own, "seed"].min())]
+            return pd.concat([rows[its], *(once.assign(seed=s) for s in seeds)])
+        shared = {*rows.loc[own, "seed"]} & {*seeds}
+        return rows[rows["seed"].isin(shared)]
+
+
+def _names(metric: str) -> list[str]:
+    return [*(f"d_{metric}{end}" for end in ENDS), f"p_{metric}", COULD_SHOW[metric]]
+
+
+def _judged(metric: str, found: Crossed, method: str) -> dict[str, float]:
+    """The columns of `_names`. What could be shown: of the paper's methods with Holm's first
+    step."""
+    trained = method not in UNTRAINED
+    family = len(FIVE) if method.removesuffix(SECOND) in FIVE else 1
+    numbers = [*found.interval(), *found.interval(0.9)[1:]]
+    numbers += [found.p if trained else np.nan, found.could_show(family)]
+    return dict(zip(_names(metric), numbers, strict=True))
 
 
 def _label(key: Key) -> str:

@@ -10,12 +10,13 @@ import pandas as pd
 
 from .. import checks
 from ..scales import SECOND
-from ..stats import bootstrap
+from ..stats import bootstrap, crossed
 from ..stats.metrics import best_constant, grades, target
 from .against_base import COMPARED, Comparison
+from .comparisons import margins
 from .names import ALWAYS, BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, name_of, order
 from .quantities import on_test
-from .text import cell, cell_of, decided, kind_of, markdown
+from .text import cell, cell_of, kind_of, markdown
 
 COLUMNS = PUBLISHED | {
     "mae_012": "MAE 0–2 ↓",
@@ -82,13 +83,18 @@ def table2(
 
     One row per method and number of labels. Columns: row, method, labels, seeds, pictures, data
     ("simulated"/"real"), against (what correlations are taken against); each metric of COLUMNS with
-    _low and _high (95 %, percentile, `bootstrap`); each of POINTS, the mean over seeds; d_mae and
-    d_macro_mae with _low and _high: this row minus "supervised" (first stage) with as many labels,
-    paired, over the seeds both have (below 0 is better; where "supervised" has one number of labels
-    only, that one serves all); p_mae and p_macro_mae, their bootstrap p-values, of trained rows;
-    p_holm and p_holm_macro_mae, Holm's over the paper's five methods within a stage and number of
-    labels (five also where some were not run); published_mae, published_mae_3, ..: the paper's four
-    columns, the same for both stages.
+    _low and _high (95 %, percentile, `bootstrap`: these count the residual of picture and seed more
+    than once and are too wide, if anything); each of POINTS, the mean over seeds; d_mae and
+    d_macro_mae with _low and _high (95 %), _low_90 and _high_90: this row minus "supervised" (first
+    stage) with as many labels, paired, over the d_seeds seeds that both have (below 0 is better;
+    where "supervised" has one number of labels only, that one serves all), by `stats.crossed`,
+    which counts pictures, seeds and the residual once each; p_mae and p_macro_mae, of trained rows
+    with three seeds or more; p_holm and p_holm_macro_mae, Holm's over the paper's five methods
+    within a stage and number of labels (five also where some were not run); could_show (in MAE) and
+    could_show_macro_mae: the smallest true difference that would be decided with probability 80 %
+    at these seeds and pictures (of the five by Holm's first step); margin: of equivalence in MAE,
+    set before any result; published_mae, published_mae_3, ..: the paper's four columns, the same
+    for both stages.
 
     Rows with the same seeds and pictures share the draws of one bootstrap. Raises ValueError for
     predictions that don't fit together."""
@@ -111,6 +117,7 @@ def table2(
                 "pictures": own["id"].nunique(),
                 "data": "simulated" if simulated else "real",
                 "against": target(own)[0],
+                "margin": margins()["overall", "mae"],
             }
             row |= compare.values(key) | _points(own, method in fixed)
             row |= compare.to_base(key, method in fixed)
@@ -163,7 +170,7 @@ def _rater_row(rater: Mapping[str, float], like: Mapping) -> dict[str, object]:
     row: dict[str, object] = {"row": name_of(RATER), "method": RATER, "labels": 0, "seeds": 0}
     return (
         row
-        | {c: like[c] for c in ("pictures", "data")}
+        | {c: like[c] for c in ("pictures", "data", "margin")}
         | {m: rater.get(m, np.nan) for m in COLUMNS}
     )
 
@@ -182,20 +189,24 @@ def _holm(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
-    """Plain words for a row's paired difference to "supervised" in an error: its 95 % interval
-    decides and, for the paper's five methods, Holm's p-value (one of five intervals misses 0 by
-    chance more often than one).
+    """Plain words for a row's paired difference to "supervised" in an error, by
+    `crossed.verdict`: its 95 % interval decides and, for the paper's five methods, Holm's p-value
+    (one of five intervals misses 0 by chance more often than one).
 
-    "better" (all below 0), "worse" (all above 0), "not decided" (0 is inside, or p is .05 or more
-    after Holm; that is not "the same"), "reference" for the supervised row, "not compared" where
-    there is no paired difference."""
-    low, high = row[f"d_{metric}_low"], row[f"d_{metric}_high"]
-    p = row.get(HOLM[metric], np.nan)
+    "better" (all below 0), "worse" (all above 0), "equivalent within 0.02" (MAE only: the 90 %
+    interval lies inside the margin), "not decided" (none of these; that is not "the same"), "one
+    seed: not a comparison" and "two seeds: ..." (nothing is decided from fewer than three),
+    "reference" for the supervised row, "not compared" where there is no paired difference."""
     if row["method"] == BASE:
         return "reference"
-    if pd.isna(low) or pd.isna(high):
-        return "not compared"
-    return "not decided" if p >= 0.05 else decided(low, high)
+    d = f"d_{metric}"
+    return crossed.verdict(
+        (row[f"{d}_low"], row[f"{d}_high"]),
+        (row.get(f"{d}_low_90", np.nan), row.get(f"{d}_high_90", np.nan)),
+        row.get("d_seeds", row.get("seeds", np.nan)),
+        row.get(HOLM[metric], np.nan),
+        row.get("margin", np.nan) if metric == "mae" else np.nan,
+    )
 
 
 # ---------------------------------------------------------------- as markdown
@@ -215,7 +226,7 @@ def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
         head = head[:3] + [h for m in columns for h in (f"{titles[m]}, ours", "published")]
         cells = _cells_beside_published
     if kind == "summary":
-        head += ["MAE − supervised", "Holm p", "verdict", "published MAE", "data"]
+        head += ["MAE − supervised", "could show", "Holm p", "verdict", "published MAE", "data"]
         left += [head.index("verdict"), head.index("data")]
         cells = _cells_and_verdict
     rows = [
@@ -243,6 +254,7 @@ def _cells_and_verdict(row: Mapping, columns: Sequence[str]) -> list[str]:
     return [
         *_plain_cells(row, columns),
         _change(row),
+        cell(row.get("could_show", np.nan), digits=3),
         cell(row.get("p_holm", np.nan), digits=3),
         verdict(row),
         cell(row["published_mae"]),
@@ -254,13 +266,18 @@ def _note(frame: pd.DataFrame, kind: str) -> str:
     note = (
         f"{_data(frame)}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % "
         "percentile intervals of a bootstrap that resamples pictures (by group) and seeds "
-        "together; with one seed they say nothing about other seeds."
+        "together (too wide rather than too narrow from three seeds on; with one seed they say "
+        "nothing about other seeds)."
     )
     if kind == "summary":
         note += (
-            " Verdict: by the interval of the paired MAE difference to the supervised row and, for "
-            "the paper's five methods, by its bootstrap p-value after Holm's correction within a "
-            "stage; “not decided” does not mean that the two are the same."
+            " MAE − supervised: paired, with a 95 % interval that counts pictures, seeds and the "
+            "residual once each; could show: the smallest true difference that would be decided "
+            "with probability 80 % at these seeds and pictures. Verdict: by that interval and, for "
+            "the paper's five methods, by its p-value after Holm's correction within a stage; "
+            "“equivalent within” a margin set beforehand where the 90 % interval lies inside it; "
+            "nothing is decided from fewer than three seeds; “not decided” does not mean that the "
+            "two are the same."
         )
     if kind == "paper":
         note += (
@@ -281,11 +298,14 @@ def _data(table: pd.DataFrame) -> str:
 
 
 # ---------------------------------------------------------------- in words
-# how `findings` says each verdict: over the rows that share it
+# how `findings` says each verdict, by how it begins: over the rows that share it
 SAID = {
     "better": "**better** than supervised in MAE ({n}): {rows}",
     "worse": "**worse** than supervised in MAE ({n}): {rows}",
+    "equivalent": "**{word}** to supervised in MAE ({n}): {rows}",
     "not decided": "**not decided** ({n}): {rows}",
+    "one seed": "**{word}** ({n}): {rows}",
+    "two seeds": "**{word}** ({n}): {rows}",
     "not compared": "**not compared** ({n}): {rows}",
 }
 
@@ -301,7 +321,10 @@ def findings(table: pd.DataFrame) -> str:
         said += [f"{_score(r)}; MAE against supervised {_change(r)}: {verdict(r)}" for r in others]
     else:
         said += [*_by_verdict(others), _after_holm(others), _least(trained.to_dict("records"))]
-    note = "“Not decided”: the interval holds 0; it is not “the same”."
+    note = (
+        "“Not decided”: the interval holds 0 or, of the paper's five, p is .05 or more after Holm; "
+        "it is not “the same”."
+    )
     head = (
         f"{_data(table)}, {int(table['pictures'].max())} test pictures; in brackets 95 % intervals."
     )
@@ -315,13 +338,14 @@ def _rows_of(table: pd.DataFrame, method: str) -> list[dict]:
 def _by_verdict(rows: Sequence[Mapping]) -> list[str]:
     """One line per verdict that some row has, its rows by MAE."""
     said = []
-    for word, template in SAID.items():
-        alike = sorted((r for r in rows if verdict(r) == word), key=lambda r: r["mae"])
+    for begins, template in SAID.items():
+        alike = sorted((r for r in rows if verdict(r).startswith(begins)), key=lambda r: r["mae"])
+        word = verdict(alike[0]) if alike else ""
         listed = [
             f"{r['row']} {cell(r['mae']) if word == 'not compared' else _change(r)}" for r in alike
         ]
         if listed:
-            said.append(template.format(n=len(listed), rows="; ".join(listed)))
+            said.append(template.format(word=word, n=len(listed), rows="; ".join(listed)))
     return said
 
 

@@ -118,5 +118,8 @@ def test_the_command_keeps_its_table(tmp_path, monkeypatch, capsys):
     assert main(["nullworlds", "--worlds", "3"]) == 0
     table = store.read_table(tmp_path / "nullworlds.csv")
     assert (table["worlds"] + table["undefined"] == 3).all()
+    of_seeds = store.read_table(tmp_path / "nullworlds-seeds.csv")
+    assert {*of_seeds["seeds"]} == {1, 3, 8}
+    assert (of_seeds["worlds"] == 3).all()
     assert "rows within their bounds" in capsys.readouterr().out
     assert main(["nullworlds", "--worlds", "0"]) == 1

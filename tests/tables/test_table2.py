@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from intervals import difference, interval
+from intervals import interval
 
 from riqa_lib import paths, store
 from riqa_lib.seeding import rng
-from riqa_lib.stats import bootstrap, metrics
+from riqa_lib.stats import bootstrap, crossed, metrics
 from riqa_lib.stats.votes import one_rater
 from riqa_lib.tables import published, reference, stored, table2
-from riqa_lib.tables.names import SECOND, UNTRAINED, order
+from riqa_lib.tables.names import SECOND, order
 from riqa_lib.tables.text import cell, fill_markers, show_frame
 
 P = [f"p{k}" for k in range(5)]
@@ -97,9 +97,11 @@ def walk(tmp_path, monkeypatch) -> pd.DataFrame:
     return write_walk()
 
 
-def long(frame: pd.DataFrame) -> pd.DataFrame:
+def long(frame: pd.DataFrame, seeds: int = 2) -> pd.DataFrame:
     parts = [
-        predict(frame, m, s).assign(method=m, seed=s, labels=n) for m, n in RUNS for s in range(2)
+        predict(frame, m, s).assign(method=m, seed=s, labels=n)
+        for m, n in RUNS
+        for s in range(seeds)
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -142,7 +144,25 @@ def test_published_numbers() -> None:
         published.published("3")
 
 
+def without_lone_grades(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Without the grades that occur in one group only: macro-MAE has an interval then."""
+    groups = predictions.groupby(["split", "truth"])["group"].transform("nunique")
+    return predictions[groups > 1]
+
+
 # ---------------------------------------------------------------- Table 2
+def by_hand(test: pd.DataFrame, a: str, b: str, metric: str) -> crossed.Crossed:
+    """Crossed components of a - b, from the predictions of each seed, lined up by id."""
+    differences, first = [], None
+    for _, of_seed in test.groupby("seed"):
+        by_id = {m: of_seed[of_seed["method"] == m].set_index("id").sort_index() for m in (a, b)}
+        first = by_id[b]
+        error = {m: np.abs(p[P].to_numpy().argmax(axis=1) - p["truth"]) for m, p in by_id.items()}
+        differences.append(error[a] - error[b])
+    classes = first["truth"] if metric == "macro_mae" else None
+    return crossed.crossed(np.array(differences), first["group"], classes)
+
+
 def test_table2_holds_what_stats_says() -> None:
     frame = pictures()
     predictions = long(frame)
@@ -166,15 +186,24 @@ def test_table2_holds_what_stats_says() -> None:
         assert found.tolist() == pytest.approx(
             list(interval(test, "fixmatch", m, 200)), nan_ok=True
         )
-    found = table.loc["fixmatch", ["d_mae", "d_mae_low", "d_mae_high"]].tolist()
-    assert found == pytest.approx(list(difference(test, "fixmatch", "supervised", "mae", 200)))
+    for m in ("mae", "macro_mae"):
+        found = by_hand(test, "fixmatch", "supervised", m)
+        names = [f"d_{m}{end}" for end in ("", "_low", "_high", "_low_90", "_high_90")]
+        ends = [*found.interval(), *found.interval(0.9)[1:]]
+        assert table.loc["fixmatch", names].tolist() == pytest.approx(ends, nan_ok=True)
+    assert (
+        table2.verdict(table.reset_index().iloc[-1], "macro_mae") == "not compared"
+    )  # a lone grade
+    assert table.loc[["fixmatch", "constant", "supervised"], "d_seeds"].tolist() == [2, 2, 0]
     assert table.loc["constant", "row"] == "best constant (always 2)"
     truth = frame.loc[frame["split"] == "test", "grade"]
     assert table.loc["constant", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 2)))
     assert np.isnan(table.loc["constant", "srcc"])
-    assert (
-        table.loc["constant", "d_macro_mae_low"] > 0
-    )  # the constant is worse, and that is decided
+    enough = table2.table2(
+        without_lone_grades(long(frame, 3)), published.published(), True, train, resamples=20
+    ).set_index("method")
+    # the constant is worse, and that is decided
+    assert table2.verdict(enough.reset_index().iloc[0], "macro_mae") == "worse"
     assert table.loc["rater", ["mae", "macro_mae"]].tolist() == [0.4, 0.5]
     assert table.loc["always_3", "mae"] == pytest.approx(metrics.mae(truth, np.full(len(truth), 3)))
     assert table.loc["always_2", "mae"] == table.loc["constant", "mae"]
@@ -192,14 +221,22 @@ def test_table2_holds_what_stats_says() -> None:
 def test_verdicts_follow_the_interval() -> None:
     frame = pictures()
     train = frame.loc[frame["split"] == "train", "grade"]
-    table = table2.table2(long(frame), published.published(), False, train, resamples=200)
-    said = {row["method"]: table2.verdict(row) for _, row in table.iterrows()}
-    said = {k: v for k, v in said.items() if k not in UNTRAINED}
-    assert said == {
+    said = {}
+    for seeds in (1, 2, 3):
+        table = table2.table2(long(frame, seeds), published.published(), False, train, resamples=20)
+        said[seeds] = {row["method"]: table2.verdict(row) for _, row in table.iterrows()}
+    assert said[3] == {
+        "constant": "not decided",
+        "always_2": "not decided",
+        "always_3": "worse",
         "supervised": "reference",
         "supervised_all": "not decided",
         "fixmatch": "better",
     }
+    for seeds, word in ((1, "one seed: not a comparison"), (2, "two seeds: not a comparison")):
+        assert {m for m, said_of in said[seeds].items() if said_of == word} == {*said[3]} - {
+            "supervised"
+        }
     row = {
         "method": "x",
         "d_mae_low": 0.01,
@@ -236,14 +273,17 @@ def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
         table.loc[("supervised_all", 160), "d_mae"]
     )  # two supervised rows, neither with 160 labels
     test = p[(p["split"] == "test") & (p["seed"] == 0)]
-    one_seed = difference(test, "fixmatch", "supervised", "mae", 50)[0]
-    assert table.loc[("comatch", 40), "d_mae"] == pytest.approx(one_seed)
+    one_seed = by_hand(test, "fixmatch", "supervised", "mae")
+    names = ["d_mae", "d_mae_low", "d_mae_high"]
+    assert table.loc[("comatch", 40), names].tolist() == pytest.approx(one_seed.interval())
+    assert table.loc[("comatch", 40), "d_seeds"] == 1
+    assert table.loc[("comatch", 40), ["p_mae", "p_holm", "could_show"]].isna().all()
     assert np.isnan(table.loc[("crmatch", 40), "d_mae"])
 
 
-def test_second_stages_holm_and_shared_draws() -> None:
+def test_second_stages_and_holm() -> None:
     frame = pictures()
-    p = long(frame)
+    p = long(frame, 3)
     near = {"simmatch": 0.45, "adamatch": 0.6, "comatch": 0.7, "crmatch": 0.5}
     parts = [p[p["method"] == "supervised"]]
     for method, noise in near.items():
@@ -251,9 +291,9 @@ def test_second_stages_holm_and_shared_draws() -> None:
             NOISE[method + end] = noise
             parts += [
                 predict(frame, method + end, s).assign(method=method + end, seed=s, labels=40)
-                for s in range(2)
+                for s in range(3)
             ]
-    every = pd.concat(parts, ignore_index=True)
+    every = without_lone_grades(pd.concat(parts, ignore_index=True))
     made = table2.table2(every, published.published(), True, [2, 2, 3], resamples=200)
     assert made["method"].tolist()[3:] == [
         "supervised",
@@ -265,16 +305,17 @@ def test_second_stages_holm_and_shared_draws() -> None:
     test = every[every["split"] == "test"]
     for stage in ("", SECOND):
         names = [m + stage for m in near]
-        found = bootstrap.paired_bootstrap(test, ["supervised", *names], ["mae", "macro_mae"], 200)
         for m, column in (("mae", "p_holm"), ("macro_mae", "p_holm_macro_mae")):
-            p_values = [found.p_value(name, "supervised", m) for name in names]
+            found = [by_hand(test, name, "supervised", m) for name in names]
+            p_values = [f.p for f in found]
             assert table.loc[names, f"p_{m}"].tolist() == pytest.approx(p_values)
             assert table.loc[names, column].tolist() == pytest.approx(
                 bootstrap.holm([*p_values, 1.0])[:4]
             )  # FreeMatch: not run
-            for name in names:
-                three = table.loc[name, [f"d_{m}", f"d_{m}_low", f"d_{m}_high"]].tolist()
-                assert three == pytest.approx(found.difference(name, "supervised", m))
+            could = "could_show" if m == "mae" else "could_show_macro_mae"
+            assert table.loc[names, could].tolist() == pytest.approx(
+                [f.could_show(5) for f in found]
+            )
     assert table.loc[["constant", "supervised"], ["p_mae", "p_holm"]].isna().all().all()
     assert 0 < table["p_holm"].min() < 0.1
     assert order(["x_second", "fixmatch_second", "fixmatch", "rater", "x"]) == [
@@ -321,7 +362,8 @@ def made(row: str, method: str, d: float, half: float = 0.05, **more: object) ->
         "row": row,
         "method": method,
         "labels": 40,
-        "seeds": 2,
+        "seeds": 3,
+        "d_seeds": 3,
         "pictures": 80,
         "data": "real",
     }
@@ -350,7 +392,7 @@ def test_findings_are_short_for_many_rows() -> None:
     few += [made(f"M{i}", f"m{i}", d) for i, d in enumerate((-0.2, 0.1))]
     text = table2.findings(pd.DataFrame(few))
     assert (
-        "**M0** (40 labels, 2 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; "
+        "**M0** (40 labels, 3 seeds): MAE 0.30 [0.40, 0.60], macro-MAE 0.50 [0.50, 0.90]; "
         "MAE against supervised −0.20" in text
     )
     assert "against the best constant −0.20 [−0.25, −0.15] in MAE" in text
@@ -358,6 +400,9 @@ def test_findings_are_short_for_many_rows() -> None:
     many = [
         *few,
         *(made(f"N{i}", f"n{i}", 0.01 * i, p_holm=0.04 if i == 2 else 0.5) for i in range(7)),
+        made("E", "e", 0.001, margin=0.02, d_mae_low_90=-0.015, d_mae_high_90=0.016),
+        made("O", "o", -0.1, d_seeds=1),
+        made("T", "t", -0.1, d_seeds=2),
     ]
     lines = table2.findings(pd.DataFrame(many)).splitlines()
     assert any(
@@ -371,6 +416,9 @@ def test_findings_are_short_for_many_rows() -> None:
         line.startswith("- **not decided** (7): N0 +0.00 [−0.05, +0.05]; N1 +0.01")
         for line in lines
     )
+    assert "- **equivalent within 0.02** to supervised in MAE (1): E +0.00 [−0.05, +0.05]." in lines
+    assert "- **one seed: not a comparison** (1): O −0.10 [−0.15, −0.05]." in lines
+    assert "- **two seeds: not a comparison** (1): T −0.10 [−0.15, −0.05]." in lines
     assert "- of the paper's methods, with p at most 0.05 after Holm: N2 (higher MAE)." in lines
     assert "- least macro-MAE: M0, 0.50 [0.50, 0.90]." in lines
     assert len(lines) < len(many) + 2
@@ -388,6 +436,9 @@ def test_tables_of_before_lack_columns_and_are_shown() -> None:
     frame = pictures()
     table = table2.table2(long(frame), published.published(), True, [2], resamples=20)
     later = [
+        *(c for c in table if c.endswith("_90") or c.startswith("could_show")),
+        "d_seeds",
+        "margin",
         "p_mae",
         "p_holm",
         "p_macro_mae",
