@@ -5,10 +5,11 @@
     python run_all.py --set train.lr=1e-4                           on the command line
 
 Known differences from Dang et al., who leave most settings open: cross-entropy on five classes and
-MAE of the most probable one, as they state; but small networks in `demo` and `reference`; first
-weights from telling distortions apart, since no ImageNet weights can be had here; AdamW (profile
-`paper`: Adam, ViT-B/16, ImageNet weights); strong views that keep quality; validation pictures,
-never test pictures, select the weights; the running average of the weights is what is evaluated.
+MAE of the most probable one, as they state; but in `demo` and `reference` a small hybrid ViT on a
+frozen stem that knows ImageNet (networks.lite0), whose transformer starts untrained; AdamW (profile
+`paper`: Adam, ViT-B/16, ImageNet weights by timm's hub); strong views that keep quality; validation
+pictures, never test pictures, select the weights; the running average of the weights is what is
+evaluated.
 """
 
 from __future__ import annotations
