@@ -10,8 +10,8 @@ since it is drawn with the pictures, with the seeds and with both (McCullagh 200
 from three seeds on the intervals are too wide where seeds differ little and still too narrow where
 they differ much (`seed_worlds`: they hold the truth in 99 to 91 % of null worlds at three seeds, 99
 to 94 % at eight). With one seed the variance between seeds is not in them at all: print the number
-of seeds. Differences of means (MAE, macro-MAE) that are to be decided are judged by `crossed`, which
-counts each variation once; QWK, SRCC and the like are no means of pictures, and stay with this.
+of seeds. Differences of means (MAE, macro-MAE) of Table 2 are judged by `crossed`, which counts
+each variation once; QWK, SRCC and the like are no means of pictures, and stay with this.
 
 Nothing is recomputed per resample: a resample is a vector of whole weights, and each metric is a
 weighted mean, a weighted confusion matrix (QWK) or a weighted correlation of midranks (SRCC): 2,000

@@ -205,6 +205,16 @@ def compare(data: Paired, a: str, b: str, metric: str) -> Crossed:
 
 
 # ---------------------------------------------------------------- in words
+def too_few(seeds: float) -> str:
+    """What stands in place of a verdict from fewer than LEAST_SEEDS seeds; "" where there are
+    enough.
+
+    >>> too_few(1), too_few(3)
+    ('one seed: not a comparison', '')
+    """
+    return f"{COUNTED[int(seeds)]}: not a comparison" if seeds < LEAST_SEEDS else ""
+
+
 def verdict(
     interval: Sequence[float],
     interval_90: Sequence[float],
@@ -230,8 +240,8 @@ def verdict(
     low, high = interval
     if not np.isfinite([low, high]).all() or seeds == 0:
         return "not compared"
-    if seeds < LEAST_SEEDS:
-        return f"{COUNTED[int(seeds)]}: not a comparison"
+    if few := too_few(seeds):
+        return few
     if not p_holm >= 0.05 and (low > 0 or high < 0):
         return "better" if high < 0 else "worse"
     if interval_90[0] > -margin and interval_90[1] < margin:

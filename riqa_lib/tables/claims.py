@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..scales import SECOND
 from ..stats import bootstrap
+from ..stats.crossed import too_few
 from ..stats.resampling import Bootstrap
 from .names import BASE, PUBLISHED
 from .published import printed
@@ -22,7 +23,10 @@ STAGES = {"first": "", "second": SECOND}
 SHORT = {"mae": "all grades", "mae_3": "grade 3", "mae_4": "grade 4", "mae_34": "grades 3 and 4"}
 
 
-VERDICTS = ("better", "worse", "not decided", "not compared", "not run")
+FEW = tuple(too_few(seeds) for seeds in (1, 2))
+
+
+VERDICTS = ("better", "worse", "not decided", *FEW, "not compared", "not run")
 
 
 OTHERS = "all others"
@@ -107,7 +111,8 @@ def claims(predictions: pd.DataFrame, simulated: bool, resamples: int = 2000) ->
     published_against, stage, seeds, ours, ours_against, d, d_low, d_high (ours minus theirs, paired
     over pictures and shared seeds; for "all others": to the best of them), verdict, data. verdict:
     "better" and "worse" where the interval (for "all others": every one of them, or any) lies on
-    one side of 0, "not decided" where it holds 0, "not compared" where the grade is missing, "not
+    one side of 0, "not decided" where it holds 0, "one seed: not a comparison" ("two seeds" alike)
+    from fewer than three, "not compared" where the grade is missing, "not
     run" where runs are. Raises ValueError without test predictions of "supervised"."""
     test, paper = on_test(predictions), printed()
     runs = _Runs(test[test["labels"] == _budget(test)], resamples)
@@ -149,16 +154,16 @@ def _ours(found: tuple[Bootstrap, int] | None, names: list[str], metric: str) ->
         "d": estimate,
         "d_low": low,
         "d_high": high,
-        "verdict": _verdict(gaps),
+        "verdict": _verdict(gaps, seeds),
     }
 
 
-def _verdict(gaps: Sequence[tuple[float, float, float]]) -> str:
-    """Better than all, or worse than any of those compared with."""
+def _verdict(gaps: Sequence[tuple[float, float, float]], seeds: int) -> str:
+    """Better than all, or worse than any of those compared with; neither from too few seeds."""
     if np.isnan(gaps).any():  # no such grade in the test pictures
         return "not compared"
     _, low, high = np.max(gaps, axis=0)
-    return decided(low, high)
+    return too_few(seeds) or decided(low, high)
 
 
 # ---------------------------------------------------------------- as markdown

@@ -7,7 +7,7 @@ true grade is known: in the simulation, and where known grades were hidden."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from .. import paths, store
 from ..scales import SECOND
 from ..stats import bootstrap
+from ..stats.crossed import too_few
 from ..stats.metrics import columns_p
 from .names import BASE, name_of, order
 from .quantities import on_test
@@ -154,10 +155,16 @@ def show(table: pd.DataFrame) -> str:
         values += [cell_of(row, f"mae_{k}", sign=True) for k in ("change", "to_base")]
         rows.append([name, *values])
         names[decided(row["mae_change_low"], row["mae_change_high"])].append(name)
-    said = (
+    few = too_few(table["seeds"].min())
+    said = f"{few.capitalize()} of the stages. " if few else _said(names)
+    said += f"Seeds: {int(table['seeds'].min())}; test pictures: {int(table['pictures'].max())}."
+    return markdown(head, rows) + f"\n\n{said}\n"
+
+
+def _said(names: Mapping[str, Sequence[str]]) -> str:
+    """Which methods the second stage changes, in a sentence; names: of each verdict."""
+    return (
         f"The second stage lowers the MAE of {', '.join(names['better']) or 'none'}, "
         f"raises that of {', '.join(names['worse']) or 'none'}; "
         f"for the other {len(names['not decided'])} the interval holds 0: not decided. "
-        f"Seeds: {int(table['seeds'].min())}; test pictures: {int(table['pictures'].max())}."
     )
-    return markdown(head, rows) + f"\n\n{said}\n"

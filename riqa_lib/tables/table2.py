@@ -83,18 +83,17 @@ def table2(
 
     One row per method and number of labels. Columns: row, method, labels, seeds, pictures, data
     ("simulated"/"real"), against (what correlations are taken against); each metric of COLUMNS with
-    _low and _high (95 %, percentile, `bootstrap`: these count the residual of picture and seed more
-    than once and are too wide, if anything); each of POINTS, the mean over seeds; d_mae and
-    d_macro_mae with _low and _high (95 %), _low_90 and _high_90: this row minus "supervised" (first
-    stage) with as many labels, paired, over the d_seeds seeds that both have (below 0 is better;
-    where "supervised" has one number of labels only, that one serves all), by `stats.crossed`,
-    which counts pictures, seeds and the residual once each; p_mae and p_macro_mae, of trained rows
-    with three seeds or more; p_holm and p_holm_macro_mae, Holm's over the paper's five methods
-    within a stage and number of labels (five also where some were not run); could_show (in MAE) and
-    could_show_macro_mae: the smallest true difference that would be decided with probability 80 %
-    at these seeds and pictures (of the five by Holm's first step); margin: of equivalence in MAE,
-    set before any result; published_mae, published_mae_3, ..: the paper's four columns, the same
-    for both stages.
+    _low and _high (95 %, percentile, `bootstrap`, which counts the residual of picture and seed
+    more than once); each of POINTS, the mean over seeds; d_mae and d_macro_mae with _low and _high
+    (95 %), _low_90 and _high_90: this row minus "supervised" (first stage) with as many labels,
+    paired, over the d_seeds seeds that both have (below 0 is better; where "supervised" has one
+    number of labels only, that one serves all), by `stats.crossed`, which counts pictures, seeds
+    and the residual once each; p_mae and p_macro_mae, of trained rows with three seeds or more;
+    p_holm and p_holm_macro_mae, Holm's over the paper's five methods within a stage and number of
+    labels (five also where some were not run); could_show (in MAE) and could_show_macro_mae: the
+    smallest true difference that would be decided with probability 80 % at these seeds and pictures
+    (of the five by Holm's first step); margin: of equivalence in MAE, set before any result;
+    published_mae, published_mae_3, ..: the paper's four columns, the same for both stages.
 
     Rows with the same seeds and pictures share the draws of one bootstrap. Raises ValueError for
     predictions that don't fit together."""
@@ -168,6 +167,7 @@ def _printed(paper: pd.DataFrame, method: str) -> dict[str, float]:
 
 def _rater_row(rater: Mapping[str, float], like: Mapping) -> dict[str, object]:
     row: dict[str, object] = {"row": name_of(RATER), "method": RATER, "labels": 0, "seeds": 0}
+    row["d_seeds"] = 0
     return (
         row
         | {c: like[c] for c in ("pictures", "data", "margin")}
@@ -266,8 +266,8 @@ def _note(frame: pd.DataFrame, kind: str) -> str:
     note = (
         f"{_data(frame)}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % "
         "percentile intervals of a bootstrap that resamples pictures (by group) and seeds "
-        "together (too wide rather than too narrow from three seeds on; with one seed they say "
-        "nothing about other seeds)."
+        "together (they count the residual of picture and seed more than once; with one seed they "
+        "say nothing about other seeds)."
     )
     if kind == "summary":
         note += (

@@ -282,11 +282,11 @@ def shifted(method: str, seed: int, off: int) -> pd.DataFrame:
 
 
 def test_changes_are_paired_differences_and_show_says_what_they_say():
-    parts = [shifted("supervised", s, 2) for s in (0, 1)] + [
-        shifted("supervised_second", s, 2) for s in (0, 1)
+    parts = [shifted("supervised", s, 2) for s in (0, 1, 2)] + [
+        shifted("supervised_second", s, 2) for s in (0, 1, 2)
     ]
-    parts += [shifted("fixmatch", s, 3) for s in (0, 1)] + [
-        shifted("fixmatch_second", s, 0) for s in (0, 1)
+    parts += [shifted("fixmatch", s, 3) for s in (0, 1, 2)] + [
+        shifted("fixmatch_second", s, 0) for s in (0, 1, 2)
     ]
     table = second_stage.changes(pd.concat(parts), resamples=200).set_index("method")
     assert table.loc["fixmatch", "mae_first"] == pytest.approx(0.6)
@@ -301,5 +301,9 @@ def test_changes_are_paired_differences_and_show_says_what_they_say():
         "lowers the MAE of ViT + FixMatch, raises that of none; "
         "for the other 1 the interval holds 0" in words
     )
+    one = pd.concat(parts).query("seed == 0")
+    words = second_stage.show(second_stage.changes(one, resamples=20))
+    assert "One seed: not a comparison of the stages. Seeds: 1" in words
+    assert "lowers" not in words
     with pytest.raises(ValueError, match="no method has both stages"):
         second_stage.changes(parts[0])

@@ -281,6 +281,21 @@ def test_rows_are_compared_with_as_many_labels_and_over_shared_seeds() -> None:
     assert np.isnan(table.loc[("crmatch", 40), "d_mae"])
 
 
+def test_a_constant_is_held_against_every_seed_of_the_supervised_row() -> None:
+    """Also where its own predictions were made for fewer."""
+    p = long(pictures(), 3)
+    base = p[p["method"] == "supervised"]
+    few = base[base["seed"] == 0].assign(labels=80)
+    table = table2.table2(pd.concat([few, base]), published.published(), True, [2], resamples=20)
+    row = table.set_index("method").loc["constant"]
+    assert row["d_seeds"] == 3
+    test = base[base["split"] == "test"]
+    every = pd.concat([test, bootstrap.constant_rows(test, 2)])
+    found = by_hand(every, "constant", "supervised", "mae")
+    names = ["d_mae", "d_mae_low", "d_mae_high"]
+    assert row[names].tolist() == pytest.approx(list(found.interval()))
+
+
 def test_second_stages_and_holm() -> None:
     frame = pictures()
     p = long(frame, 3)
