@@ -12,7 +12,7 @@ from ..scales import SECOND
 from ..stats import bootstrap
 from ..stats.crossed import Crossed, compare
 from ..stats.resampling import Bootstrap
-from .names import BASE, FIVE, UNTRAINED
+from .names import BASE, FIVE, SIMPLE, UNTRAINED, name_of
 from .text import with_ends
 
 # of each difference
@@ -124,3 +124,20 @@ def _judged(metric: str, found: Crossed, method: str) -> dict[str, float]:
 
 def _label(key: Key) -> str:
     return f"{key[0]} {key[1]}"
+
+
+def outdone_by(row: Mapping, rows: Sequence[Mapping]) -> list[str]:
+    """Names of the simple rows (names.SIMPLE) whose MAE a network's row does not undercut, by point
+    estimates; empty for rows that train no network.
+
+    >>> rows = [{"method": "forest", "mae": 0.37}, {"method": "ridge", "mae": 0.36}]
+    >>> outdone_by({"method": "fixmatch", "mae": 0.365}, rows)
+    ['ridge on frozen maps']
+    """
+    if row["method"] in {*UNTRAINED, *SIMPLE}:
+        return []
+    return [
+        name_of(simple["method"])
+        for simple in rows
+        if simple["method"] in SIMPLE and simple["mae"] <= row["mae"]
+    ]

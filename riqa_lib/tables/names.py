@@ -35,6 +35,10 @@ ALWAYS = {"always_2": 2, "always_3": 3}
 UNTRAINED = frozenset({CONSTANT, *ALWAYS, RATER})  # rows that look at no picture, and people
 
 
+# what one would use instead of a network: a network's row that is not below these says so
+SIMPLE = (CONSTANT, "forest", "ridge")
+
+
 # the paper's methods, Holm's family in each stage
 FIVE = (
     "simmatch",

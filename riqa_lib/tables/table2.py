@@ -12,7 +12,7 @@ from .. import checks
 from ..scales import SECOND
 from ..stats import bootstrap, crossed
 from ..stats.metrics import best_constant, grades, target
-from .against_base import COMPARED, Comparison
+from .against_base import COMPARED, Comparison, outdone_by
 from .comparisons import margins
 from .names import ALWAYS, BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, name_of, order
 from .quantities import on_test
@@ -229,13 +229,14 @@ def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
         head += ["MAE − supervised", "could show", "Holm p", "verdict", "published MAE", "data"]
         left += [head.index("verdict"), head.index("data")]
         cells = _cells_and_verdict
+    every = frame.to_dict("records")
     rows = [
         [
             row["row"],
             *(str(int(row[c])) if row[c] else "–" for c in ("labels", "seeds")),
-            *cells(row, columns),
+            *cells(row | {"outdone": outdone_by(row, every)}, columns),
         ]
-        for row in frame.to_dict("records")
+        for row in every
     ]
     return markdown(head, rows, left) + "\n\n" + _note(frame, kind) + "\n"
 
@@ -256,7 +257,7 @@ def _cells_and_verdict(row: Mapping, columns: Sequence[str]) -> list[str]:
         _change(row),
         cell(row.get("could_show", np.nan), digits=3),
         cell(row.get("p_holm", np.nan), digits=3),
-        verdict(row),
+        "; MAE not below ".join([verdict(row), *row["outdone"]]),
         cell(row["published_mae"]),
         row["data"],
     ]

@@ -697,3 +697,27 @@ def test_readme_blocks(walk) -> None:
     kept = json.loads((paths.reference() / "provenance.json").read_text())
     assert kept["data"] == "simulated"
     assert kept["walk"] == "demo"
+
+
+def test_a_network_that_a_simple_row_outdoes_says_so_in_its_verdict() -> None:
+    """By point estimates, in the summary's verdict: constants, the forest and the ridge."""
+    frame = pd.DataFrame(
+        {
+            "row": ["best constant", "statistics + forest", "ridge", "ViT", "ViT + SimMatch"],
+            "method": ["constant", "forest", "ridge", "supervised", "simmatch"],
+            "labels": 9,
+            "seeds": [0, 3, 3, 3, 3],
+            "mae": [0.5, 0.37, 0.36, 0.365, 0.35],
+            "pictures": 7,
+            "published_mae": np.nan,
+            "data": "simulated",
+            **dict.fromkeys(("d_mae", "d_mae_low", "d_mae_high"), np.nan),
+        }
+    )
+    shown = {
+        line.split("|")[1].strip(): line for line in table2.show_table(frame).splitlines()[2:7]
+    }
+    assert "reference; MAE not below ridge on frozen maps" in shown["ViT"]
+    assert "forest" not in shown["ViT"].split("|", 2)[2]
+    for row in ("best constant", "statistics + forest", "ridge", "ViT + SimMatch"):
+        assert "not below" not in shown[row], row
