@@ -23,13 +23,15 @@ def named(pictures: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def noisy(count: int = 4, size: int = 26) -> np.ndarray:
-    """Pictures (count, size, size, 3) of smooth colours and noise; a last one is flat."""
+    """Pictures (count, size, size, 3) of noisy colours; one of every grey, a flat one."""
     g = rng("statistics", count, size)
     smooth = ndimage.gaussian_filter(g.normal(size=(count, size, size, 3)), (0, 3, 3, 0.5))
     smooth = 128 + 100 * smooth / np.abs(smooth).max(axis=(1, 2, 3), keepdims=True)
     out = np.clip(np.round(smooth + g.normal(0, 12, smooth.shape)), 0, 255).astype(np.uint8)
     out[0, :9, :9], out[0, :4, 12:] = 255, 0
-    return np.concatenate([out, np.full((1, size, size, 3), 7, np.uint8)])
+    greys = (5 * np.arange(size**2) % 256).astype(np.uint8).reshape(1, size, size, 1)
+    flat = np.full((1, size, size, 3), 7, np.uint8)
+    return np.concatenate([out, greys.repeat(3, axis=3), flat])
 
 
 # ---------------------------------------------------------------- the first seven, by slow loops
