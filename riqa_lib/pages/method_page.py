@@ -30,12 +30,14 @@ from matplotlib.figure import Figure
 from .. import paths, store
 from ..figures import curves, style
 from ..pictures import photo_data
+from ..stats.metrics import columns_p
 from ..tables import diagnostics, stored, table2
 from ..training import photographs
 
 # What the method is compared with: rows that train no network, and the same network without a pool,
 # without and with strong views, and with all labels
 ROWS_WITHOUT_POOL = ["forest", "ridge", "supervised", "supervised_strong", "supervised_all"]
+FEW = 0.05  # share of pseudo-labels kept below which a run says nothing of its method
 OVER_TIME = [
     "step",
     "loss",
@@ -139,8 +141,21 @@ class MethodPage:
         return diagnostics.overview(self.history)
 
     def found(self) -> Markdown:
-        """What the row says, in words."""
-        return Markdown(table2.findings(self.walk["table2"]))
+        """What the row says, in words; and whether the run was a test of the method at all."""
+        return Markdown(table2.findings(self.walk["table2"]) + self._caution())
+
+    def _caution(self) -> str:
+        """A sentence where hardly any pseudo-label was kept, or one grade is said of all pictures;
+        "" else."""
+        said = []
+        kept = self.history["kept"].iloc[-1] if "kept" in self.history else 1.0
+        if kept < FEW:
+            said.append(f"At the end {100 * kept:.1f} % of the pseudo-labels were kept")
+        mine = self.walk["predictions"].query("method == @self.method and split == 'test'")
+        grades = mine[columns_p(mine)].to_numpy().argmax(axis=1)
+        if len(set(grades)) == 1:
+            said.append(f"every test picture is graded {grades[0]}")
+        return f"\n\n**No test of the method**: {'; '.join(said)}." if said else ""
 
     def provenance(self) -> object:
         """With what data and software."""

@@ -85,3 +85,27 @@ def test_supervised_runs_of_the_seed_stand_beside_it(page, monkeypatch):
     assert other.compared_with() is table
     with pytest.raises(ValueError, match="unknown row 'nomatch'"):
         MethodPage("smoke", "smoke", "nomatch", 0, {})
+
+
+def test_a_run_that_kept_nothing_or_says_one_grade_is_no_test_of_the_method(page):
+    """At smoke size nothing is kept, and it says so; a run that kept some and tells grades apart
+    gets no such sentence."""
+    history, walk = page.history, page.walk
+    p = [f"p{k}" for k in range(5)]
+    one, many = (walk["predictions"].copy() for _ in range(2))
+    one[p] = [0.0, 0.0, 1.0, 0.0, 0.0]
+    many[p] = np.eye(5)[np.arange(len(many)) % 5]
+    try:
+        page.history, page.walk = history.assign(kept=0.018), walk | {"predictions": one}
+        both = page.found().data
+        page.history, page.walk = history.assign(kept=0.4), walk | {"predictions": many}
+        none = page.found().data
+        page.history = history.drop(columns="kept")  # a method that keeps no share
+        assert page.found().data == none
+    finally:
+        page.history, page.walk = history, walk
+    assert both.endswith(
+        "**No test of the method**: At the end 1.8 % of the pseudo-labels were kept; "
+        "every test picture is graded 2."
+    )
+    assert "No test" not in none
