@@ -46,6 +46,7 @@ METHOD = {
     "supervised_strong": SKY,
     "supervised_ordinal": "#66C2A5",
     "supervised_all": GREEN,
+    "supervised_equal": "#3B5BA5",
     "fixmatch": RED,
     "fixmatch_randaugment": "#8C6BB1",
     "simmatch": ORANGE,

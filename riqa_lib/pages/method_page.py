@@ -35,8 +35,16 @@ from ..tables import diagnostics, stored, table2
 from ..training import photographs
 
 # What the method is compared with: rows that train no network, and the same network without a pool,
-# without and with strong views, and with all labels
-ROWS_WITHOUT_POOL = ["forest", "ridge", "supervised", "supervised_strong", "supervised_all"]
+# without and with strong views, for as many pictures as FixMatch sees, and with all labels
+ROWS_WITHOUT_POOL = [
+    "forest",
+    "ridge",
+    "supervised",
+    "supervised_strong",
+    "supervised_equal",
+    "supervised_all",
+]
+ALL_LABELS = "supervised_all"  # the row whose labels are other than the page's, where these are few
 FEW = 0.05  # share of pseudo-labels kept below which a run says nothing of its method
 OVER_TIME = [
     "step",

@@ -60,6 +60,7 @@ NAMES = {
     "supervised_strong": "ViT, supervised, strong views",
     "supervised_ordinal": "ViT, supervised, ordinal targets",
     "supervised_all": "ViT, supervised, all labels",
+    "supervised_equal": "ViT, supervised, as many pictures as FixMatch",
     "fixmatch": "ViT + FixMatch",
     "fixmatch_randaugment": "ViT + FixMatch, RandAugment views",
     "simmatch": "ViT + SimMatch",

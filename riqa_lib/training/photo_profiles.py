@@ -33,18 +33,24 @@ BASELINES = ("forest", "ridge")
 # The rows of the tables: what each changes in the profile's settings. All else is equal: network,
 # first weights, steps, labelled batches, validation. "supervised_all" knows all training labels
 # where the others know data.labels of them. "supervised_ordinal" has the targets of "mean_teacher"
-# and no pool. Rows of the second stage: "simmatch_second" learns from the labels and from what
-# "simmatch" says of the rest.
+# and no pool; "supervised_equal" takes more steps (AS_MANY_PICTURES_AS). Rows of the second stage:
+# "simmatch_second" learns from the labels and from what "simmatch" says of the rest.
 ROWS: dict[str, dict[str, object]] = {
     "supervised": {},
     "supervised_strong": {"method.strong": True},
     "supervised_ordinal": {"method.ordinal": True},
+    "supervised_equal": {},
     "supervised_all": {"data.labels": 0},
     **{name: {"method": name} for name in METHOD_NAMES if name != "supervised"},
     "fixmatch_randaugment": {"method": "fixmatch", "train.strong": "randaugment"},
     **{f"{name}{SECOND}": {} for name in METHOD_NAMES},
     **{name: {} for name in BASELINES},
 }
+
+
+# Rows that take more steps than the profile's, as many as it takes to see the pictures that this
+# method sees: what the pool brings stands apart from what longer training brings
+AS_MANY_PICTURES_AS = {"supervised_equal": "fixmatch"}
 
 
 # What `demo` and `reference` share: a small ViT on a frozen stem that knows ImageNet, and how each

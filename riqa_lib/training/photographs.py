@@ -47,10 +47,10 @@ from ..ssl.freematch import FreeMatch
 from ..ssl.mean_teacher import MeanTeacher
 from ..ssl.simmatch import SimMatch
 from ..ssl.supervised import Supervised
-from . import baselines, run_folder
+from . import baselines, equal_pictures, run_folder
 from .loop import Material, fit
 from .optimisation import TrainConfig
-from .photo_profiles import BASELINES, NOTEBOOKS, PROFILES, ROWS
+from .photo_profiles import AS_MANY_PICTURES_AS, BASELINES, NOTEBOOKS, PROFILES, ROWS
 from .pretrain import PretrainConfig, pretrain
 from .settings import RunSettings, must_be_one_of
 
@@ -108,6 +108,10 @@ def settings(
     its = dict(ROWS[row])
     run = Run().but(method=its.pop("method", "supervised"), seed=seed)
     run = run.adjusted(PROFILES[profile] | given).but(**its)
+    if row in AS_MANY_PICTURES_AS:
+        other = METHODS[AS_MANY_PICTURES_AS[row]]
+        steps = equal_pictures.steps_as(run.train, METHODS[run.method.name], other)
+        run = run.but(**{"train.steps": steps})
     if row.endswith(SECOND):
         return run
     return run.but(**{"data.pseudo_confidence": 0.0})  # no first stage depends on it

@@ -127,6 +127,18 @@ def test_rows_share_data_weights_and_budget(walk):
         )
 
 
+def test_the_control_of_equal_compute_saw_as_many_pictures_as_fixmatch(walk):
+    _, runs = walk
+    kept = runs.set_index("method")["run"]
+    seen = {
+        row: store.read_json(store.paths.runs() / kept[row] / "provenance.json")["pictures_seen"]
+        for row in ("supervised", "supervised_equal", "fixmatch")
+    }
+    a_step = settings("smoke", "supervised_equal").train.batch
+    assert abs(seen["supervised_equal"] - seen["fixmatch"]) <= a_step
+    assert seen["supervised"] < seen["supervised_equal"]
+
+
 def test_test_labels_are_never_seen(walk):
     """Other test grades, same run: training looks at training and validation pictures only."""
     some, _runs = walk
