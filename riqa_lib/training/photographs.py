@@ -365,12 +365,15 @@ def train_rows(
     runs = [settings(profile, row, seed, overrides) for row in rows]
     lines = []
     for row, run in zip(rows, runs, strict=True):
-        if row in BASELINES:
-            folder = train_baseline(row, run, data)
-        else:
-            second = row.endswith(SECOND)
-            teacher = first_stage(name, profile, row, seed, overrides) if second else ""
-            folder = train(run.but(teacher=teacher), data)
-        labels = store.read_json(folder / "provenance.json")["labels"]
-        lines.append({"run": folder.name, "method": row, "seed": seed, "labels": labels})
+        second = row.endswith(SECOND)
+        teacher = first_stage(name, profile, row, seed, overrides) if second else ""
+        lines.append(train_row(row, run.but(teacher=teacher), data))
     return run_folder.note(name, "runs", rows, seed, lines)
+
+
+def train_row(row: str, run: Run, data: DataSet) -> dict[str, object]:
+    """Train a row of the table with its settings; its line in a list of runs: run, method, seed,
+    labels (how many, 0 in the settings being all)."""
+    folder = train_baseline(row, run, data) if row in BASELINES else train(run, data)
+    labels = store.read_json(folder / "provenance.json")["labels"]
+    return {"run": folder.name, "method": row, "seed": run.seed, "labels": labels}

@@ -1,0 +1,86 @@
+"""Label budgets: the rows of the table trained on 50, 100, 300, ... labels, all else equal.
+
+The seed draws which pictures keep their grade, and validation has at most as many (`rows_of`); the
+rest of the training pictures joins the pool. 0 labels means all: there the pool is what it is in
+Table 2, and only the rows that show how far labels alone would lead are trained. Finished runs are
+reused, also those that Table 2 has of all labels.
+
+Each number of labels and seed has a list of its own, results/<name>/tables/budgets-100-seed0.csv,
+which `tables.budgets` reads; Table 2 doesn't."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..datasets.data_folder import DataSet
+from ..pictures.photo_data import walk_data
+from . import run_folder
+from .photo_profiles import BASELINES
+from .photographs import Run, rows_of, settings, train_row
+
+CEILING = (*BASELINES, "supervised", "supervised_ordinal")  # what is trained on all labels
+
+
+ROWS = (
+    *CEILING,
+    "fixmatch",
+    "simmatch",
+    "adamatch",
+    "comatch",
+    "freematch",
+    "crmatch",
+    "mean_teacher",
+)
+
+
+def train(
+    name: str,
+    profile: str,
+    labels: Sequence[int],
+    seed: int,
+    overrides: dict[str, object] | None = None,
+    rows: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Train rows on each of these numbers of labels, with progress, and note them in
+    results/<name>/tables/budgets-<labels>-seed<seed>.csv; returns all these lists as one: run,
+    method, seed, labels.
+
+    labels: 0 for all of the training part. rows: ROWS by default, of all labels CEILING.
+    ValueError, before anything is trained, for a number of labels that is negative, twice there, or
+    more than the data have."""
+    data = walk_data(name)
+    planned = _planned(profile, labels, seed, overrides, rows, data)
+    lists = []
+    for n, runs in planned.items():
+        lines = []
+        for row, run in runs.items():
+            began = time.perf_counter()
+            lines.append(train_row(row, run, data))
+            seconds = time.perf_counter() - began
+            print(f"{lines[-1]['labels']} labels, seed {seed}, {row}: {seconds:.0f} s", flush=True)
+        lists.append(run_folder.note(name, "budgets", [str(n)], seed, lines))
+    return pd.concat(lists, ignore_index=True)
+
+
+def _planned(
+    profile: str,
+    labels: Sequence[int],
+    seed: int,
+    overrides: dict[str, object] | None,
+    rows: Sequence[str] | None,
+    data: DataSet,
+) -> dict[int, dict[str, Run]]:
+    """The settings of each row on each number of labels."""
+    if not labels or len(set(labels)) < len(labels) or min(labels) < 0:
+        raise ValueError(f"labels {list(labels)}: expected different numbers, 0 for all")
+    planned = {}
+    for n in labels:
+        of_n = rows or (ROWS if n else CEILING)
+        own = (overrides or {}) | {"data.labels": int(n)}
+        planned[n] = {row: settings(profile, row, seed, own) for row in of_n}
+        for run in planned[n].values():
+            rows_of(run, data)  # raises where there are not so many
+    return planned
