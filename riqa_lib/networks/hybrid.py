@@ -5,6 +5,7 @@ Drop-ins for timm's PatchEmbed; see networks.lite0 for the stem."""
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import lite0
@@ -12,36 +13,45 @@ from .network import Network
 
 
 class HybridEmbed(nn.Module):
-    """Normalised pixels (N, 3, S, S) -> (N, tokens, width). The stem is trained with the rest."""
+    """Normalised pixels (N, 3, S, S) -> (N, tokens, width). The stem is trained with the rest.
 
-    def __init__(self, size: int, width: int, scales: bool, weights: str) -> None:
+    pool: so many neighbouring tokens in each direction are averaged into one."""
+
+    def __init__(self, size: int, width: int, scales: bool, weights: str, pool: int = 1) -> None:
         super().__init__()
         self.stem = lite0.Lite0(scales, weights)
         self.project = nn.Linear(self.stem.channels, width)
-        self.grid_size = (size // lite0.STRIDE, size // lite0.STRIDE)
+        self.pool, self.grid_size = pool, grid(size, pool)
         self.num_patches = self.grid_size[0] * self.grid_size[1]
 
+    def maps(self, x: Tensor) -> Tensor:
+        """(N, channels, S / 16, S / 16) of normalised pixels."""
+        return self.stem(lite0.renormalised(x).contiguous(memory_format=torch.channels_last))
+
+    def tokens(self, maps: Tensor) -> Tensor:
+        """(N, tokens, width) of such maps."""
+        return tokens(maps, self.pool, self.project)
+
     def forward(self, x: Tensor) -> Tensor:
-        shown = lite0.renormalised(x).contiguous(memory_format=torch.channels_last)
-        return self.project(self.stem(shown).flatten(2).transpose(1, 2))
+        return self.tokens(self.maps(x))
 
 
 class MapEmbed(nn.Module):
     """Maps of a frozen stem (N, channels, t, t) -> (N, tokens, width).
 
     Maps are standardised by channel; `standardise` sets mean and sd, which belong to the weights
-    from then on: whoever loads them needs no store."""
+    from then on: whoever loads them needs no store. pool: as HybridEmbed has it."""
 
     mean: Tensor
     sd: Tensor
 
-    def __init__(self, size: int, width: int, scales: bool) -> None:
+    def __init__(self, size: int, width: int, scales: bool, pool: int = 1) -> None:
         super().__init__()
         channels = lite0.channels(scales)
         self.register_buffer("mean", torch.zeros(channels, 1, 1))
         self.register_buffer("sd", torch.ones(channels, 1, 1))
         self.project = nn.Linear(channels, width)
-        self.grid_size = (size // lite0.STRIDE, size // lite0.STRIDE)
+        self.pool, self.grid_size = pool, grid(size, pool)
         self.num_patches = self.grid_size[0] * self.grid_size[1]
 
     def standardise(self, mean: Tensor, sd: Tensor) -> None:
@@ -49,9 +59,60 @@ class MapEmbed(nn.Module):
         self.mean.copy_(mean.view(-1, 1, 1))
         self.sd.copy_(sd.view(-1, 1, 1))
 
+    def maps(self, maps: Tensor) -> Tensor:
+        """The maps, standardised."""
+        return (maps - self.mean) / self.sd
+
+    def tokens(self, maps: Tensor) -> Tensor:
+        """(N, tokens, width) of standardised maps."""
+        return tokens(maps, self.pool, self.project)
+
     def forward(self, maps: Tensor) -> Tensor:
-        standard = (maps - self.mean) / self.sd
-        return self.project(standard.flatten(2).transpose(1, 2))
+        return self.tokens(self.maps(maps))
+
+
+def grid(size: int, pool: int) -> tuple[int, int]:
+    """Tokens down and across of pictures of size px. ValueError where they don't pool evenly."""
+    side = size // lite0.STRIDE
+    if side % pool:
+        raise ValueError(
+            f"pictures of {size} px have {side} x {side} tokens, "
+            f"which model.pool = {pool} does not divide"
+        )
+    return side // pool, side // pool
+
+
+def tokens(maps: Tensor, pool: int, project: nn.Linear) -> Tensor:
+    """Maps (N, channels, t, t) -> (N, (t / pool)^2, width)."""
+    pooled = F.avg_pool2d(maps, pool) if pool > 1 else maps
+    return project(pooled.flatten(2).transpose(1, 2))
+
+
+class Skip(nn.Module):
+    """A straight line from the maps to the logits: what ridge regression on frozen maps does
+    (training.baselines), learnt along with the transformer.
+
+    maps (N, channels, t, t), keep (N, tokens) or None -> (N, classes), linear in each channel's
+    mean and standard deviation over the grid; blanked tokens don't count. Starts at 0, so that the
+    network starts as it would without."""
+
+    def __init__(self, channels: int, classes: int, pool: int) -> None:
+        super().__init__()
+        self.line = nn.Linear(2 * channels, classes)
+        self.pool = pool
+        nn.init.zeros_(self.line.weight)
+        nn.init.zeros_(self.line.bias)
+
+    def forward(self, maps: Tensor, keep: Tensor | None = None) -> Tensor:
+        shown = maps.new_ones(len(maps), 1, *maps.shape[2:])
+        if keep is not None:
+            side = maps.shape[2] // self.pool
+            square = keep.to(maps.dtype).view(-1, 1, side, side)
+            shown = square.repeat_interleave(self.pool, 2).repeat_interleave(self.pool, 3)
+        count = shown.sum(dim=(2, 3)).clamp(min=1)
+        mean = (maps * shown).sum(dim=(2, 3)) / count
+        spread = ((maps - mean[:, :, None, None]) * shown).square().sum(dim=(2, 3)) / count
+        return self.line(torch.cat([mean, (spread + 1e-6).sqrt()], dim=1))
 
 
 class OnPixels(Network):

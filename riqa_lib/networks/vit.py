@@ -19,7 +19,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from . import lite0
-from .hybrid import HybridEmbed, MapEmbed
+from .hybrid import HybridEmbed, MapEmbed, Skip
 from .network import Network
 
 STEMS = ("conv", "patch", "lite0")
@@ -49,6 +49,8 @@ class ViTConfig:
     # stem "lite0": false, trained from pixels; true, it stays as it is and the network sees maps
     # that it made once (networks.map_store)
     freeze: bool = False
+    pool: int = 1  # stem "lite0": pool x pool tokens are averaged into one
+    skip: bool = False  # stem "lite0": a line from the maps' moments to the logits (hybrid.Skip)
     drop_path: float = 0.0  # highest rate of stochastic depth
     # where training starts: "imagenet" (arch: from timm's hub; stem "lite0": from a wheel, the
     # transformer untrained), "distortion" or "none"
@@ -76,14 +78,19 @@ class ViTConfig:
             self._check_stem()
 
     def _check_stem(self) -> None:
-        if self.freeze:
-            raise ValueError(f"model.freeze needs model.stem = lite0, not {self.stem}")
+        for name in ("freeze", "skip"):
+            if getattr(self, name):
+                raise ValueError(f"model.{name} needs model.stem = lite0, not {self.stem}")
+        if self.pool != 1:
+            raise ValueError(f"model.pool = {self.pool} needs model.stem = lite0, not {self.stem}")
         if self.stem == "conv" and self.patch & (self.patch - 1):
             raise ValueError(
                 f"model.patch is {self.patch}; the convolutional stem needs a power of two"
             )
 
     def _check_hybrid(self) -> None:
+        if self.pool < 1:
+            raise ValueError(f"model.pool is {self.pool}; expected at least 1")
         if self.arch:
             raise ValueError(f"model.stem = lite0 is for our own sizes, not for {self.arch}")
         if self.patch != lite0.STRIDE:
@@ -139,8 +146,8 @@ def _embedding(config: ViTConfig) -> Any:
 
     def embed(img_size: int, embed_dim: int, **_: object) -> nn.Module:
         if config.freeze:
-            return MapEmbed(img_size, embed_dim, config.scales)
-        return HybridEmbed(img_size, embed_dim, config.scales, config.weights)
+            return MapEmbed(img_size, embed_dim, config.scales, config.pool)
+        return HybridEmbed(img_size, embed_dim, config.scales, config.weights, config.pool)
 
     return embed
 
@@ -179,14 +186,22 @@ class ViT(Network):
             )
         self.width = self.vit.num_features
         self.tokens = self.vit.patch_embed.num_patches
+        self.skip: Skip | None = None
+        if config.skip:
+            self.skip = Skip(lite0.channels(config.scales), classes, config.pool)
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """keep (N, tokens), 0 or 1: tokens to blank after embedding (pixels stay true, unlike a
         grey cutout)."""
         v = self.vit
-        t = v._pos_embed(v.patch_embed(x))  # (N, prefix + tokens, width)
+        maps = None if self.skip is None else v.patch_embed.maps(x)
+        t = v.patch_embed(x) if maps is None else v.patch_embed.tokens(maps)
+        t = v._pos_embed(t)  # (N, prefix + tokens, width)
         if keep is not None:
             prefix = keep.new_ones(len(keep), t.shape[1] - keep.shape[1])
             t = t * torch.cat([prefix, keep], dim=1).unsqueeze(-1).to(t.dtype)
         feature = v.forward_head(v.norm(v.blocks(v.norm_pre(t))), pre_logits=True)
-        return v.head(feature), feature
+        logits = v.head(feature)
+        if self.skip is not None and maps is not None:
+            logits = logits + self.skip(maps, keep)
+        return logits, feature
