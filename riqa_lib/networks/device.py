@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def device() -> torch.device:
@@ -32,6 +32,23 @@ def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:
     if where.type == "cuda" and tensor.nbytes < torch.cuda.mem_get_info()[0] // 2:
         return tensor.to(where)
     return tensor
+
+
+def sent(x: Tensor, where: torch.device) -> Tensor:
+    """The tensor there. To a GPU without waiting for it: from pinned memory, since a plain `.to`
+    first lets the GPU finish all that it has been given, and a step then begins with an idle GPU.
+
+    >>> sent(torch.ones(2), torch.device("cpu"))
+    tensor([1., 1.])
+    """
+    if x.device.type == "cpu" and where.type == "cuda":
+        return x.pin_memory().to(where, non_blocking=True)
+    return x.to(where)
+
+
+def device_of(net: nn.Module, otherwise: torch.device) -> torch.device:
+    """Where a network's parameters lie; `otherwise` for one that has none."""
+    return next((p.device for p in net.parameters()), otherwise)
 
 
 def threads() -> int:

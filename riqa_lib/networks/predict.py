@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from .device import device_of, sent
 from .sources import Source
 
 Heads = tuple[Tensor, Tensor]  # what a network returns
@@ -25,11 +26,11 @@ def over_looks(
 ) -> list[Tensor]:
     """Means over all looks that the source gives of a picture, in evaluation mode, of every tensor
     (B, ...) that `read` takes from the network's output; on the CPU, in the order of `rows`."""
-    mode = net.training
+    mode, where = net.training, device_of(net, source.device)
     net.eval()
     out: list[list[Tensor]] = []
     for chunk in torch.as_tensor(np.asarray(rows), dtype=torch.long).split(batch):
-        parts = [read(net(images)) for images in source.looks(chunk)]
+        parts = [read(net(sent(images, where))) for images in source.looks(chunk)]
         out.append([torch.stack(part).mean(dim=0).cpu() for part in zip(*parts, strict=True)])
     net.train(mode)
     return [torch.cat(part) for part in zip(*out, strict=True)]

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from . import views
+from .device import sent
 from .views import Policy, View
 
 
@@ -94,14 +95,15 @@ class Maps:
         x = self._windows(whole, g)
         if policy.channel_drop:
             kept = torch.rand(n, x.shape[1], 1, 1, generator=g) >= policy.channel_drop
-            x = torch.where(kept.to(x.device), x, self.mean.to(x.device).view(1, -1, 1, 1))
+            mean = sent(self.mean, x.device).view(1, -1, 1, 1)
+            x = torch.where(sent(kept, x.device), x, mean)
         keep = None
         if policy.token_drop:
-            keep = (torch.rand(n, tokens, generator=g) >= policy.token_drop).float().to(x.device)
+            keep = sent((torch.rand(n, tokens, generator=g) >= policy.token_drop).float(), x.device)
         return View(x, keep)
 
     def _of(self, maps: Tensor, rows: Tensor, which: Tensor) -> Tensor:
-        return maps[rows.to(maps.device), which.to(maps.device)]  # (N, h, w, channels)
+        return maps[sent(rows, maps.device), sent(which, maps.device)]  # (N, h, w, channels)
 
     def _windows(self, whole: Tensor, g: torch.Generator) -> Tensor:
         """A window of each map at a place of its own: (N, channels, window, window), float."""
@@ -109,9 +111,11 @@ class Maps:
         if self.window < max(height, width):
             top = torch.randint(height - self.window + 1, (n, 1), generator=g)
             left = torch.randint(width - self.window + 1, (n, 1), generator=g)
-            side = torch.arange(self.window)
-            down, across = (top + side)[:, :, None], (left + side)[:, None, :]
-            whole = whole[torch.arange(n)[:, None, None], down, across]
+            where = whole.device
+            side, each = torch.arange(self.window, device=where), torch.arange(n, device=where)
+            down = (sent(top, where) + side)[:, :, None]
+            across = (sent(left, where) + side)[:, None, :]
+            whole = whole[each[:, None, None], down, across]
         return whole.permute(0, 3, 1, 2).float()
 
     def looks(self, rows: Tensor) -> Tensor:

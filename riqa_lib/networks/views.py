@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .device import sent
+
 MEAN, SD = 0.45, 0.25  # pixels in 0..1 are shown to networks as (x - MEAN) / SD
 
 
@@ -92,18 +94,14 @@ def crop(
     left = torch.randint(width - size + 1, (n, 1, 1), generator=g)
     turn = torch.randint(4, (n,), generator=g) if turns else torch.zeros(n, dtype=torch.long)
     mirror = (torch.rand(n, generator=g) < flip).long()
-    # (size, size) offsets in the store, row by row
-    place = torch.arange(size)[:, None] * width + torch.arange(size)
+    # (size, size) offsets in the store, row by row; only a number or two of each picture are sent
+    where = pixels.device
+    side = torch.arange(size, device=where)
+    place = side[:, None] * width + side
     table = torch.stack([torch.rot90(m, k) for k in range(4) for m in (place, place.flip(1))])
-    flat = (
-        table[2 * turn + mirror]
-        + (rows * height * width + (top * width + left).view(n))[:, None, None]
-    )
-    return (
-        pixels.reshape(-1, 3)
-        .index_select(0, flat.view(-1).to(pixels.device))
-        .view(n, size, size, 3)
-    )
+    first = sent(rows * height * width + (top * width + left).view(n), where)
+    flat = table[sent(2 * turn + mirror, where)] + first[:, None, None]
+    return pixels.reshape(-1, 3).index_select(0, flat.view(-1)).view(n, size, size, 3)
 
 
 def centre_crops(pixels: Tensor, size: int, grid: int = 1) -> Tensor:
@@ -160,7 +158,7 @@ def make(
         x = x.add_(torch.empty_like(x).uniform_(-width, width, generator=on_device))
     keep = None
     if policy.token_drop:
-        keep = (torch.rand(n, tokens, generator=g) >= policy.token_drop).float().to(device)
+        keep = sent((torch.rand(n, tokens, generator=g) >= policy.token_drop).float(), device)
     return View(x, keep)
 
 
@@ -174,7 +172,7 @@ def jitter(x: Tensor, policy: Policy, g: torch.Generator) -> Tensor:
     n = len(x)
 
     def factor(width: float) -> Tensor:
-        return (1 + width * (2 * torch.rand(n, 1, 1, generator=g) - 1)).to(x.device)
+        return sent(1 + width * (2 * torch.rand(n, 1, 1, generator=g) - 1), x.device)
 
     gain, shift, c, s = (
         factor(policy.gain),
@@ -183,7 +181,7 @@ def jitter(x: Tensor, policy: Policy, g: torch.Generator) -> Tensor:
         factor(policy.saturation),
     )
     low, high = -MEAN / SD, (1 - MEAN) / SD
-    luma = x.new_tensor(LUMA).expand(3, 3)
+    luma = sent(torch.tensor(LUMA, dtype=x.dtype), x.device).expand(3, 3)
     colour = gain * c * ((1 - s) * luma + s * torch.eye(3, device=x.device))  # (N, 3, 3)
     mean = x.mean(dim=(1, 2, 3)).view(n, 1, 1)
     bias = (gain - 1) * MEAN / SD + shift / SD  # gain and offset act on 0..1, x is normalised

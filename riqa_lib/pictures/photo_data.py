@@ -71,12 +71,21 @@ def walk_data(name: str) -> DataSet:
     return open_dataset(store.need(paths.results(name) / "data", "01_koka10k"))
 
 
+def processes_at_most() -> int:
+    """How many processes make or decode pictures: RIQA_PROCESSES, else one a core, at most 16. The
+    pictures are the same with any number. ValueError for one that is no whole number from 1 on."""
+    value = os.environ.get("RIQA_PROCESSES") or str(min(16, os.cpu_count() or 1))
+    if not value.isdigit() or int(value) < 1:
+        raise ValueError(f"RIQA_PROCESSES is {value!r}, expected a whole number from 1 on")
+    return int(value)
+
+
 def make(name: str, d: DataConfig, profile: str) -> DataSet:
     """The pictures of a walk, in results/<name>/data; made once, opened where they are there.
 
     profile: for the ValueError where pictures of one's own are asked for and not said where."""
     folder = paths.results(name) / "data"
-    processes = min(2, os.cpu_count() or 1)
+    processes = processes_at_most()
     if d.source == "simulation":
         _simulate(folder, d, processes)
     elif d.source == "koka10k":

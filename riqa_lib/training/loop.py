@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from .. import paths, store
 from ..networks import views
-from ..networks.device import device
+from ..networks.device import device, device_of, sent
 from ..networks.network import Network
 from ..networks.precision import mixed
 from ..networks.predict import probabilities
@@ -67,17 +67,19 @@ def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
 def batch_of(
     material: Material, method: Method, c: TrainConfig, seed: int, step: int, tokens: int
 ) -> Batch:
-    """The batch of a step, views made on the device. Depends on seed and step only: all methods see
-    the same draws."""
+    """The batch of a step, views made where the pictures lie and sent to the network where that is
+    elsewhere. Depends on seed and step only: all methods see the same draws."""
     weak, strong = method.weak_policy, views.STRONG[c.strong]
+    where = device_of(method, material.source.device)
 
     def view(rows: np.ndarray, policy: views.Policy, name: str) -> views.View:
         g = torch.Generator().manual_seed(seed_of("view", seed, step, name))
-        return material.source.view(torch.from_numpy(rows), policy, tokens, g)
+        images, keep = material.source.view(torch.from_numpy(rows), policy, tokens, g)
+        return views.View(sent(images, where), None if keep is None else sent(keep, where))
 
     index = drawn(len(material.labelled), c.batch, step, seed, "labelled")
     rows = material.labelled[index]
-    y = torch.from_numpy(material.grades[index]).to(material.source.device)
+    y = sent(torch.from_numpy(material.grades[index]), where)
     batch = Batch(view(rows, weak, "x"), y, torch.from_numpy(index))
     if method.labelled_strong:
         batch.s = view(rows, strong, "s")
@@ -107,8 +109,11 @@ class Average:
         # the average forgets the random start sooner
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.net.parameters()), list(self.source.parameters()), 1 - decay)
-        for mine, its in zip(self.net.buffers(), self.source.buffers(), strict=True):
-            mine.copy_(its)
+        mine, its = list(self.net.buffers()), list(self.source.buffers())
+        for kind in {b.dtype for b in mine}:  # one kernel a kind, not one a buffer
+            torch._foreach_copy_(
+                [b for b in mine if b.dtype == kind], [b for b in its if b.dtype == kind]
+            )
 
 
 @contextmanager
@@ -151,6 +156,7 @@ class Trainer:
         self.optim = optimiser(method, c)
         self.best = Best()
         self.done = 0  # steps
+        self.before, self.began = 0.0, time.perf_counter()  # seconds before it was resumed; since
         self.history: list[dict] = []
         self.terms: list[dict[str, Tensor]] = []  # what each step since the last check gave
         self.pictures = 0  # that the last step put through the network or its average
@@ -197,6 +203,10 @@ class Trainer:
         value = row[self.method.criterion]
         return -value if self.method.higher_is_better else value
 
+    def seconds(self) -> float:
+        """That the training took so far, with what it took before it was resumed."""
+        return self.before + time.perf_counter() - self.began
+
     def save(self, file: Path) -> None:
         """Everything that the next step depends on, in one file, so it is whole or not there;
         written atomically, without pickle."""
@@ -206,6 +216,7 @@ class Trainer:
         for i, slots in self.optim.state_dict()["state"].items():
             tensors |= {f"optim.{i}.{k}": torch.as_tensor(v) for k, v in slots.items()}
         note = {"step": self.done, "history": self.history, "score": self.best.score}
+        note["seconds"] = self.seconds()
         with store.replacing(file) as part:
             save_file(
                 {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
@@ -236,6 +247,7 @@ class Trainer:
             state["state"].setdefault(int(i), {})[slot] = value
         self.optim.load_state_dict(state)
         self.done, self.history = note["step"], note["history"]
+        self.before, self.began = note.get("seconds", 0.0), time.perf_counter()
 
 
 def fit(
@@ -253,7 +265,7 @@ def fit(
     trainer = Trainer(method, material, c, seed)
     if state_file is not None and state_file.exists():
         trainer.resume(state_file)
-    first, began = trainer.done, time.perf_counter()
+    first = trainer.done
     steps = range(first, c.steps if stop_after is None else min(stop_after, c.steps))
     for _ in _bar(steps, c.steps, type(method).__name__):
         trainer.step()
@@ -263,7 +275,7 @@ def fit(
                 trainer.save(state_file)
     trainer.best.load_into(trainer.average.net)
     times = {
-        "train_seconds": time.perf_counter() - began,
+        "train_seconds": trainer.seconds(),
         "steps_now": trainer.done - first,
         "pictures_a_step": trainer.pictures,
     }
@@ -279,7 +291,7 @@ def validate(net: nn.Module, method: Method, material: Material) -> dict[str, fl
     held-out pictures."""
     p = probabilities(net, material.source, material.val)
     y, grade = material.val_grades, p.argmax(dim=1).numpy()
-    kept = method.selected(p.to(material.source.device)).cpu().numpy()
+    kept = method.selected(p.to(device_of(net, material.source.device))).cpu().numpy()
     return {
         "val_mae": metrics.mae(y, grade),
         "val_macro_mae": metrics.macro_mae(y, grade),
