@@ -36,7 +36,7 @@ UNTRAINED = frozenset({CONSTANT, *ALWAYS, RATER})  # rows that look at no pictur
 
 
 # what one would use instead of a network: a network's row that is not below these says so
-SIMPLE = (CONSTANT, "forest", "ridge")
+SIMPLE = (CONSTANT, "source_mean", "forest", "ridge")
 
 
 # the paper's methods, Holm's family in each stage
@@ -54,13 +54,14 @@ NAMES = {
     "always_2": "always 2",
     "always_3": "always 3",
     RATER: "one rater",
+    "source_mean": "mean of its subset",
     "forest": "statistics + forest",
     "ridge": "ridge on frozen maps",
     "supervised": "ViT, supervised",
     "supervised_strong": "ViT, supervised, strong views",
     "supervised_ordinal": "ViT, supervised, ordinal targets",
-    "supervised_all": "ViT, supervised, all labels",
     "supervised_equal": "ViT, supervised, as many pictures as FixMatch",
+    "supervised_all": "ViT, supervised, all labels",
     "fixmatch": "ViT + FixMatch",
     "fixmatch_randaugment": "ViT + FixMatch, RandAugment views",
     "simmatch": "ViT + SimMatch",

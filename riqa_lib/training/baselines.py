@@ -1,11 +1,13 @@
 """What a network has to beat: rows of the table that learn from the same labels without training
 one.
 
-    forest    a random forest on hand-made statistics of the stored picture
-              (stats.picture_statistics)
-    ridge     ridge regression of the grade on the means and standard deviations of a frozen stem's
-              maps, picture and mirror image averaged (networks.map_store); its penalty by
-              leave-one-out on the labelled pictures
+    source_mean  the mean grade of the labelled pictures of the same source (subset, collection): it
+                 looks at no picture. Where pictures come from several sources only (`rows_for`)
+    forest       a random forest on hand-made statistics of the stored picture
+                 (stats.picture_statistics)
+    ridge        ridge regression of the grade on the means and standard deviations of a frozen
+                 stem's maps, picture and mirror image averaged (networks.map_store); its penalty by
+                 leave-one-out on the labelled pictures
 
 Settings are fixed: nothing is chosen by validation or test pictures. They leave predictions like
 any run, in the same form, so that every table, interval and comparison holds them beside the
@@ -13,7 +15,7 @@ networks. A row that stays below one of these has learnt less than these few lin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .. import paths
 from ..datasets.data_folder import DataSet, data_key
 from ..networks import map_store
 from ..networks.predict import predictions
@@ -39,7 +42,7 @@ PENALTIES = np.logspace(0, 5, 21)  # of the ridge, on standardised features
 
 @dataclass(frozen=True)
 class Baseline:
-    """name: "forest" or "ridge"; trees and leaf: of the forest (pictures in a leaf, at least)."""
+    """name: one of SAID; trees and leaf: of the forest (pictures in a leaf, at least)."""
 
     name: str
     trees: int = 500
@@ -145,6 +148,43 @@ def _fitted(settings: Baseline, lesson: Lesson) -> run_folder.Result:
     return run_folder.Result(None, history, table, facts)
 
 
+# ---------------------------------------------------------------- what each says
+def source_mean_says(settings: Baseline, lesson: Lesson) -> Floats:
+    """Probabilities (asked, classes) around the mean grade of the labelled pictures of the same
+    source; of a source that nobody labelled, around that of all labelled ones. ValueError, naming
+    the file and what a folder's table would have to declare, where there is one source only."""
+    if len(sources_of(lesson.data)) < 2:
+        raise ValueError(_one_source(lesson.data))
+    source = lesson.data.frame["source"].to_numpy(str)
+    theirs = pd.Series(lesson.grades, dtype=float).groupby(source[lesson.labelled]).mean()
+    expected = pd.Series(source[lesson.asked]).map(theirs).fillna(lesson.grades.mean())
+    return as_probabilities(expected.to_numpy(float), lesson.classes)
+
+
+def sources_of(data: DataSet) -> list[str]:
+    """Where the graded pictures come from (column `source` of the frame), in order; empty where the
+    frame has no such column or it says nothing."""
+    if "source" not in data.frame:
+        return []
+    return sorted({*data.frame.loc[data.frame["grade"] >= 0, "source"].dropna()} - {""})
+
+
+def _one_source(data: DataSet) -> str:
+    found = ", ".join(map(repr, sources_of(data))) or "none"
+    return (
+        f"{paths.shown(data.folder / 'frame.csv')}: the row source_mean needs graded pictures of "
+        f"at least two sources in column source, found {found}; of your own folder, declare the "
+        'column of its table that names the subset: data.folder = {..., "source": "subset"}'
+    )
+
+
+def rows_for(rows: Iterable[str], data: DataSet) -> list[str]:
+    """These rows without those that the data set cannot have: source_mean, where graded pictures
+    are of one source."""
+    several = len(sources_of(data)) > 1
+    return [row for row in rows if several or row != "source_mean"]
+
+
 def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
     """Probabilities (asked, classes) of the forest; a grade that nobody showed it gets 0."""
     pixels = lesson.data.pixels
@@ -163,6 +203,7 @@ def ridge_says(settings: Baseline, lesson: Lesson) -> Floats:
 
 
 SAID: dict[str, Callable[[Baseline, Lesson], Floats]] = {
+    "source_mean": source_mean_says,
     "forest": forest_says,
     "ridge": ridge_says,
 }

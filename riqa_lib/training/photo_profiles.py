@@ -27,7 +27,7 @@ METHOD_NAMES = tuple(NOTEBOOKS)
 
 
 # Rows that train no network (training.baselines): what a network has to beat
-BASELINES = ("forest", "ridge")
+BASELINES = ("source_mean", "forest", "ridge")
 
 
 # The rows of the tables: what each changes in the profile's settings. All else is equal: network,

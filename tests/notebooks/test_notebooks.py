@@ -60,7 +60,7 @@ def test_the_whole_plan_leaves_tables_figures_and_a_site(walk):
     results = walk / "results" / "smoke"
     table = pd.read_csv(results / "tables" / "table2.csv")
     once = {"supervised_strong", "supervised_ordinal", "supervised_equal"}
-    once |= {"fixmatch_randaugment", "forest", "ridge"}
+    once |= {"fixmatch_randaugment", "source_mean", "forest", "ridge"}
     both = {f"{m}{stage}" for m in photographs.METHODS for stage in ("", photographs.SECOND)}
     assert set(table["method"]) == {*names.UNTRAINED, *once, *both}
     assert (table["data"] == "simulated").all()

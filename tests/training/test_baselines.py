@@ -214,6 +214,71 @@ def test_rows_are_measured_by_blocks(monkeypatch):
     assert taken == [2, 2, 1]
 
 
+# ---------------------------------------------------------------- the mean of its subset
+def of_sources(data, source):
+    """The data set with these sources (N,)."""
+    return dataclasses.replace(data, frame=data.frame.assign(source=source))
+
+
+@pytest.fixture
+def sources(walk):
+    """Of three sources; "c" has test pictures, and no labelled one in `lesson`."""
+    source = rng("sources").choice(np.array(["a", "b"], object), len(walk))
+    test = np.flatnonzero(walk.frame["split"] == "test")
+    source[test[::3]] = "c"
+    return of_sources(walk, source)
+
+
+def test_the_mean_of_its_subset_by_a_slow_loop(sources):
+    one = lesson(sources)
+    said_of = said("source_mean", one)
+    frame, seen = sources.frame, set()
+    for row, i in zip(said_of, one.asked, strict=True):
+        mine = [frame["grade"][j] for j in one.labelled if frame["source"][j] == frame["source"][i]]
+        seen.add((frame["source"][i], bool(mine)))
+        mine = mine or [frame["grade"][j] for j in one.labelled]
+        mean = sum(mine) / len(mine)
+        assert row == pytest.approx([max(0.0, 1 - abs(mean - k)) for k in range(5)])
+    assert seen == {("a", True), ("b", True), ("c", False)}
+    assert len(np.unique(said_of, axis=0)) == 3
+
+
+def test_the_mean_of_its_subset_knows_labelled_grades_only(sources):
+    one = lesson(sources)
+    before = said("source_mean", one)
+    hidden = np.setdiff1d(np.arange(len(sources)), one.labelled)
+    other = with_grades(sources, hidden, rng("hidden"))
+    assert np.array_equal(said("source_mean", dataclasses.replace(one, data=other)), before)
+    changed = with_grades(sources, one.labelled[7:8], rng("labelled"))
+    assert not np.array_equal(said("source_mean", dataclasses.replace(one, data=changed)), before)
+
+
+def test_one_source_or_none_is_told_with_the_file_and_what_to_declare(walk):
+    one = of_sources(walk, "ss01")
+    pool = of_sources(walk, np.where(walk.frame["grade"] >= 0, "ss01", "pool"))
+    lacking = dataclasses.replace(walk, frame=walk.frame.drop(columns="source"))
+    for data, found in ((walk, "none"), (one, "'ss01'"), (pool, "'ss01'"), (lacking, "none")):
+        with pytest.raises(ValueError, match=rf"small/data/frame\.csv: .*found {found};") as e:
+            said("source_mean", lesson(data))
+        assert 'data.folder = {..., "source": "subset"}' in str(e.value)
+        assert baselines.rows_for(["forest", "source_mean", "ridge"], data) == NAMES
+
+
+def test_where_there_are_several_sources_all_rows_are_trained(sources):
+    rows = ["supervised", "source_mean", "forest"]
+    assert baselines.rows_for(rows, sources) == rows
+
+
+def test_the_mean_of_its_subset_is_a_run_like_any(sources):
+    run = settings("smoke", "source_mean", 0, FROZEN)
+    folder = photographs.train_baseline("source_mean", run, sources)
+    about = store.read_json(folder / "provenance.json")
+    assert (about["labels"], about["pictures_seen"], about["parameters"]) == (30, 30, 0)
+    table = store.read_predictions(folder)
+    assert set(table["split"]) == {"train", "val", "pool", "test"}
+    assert (table.groupby("source")[P].nunique() == 1).all(axis=None)
+
+
 # ---------------------------------------------------------------- as runs, and in the tables
 @pytest.mark.parametrize("name", NAMES)
 def test_a_finished_run_is_reused_and_holds_what_any_run_does(walk, monkeypatch, name):
