@@ -112,14 +112,14 @@ def train_teacher(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
     }
     # without folds, not the pictures that it learnt from
     there = np.flatnonzero(np.isfinite(raw[:, 0]))
-    said = _calibrated_by_others(learnt, raw, maps)
-    tables = [_table(data.frame.iloc[there], run.set, None, said[there], _unknown(there))]
+    said = calibrated_by_others(learnt, raw, maps)
+    tables = [as_table(data.frame.iloc[there], run.set, None, said[there], _unknown(there))]
     for which, other in sets.items():
         if which != run.set:
             every = np.arange(len(other))
             details = _said(run, net, on_device(other.pixels, device()), every)[1]
             tables.append(
-                _table(other.frame, which, None, calibrated(details, maps), _unknown(every))
+                as_table(other.frame, which, None, calibrated(details, maps), _unknown(every))
             )
     return Result(
         net=net,
@@ -148,7 +148,7 @@ def _fit_teacher(
     return net, history
 
 
-def _calibrated_by_others(learnt: Lesson, raw: Floats, maps: list[tuple[float, float]]) -> Floats:
+def calibrated_by_others(learnt: Lesson, raw: Floats, maps: list[tuple[float, float]]) -> Floats:
     """Calibrated probabilities (N, 3): a picture's calibration has not seen its source either."""
     said = calibrated(raw, maps)
     for fold in learnt.sources:
@@ -163,8 +163,8 @@ def train_student(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
     read."""
     data = sets[run.set]
     classes = int(data.info["classes"])
-    grades, split = data.frame["grade"].to_numpy(int), data.frame["split"].to_numpy()
-    learn, val = (np.flatnonzero((split == part) & (grades >= 0)) for part in ("train", "val"))
+    grades = data.frame["grade"].to_numpy(int)
+    learn, val = graded(data, "train"), graded(data, "val")
     if not len(learn) or not len(val):
         raise ValueError(
             f"{paths.shown(data.folder)}: {len(learn)} training and {len(val)} validation pictures "
@@ -200,21 +200,37 @@ def train_student(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
     )
 
 
+def graded(data: DataSet, split: str) -> np.ndarray:
+    """Rows of a split whose overall grade is known."""
+    return np.flatnonzero((data.frame["split"] == split) & (data.frame["grade"] >= 0))
+
+
+def asked_of(own: str, which: str, data: DataSet) -> np.ndarray:
+    """The rows that a run which learns from the set `own` is asked about: of that set the
+    validation and test pictures, of another every picture."""
+    if which == own:
+        return np.flatnonzero(data.frame["split"].isin(["val", "test"]))
+    return np.arange(len(data))
+
+
+def grades_on(classes: int, data: DataSet, rows: np.ndarray) -> np.ndarray:
+    """The overall grades of rows; -1 where unknown, or on a scale of other than so many grades."""
+    if int(data.info["classes"]) != classes:
+        return _unknown(rows)
+    return data.frame["grade"].to_numpy(int)[rows]
+
+
 def _judged(
     run: Run, net: nn.Module, classes: int, table: Floats, which: str, data: DataSet
 ) -> pd.DataFrame:
-    """A Student's predictions of a set: of its own the validation and test pictures, of another
-    every picture. table (classes, 3): the look-up of a single-task Student."""
-    asked = np.arange(len(data))
-    if which == run.set:
-        asked = np.flatnonzero(data.frame["split"].isin(["val", "test"]))
+    """A Student's predictions of a set, of the rows of `asked_of`. table (classes, 3): the look-up
+    of a single-task Student."""
+    asked = asked_of(run.set, which, data)
     overall, details = _said(run, net, on_device(data.pixels, device()), asked)
     if not run.method.lambda_a:
         details = overall @ table
-    frame = data.frame.iloc[asked]
-    same_scale = int(data.info["classes"]) == classes
-    truth = frame["grade"].to_numpy(int) if same_scale else _unknown(asked)
-    return _table(frame, which, overall, details, truth)
+    truth = grades_on(classes, data, asked)
+    return as_table(data.frame.iloc[asked], which, overall, details, truth)
 
 
 def pseudo_details(teacher: str, data: DataSet, rows: np.ndarray) -> np.ndarray:
@@ -232,10 +248,11 @@ def _unknown(rows: np.ndarray) -> np.ndarray:
     return np.full(len(rows), -1)
 
 
-def _table(
+def as_table(
     frame: pd.DataFrame, which: str, p: np.ndarray | None, d: np.ndarray, truth: np.ndarray
 ) -> pd.DataFrame:
-    """Predictions of one set as the head of this module says."""
+    """Predictions of one set as the head of `fundus` says: p (N, classes) of the overall grade, or
+    None; d (N, 3) of good for each detail."""
     table = frame[["id", "group", "source", "split"]].assign(truth=truth, score=np.nan)
     table.insert(0, "set", which)
     if p is not None:
