@@ -18,6 +18,7 @@ import pandas as pd
 from ..datasets.data_folder import DataSet
 from ..pictures.photo_data import walk_data
 from . import run_folder
+from .baselines import rows_for
 from .photo_profiles import BASELINES
 from .photographs import Run, rows_of, settings, train_row
 
@@ -48,9 +49,10 @@ def train(
     results/<name>/tables/budgets-<labels>-seed<seed>.csv; returns all these lists as one: run,
     method, seed, labels.
 
-    labels: 0 for all of the training part. rows: ROWS by default, of all labels CEILING.
-    ValueError, before anything is trained, for a number of labels that is negative, twice there, or
-    more than the data have."""
+    labels: 0 for all of the training part; a number that is not below what the data have is left
+    out, and a line says so. rows: ROWS by default, of all labels CEILING; those that the data
+    cannot have are left out (`baselines.rows_for`). ValueError, before anything is trained, for a
+    number that is negative or twice there, or where none is left."""
     data = walk_data(name)
     planned = _planned(profile, labels, seed, overrides, rows, data)
     lists = []
@@ -76,11 +78,15 @@ def _planned(
     """The settings of each row on each number of labels."""
     if not labels or len(set(labels)) < len(labels) or min(labels) < 0:
         raise ValueError(f"labels {list(labels)}: expected different numbers, 0 for all")
+    full = settings(profile, "supervised", seed, (overrides or {}) | {"data.labels": 0})
+    known = len(rows_of(full, data)["labelled"])
+    if too_many := [n for n in labels if n >= known]:
+        print(f"labels {too_many}: left out, {known} training pictures have a grade (0: all)")
     planned = {}
-    for n in labels:
-        of_n = rows or (ROWS if n else CEILING)
+    for n in (n for n in labels if n < known):
+        of_n = rows_for(rows or (ROWS if n else CEILING), data)
         own = (overrides or {}) | {"data.labels": int(n)}
         planned[n] = {row: settings(profile, row, seed, own) for row in of_n}
-        for run in planned[n].values():
-            rows_of(run, data)  # raises where there are not so many
+    if not planned:
+        raise ValueError(f"labels {list(labels)}: only {known} training pictures have a grade")
     return planned

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from riqa_lib import paths, store
+from riqa_lib.pictures.photo_data import walk_data
 from riqa_lib.tables import stored
 from riqa_lib.training import budgets, photographs
+from riqa_lib.training.baselines import rows_for
 
 SOME = {"data.labels": 40, "data.labelled": 200, "data.pool": 40}
 
@@ -62,13 +64,25 @@ def test_finished_runs_are_reused_with_a_line_each(walk, monkeypatch, capsys):
         ([], "expected different numbers"),
         ([20, 20], "expected different numbers"),
         ([-1], "expected different numbers"),
-        ([20, 5000], r"data\.labels is 5000, but only"),
+        ([5000], r"labels \[5000\]: only \d+ training pictures have a grade"),
     ],
 )
 def test_wrong_numbers_of_labels_train_nothing(walk, labels, words, monkeypatch):
     monkeypatch.setattr(budgets, "train_row", lambda *a: pytest.fail("trained"))
     with pytest.raises(ValueError, match=words):
         budgets.train("small", "smoke", labels, 1, SOME)
+
+
+def test_more_labels_than_there_are_are_left_out_and_it_is_said(walk, monkeypatch, capsys):
+    rows = []
+    line = {"run": "r", "method": "forest", "seed": 1, "labels": 0}
+    monkeypatch.setattr(
+        budgets, "train_row", lambda row, run, data: rows.append(run.data.labels) or line
+    )
+    every = int(walk["labels"].max())
+    budgets.train("small", "smoke", [every - 1, every, 5000], 2, SOME, ["forest"])
+    assert rows == [every - 1]
+    assert f"labels [{every}, 5000]: left out, {every} training" in capsys.readouterr().out
 
 
 def test_of_all_labels_only_the_ceiling_is_trained(walk, monkeypatch):
@@ -78,6 +92,10 @@ def test_of_all_labels_only_the_ceiling_is_trained(walk, monkeypatch):
         budgets, "train_row", lambda row, *_: rows.append(row) or line | {"method": row}
     )
     budgets.train("small", "smoke", [30, 0], 2, SOME)
-    assert rows == [*budgets.ROWS, *budgets.CEILING]
+    data = walk_data("small")
+    assert rows == [*rows_for(budgets.ROWS, data), *rows_for(budgets.CEILING, data)]
+    monkeypatch.setattr(budgets, "rows_for", lambda rows, data: ["ridge"])
+    budgets.train("small", "smoke", [30], 2, SOME)
+    assert rows[-2:] == [budgets.CEILING[-1], "ridge"]
     assert {"forest", "ridge", "supervised", "supervised_ordinal"} <= set(budgets.CEILING)
     assert set(photographs.METHODS) <= set(budgets.ROWS)
