@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from collections import Counter
 
@@ -86,6 +87,16 @@ def test_killed_and_resumed_ends_with_the_same_bits(tmp_path, config):
     assert torch.equal(weights(whole), weights(again))
     other, _, _ = loop.fit(method(), material(), config, 1)
     assert not torch.equal(weights(whole), weights(other))
+
+
+def test_the_time_of_a_resumed_training_counts_what_was_before(tmp_path, monkeypatch):
+    clock = itertools.count(0, 10)  # seconds, one look at the clock after the other
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(clock)))
+    state = tmp_path / "state.safetensors"
+    loop.fit(method(), material(), FAST, 0, state, stop_after=3)  # looks: at first, at one save
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: 1e6)  # another day; it stands still
+    _, _, times = loop.fit(method(), material(), FAST, 0, state)
+    assert times["train_seconds"] == 10
 
 
 def test_a_damaged_state_is_named(tmp_path):
