@@ -47,7 +47,8 @@ def read_folder(root: Path | str, table: Path | str, **declared: Any) -> pd.Data
         votes   one column a class, worst first: counts, or shares of the column `total`
         group   content or patient: never shared between splits; each picture its own where there
                 is none
-        source  where the picture comes from (for results per source)
+        source  where the picture comes from: its subset, collection, camera (for results per
+                source; what knows only this is a row that a network has to beat)
         split   train, val, test or pool; where there is none: floor_split by class with
                 `fractions` and `seed`
     higher_is_better: direction of score and grade; False turns them round, so that in the result
@@ -204,7 +205,7 @@ def _pictures(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
     frame = frame.reset_index(drop=True)
     problems = [
         Problem(f"empty {key}", row, name)
-        for key in ("id", "group", "split")
+        for key in ("id", "group", "source", "split")
         if key in raw
         for row, name, value in _rows(frame, raw[key])
         if not value

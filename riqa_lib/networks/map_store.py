@@ -103,8 +103,9 @@ def open_maps(
 ) -> MapStore:
     """The maps of a data set's pictures, made now where they are not there yet.
 
-    What was cut off goes on. Raises ValueError, naming the file, for maps that are damaged or
-    shorter than they should be, and OSError before any work where the disk is too full."""
+    What was cut off goes on. Raises ValueError, naming the file, for maps that are damaged, shorter
+    than they should be or, by their note, of other weights, and OSError
+    before any work where the disk is too full."""
     key = key_of(data, scales, shown)
     file, note = data.folder / f"maps-{key}.npy", data.folder / f"maps-{key}.json"
     with alone(data.folder):  # another process may be making the same
@@ -134,6 +135,11 @@ def _read_note(note: Path) -> dict:
     if missing := [key for key in ("shape", "mean", "sd") if key not in about]:
         raise ValueError(
             f"{paths.shown(note)}: {', '.join(missing)} missing; delete it and it is made again"
+        )
+    if (found := about.get("weights")) != lite0.SHA256:
+        raise ValueError(
+            f"{paths.shown(note)}: maps of other weights, sha256 {str(found)[:16]}..., expected "
+            f"{lite0.SHA256[:16]}...; delete it and it is made again"
         )
     return about
 

@@ -192,6 +192,17 @@ def test_everything_wrong_is_reported_at_once(photos: Path) -> None:
         assert line in text, text
 
 
+def test_a_declared_subset_column_must_be_there_and_say_something(photos: Path) -> None:
+    text = problems(photos, source="place")
+    assert text.startswith(paths.shown(photos.parent / "scores.csv"))
+    assert "missing column (1): row 1: place: found name, mos, subset" in text
+    assert "file" not in text  # the one thing wrong
+    write(photos, [f"{chr(97 + i)}.jpg,{i},{'' if i in (3, 7) else 's0'}" for i in range(20)])
+    text = problems(photos, source="subset")
+    assert "empty source (2): row 5: d.jpg; row 9: h.jpg" in text
+    assert set(read(photos)["source"]) == {""}  # not declared: nobody's business
+
+
 def test_many_of_a_kind_are_counted_not_listed(photos: Path) -> None:
     text = problems(photos, high=20)
     assert "mos out of range (16): row 6: e.jpg: 21, expected 0 to 20" in text

@@ -290,6 +290,16 @@ def a_note_without_mean(file, note, said):
     note.write_text(json.dumps(said))
 
 
+def a_note_of_other_weights(file, note, said):
+    said["weights"] = "f" * 64
+    note.write_text(json.dumps(said))
+
+
+def a_note_without_weights(file, note, said):
+    del said["weights"]
+    note.write_text(json.dumps(said))
+
+
 @pytest.mark.parametrize(("change", "words"), [
     (cut, r"maps-\w+\.npy: damaged .*delete it and it is made again"),
     (emptied, r"maps-\w+\.npy: damaged .*delete it"),
@@ -299,6 +309,8 @@ def a_note_without_mean(file, note, said):
     (of_other_pictures, r"maps-\w+\.npy: float16 \(10, .*expected float16 \(11, "),
     (half_a_note, r"maps-\w+\.json: not a JSON file"),
     (a_note_without_mean, r"maps-\w+\.json: mean missing; delete it and it is made again"),
+    (a_note_of_other_weights, r"json: maps of other weights, sha256 f{16}\.\.\., expected 5793"),
+    (a_note_without_weights, r"json: maps of other weights, sha256 None.*; delete it and it is"),
 ])  # fmt: skip
 def test_damage_is_named_and_mended_by_deleting(tiny, change, words):
     damaged(tiny, change)
