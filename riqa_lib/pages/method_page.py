@@ -9,7 +9,8 @@ The method's own mechanism stays in its notebook; everything else is one call a 
     page.train()              its runs, trained or from the store; fills page.history, page.pool
     page.over_time()          losses, share kept, how right, at each look at validation
     page.pseudo_labels()      the same, drawn
-    page.pool_accuracy()      how right the final network is on the pool
+    page.pool_story()         grades of the pool, what runs say of it, what one answer would score
+    page.pool_shares()        the shares of its grades, drawn
     page.row()                its row beside the supervised ones
     page.learning_curves()    theirs
     page.overview()           what each of its own diagnostics means and came to
@@ -29,14 +30,16 @@ from matplotlib.figure import Figure
 
 from .. import paths, store
 from ..figures import curves, style
+from ..figures.pool_shares import pool_shares
 from ..pictures import photo_data
 from ..stats.metrics import columns_p
-from ..tables import diagnostics, stored, table2
+from ..tables import diagnostics, pool, stored, table2
 from ..training import photographs
 
 # What the method is compared with: rows that train no network, and the same network without a pool,
 # without and with strong views, for as many pictures as FixMatch sees, and with all labels
 ROWS_WITHOUT_POOL = [
+    "source_mean",
     "forest",
     "ridge",
     "supervised",
@@ -130,10 +133,30 @@ class MethodPage:
         draw = curves.pseudo_labels if chooses else curves.learning_curves
         return self.save(draw(self.history, simulated=self.simulated), what)
 
-    def pool_accuracy(self) -> pd.DataFrame:
-        """How right the final network is on the pool, where its true grades are known but were
-        hidden."""
-        return stored.pool_accuracy(self.name, self.runs)
+    def told(self) -> pd.DataFrame:
+        """What the row, and the rows beside it that have the same labels (or all of them), say of
+        the pictures that they had no label for: `tables.pool.told`."""
+        everything = pd.concat([self.supervised, self.runs], ignore_index=True)
+        own = everything["labels"].isin(self.runs["labels"])
+        return pool.told(everything[own | (everything["method"] == ALL_LABELS)])
+
+    def labels(self) -> pd.Series:
+        """The grades (n,) of the labelled training pictures."""
+        return self.data.frame["grade"].iloc[photographs.rows_of(self.run, self.data)["labelled"]]
+
+    def pool_story(self) -> Markdown:
+        """How the pool's grades differ from the labels', what the row and those beside it say of
+        it, how right that is, and what always saying one grade would score; the same of training
+        pictures whose label was hidden. Accuracy only where true grades are known."""
+        return Markdown(pool.show(self.told(), self.labels(), simulated=self.simulated))
+
+    def pool_shares(self) -> Figure | None:
+        """The shares of grades, drawn; None where there is no pool."""
+        said = self.told()
+        if said.empty:
+            return None
+        figure = pool_shares(pool.shares(said, self.labels()), simulated=self.simulated)
+        return self.save(figure, "pool")
 
     def row(self) -> Markdown:
         """Its row beside the supervised ones."""
@@ -149,8 +172,11 @@ class MethodPage:
         return diagnostics.overview(self.history)
 
     def found(self) -> Markdown:
-        """What the row says, in words; and whether the run was a test of the method at all."""
-        return Markdown(table2.findings(self.walk["table2"]) + self._caution())
+        """What the row says, in words; what it says of the pool; and whether the run was a test of
+        the method at all."""
+        judged = pool.judged(self.told(), self.labels())
+        words = [table2.findings(self.walk["table2"]), pool.findings(judged, self.method)]
+        return Markdown("\n\n".join(word for word in words if word) + self._caution())
 
     def _caution(self) -> str:
         """A sentence where hardly any pseudo-label was kept, or one grade is said of all pictures;

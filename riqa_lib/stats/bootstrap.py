@@ -197,7 +197,7 @@ def _pearson(x: Floats, y: Floats, w: Floats) -> Floats:
     return np.where(flat, np.nan, xy / np.where(flat, 1, scale))
 
 
-def _of_table(metric: str, table: Floats) -> Floats:
+def of_table(metric: str, table: Floats) -> Floats:
     """A metric of the most probable grade from weighted confusion matrices (R, C, C), true by said
     -> (R,)."""
     k = np.arange(table.shape[1])
@@ -238,7 +238,7 @@ def _values(
         elif metric == "srcc":
             out[metric] = _correlation(expected_grade(p), data.target, w, ranks)
         else:
-            out[metric] = _of_table(metric, table)
+            out[metric] = of_table(metric, table)
     return out
 
 

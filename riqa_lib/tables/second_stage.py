@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from .. import paths, store
 from ..scales import SECOND
 from ..stats import bootstrap
 from ..stats.crossed import too_few
-from ..stats.metrics import columns_p
 from .names import BASE, name_of, order
+from .pool import told
 from .quantities import on_test
 from .text import cell_of, decided, markdown, with_ends
 
@@ -25,62 +24,26 @@ BINS = 10  # of the calibration error, with equal numbers of pictures
 
 
 def pseudo_labels(runs: pd.DataFrame) -> pd.DataFrame:
-    """The pictures that first-stage runs had no label for, with their pseudo-labels: method, seed,
-    id, truth (-1 unknown), grade (the most probable one), confidence, p0.. . runs: columns run,
-    method, seed (`stored.runs_of`).
+    """The pictures that first-stage runs had no label for, with their pseudo-labels: `pool.told` of
+    these runs; what they are like, grade by grade, is `pool.per_grade`. runs: columns run, method,
+    seed, labels (`stored.runs_of`).
 
     Raises ValueError where there are no such runs or pictures."""
-    parts = []
-    for run in runs[~runs["method"].str.endswith(SECOND)].to_dict("records"):
-        table = store.read_predictions(paths.runs() / run["run"])
-        hidden = table[table["split"].isin(["pool", "train"])]
-        p = hidden[columns_p(table)].to_numpy(float)
-        part = hidden[["id", "truth", *columns_p(table)]].copy()
-        part.insert(0, "method", run["method"])
-        part.insert(1, "seed", run["seed"])
-        part.insert(4, "grade", p.argmax(axis=1) if len(p) else [])
-        part.insert(5, "confidence", p.max(axis=1, initial=0))
-        parts.append(part)
-    if not parts or not sum(len(p) for p in parts):
+    said = told(runs[~runs["method"].str.endswith(SECOND)])
+    if said.empty:
         raise ValueError(
             "no first-stage run with pictures that have no label; run notebooks 03 to 09 first"
         )
-    return pd.concat(parts, ignore_index=True)
-
-
-def per_class(labels: pd.DataFrame) -> pd.DataFrame:
-    """Per method, seed and grade: share (of all pseudo-labels), precision (of those given this
-    grade, how many are right) and recall (of those that truly have it, how many are given it). nan
-    where there are none. labels: from `pseudo_labels`."""
-    known = labels[labels["truth"] >= 0]
-    rows = []
-    for (method, seed), part in known.groupby(["method", "seed"], sort=False):
-        truth, grade = part["truth"].to_numpy(), part["grade"].to_numpy()
-        for k in range(len(columns_p(part))):
-            given, true = grade == k, truth == k
-            both = (given & true).sum()
-            rows.append(
-                {
-                    "method": method,
-                    "seed": seed,
-                    "grade": k,
-                    "share": given.mean(),
-                    "true_share": true.mean(),
-                    "precision": both / given.sum() if given.any() else np.nan,
-                    "recall": both / true.sum() if true.any() else np.nan,
-                }
-            )
-    return pd.DataFrame(rows)
+    return said
 
 
 def quality(labels: pd.DataFrame) -> pd.DataFrame:
-    """Per method and seed: pictures, accuracy, mae, mean confidence, and the expected calibration
-    error over BINS bins of equal size, sum_b n_b / n |mean confidence - accuracy|. Only pictures
-    whose truth is known."""
+    """Per method, seed and part (of `pool.PARTS`): pictures, accuracy, mae, mean confidence, and
+    the expected calibration error over BINS bins of equal size, sum_b n_b / n |mean confidence -
+    accuracy|. Only pictures whose truth is known."""
     rows = []
-    for (method, seed), part in labels[labels["truth"] >= 0].groupby(
-        ["method", "seed"], sort=False
-    ):
+    known = labels[labels["truth"] >= 0]
+    for (method, seed, of), part in known.groupby(["method", "seed", "part"], sort=False):
         sure, right = part["confidence"].to_numpy(), (part["grade"] == part["truth"]).to_numpy()
         bins = [b for b in np.array_split(np.argsort(sure, kind="stable"), BINS) if len(b)]
         ece = sum(len(b) * abs(sure[b].mean() - right[b].mean()) for b in bins) / len(part)
@@ -88,6 +51,7 @@ def quality(labels: pd.DataFrame) -> pd.DataFrame:
             {
                 "method": method,
                 "seed": seed,
+                "part": of,
                 "pictures": len(part),
                 "accuracy": right.mean(),
                 "mae": (part["grade"] - part["truth"]).abs().mean(),

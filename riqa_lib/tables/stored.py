@@ -238,27 +238,6 @@ def _facts(folder: Path) -> dict:
 
 
 # ---------------------------------------------------------------- a walk's tables
-def pool_accuracy(name: str, runs: pd.DataFrame) -> pd.DataFrame:
-    """How right each run is on the pool, where its true grades are known but were hidden: one row
-    per run, with the accuracy overall and per confidence quarter (the surest quarter first). Empty
-    where nothing is known of the pool."""
-    rows = []
-    for run in runs.to_dict("records"):
-        table = store.read_predictions(paths.runs() / run["run"])
-        pool = table[(table["split"] == "pool") & (table["truth"] >= 0)]
-        if pool.empty:
-            continue
-        p = pool[columns_p(pool)].to_numpy(float)
-        surest_first = np.argsort(-p.max(axis=1), kind="stable")
-        right = (p.argmax(axis=1) == pool["truth"].to_numpy())[surest_first]
-        row = {"method": run["method"], "seed": run["seed"]}
-        row |= {"pictures": len(pool), "accuracy": right.mean()}
-        for i, part in enumerate(np.array_split(right, 4)):
-            row[f"quarter {i + 1}"] = float(part.mean())
-        rows.append(row)
-    return pd.DataFrame(rows).round(3)
-
-
 def provenance_line(about: Mapping) -> str:
     """One line: which data, which commit, which software. about: a dataset.json, or the tables of
     `load_walk`."""

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from riqa_lib import paths
+from riqa_lib.figures import style
 from riqa_lib.pages.method_page import MethodPage
 from riqa_lib.training import photographs
 
@@ -37,19 +38,68 @@ def test_the_page_is_of_its_own_row_and_settings(page):
     assert page.over_time()["step"].max() == 4
     assert set(page.pool["split"]) == {"pool"}
     assert len(page.pool) == 60
-    accuracy = page.pool_accuracy()
-    p = page.pool[[f"p{k}" for k in range(5)]].to_numpy()
-    right = (p.argmax(axis=1) == page.pool["truth"]).mean()
-    assert accuracy["accuracy"].item() == pytest.approx(right, abs=5e-4)
     assert "FixMatch" in page.row().data
     assert "FixMatch" in page.found().data
     assert "simulated" in page.provenance()
 
 
+def test_the_pool_is_told_beside_its_commonest_grade_and_the_baselines(page):
+    """Its shares, its accuracy and what always saying its commonest grade would score; rows with
+    the same labels stand beside it, others do not."""
+    p = page.pool[[f"p{k}" for k in range(5)]].to_numpy()
+    truth = page.pool["truth"].to_numpy()
+    right, commonest = (p.argmax(axis=1) == truth).mean(), np.bincount(truth).argmax()
+    of = page.data.frame.query("split == 'train' and grade >= 0")["grade"]
+    assert sorted(page.labels()) == sorted(of)
+    text = page.pool_story().data
+    assert text.startswith("Simulated data.")
+    assert f"| ViT + FixMatch | {len(of)} | {right:.2f} [" in text
+    always = np.mean(truth == commonest)
+    assert f"| always {commonest}, the commonest here | – | {always:.2f} [" in text
+    found = page.found().data
+    assert f"**ViT + FixMatch** on the pool (60 pictures): it says {commonest} of " in found
+    n, run = len(of), page.runs["run"].item()
+    rows = [("forest", n), ("ridge", n + 1), ("supervised_all", n + 2)]
+    beside = pd.DataFrame(rows, columns=["method", "labels"]).assign(run=run, seed=0)
+    nothing = page.supervised
+    try:
+        page.supervised = beside
+        assert list(dict.fromkeys(page.told()["method"])) == [
+            "forest",
+            "supervised_all",
+            "fixmatch",
+        ]
+        assert "statistics + forest says" in page.pool_story().data
+    finally:
+        page.supervised = nothing
+
+
+def test_without_a_pool_it_says_so_and_draws_nothing(page, monkeypatch):
+    drawn = page.pool_shares()
+    assert style.data_label(drawn) == "simulated data"
+    assert (paths.figures("smoke") / "04_pool-seed0.png").exists()
+    none = page.told().iloc[:0]
+    monkeypatch.setattr(page, "told", none.copy)
+    assert page.pool_shares() is None
+    assert "there is no pool" in page.pool_story().data
+    assert "FixMatch** on the pool" not in page.found().data
+
+
+def test_real_pools_have_no_accuracy(page, monkeypatch):
+    real = page.told().assign(truth=-1)
+    monkeypatch.setattr(page, "told", real.copy)
+    monkeypatch.setattr(page, "simulated", False)
+    text = page.pool_story().data
+    assert text.startswith("Real data.")
+    assert "ccuracy" not in text
+    assert "always" not in text
+    assert "on the pool" not in page.found().data
+
+
 def test_figures_carry_the_number_of_the_notebook_and_the_seed(page):
     page.pseudo_labels("mechanism")
     page.save(page.learning_curves(), "once", per_seed=False)
-    there = {p.stem for p in paths.figures("smoke").glob("*.png")}
+    there = {p.stem for p in paths.figures("smoke").glob("*.png")} - {"04_pool-seed0"}
     assert there == {"04_mechanism-seed0", "04_learning_curves-seed0", "04_once"}
 
 
