@@ -234,15 +234,15 @@ def _values(
             said = posterior_median(p) if metric == "mae_median" else expected_grade(p)
             out[metric] = _ratio(w @ np.abs(t - said), w.sum(axis=1))
         elif metric == "plcc":
-            out[metric] = _correlation(expected_grade(p), data.target, w, None)
+            out[metric] = correlation(expected_grade(p), data.target, w, None)
         elif metric == "srcc":
-            out[metric] = _correlation(expected_grade(p), data.target, w, ranks)
+            out[metric] = correlation(expected_grade(p), data.target, w, ranks)
         else:
             out[metric] = of_table(metric, table)
     return out
 
 
-def _correlation(x: Floats, y: Floats, w: Floats, ranks: Floats | None) -> Floats:
+def correlation(x: Floats, y: Floats, w: Floats, ranks: Floats | None) -> Floats:
     """Weighted correlation (R,) of x and y (N,), or of x's midranks and `ranks` (R, N) where these
     are given; some rows of w (R, N) at a time, to hold no more than CELLS numbers."""
     step, parts = max(1, CELLS // len(x)), []
