@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,14 +47,21 @@ def peak(where: torch.device) -> float:
     return 2 * n**3 / timed(5, lambda: a @ a)[0]
 
 
-def bench(profile: str, steps: int) -> pd.DataFrame:
+def bench(profile: str, steps: int, overrides: dict[str, object] | None = None) -> pd.DataFrame:
     """Measure each method, print it as it comes, and return it: one row a method, with machine and
     software.
 
-    Columns: method, pictures (through the network in a step), step_ms, bare_ms (forward + backward
-    of the same pictures alone), ratio, pictures_per_second, share_of_peak (the bare network's
-    operations a second over a matrix product's), views_ms, gflops_peak, profile, machine, threads,
-    torch."""
+    overrides: other settings, as `photographs.settings` takes them. Columns: method, pictures
+    (through the network in a step), step_ms, bare_ms (forward + backward of the same pictures
+    alone), ratio, pictures_per_second, share_of_peak (the bare network's operations a second over a
+    matrix product's), views_ms, gflops_peak, profile, machine, threads, torch."""
+    return pd.DataFrame(measured(profile, steps, overrides))
+
+
+def measured(
+    profile: str, steps: int, overrides: dict[str, object] | None = None
+) -> Iterator[dict[str, Any]]:
+    """The rows of `bench`, each when it has been measured."""
     device.threads()
     where = device.device()
     top = peak(where)
@@ -68,33 +76,30 @@ def bench(profile: str, steps: int) -> pd.DataFrame:
     )
     print(f"a matrix product reaches {top / 1e9:.0f} GFLOP/s")
     print(f"{'method':20} pictures  step ms  bare ms  ratio  pict./s  of peak  views ms")
-    rows = []
     for row in (
         "supervised",
         "supervised_strong",
         *(m for m in photographs.METHODS if m != "supervised"),
     ):
-        found = measure(profile, row, steps, where)
-        rows.append(
-            {
-                "method": row,
-                "pictures": int(found["pictures"]),
-                "step_ms": 1e3 * found["step"],
-                "bare_ms": 1e3 * found["bare"],
-                "ratio": found["step"] / found["bare"],
-                "pictures_per_second": found["pictures"] / found["step"],
-                "share_of_peak": found["flops"] / found["bare"] / top,
-                "views_ms": 1e3 * found["views"],
-                "gflops_peak": top / 1e9,
-                **about,
-            }
-        )
-        r = rows[-1]
+        found = measure(profile, row, steps, where, overrides)
+        r: dict[str, Any] = {
+            "method": row,
+            "pictures": int(found["pictures"]),
+            "step_ms": 1e3 * found["step"],
+            "bare_ms": 1e3 * found["bare"],
+            "ratio": found["step"] / found["bare"],
+            "pictures_per_second": found["pictures"] / found["step"],
+            "share_of_peak": found["flops"] / found["bare"] / top,
+            "views_ms": 1e3 * found["views"],
+            "gflops_peak": top / 1e9,
+            **about,
+        }
         print(
             f"{row:20} {r['pictures']:8} {r['step_ms']:8.1f} {r['bare_ms']:8.1f} {r['ratio']:6.2f} "
-            f"{r['pictures_per_second']:8.0f} {r['share_of_peak']:8.1%} {r['views_ms']:8.1f}"
+            f"{r['pictures_per_second']:8.0f} {r['share_of_peak']:8.1%} {r['views_ms']:8.1f}",
+            flush=True,
         )
-    return pd.DataFrame(rows)
+        yield r
 
 
 def made_up(run: photographs.Run, where: torch.device) -> Source:
@@ -109,10 +114,21 @@ def made_up(run: photographs.Run, where: torch.device) -> Source:
     return Maps(stored, run.data.crop // lite0.STRIDE, mean)
 
 
-def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str, float]:
-    """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward,
-    of its views."""
-    run = photographs.settings(profile, row, 0)
+class Work(NamedTuple):
+    """What is timed of one method, on made-up pictures. step, bare (forward + backward of the same
+    pictures alone) and views: calls; pictures: through the network in a step."""
+
+    step: Callable[[], object]
+    bare: Callable[[], object]
+    views: Callable[[], object]
+    pictures: int
+
+
+def work(
+    profile: str, row: str, where: torch.device, overrides: dict[str, object] | None = None
+) -> Work:
+    """The work of a step of one method, one step done."""
+    run = photographs.settings(profile, row, 0, overrides)
     if not run.model.freeze:
         run = run.but(**{"model.weights": "none"})
     c = run.train
@@ -151,8 +167,21 @@ def measure(profile: str, row: str, steps: int, where: torch.device) -> dict[str
             out = sum(net(images)[0].sum() for images in (p for p, learns in shown if learns))
         out.backward()
 
+    return Work(step, bare, views, sum(len(images) for images, _ in shown))
+
+
+def measure(
+    profile: str,
+    row: str,
+    steps: int,
+    where: torch.device,
+    overrides: dict[str, object] | None = None,
+) -> dict[str, float]:
+    """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward,
+    of its views."""
+    its = work(profile, row, where, overrides)
     with FlopCounterMode(display=False) as flops:
-        bare()
-    pictures = sum(len(images) for images, _ in shown)
-    seconds = dict(zip(("step", "bare", "views"), timed(steps, step, bare, views), strict=True))
-    return seconds | {"pictures": pictures, "flops": flops.get_total_flops()}
+        its.bare()
+    times = timed(steps, its.step, its.bare, its.views)
+    seconds = dict(zip(("step", "bare", "views"), times, strict=True))
+    return seconds | {"pictures": its.pictures, "flops": flops.get_total_flops()}
