@@ -1,0 +1,75 @@
+"""Runs the parts of `benchmarks/gpu.sh` one after another within BUDGET seconds; what a part has
+written by then stays. Each is a process (group) of its own, asked to stop (SIGINT) when its time is
+over, and stopped ten seconds later. Exit status 1: a part failed or was stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from riqa_lib import paths, store
+
+LAST = 40  # seconds kept back for the tables
+GRACE = 10  # seconds between asking a part to stop and stopping it
+# part: (arguments of python -m, largest share of the budget)
+PARTS = {
+    "measure": (["benchmarks.gpu_measure"], 0.4),
+    "walk": (["benchmarks.gpu_walk"], 1.0),
+    "tables": (["benchmarks.gpu_walk", "--tables"], 1.0),
+}
+
+
+def part(command: list[str], environment: dict[str, str], seconds: float) -> str:
+    """Run a command for at most so long; how it ended: "done", "failed (rc)" or "stopped"."""
+    process = subprocess.Popen(
+        command, env=os.environ | environment, cwd=paths.ROOT, start_new_session=True
+    )
+    try:
+        status = process.wait(seconds)
+        return "done" if status == 0 else f"failed ({status})"
+    except subprocess.TimeoutExpired:
+        for signalled in (signal.SIGINT, signal.SIGKILL):
+            if process.poll() is None:
+                os.killpg(process.pid, signalled)
+                try:
+                    process.wait(GRACE)
+                except subprocess.TimeoutExpired:
+                    continue
+        return "stopped"
+
+
+def threads() -> int:
+    """Threads of each step where RIQA_THREADS does not say: a quarter of the cores."""
+    return max(1, (os.cpu_count() or 1) // 4)
+
+
+def main() -> int:
+    """All parts; times.csv says what each took."""
+    budget, began = float(os.environ.get("BUDGET", "540")), time.monotonic()
+    out = Path(os.environ.get("OUT") or paths.ROOT / "results" / "gpu").resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    environment = {"OUT": str(out), "SIZE": os.environ.get("SIZE", "gpu")}
+    environment["RIQA_THREADS"] = os.environ.get("RIQA_THREADS") or str(threads())
+    rows = []
+    for name, (arguments, share) in PARTS.items():
+        left = budget - (time.monotonic() - began) - (LAST if name != "tables" else 0)
+        start = time.monotonic()
+        print(f"=== {name}: at most {min(left, share * budget):.0f} s", flush=True)
+        command = [sys.executable, "-u", "-m", *arguments]
+        ended = part(command, environment, max(GRACE, min(left, share * budget)))
+        took = time.monotonic() - start
+        rows.append({"part": name, "seconds": round(took, 1), "ended": ended, "data": "simulated"})
+        print(f"=== {name}: {ended}, {took:.0f} s", flush=True)
+        store.write_table(out / "times.csv", pd.DataFrame(rows))
+    print(f"=== {', '.join(sorted(f.name for f in out.iterdir()))} in {paths.shown(out)}")
+    return int(any(row["ended"] != "done" for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
