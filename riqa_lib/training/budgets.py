@@ -76,17 +76,24 @@ def _planned(
     data: DataSet,
 ) -> dict[int, dict[str, Run]]:
     """The settings of each row on each number of labels."""
+    given = overrides or {}
+    full = settings(profile, "supervised", seed, given | {"data.labels": 0})
+    planned = {}
+    for n in _below(labels, len(rows_of(full, data)["labelled"])):
+        of_n = rows_for(rows or (ROWS if n else CEILING), data)
+        own = given | {"data.labels": n}
+        planned[n] = {row: settings(profile, row, seed, own) for row in of_n}
+    return planned
+
+
+def _below(labels: Sequence[int], known: int) -> list[int]:
+    """The numbers of labels below `known`, what the data have; of the others a line says that they
+    are left out. ValueError as `train`."""
     if not labels or len(set(labels)) < len(labels) or min(labels) < 0:
         raise ValueError(f"labels {list(labels)}: expected different numbers, 0 for all")
-    full = settings(profile, "supervised", seed, (overrides or {}) | {"data.labels": 0})
-    known = len(rows_of(full, data)["labelled"])
+    below = [int(n) for n in labels if n < known]
+    if not below:
+        raise ValueError(f"labels {list(labels)}: only {known} training pictures have a grade")
     if too_many := [n for n in labels if n >= known]:
         print(f"labels {too_many}: left out, {known} training pictures have a grade (0: all)")
-    planned = {}
-    for n in (n for n in labels if n < known):
-        of_n = rows_for(rows or (ROWS if n else CEILING), data)
-        own = (overrides or {}) | {"data.labels": int(n)}
-        planned[n] = {row: settings(profile, row, seed, own) for row in of_n}
-    if not planned:
-        raise ValueError(f"labels {list(labels)}: only {known} training pictures have a grade")
-    return planned
+    return below
