@@ -36,7 +36,7 @@ stay. Tried on null worlds: `seed_worlds`."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -202,6 +202,59 @@ def compare(data: Paired, a: str, b: str, metric: str) -> Crossed:
         raise ValueError(f"metric {metric}: expected {' or '.join(METRICS)}")
     x, y = (np.abs(data.p[m].argmax(axis=2) - data.truth) for m in (a, b))
     return crossed(x - y, data.cluster, data.truth if metric == "macro_mae" else None)
+
+
+# ---------------------------------------------------------------- more seeds
+MOST_SEEDS = 100_000  # what so many don't decide, the pictures alone leave open
+
+
+def _with_seeds(found: Crossed, seeds: int) -> Crossed:
+    """What would be found with another number of seeds on these pictures, the difference and the
+    components as estimated: A, B and f as they are, B divided by `seeds`."""
+    moment = found.of_pictures + found.residual / seeds
+    return replace(found, seeds=seeds, moment=moment)
+
+
+def seeds_needed(
+    found: Crossed, margin: float = NAN, tests: int = 1, power: float = POWER
+) -> float:
+    """The smallest number of seeds at which a true difference as large as the one seen would be
+    called something, better or worse or equivalent within `margin`, with probability `power`, on
+    these pictures; inf where no number would: the pictures alone leave it open (see
+    `left_by_pictures`); nan with one seed.
+
+    Better or worse, of `tests` in Holm's family: `could_show` is at most the difference seen, d.
+    Equivalent: the 90 % interval ends inside the margin, so its reach and that of 1 - power
+    together fit between |d| and the margin (and that of half of 1 - power, since a d near 0 may
+    leave the margin on both sides). Of a difference that `verdict` leaves undecided it is more than
+    the seeds at hand. The components are estimates, from few seeds rough ones.
+
+    >>> found = crossed([[0, 1, 0, 1], [1, 1, 0, 2], [0, 1, 1, 1]])
+    >>> [seeds_needed(replace(found, difference=d)) for d in (0.9, 0.5)]
+    [8.0, inf]
+    """
+    if found.seeds == 1 or not np.isfinite(found.se):
+        return NAN
+    d = abs(found.difference)
+
+    def decided(seeds: int) -> bool:
+        then = _with_seeds(found, seeds)
+        room = margin - then.reach(0.05)
+        inside = room - d >= then.reach(1 - power) and room >= then.reach((1 - power) / 2)
+        return bool(then.could_show(tests, power) <= d or inside)
+
+    low, high = LEAST_SEEDS - 1, MOST_SEEDS
+    if not decided(high):
+        return float("inf")
+    while high - low > 1:  # decided(high), not decided(low)
+        middle = (low + high) // 2
+        low, high = (low, middle) if decided(middle) else (middle, high)
+    return float(high)
+
+
+def left_by_pictures(found: Crossed) -> float:
+    """Half the 95 % interval that any number of seeds would leave on these pictures."""
+    return float(-special.stdtrit(found.free, 0.025) * found.of_pictures**0.5)
 
 
 # ---------------------------------------------------------------- in words

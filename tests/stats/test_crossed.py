@@ -150,6 +150,71 @@ def test_what_could_be_shown_is_shown_four_times_of_five():
     assert found[0].could_show(5) > found[0].could_show()
 
 
+def slowly_needed(found, margin, tests, most=700):
+    """Seeds one by one, from the formulas."""
+    a, b, d = found.of_pictures, found.between, abs(found.difference)
+    for seeds in range(3, most):
+
+        def reach(tail, seeds=seeds):
+            t_f, t_s = sp.t.isf(tail, found.free), sp.t.isf(tail, seeds - 1)
+            return (t_f**2 * a + t_s**2 * b / seeds) ** 0.5
+
+        if reach(0.025 / tests) + reach(0.2) <= d:
+            return seeds
+        if d + reach(0.05) + reach(0.2) <= margin and reach(0.05) + reach(0.1) <= margin:
+            return seeds
+    return float("inf")
+
+
+@pytest.mark.parametrize("tests", [1, 5])
+@pytest.mark.parametrize("margin", [np.nan, 0.5, 0.9])
+def test_seeds_needed_are_those_of_a_slow_search(tests, margin):
+    d, cluster, _ = some(5, 400, 150)
+    found = crossed.crossed(d, cluster)
+    differences = (0.0, 0.2, 0.6, 1.4)
+    needed = []
+    for shift in differences:
+        one = crossed.crossed(d - d.mean() + shift, cluster)
+        needed.append(crossed.seeds_needed(one, margin, tests))
+        assert needed[-1] == slowly_needed(one, margin, tests)
+    assert np.isfinite(needed).any()
+    half = sp.t.ppf(0.975, found.free) * found.of_pictures**0.5
+    assert crossed.left_by_pictures(found) == pytest.approx(half)
+
+
+def test_seeds_needed_without_an_answer():
+    d, cluster, _ = some(5)
+    found = crossed.crossed(d - d.mean() + 0.01, cluster)
+    assert crossed.seeds_needed(found) == np.inf
+    assert np.isnan(crossed.seeds_needed(crossed.crossed(d[0], cluster), 0.02))
+    assert crossed.seeds_needed(crossed.crossed(np.zeros((3, 9))), 0.02) == 3
+
+
+@pytest.mark.parametrize(("true", "margin"), [(0.025, np.nan), (0.0, 0.02), (0.008, 0.03)])
+def test_so_many_seeds_decide_four_times_of_five(true, margin):
+    """In worlds with the components that the number was computed from."""
+
+    def world(seeds, number):
+        g = rng("needed", true, seeds, number)
+        d = 0.1 * g.normal(size=500) + 0.25 * g.normal(size=(seeds, 500))
+        return crossed.crossed(true + d + 0.015 * g.normal(size=(seeds, 1)))
+
+    def share(seeds):
+        found = [world(seeds, number) for number in range(400)]
+        words = [
+            crossed.verdict(f.interval()[1:], f.interval(0.9)[1:], seeds, margin=margin)
+            for f in found
+        ]
+        return np.mean([word != "not decided" for word in words])
+
+    e = 0.25**2 / 500  # the expected moments at 8 seeds
+    parts = {"moment": 0.1**2 / 500 + e / 8, "residual": e, "between": 0.015**2 + e, "free": 499}
+    needed = crossed.seeds_needed(crossed.Crossed(true, 8, **parts), margin)
+    assert 4 < needed < 40
+    assert 0.75 < share(int(needed)) < 0.9
+    assert share(int(needed) // 2) < 0.7
+
+
 @pytest.mark.parametrize(
     ("interval", "within", "more", "says"),
     [
