@@ -151,6 +151,7 @@ def test_a_source_of_one_score_is_not_ranked_but_has_an_mae():
     found = by_source(one).set_index("source")
     assert found.loc["ss02", "note"] == "all 15 pictures have the same label, 2.5"
     assert np.isnan(found.loc["ss02", "srcc"])
+    assert np.isfinite(found["mae"]).all()
     means = within.within(one)
     assert means["srcc_within"] == pytest.approx(found.loc[["ss01", "ss03"], "srcc"].mean())
     assert means["mae_within"] == pytest.approx(found["mae"].mean())
