@@ -32,10 +32,11 @@ from riqa_lib.training.loop import Material, fit
 
 
 def unseen(data: DataSet, used: np.ndarray) -> np.ndarray:
-    """Rows of graded validation pictures that no run has used to select its weights."""
+    """Rows of graded validation pictures that no run has used to select its weights; all of them
+    where every one was used."""
     frame = data.frame
     val = np.flatnonzero((frame["split"] == "val") & (frame["grade"] >= 0))
-    return np.setdiff1d(val, used)
+    return val if len(val) == len(used) else np.setdiff1d(val, used)
 
 
 def judged(frame: pd.DataFrame, p: np.ndarray) -> dict[str, float]:
@@ -72,7 +73,7 @@ def one(data: DataSet, profile: str, labels: int, seed: int, changes: dict) -> d
         val_grades=data.frame["grade"].to_numpy()[rows["val"]],
     )
     began = time.perf_counter()
-    method = photographs.build(run, data, rows["labelled"])
+    method = photographs.build(run, data, rows["labelled"], material.source)
     train = dataclasses.replace(run.train, evaluations=min(run.train.evaluations, 10))
     net, history, _ = fit(method, material, train, seed)
     asked = unseen(data, rows["val"])

@@ -89,12 +89,12 @@ def tokens(maps: Tensor, pool: int, project: nn.Linear) -> Tensor:
 
 
 class Skip(nn.Module):
-    """A straight line from the maps to the logits: what ridge regression on frozen maps does
-    (training.baselines), learnt along with the transformer.
+    """A straight line from the maps to the logits, beside the transformer.
 
     maps (N, channels, t, t), keep (N, tokens) or None -> (N, classes), linear in each channel's
     mean and standard deviation over the grid; blanked tokens don't count. Starts at 0, so that the
-    network starts as it would without."""
+    network starts as it would without; `start` makes it what a regression on the same moments
+    says."""
 
     def __init__(self, channels: int, classes: int, pool: int) -> None:
         super().__init__()
@@ -103,7 +103,8 @@ class Skip(nn.Module):
         nn.init.zeros_(self.line.weight)
         nn.init.zeros_(self.line.bias)
 
-    def forward(self, maps: Tensor, keep: Tensor | None = None) -> Tensor:
+    def moments(self, maps: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Means, then standard deviations, over the grid: (N, 2 channels)."""
         shown = maps.new_ones(len(maps), 1, *maps.shape[2:])
         if keep is not None:
             side = maps.shape[2] // self.pool
@@ -112,7 +113,20 @@ class Skip(nn.Module):
         count = shown.sum(dim=(2, 3)).clamp(min=1)
         mean = (maps * shown).sum(dim=(2, 3)) / count
         spread = ((maps - mean[:, :, None, None]) * shown).square().sum(dim=(2, 3)) / count
-        return self.line(torch.cat([mean, (spread + 1e-6).sqrt()], dim=1))
+        return torch.cat([mean, (spread + 1e-6).sqrt()], dim=1)
+
+    def forward(self, maps: Tensor, keep: Tensor | None = None) -> Tensor:
+        return self.line(self.moments(maps, keep))
+
+    @torch.no_grad()
+    def start(self, weight: Tensor, bias: float, variance: float) -> None:
+        """Say of each grade k what a normal density around r = weight . moments + bias says of it:
+        log p(k) = -(k - r)^2 / (2 variance) + const. Its r^2 is the same for every k, so the
+        logits are linear in the moments. weight (2 channels,)."""
+        k = torch.arange(self.line.out_features, dtype=weight.dtype, device=weight.device)
+        centred = (k - k.mean()) / variance
+        self.line.weight.copy_(centred[:, None] * weight)
+        self.line.bias.copy_(centred * bias - (k.square() - k.square().mean()) / (2 * variance))
 
 
 class OnPixels(Network):

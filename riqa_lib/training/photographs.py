@@ -52,6 +52,7 @@ from .loop import Material, fit
 from .optimisation import TrainConfig
 from .photo_profiles import AS_MANY_PICTURES_AS, BASELINES, NOTEBOOKS, PROFILES, ROWS
 from .pretrain import PretrainConfig, pretrain
+from .ridge_start import start_at_ridge
 from .settings import RunSettings, must_be_one_of
 
 METHODS: dict[str, type[Method]] = {
@@ -226,9 +227,9 @@ def made(run: Run, net: ViT, classes: int, prior: torch.Tensor) -> Method:
     return kind(net, classes, run.method, prior)
 
 
-def build(run: Run, data: DataSet, labelled: np.ndarray) -> Method:
+def build(run: Run, data: DataSet, labelled: np.ndarray, source: Source | None = None) -> Method:
     """The method with its network, initialised by the run's seed (same seed, same first weights for
-    every method)."""
+    every method). source: what it will see the pictures through, where that is there already."""
     torch.manual_seed(seed_of("network", run.seed))
     classes = int(data.info["classes"])
     net = ViT(run.model, run.data.crop, classes)
@@ -238,7 +239,11 @@ def build(run: Run, data: DataSet, labelled: np.ndarray) -> Method:
     elif run.model.weights == "distortion":
         prepare_weights(run, data)
         load_weights(_weights_folder(run, data) / "model.safetensors", net, skip=("vit.head.",))
-    counts = np.bincount(data.frame["grade"].to_numpy()[labelled], minlength=classes)
+    grades = data.frame["grade"].to_numpy()[labelled]
+    if run.model.skip:
+        seen = source or source_of(run, data)
+        start_at_ridge(net.to(seen.device), seen, labelled, grades)
+    counts = np.bincount(grades, minlength=classes)
     prior = torch.tensor(counts / counts.sum(), dtype=torch.float32)
     return made(run, net, classes, prior)
 
@@ -274,10 +279,11 @@ def asked(data: DataSet, rows: dict[str, np.ndarray]) -> np.ndarray:
 
 def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     rows = rows_of(run, data)
-    method = build(run, data, rows["labelled"])
+    source = source_of(run, data)
+    method = build(run, data, rows["labelled"], source)
     learnt, their_grades = merged(run, data, rows)
     material = Material(
-        source=source_of(run, data),
+        source=source,
         labelled=learnt,
         grades=their_grades,
         unlabelled=rows["unlabelled"],
