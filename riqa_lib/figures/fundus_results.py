@@ -48,13 +48,14 @@ def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
     fundus_grades.details."""
     columns(table, ["method", "row", "detail", "f1", "auc"], "table")
     methods = list(dict.fromkeys(table["method"]))
+    apart = min(0.16, 0.8 / len(methods))
     with style.sheet():
         figure = style.canvas(7.4, 3.2, simulated=simulated)
         panels = figure.subplots(1, 2)
         for ax, m in zip(panels, ("f1", "auc"), strict=True):
             for k, method in enumerate(methods):
                 rows = table[table["method"] == method].set_index("detail").reindex(DETAILS)
-                x = np.arange(len(DETAILS)) + 0.16 * (k - (len(methods) - 1) / 2)
+                x = np.arange(len(DETAILS)) + apart * (k - (len(methods) - 1) / 2)
                 off = np.abs(
                     rows[[f"{m}_low", f"{m}_high"]].to_numpy(float).T - rows[m].to_numpy(float)
                 )
@@ -79,7 +80,7 @@ def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
 
 def calibration(table: pd.DataFrame, *, simulated: bool) -> Figure:
     """Found against said share of good, for each detail; the diagonal is perfect. table:
-    fundus_grades.calibration."""
+    tables.detail_calibration."""
     columns(table, ["detail", "said", "found"], "table")
     with style.sheet():
         figure = style.canvas(3.6, 3.4, simulated=simulated)

@@ -3,7 +3,8 @@ stored predictions.
 
 Student and Teacher are compared where neither has learnt: on MSHF's held-out source and on EyeQ-D's
 details. Multi-task and single-task are compared on the test split of the set that both learn
-from."""
+from. What looks at pictures without a network (LOOKING) is compared with the multi-task network
+there, and with the Teacher where Student and Teacher are."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from ..stats import paired_tests
 from ..stats.bootstrap import holm, known_methods
 from ..stats.class_bootstrap import METRICS, bootstrap
 from ..stats.resampling import Bootstrap, Paired
-from .names import name_of, row_name
+from .names import FUNDUS_CONSTANTS, FUNDUS_SIMPLE, name_of, row_name
 from .published import published
 from .quantities import clustered, quantity
 from .text import cell, kind_of, markdown
@@ -27,6 +28,9 @@ HELD_OUT = {"mshf": ("test",), "eyeq_d": ("train", "val", "test")}  # nobody lea
 
 
 SETS = ("eyeq", "deepdrid")
+
+
+LOOKING = tuple(kind for kind in FUNDUS_SIMPLE if kind not in FUNDUS_CONSTANTS)
 
 
 NAN = float("nan")
@@ -90,27 +94,19 @@ def _on(predictions: pd.DataFrame, which: str, splits: Sequence[str]) -> pd.Data
 def beside_teacher(predictions: pd.DataFrame, student: str, which: str) -> pd.DataFrame:
     """A Student's and its Teacher's predictions on a set where neither learnt, for the seeds that
     both have."""
-    return _both_seeds(_on(predictions, which, HELD_OUT[which]), student, "teacher")
+    return _both_seeds(_on(predictions, which, _split_of(which)), student, "teacher")
 
 
 def all_of(predictions: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
-    """Every comparison that the stored runs allow, with the columns of `one_table` after
-    comparison ("multi v single" or "Student v Teacher") and set. Holm's correction is within each
-    comparison and set. Raises ValueError where there is none."""
-    methods, parts = set(predictions["method"]), []
-    for on in SETS:
-        multi, single = f"multi_{on}", f"single_{on}"
-        if {multi, single} <= methods:
-            part = _both_seeds(_on(predictions, on, ("test",)), multi, single)
-            table = one_table(part, multi, single, resamples=resamples)
-            grades = table[table["quantity"] == "overall"]
-            parts.append(grades.assign(comparison="multi v single", set=on))
-        if {multi, "teacher"} <= methods:
-            for which in HELD_OUT:
-                part = beside_teacher(predictions, multi, which)
-                table = one_table(part, multi, "teacher", resamples=resamples)
-                details = table[table["quantity"] != "overall"]
-                parts.append(details.assign(comparison="Student v Teacher", set=which))
+    """Every comparison that the stored runs allow, with the columns of `one_table` after comparison
+    ("multi v single", "multi v forest", "Student v Teacher", "Teacher v forest", ...) and set.
+    Holm's correction is within each comparison and set. Raises ValueError where there is none."""
+    parts = []
+    for comparison, a, b, where, judged in _pairs(set(predictions["method"])):
+        part = _both_seeds(_on(predictions, where, _split_of(where)), a, b)
+        table = one_table(part, a, b, resamples=resamples)
+        its = table[(table["quantity"] == "overall") == (judged == "overall")]
+        parts.append(its.assign(comparison=comparison, set=where))
     if not parts:
         raise ValueError(
             "no two fundus runs to compare; run notebooks 14_teacher and 15_student first"
@@ -118,6 +114,30 @@ def all_of(predictions: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     first = ["comparison", "set"]
     return table[[*first, *[c for c in table if c not in first]]]
+
+
+def _pairs(methods: set[str]) -> list[tuple[str, str, str, str, str]]:
+    """Of these methods who is compared with whom: comparison, a, b, the set where, and what of it
+    ("overall" or "details")."""
+    pairs = []
+    for on in SETS:
+        pairs.append(("multi v single", f"multi_{on}", f"single_{on}", on, "overall"))
+        pairs += [
+            (f"multi v {kind}", f"multi_{on}", f"{kind}_{on}", on, "overall") for kind in LOOKING
+        ]
+        pairs += [
+            ("Student v Teacher", f"multi_{on}", "teacher", which, "details") for which in HELD_OUT
+        ]
+    pairs += [
+        (f"Teacher v {kind}", "teacher", kind, which, "details")
+        for kind in LOOKING
+        for which in HELD_OUT
+    ]
+    return [pair for pair in pairs if {*pair[1:3]} <= methods]
+
+
+def _split_of(which: str) -> Sequence[str]:
+    return HELD_OUT.get(which, ("test",))
 
 
 def _both_seeds(predictions: pd.DataFrame, a: str, b: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..scales import DETAILS
 from ..stats import kappas
+from . import beside_simple
 
 
 # ---------------------------------------------------------------- experts
@@ -46,7 +47,7 @@ def model_agreement(
     predictions: pd.DataFrame, frame: pd.DataFrame, which: str, methods: Sequence[str]
 ) -> pd.DataFrame:
     """Kappas of models (first seed) with the labels of a set, per detail: method, quantity,
-    estimate, low, high, pictures."""
+    estimate, low, high, pictures, and, where there are simple rows, not_passed (in words)."""
     rows, group = [], frame.set_index("id")["group"]
     for method in methods:
         mine = predictions[(predictions["set"] == which) & (predictions["method"] == method)]
@@ -60,7 +61,9 @@ def model_agreement(
                 {"method": method, "quantity": d, "pictures": len(part)}
                 | dict(zip(("estimate", "low", "high"), found, strict=True))
             )
-    return pd.DataFrame(rows)
+    said = beside_simple.cells(rows, ("estimate",), "quantity")
+    table = pd.DataFrame(rows)
+    return table if said is None else table.assign(not_passed=said)
 
 
 def noise(

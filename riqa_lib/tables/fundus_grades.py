@@ -16,7 +16,7 @@ from ..datasets.catalogue import SETS
 from ..scales import DETAILS, FUNDUS_GRADES
 from ..stats import class_bootstrap
 from ..stats.resampling import Bootstrap, Paired
-from . import quantities
+from . import beside_simple, quantities
 from .names import LABEL, TITLES, row_name
 from .published import published
 from .quantities import clustered
@@ -26,6 +26,10 @@ PARTS = ("train", "val", "test")
 
 
 MEASURES = ("macro_f1", "f1", "matched", "recall", "precision", "auc", "accuracy")
+
+
+# of the overall grade, and of a detail: those that a network is held against simple rows by
+HELD = ("macro_f1", "f1", "auc", "accuracy")
 
 
 WITH_ENDS = ("macro_f1", "f1", "matched", "auc", "accuracy")  # those that have an interval
@@ -117,12 +121,14 @@ def overall(
 ) -> tuple[pd.DataFrame, Bootstrap]:
     """Overall grade on the test split of a set: a row a method (method, row, pictures, patients,
     seeds, and of each of macro_f1, f1, matched, auc, accuracy value, _low and _high; recall and
-    precision without), and the bootstrap for paired differences.
+    precision without), and the bootstrap for paired differences. matched: nan of constants, which
+    have no threshold.
 
-    predictions: of `stored.load_fundus`. ValueError as `quantities.quantity`, or with its reason
-    where there is nothing to judge."""
+    predictions: of `stored.load_fundus`. methods: by default every network that learns from the
+    set, after the simple rows (`beside_simple.rows_of`). ValueError as `quantities.quantity`, or
+    with its reason where there is nothing to judge."""
     mine = predictions[predictions["set"] == on]
-    methods = methods or [m for m in dict.fromkeys(mine["method"]) if m.endswith(f"_{on}")]
+    methods = methods or _rows_of(mine, on)
     mine = mine[mine["method"].isin(methods)]
     data = quantities.quantity(mine[mine["split"] == "test"], methods, "overall")
     if isinstance(data, str):
@@ -143,10 +149,19 @@ def overall(
             "seeds": len(data.seeds),
         }
         for metric in WITH_ENDS:
-            row |= with_ends(metric, boot.interval(method, metric))
+            undefined = metric == "matched" and beside_simple.is_constant(method)
+            ends = (np.nan,) * 3 if undefined else boot.interval(method, metric)
+            row |= with_ends(metric, ends)
         recall, precision = _recall_and_precision(data, method)
         rows.append(row | {"recall": recall, "precision": precision})
     return pd.DataFrame(rows), boot
+
+
+def _rows_of(predictions: pd.DataFrame, on: str) -> list[str]:
+    """The rows of the overall grade of a set, of which these predictions are."""
+    its = [m for m in dict.fromkeys(predictions["method"]) if m.endswith(f"_{on}")]
+    networks = [m for m in its if not beside_simple.is_simple(m)]
+    return beside_simple.rows_of(predictions, networks, on)
 
 
 def _recall_and_precision(data: Paired, method: str) -> tuple[float, float]:
@@ -242,36 +257,18 @@ def details(
     return pd.DataFrame(rows)
 
 
-def calibration(predictions: pd.DataFrame, on: str, method: str, bins: int = 10) -> pd.DataFrame:
-    """Said and found shares of good: detail, said (mean probability of a bin), found, pictures;
-    equal numbers in the bins."""
-    mine = predictions[(predictions["set"] == on) & (predictions["method"] == method)]
-    rows = []
-    for d in DETAILS:
-        part = mine[mine[d] >= 0].sort_values(f"d_{d}", kind="stable")
-        for chunk in np.array_split(np.arange(len(part)), min(bins, len(part))):
-            one = part.iloc[chunk]
-            rows.append(
-                {
-                    "detail": d,
-                    "said": one[f"d_{d}"].mean(),
-                    "found": (one[d] == 1).mean(),
-                    "pictures": len(one),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
 # ---------------------------------------------------------------- words
 def show_overall(table: pd.DataFrame, on: str, simulated: bool) -> str:
     """`overall` as a markdown table, the published numbers of this set below it."""
     shown = [m for m in MEASURES if m in table]
     kind = "simulated" if simulated else "real"
     head = ["", "seeds", *(TITLES[m] for m in shown), "data"]
-    rows = [
+    every = table.to_dict("records")
+    rows: list[list[object]] = [
         [row["row"], row["seeds"], *(cell_of(row, m, digits=3) for m in shown), kind]
-        for row in table.to_dict("records")
+        for row in every
     ]
+    beside_simple.add_column(head, rows, beside_simple.cells(every, HELD))
     known = published("fundus")
     told = [
         f"{_plain(r.measure)} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
@@ -299,8 +296,10 @@ def _all_left(head: list[str], rows: list[list[object]]) -> str:
 def show_details(table: pd.DataFrame, simulated: bool) -> str:
     """`details` as a markdown table."""
     head = ["", "detail", "pictures (bad)", TITLES["f1"], TITLES["auc"], "accuracy ↑", "Brier ↓"]
+    head.append("data")
     kind = "simulated" if simulated else "real"
-    rows = [
+    every = table.to_dict("records")
+    rows: list[list[object]] = [
         [
             row["row"],
             row["detail"],
@@ -311,9 +310,10 @@ def show_details(table: pd.DataFrame, simulated: bool) -> str:
             cell(row["brier"], digits=3),
             kind,
         ]
-        for row in table.to_dict("records")
+        for row in every
     ]
-    return _all_left([*head, "data"], rows)
+    beside_simple.add_column(head, rows, beside_simple.cells(every, HELD[1:]))
+    return _all_left(head, rows)
 
 
 def findings(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
@@ -334,6 +334,7 @@ def findings(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
     seeds = int(table["seeds"].iloc[0])
     more = "s" if seeds > 1 else ", so the spread between seeds is not in these intervals"
     lines.append(f"- {seeds} seed{more}.")
+    lines += beside_simple.sentences(table, HELD)
     higher = d["low"] > 0
     if higher["f1"] and not higher["matched"] and not higher["auc"]:
         lines.append(
@@ -374,14 +375,21 @@ def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -
 
 
 def detail_findings(table: pd.DataFrame) -> str:
-    """Which methods beat what the overall grade alone says of the details, by AUC; in words."""
+    """Which methods beat what the overall grade alone says of the details, by AUC, and which
+    networks do not pass a simple row; in words."""
     lines = []
-    for row in table[table["method"] != LABEL].to_dict("records"):
+    every = table.to_dict("records")
+    said = beside_simple.cells(every, ("auc",)) or [""] * len(every)
+    for row, not_passed in zip(every, said, strict=True):
+        if row["method"] == LABEL or beside_simple.is_constant(row["method"]):
+            continue
         text = f"- {row['row']}, {row['detail']}: AUC of bad {cell_of(row, 'auc', digits=3)}"
         low, high = row.get("over_label_low", np.nan), row.get("over_label_high", np.nan)
         if np.isfinite([low, high]).all():
             verdict = decided(low, high, "below", "above", neither="not decided against")
             over = cell_of(row, "over_label", sign=True, digits=3)
             text += f"; {over}: {verdict} the overall grade by people, alone"
+        if not_passed not in ("", "–", beside_simple.NONE):
+            text += f"; not above {not_passed}, by point estimates"
         lines.append(text + ".")
     return "\n".join(lines)

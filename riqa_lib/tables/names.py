@@ -73,7 +73,18 @@ NAMES = {
 }
 
 
+# rows of fundus photographs that train no network; the first two look at no picture
+FUNDUS_CONSTANTS = (CONSTANT, "always_bad")
+
+
+FUNDUS_SIMPLE = (*FUNDUS_CONSTANTS, "forest", "logistic")
+
+
 FUNDUS_NAMES = {
+    CONSTANT: NAMES[CONSTANT],
+    "always_bad": "always bad",
+    "forest": NAMES["forest"],
+    "logistic": "logistic regression on frozen maps",
     "teacher": "Teacher",
     "single": "single-task",
     "multi": "multi-task",
@@ -98,13 +109,22 @@ def _of_set(row: str) -> tuple[str, str]:
     return (kind, on) if on in ("eyeq", "deepdrid") else (row, "")
 
 
+def kind_of_row(row: str) -> str:
+    """A fundus row without its set.
+
+    >>> kind_of_row("multi_hard_eyeq"), kind_of_row("teacher")
+    ('multi_hard', 'teacher')
+    """
+    return _of_set(row)[0]
+
+
 def row_name(row: str) -> str:
     """A fundus row's name, without its set.
 
     >>> row_name("multi_hard_eyeq")
     'multi-task, hard pseudo-labels'
     """
-    return FUNDUS_NAMES.get(_of_set(row)[0], row)
+    return FUNDUS_NAMES.get(kind_of_row(row), row)
 
 
 def name_of(method: str) -> str:

@@ -14,7 +14,7 @@ from riqa_lib.pictures import fundus_data
 from riqa_lib.pictures.fundus_data import SETS
 from riqa_lib.sim.fundus_sets import make_fundus
 from riqa_lib.stats.calibration import calibrated, platt
-from riqa_lib.tables import fundus_grades, stored
+from riqa_lib.tables import detail_calibration, fundus_grades, stored
 from riqa_lib.training import fundus, fundus_learning, photographs
 from riqa_lib.training.fundus import DETAILS, ROWS, settings
 
@@ -487,7 +487,7 @@ def test_figures_say_simulated_and_show_every_row():
         "details": fundus_results.detail_points(details, simulated=True),
         "curves": curves.curves(history, ("val_auc", "loss"), simulated=True),
         "calibration": fundus_results.calibration(
-            fundus_grades.calibration(told(), "deepdrid", "multi_deepdrid"), simulated=True
+            detail_calibration.calibration(told(), "deepdrid", "multi_deepdrid"), simulated=True
         ),
     }
     assert all(style.data_label(f) == "simulated data" for f in drawn.values())
