@@ -241,6 +241,10 @@ TINTS = {
     "multi_hard": ORANGE,
     "multi_filtered": PINK,
     LABEL: GREY,
+    "constant": INK,
+    "always_bad": SKY,
+    "forest": METHOD["forest"],
+    "logistic": METHOD["ridge"],
 }
 
 

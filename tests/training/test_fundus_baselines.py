@@ -124,6 +124,7 @@ def test_each_source_is_said_by_a_model_without_it_and_calibrated_by_the_others(
     data = fundus_data.open_set(walk, "mshf")
     frame = data.frame
     x = features(kind, data)
+    other = features(kind, fundus_data.open_set(walk, "eyeq_d"))
     train = frame[frame["split"] == "train"]
     sources = sorted(train["source"].unique())
     assert len(sources) > 1
@@ -146,6 +147,12 @@ def test_each_source_is_said_by_a_model_without_it_and_calibrated_by_the_others(
         assert said.to_numpy() == pytest.approx(
             np.array([expected[i] for i in said.index]), abs=1e-5
         )
+        # another set: the final model's answer, calibrated by all of them
+        a, b = platt(np.array([raw[k] for k in train.index]), train[d].to_numpy())
+        p = says(kind, x[train.index], train[d].to_numpy(), other, 2, 0)[:, 1]
+        p = np.clip(p, 1e-4, 1 - 1e-4)
+        said = of(walk, kind, "eyeq_d")[f"d_{d}"].to_numpy()
+        assert said == pytest.approx(1 / (1 + np.exp(-(a * np.log(p / (1 - p)) + b))), abs=1e-5)
 
 
 def test_the_logistic_is_a_prior_on_standardised_features():
