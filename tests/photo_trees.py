@@ -1,5 +1,5 @@
-"""Tiny trees of KonIQ-10k and KADIS-700k in their own formats, and hand labels for some of the
-latter."""
+"""Tiny trees of KonIQ-10k, KADIS-700k and BIQ2021 in their own formats, and hand labels for some of
+KADIS-700k."""
 
 from __future__ import annotations
 
@@ -42,6 +42,30 @@ def make_koka10k(root: Path) -> Path:
         "\n".join(["id,grade,labeller,seconds,when", *rows]) + "\n"
     )
     return root
+
+
+BIQ2021 = {"ss01": 0.25, "ss02": 0.5, "ss03": 0.75}  # subset: its mean score
+
+
+def make_biq2021(root: Path, each: int = 50) -> dict[str, object]:
+    """BIQ2021's form below root: images/ssNN_N.jpg and scores.csv (image_name, MOS in 0..1,
+    subset), `each` pictures a subset; the declaration that reads it, as data.folder.
+
+    Quality is contrast; subsets differ in it, and pictures within them."""
+    g, images = np.random.default_rng(2021), root / "images"
+    images.mkdir(parents=True)
+    lines = []
+    for subset, mean in BIQ2021.items():
+        for i in range(1, each + 1):
+            score = float(np.clip(g.normal(mean, 0.12), 0, 1))
+            noise = g.normal(size=(48, 64, 3))
+            pixels = np.clip(128 + (5 + 60 * score) * noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(images / f"{subset}_{i}.jpg", quality=90)
+            lines.append(f"{subset}_{i}.jpg,{score:.4f},{subset}")
+    g.shuffle(lines)
+    (root / "scores.csv").write_text("\n".join(["image_name,MOS,subset", *lines]) + "\n")
+    declared = {"id": "image_name", "score": "MOS", "low": 0, "high": 1, "source": "subset"}
+    return {"root": str(images), "table": str(root / "scores.csv"), **declared}
 
 
 def floor_counts(n: int) -> tuple[int, int, int]:
