@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -35,8 +34,8 @@ from ..networks.predict import predictions
 from ..seeding import seed_of
 from ..stats.picture_statistics import statistics
 from . import run_folder
+from .measured import Floats, measured
 
-Floats = NDArray[np.float64]
 PENALTIES = np.logspace(0, 5, 21)  # of the ridge, on standardised features
 
 
@@ -86,15 +85,6 @@ def map_features(maps: np.ndarray) -> Floats:
     whole = maps.astype(np.float32)
     parts = [whole.mean(axis=(2, 3)), whole.std(axis=(2, 3))]
     return np.concatenate(parts, axis=2).mean(axis=1).astype(np.float64)
-
-
-def by_blocks(
-    measure: Callable[[np.ndarray], Floats], stored: np.ndarray, rows: np.ndarray
-) -> Floats:
-    """measure(stored[rows]), some rows at a time: `stored` lies on disk and may be larger than
-    memory."""
-    starts = range(0, len(rows), map_store.BLOCK)
-    return np.concatenate([measure(stored[rows[i : i + map_store.BLOCK]]) for i in starts])
 
 
 @dataclass(frozen=True)
@@ -187,8 +177,8 @@ def rows_for(rows: Iterable[str], data: DataSet) -> list[str]:
 
 def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
     """Probabilities (asked, classes) of the forest; a grade that nobody showed it gets 0."""
-    pixels = lesson.data.pixels
-    shown, asked = (by_blocks(statistics, pixels, r) for r in (lesson.labelled, lesson.asked))
+    every = measured(lesson.data, statistics, lesson.data.pixels)
+    shown, asked = every[lesson.labelled], every[lesson.asked]
     learnt = forest(shown, lesson.grades, settings, seed_of("forest", lesson.seed))
     p = np.zeros((len(lesson.asked), lesson.classes))
     p[:, learnt.classes_] = learnt.predict_proba(asked)
@@ -197,8 +187,9 @@ def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
 
 def ridge_says(settings: Baseline, lesson: Lesson) -> Floats:
     """Probabilities (asked, classes) around the grade that the ridge expects."""
-    maps = map_store.open_maps(lesson.data, lesson.scales).maps
-    shown, asked = (by_blocks(map_features, maps, r) for r in (lesson.labelled, lesson.asked))
+    stored = map_store.open_maps(lesson.data, lesson.scales)
+    every = measured(lesson.data, map_features, stored.maps, stored.key)
+    shown, asked = every[lesson.labelled], every[lesson.asked]
     return as_probabilities(ridge(shown, lesson.grades).predict(asked), lesson.classes)
 
 

@@ -43,7 +43,7 @@ from ..seeding import seed_of
 from ..stats.calibration import calibrated
 from ..stats.picture_statistics import SMALLEST, statistics
 from . import run_folder
-from .baselines import Baseline, Floats, by_blocks, forest, map_features
+from .baselines import Baseline, forest, map_features
 from .fundus_learning import (
     AS_IT_IS,
     Lesson,
@@ -55,6 +55,7 @@ from .fundus_learning import (
     lesson,
 )
 from .fundus_settings import ALSO, Run, settings
+from .measured import Floats, by_blocks
 from .settings import must_be_one_of
 
 CONSTANTS = ("constant", "always_bad")  # look at no picture

@@ -16,7 +16,7 @@ from riqa_lib.seeding import rng
 from riqa_lib.stats import metrics
 from riqa_lib.stats.picture_statistics import statistics
 from riqa_lib.tables import stored
-from riqa_lib.training import baselines, photographs
+from riqa_lib.training import baselines, measured, photographs
 from riqa_lib.training.baselines import Baseline, Lesson, as_probabilities, map_features
 from riqa_lib.training.photographs import settings
 
@@ -203,13 +203,13 @@ def test_map_features_by_a_slow_loop():
 def test_rows_are_measured_by_blocks(monkeypatch):
     maps = rng("maps").normal(size=(9, 2, 3, 4, 6)).astype(np.float16)
     rows, taken = np.array([8, 0, 3, 3, 5]), []
-    monkeypatch.setattr(map_store, "BLOCK", 2)
+    monkeypatch.setattr(measured, "BLOCK", 2)
 
     def measure(block):
         taken.append(len(block))
         return map_features(block)
 
-    found = baselines.by_blocks(measure, maps, rows)
+    found = measured.by_blocks(measure, maps, rows)
     assert found == pytest.approx(map_features(maps[rows]))
     assert taken == [2, 2, 1]
 

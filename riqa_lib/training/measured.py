@@ -1,0 +1,68 @@
+"""What baselines measure of every picture, once: a small table of numbers beside the pixels.
+
+    measured-<what>-<key>.npy    float64 (N, features), in the order of the frame
+
+The key names the pictures (the data set's own key), what they are measured on, and the code that
+measures: a changed formula measures anew. Runs at other seeds and numbers of labels read it."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import paths, store
+from ..datasets.data_folder import DataSet, alone
+
+Floats = NDArray[np.float64]
+BLOCK = 64  # pictures measured at a time: what is measured lies on disk, maybe larger than memory
+
+
+def by_blocks(
+    measure: Callable[[np.ndarray], Floats], stored: np.ndarray, rows: np.ndarray
+) -> Floats:
+    """measure(stored[rows]), some rows at a time."""
+    starts = range(0, len(rows), BLOCK)
+    return np.concatenate([measure(stored[rows[i : i + BLOCK]]) for i in starts])
+
+
+def key_of(data: DataSet, measure: Callable, source: str) -> str:
+    """Names pictures, what they are measured on (source: a key, "" for the pixels) and the code."""
+    code = inspect.getsource(inspect.getmodule(measure) or measure)
+    return store.settings_hash(
+        {
+            "pictures": data.info["key"],
+            "on": source,
+            "measure": [measure.__name__, hashlib.sha256(code.encode()).hexdigest()],
+        }
+    )
+
+
+def measured(
+    data: DataSet, measure: Callable[[np.ndarray], Floats], stored: np.ndarray, source: str = ""
+) -> Floats:
+    """measure(stored), (N, features), made now where it is not there yet.
+
+    ValueError, naming the file, where what is there is damaged or of another number of pictures."""
+    file = data.folder / f"measured-{measure.__name__}-{key_of(data, measure, source)}.npy"
+    with alone(data.folder):  # another process may be measuring the same
+        if not file.exists():
+            table = by_blocks(measure, stored, np.arange(len(data)))
+            with store.replacing(file) as temporary, open(temporary, "wb") as f:
+                np.save(f, table)
+    try:
+        table = np.load(file)
+    except (ValueError, EOFError, OSError) as e:
+        raise ValueError(
+            f"{paths.shown(file)}: damaged ({e}); delete it and it is made again"
+        ) from e
+    if table.ndim != 2 or len(table) != len(data):
+        raise ValueError(
+            f"{paths.shown(file)}: {table.shape}, expected a row for each of {len(data)} pictures; "
+            "delete it and it is made again"
+        )
+    store.journal(file)
+    return table
