@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,11 +33,13 @@ TABLE = ("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second
 TAUGHT = (*SETS, "14_teacher")
 GRADED = (*TAUGHT, "15_student")
 ADVISED = (*SETS, "15_student")
+FEW_LABELS = ("03_vit_supervised", "20_label_budgets")
 
 # What their parameters cells have, besides NAME.
 LISTED: dict[str, object] = {"STEPS": []}
 SIZED: dict[str, object] = {"SETTINGS": {}}  # and PROFILE
 SEEDED: dict[str, object] = {"SEED": 0, "SETTINGS": {}}  # and PROFILE
+BUDGETS: dict[str, object] = {**SEEDED, "LABELS": []}
 
 # fmt: off
 PLAN = [
@@ -60,6 +63,9 @@ PLAN = [
     Step("16_significance",       "16_significance.ipynb",       {},     GRADED,     8),
     Step("17_expert_agreement",   "17_expert_agreement.ipynb",   {},     GRADED,     5),
     Step("18_explain_and_advise", "18_explain_and_advise.ipynb", SIZED,  ADVISED,   25),
+    Step("20_label_budgets",      "20_label_budgets.ipynb",      BUDGETS, TRAINED, 160, gpu=True),
+    Step("21_error_against_labels", "21_error_against_labels.ipynb",
+                                                                 {},     FEW_LABELS, 15),
 ]
 # fmt: on
 
@@ -70,6 +76,12 @@ SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "ref
 # These are cheap enough for eight, which a Wilcoxon test over seeds needs.
 FUNDUS = ("14_teacher", "15_student")
 FUNDUS_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
+# Numbers of labels of 20_label_budgets; all of them follow by themselves
+LABELS = {"smoke": (40,), "demo": (100,)} | dict.fromkeys(
+    ("gpu", "paper", "reference"), (50, 100, 300)
+)
+# What 21_error_against_labels shows where it is there, and so waits for when all is run
+SHOWN = ("21_error_against_labels", METHODS)
 SITE = ("sphinx", "myst_nb", "sphinx_book_theme", "latex2mathml")  # what --site imports
 
 
@@ -92,6 +104,8 @@ EXAMPLES = """examples
   python run_all.py --only 03_vit_supervised   this step and what it needs
   python run_all.py --name mine --set train.lr=1e-4 --only 04_fixmatch
                                                other settings, kept apart in results/mine
+  python run_all.py --labels 50 100 --only 21_error_against_labels
+                                               errors against these numbers of labels
   python run_all.py --profile gpu --jobs 4     three seeds, four steps side by side on the GPUs
   python run_all.py --reference                the best this machine allows, then collect it for
                                                figures/reference
@@ -102,13 +116,21 @@ data sets), RIQA_THREADS (threads of each step, default 1). Linux and macOS.
 Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
 
 
-def filled(step: Step, profile: str, name: str, settings: dict[str, object]) -> dict[str, object]:
+def filled(
+    step: Step,
+    profile: str,
+    name: str,
+    settings: dict[str, object],
+    labels: Sequence[int] | None = None,
+) -> dict[str, object]:
     """A step's parameters, with what its notebook asks for filled in."""
     given = step.parameters | {"NAME": name}
     if "STEPS" in given:
         given |= {"STEPS": [s.name for s in PLAN]}
     if "SETTINGS" in given:
         given |= {"PROFILE": profile, "SETTINGS": settings}
+    if "LABELS" in given:
+        given |= {"LABELS": list(labels or LABELS[profile])}
     return given
 
 
@@ -131,13 +153,21 @@ def per_seed(step: Step, profile: str, most: int | None) -> list[Step]:
 
 
 def expand(
-    profile: str, name: str, settings: dict[str, object], most: int | None = None
+    profile: str,
+    name: str,
+    settings: dict[str, object],
+    most: int | None = None,
+    labels: Sequence[int] | None = None,
+    whole: bool = False,
 ) -> tuple[Step, ...]:
-    """The plan of one profile: NAME, PROFILE and settings filled in, one step per seed (at most so
-    many seeds). What has no seed of its own needs every seed of what it needs."""
+    """The plan of one profile: NAME, PROFILE, settings and numbers of labels filled in, one step
+    per seed (at most so many seeds). What has no seed of its own needs every seed of what it needs.
+    whole: all of it is to run, so SHOWN waits for what it shows where it is there."""
     steps = []
     for planned in PLAN:
-        step = replace(planned, parameters=filled(planned, profile, name, settings))
+        if whole and planned.name == SHOWN[0]:
+            planned = replace(planned, needs=(*planned.needs, *SHOWN[1]))
+        step = replace(planned, parameters=filled(planned, profile, name, settings, labels))
         if "SEED" in step.parameters:
             steps += per_seed(step, profile, most)
         else:
@@ -191,6 +221,13 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         type=setting,
         dest="settings",
         help="another setting for the notebooks, e.g. train.lr=1e-4 (repeatable)",
+    )
+    add(
+        "--labels",
+        nargs="+",
+        type=at_least_one,
+        metavar="N",
+        help="numbers of labels of 20_label_budgets (default: by profile)",
     )
     add("--seeds", type=at_least_one, metavar="N", help="only the profile's first N seeds")
     add(
@@ -287,7 +324,14 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.home:
         os.environ["RIQA_HOME"] = str(chosen.home.expanduser().resolve())
     try:
-        steps = expand(chosen.profile, chosen.name, dict(chosen.settings), chosen.seeds)
+        steps = expand(
+            chosen.profile,
+            chosen.name,
+            dict(chosen.settings),
+            chosen.seeds,
+            chosen.labels,
+            whole=not (chosen.only or chosen.why),
+        )
         walk = Walk(steps, chosen.name, paths.ROOT / "notebooks", paths.home())
         if chosen.list or chosen.why is not None:
             show(walk, chosen.only, chosen.why)

@@ -48,7 +48,7 @@ def figures(chosen: argparse.Namespace) -> int:
     from .tables import names, stored, table2
 
     walk = chosen.walk
-    drawn = draw_all.draw(walk)
+    drawn = draw_all.draw(walk) + draw_all.draw_budgets(walk)
     has_photographs = (paths.results(walk) / "data").exists() or walk == names.REFERENCE
     if has_photographs or not drawn:  # with nothing at all, load_walk says what to run first
         frames = stored.load_walk(walk)
@@ -99,20 +99,30 @@ def nullworlds(chosen: argparse.Namespace) -> int:
 
 
 def collect(chosen: argparse.Namespace) -> int:
-    """Copy what a walk has, photographs or fundus photographs or both, to results/reference."""
-    collect_walk(chosen.walk)
+    """Copy what a walk has, photographs or fundus photographs or both, to results/reference; with
+    --budgets its table of label budgets alone."""
+    if chosen.folder and not chosen.budgets:
+        raise ValueError("--folder is where --budgets are kept: give both")
+    if chosen.budgets:
+        from .tables.tracked_budgets import collect_budgets
+
+        print(paths.shown(collect_budgets(chosen.walk, chosen.folder)))
+    else:
+        collect_walk(chosen.walk)
     return 0
 
 
 def collect_walk(walk: str) -> None:
     """The same for a walk by name, as `run_all.py --reference` ends."""
-    from .tables import reference, stored
+    from .tables import reference, stored, tracked_budgets
 
     fundus = not stored.fundus_runs(walk).empty
     if (paths.results(walk) / "data").exists() or not fundus:
         print(paths.shown(reference.collect(walk)))
     if fundus:
         print(paths.shown(reference.collect_fundus(walk)))
+    if tracked_budgets.belongs(walk):
+        print(paths.shown(tracked_budgets.collect_budgets(walk)))
 
 
 def write_environment(chosen: argparse.Namespace) -> int:
@@ -231,9 +241,15 @@ def parser() -> Parser:
     own = command(
         collect,
         "copy a walk's results to results/reference, to be tracked",
-        "example\n  riqa collect best        what run_all.py --reference left in results/best",
+        "examples\n  riqa collect best        what run_all.py --reference left in results/best\n"
+        "  riqa collect biq --budgets --folder biq2021\n"
+        "                           errors against labels on real photographs, aggregates only",
     )
     own.add_argument("walk", metavar="WALK", help="which walk: results/WALK")
+    own.add_argument("--budgets", action="store_true", help="its table of label budgets alone")
+    own.add_argument(
+        "--folder", default="", help="below results/reference, of real photographs (biq2021)"
+    )
     command(
         write_environment,
         "write environment.yml from pyproject.toml",

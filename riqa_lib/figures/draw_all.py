@@ -9,12 +9,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..tables import comparisons
+from ..tables.error_against_labels import load, place
 from ..tables.names import REFERENCE
 from ..tables.reference import about, tables
 from ..tables.stored import is_simulated
+from ..tables.tracked_budgets import BLOCKS
 from . import architecture, explanations, forest, fundus_results, style
 from .curves import learning_curves, pseudo_labels
 from .data import class_shares
+from .label_curves import label_curves
 from .results import by_stage, confusion, reliability, table2_points
 
 
@@ -91,3 +94,25 @@ def draw(name: str) -> list[Path]:
     return [
         path for key, figure in drawn.items() for path in style.save(figure, key, name, command)
     ]
+
+
+AGAINST_LABELS = {
+    "mae": "error_against_labels",
+    "srcc": "srcc_against_labels",
+    "srcc_within": "srcc_within_against_labels",
+}  # column of the table: name of its figure
+
+
+def draw_budgets(walk: str) -> list[Path]:
+    """Errors against labels, from the stored table of a walk, into figures/<walk>; of the reference
+    also those of real data sets, a folder each. Returns the files; none where there is no table."""
+    below = [f"{walk}/{folder}" for folder in BLOCKS.values() if folder and walk == REFERENCE]
+    files: list[Path] = []
+    for name in (n for n in (walk, *below) if place(n).exists()):
+        table = load(name)
+        simulated = bool((table["data"] == "simulated").all())
+        for metric in (m for m in AGAINST_LABELS if m in table):
+            figure = label_curves(table, metric, simulated=simulated)
+            command = f"python -m riqa_lib figures ({walk})"
+            files += style.save(figure, AGAINST_LABELS[metric], name, command)
+    return files

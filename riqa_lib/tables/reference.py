@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import paths, provenance, store
-from . import comparisons, fundus_grades, localisation, stored
+from . import comparisons, fundus_grades, localisation, stored, tracked_budgets
 from .names import REFERENCE, name_of
 from .stored import FILES, is_simulated, load_walk
 from .table2 import show_table
@@ -189,7 +189,7 @@ def _source(facts: Mapping) -> str:
 
 def readme_blocks() -> dict[str, str]:
     """The README's generated blocks: "table2" (the reference table), "provenance" (data, runs,
-    machine, software), "bench"."""
+    machine, software), "bench", "budgets" and "biq2021" (`tracked_budgets`)."""
     frames = load_walk(REFERENCE)
     runs = frames["runs"]
     facts = frames["provenance"].set_index("item")["value"]
@@ -201,7 +201,8 @@ def readme_blocks() -> dict[str, str]:
         f"{every['machine']}; torch {every['torch']}, Python {every['python']}; "
         f"commit {every['commit']}."
     )
-    return {"table2": show_table(frames["table2"]), "provenance": line, "bench": show_bench()}
+    blocks = {"table2": show_table(frames["table2"]), "provenance": line, "bench": show_bench()}
+    return blocks | tracked_budgets.blocks()
 
 
 def show_bench() -> str:

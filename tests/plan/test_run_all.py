@@ -114,6 +114,35 @@ def test_seeds_are_steps_and_the_table_waits_for_all_of_them():
     }
 
 
+def test_label_budgets_have_their_numbers_and_the_figure_waits_for_what_it_shows():
+    def steps(*arguments: object, **more: object) -> dict[str, Step]:
+        return {s.name: s for s in run_all.expand(*arguments, **more)}
+
+    for profile, numbers in run_all.LABELS.items():
+        assert steps(profile, "x", {})["20_label_budgets"].parameters["LABELS"] == list(numbers)
+    assert set(run_all.LABELS) == set(run_all.SEEDS)
+    some = steps("gpu", "x", {}, 2, [7, 70])
+    assert some["20_label_budgets-seed1"].parameters["LABELS"] == [7, 70]
+    assert set(some["21_error_against_labels"].needs) == {
+        f"{n}{tail}" for n in run_all.FEW_LABELS for tail in ("", "-seed1")
+    }
+    whole = steps("demo", "x", {}, whole=True)
+    assert set(whole["21_error_against_labels"].needs) == {*run_all.FEW_LABELS, *run_all.METHODS}
+    assert set(whole) == {s.name for s in run_all.PLAN}
+
+
+def test_only_the_figure_of_label_budgets_needs_no_method_of_table_2(tmp_path):
+    done = command(tmp_path, "--list", "--only", "21_error_against_labels", "--labels", "5", "50")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [
+        "01_koka10k",
+        "03_vit_supervised",
+        "20_label_budgets",
+        "21_error_against_labels",
+    ]
+    everything = command(tmp_path, "--list").stdout
+    assert "03_vit_supervised, 20_label_budgets, 04_fixmatch, 05_simmatch" in everything
+
+
 def command(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, str(ROOT / "run_all.py"), "--home", str(tmp_path), *arguments],
@@ -144,6 +173,7 @@ def test_list_works_from_any_folder_without_an_activated_environment(tmp_path):
         (["--profile", "huge"], "invalid choice: 'huge'"),
         (["--name", "../elsewhere", "--list"], "cannot name a walk"),
         (["--set", "train.lr"], "'train.lr' is not KEY=VALUE"),
+        (["--labels", "50", "0"], "'0' is not a whole number from 1 on"),
         (["--jobs", "0"], "'0' is not a whole number from 1 on"),
         (["--serial", "--jobs", "2"], "--serial runs one step at a time"),
         (["--reference", "--profile", "demo"], "--reference means --profile reference, not demo"),
