@@ -6,12 +6,13 @@ The method's own mechanism stays in its notebook; everything else is one call a 
     page = MethodPage("demo", "demo", "simmatch", seed=0, settings={})
     page.compared_with()      the supervised runs it is compared with
     page.method_settings()    its settings
+    page.departures()         those that are not its paper's, and why
     page.train()              its runs, trained or from the store; fills page.history, page.pool
     page.over_time()          losses, share kept, how right, at each look at validation
     page.pseudo_labels()      the same, drawn
     page.pool_story()         grades of the pool, what runs say of it, what one answer would score
     page.pool_shares()        the shares of its grades, drawn
-    page.row()                its row beside the supervised ones
+    page.row()                its row beside the supervised ones, and what each cost
     page.learning_curves()    theirs
     page.overview()           what each of its own diagnostics means and came to
     page.found()              the row in words
@@ -33,7 +34,7 @@ from ..figures import curves, style
 from ..figures.pool_shares import pool_shares
 from ..pictures import photo_data
 from ..stats.metrics import columns_p
-from ..tables import diagnostics, pool, stored, table2
+from ..tables import costs, departures, diagnostics, pool, stored, table2
 from ..training import photographs
 
 # What the method is compared with: rows that train no network, and the same network without a pool,
@@ -94,6 +95,10 @@ class MethodPage:
         """The method's own settings, one a row."""
         own = store.flat(self.run.config("")["method"])
         return pd.Series(own, name="setting").to_frame()
+
+    def departures(self) -> Markdown:
+        """Its settings that are not those of the algorithm's paper, each with the reason."""
+        return Markdown(departures.show(self.run.config("")))
 
     def train(self) -> pd.DataFrame:
         """Train the row, or take it from the store; returns run, method, seed, labels, and fills
@@ -159,8 +164,10 @@ class MethodPage:
         return self.save(figure, "pool")
 
     def row(self) -> Markdown:
-        """Its row beside the supervised ones."""
-        return Markdown(table2.show_table(self.walk["table2"]))
+        """Its row beside the supervised ones, and what each cost."""
+        return Markdown(
+            table2.show_table(self.walk["table2"]) + "\n" + costs.show(self.walk["runs"])
+        )
 
     def learning_curves(self) -> Figure:
         """Learning curves of the method and of what it is compared with."""

@@ -17,6 +17,7 @@ from .. import checks, paths, provenance, store
 from ..scales import DETAILS, VOTES
 from ..stats.metrics import columns_p
 from ..stats.votes import one_rater
+from . import departures
 from .names import REFERENCE
 from .published import published
 from .table1 import class_counts
@@ -228,13 +229,29 @@ def _items(facts: Mapping[str, object]) -> pd.DataFrame:
     return pd.DataFrame({"item": list(facts), "value": [str(v) for v in facts.values()]})
 
 
+# what a run's provenance.json says of what it cost; nan where an older one lacks it
+COSTS = (
+    "train_seconds",
+    "seconds",
+    "pictures_seen",
+    "unlabelled",
+    "pseudo_labels",
+    "threads",
+    "parameters",
+)
+
+
 def _facts(folder: Path) -> dict:
-    """What a run's provenance.json says of machine, software and time."""
+    """What a run's provenance.json says of machine, software and cost, and its config.json of its
+    steps and of the settings that are not its algorithm's."""
     found = store.read_json(folder / "provenance.json")
     versions = found.get("versions", {})
     out = {k: found.get(k, "unknown") for k in ("commit", "machine")}
     out |= {k: versions.get(k, "unknown") for k in ("python", "torch")}
-    return out | {"train_seconds": found.get("train_seconds", np.nan)}
+    config = store.read_json(folder / "config.json")
+    out |= {"steps": config.get("train", {}).get("steps", np.nan)}
+    out |= {"departs": departures.stored_words(config)}
+    return out | {k: found.get(k, np.nan) for k in COSTS}
 
 
 # ---------------------------------------------------------------- a walk's tables
@@ -284,7 +301,7 @@ def load_walk(name: str) -> dict[str, pd.DataFrame]:
     as_run = ["method", "labels", "seed"]  # stored by picture, which is smaller
     out["predictions"] = out["predictions"].sort_values(as_run, kind="stable", ignore_index=True)
     # "3.11" and "1234567" are no numbers
-    words = dict.fromkeys(("run", "commit", "machine", "python", "torch"), str)
+    words = dict.fromkeys(("run", "commit", "machine", "python", "torch", "departs"), str)
     out["runs"] = pd.read_csv(folder / FILES["runs"], dtype=words)
     return out | {"provenance": _items(facts)}
 

@@ -11,11 +11,12 @@ import pandas as pd
 from .. import checks
 from ..scales import SECOND
 from ..stats import bootstrap, crossed
-from ..stats.metrics import best_constant, grades, target
+from ..stats.metrics import best_constant, grades
 from .against_base import COMPARED, Comparison, outdone_by
 from .comparisons import margins
 from .names import ALWAYS, BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, name_of, order
 from .quantities import on_test
+from .rank_target import against
 from .text import cell, cell_of, kind_of, markdown
 
 COLUMNS = PUBLISHED | {
@@ -82,18 +83,19 @@ def table2(
     best constant. rater: from `one_rater`.
 
     One row per method and number of labels. Columns: row, method, labels, seeds, pictures, data
-    ("simulated"/"real"), against (what correlations are taken against); each metric of COLUMNS with
-    _low and _high (95 %, percentile, `bootstrap`, which counts the residual of picture and seed
-    more than once); each of POINTS, the mean over seeds; d_mae and d_macro_mae with _low and _high
-    (95 %), _low_90 and _high_90: this row minus "supervised" (first stage) with as many labels,
-    paired, over the d_seeds seeds that both have (below 0 is better; where "supervised" has one
-    number of labels only, that one serves all), by `stats.crossed`, which counts pictures, seeds
-    and the residual once each; p_mae and p_macro_mae, of trained rows with three seeds or more;
-    p_holm and p_holm_macro_mae, Holm's over the paper's five methods within a stage and number of
-    labels (five also where some were not run); could_show (in MAE) and could_show_macro_mae: the
-    smallest true difference that would be decided with probability 80 % at these seeds and pictures
-    (of the five by Holm's first step); margin: of equivalence in MAE, set before any result;
-    published_mae, published_mae_3, ..: the paper's four columns, the same for both stages.
+    ("simulated"/"real"), against (what correlations are taken against, `rank_target`); each metric
+    of COLUMNS with _low and _high (95 %, percentile, `bootstrap`, which counts the residual of
+    picture and seed more than once); each of POINTS, the mean over seeds; d_mae and d_macro_mae
+    with _low and _high (95 %), _low_90 and _high_90: this row minus "supervised" (first stage) with
+    as many labels, paired, over the d_seeds seeds that both have (below 0 is better; where
+    "supervised" has one number of labels only, that one serves all), by `stats.crossed`, which
+    counts pictures, seeds and the residual once each; p_mae and p_macro_mae, of trained rows with
+    three seeds or more; p_holm and p_holm_macro_mae, Holm's over the paper's five methods within a
+    stage and number of labels (five also where some were not run); could_show (in MAE) and
+    could_show_macro_mae: the smallest true difference that would be decided with probability 80 %
+    at these seeds and pictures (of the five by Holm's first step); margin: of equivalence in MAE,
+    set before any result; published_mae, published_mae_3, ..: the paper's four columns, the same
+    for both stages.
 
     Rows with the same seeds and pictures share the draws of one bootstrap. Raises ValueError for
     predictions that don't fit together."""
@@ -115,7 +117,7 @@ def table2(
                 "seeds": 0 if method in fixed else own["seed"].nunique(),
                 "pictures": own["id"].nunique(),
                 "data": "simulated" if simulated else "real",
-                "against": target(own)[0],
+                "against": against(own),
                 "margin": margins()["overall", "mae"],
             }
             row |= compare.values(key) | _points(own, method in fixed)
@@ -285,12 +287,12 @@ def _note(frame: pd.DataFrame, kind: str) -> str:
             " Published: Table 2 of Dang et al., on their pictures; it does not say which stage it "
             "reports."
         )
+    if "srcc" in KINDS[kind]:
+        found = sorted(set(frame["against"].dropna())) if "against" in frame else []
+        what = "SRCC" if kind == "summary" else "Correlations"
+        note += f" {what}: of the expected grade with the {' and the '.join(found) or 'label'}."
     if kind == "correlation":
-        against = " and ".join(sorted(set(frame["against"].dropna()))) if "against" in frame else ""
-        note += (
-            f" Correlations of the expected grade with the {against or 'label'}; numbers without "
-            "brackets are means over seeds."
-        )
+        note += " Numbers without brackets are means over seeds."
     return note
 
 
@@ -374,10 +376,6 @@ def _score(row: Mapping) -> str:
 
 def _change(row: Mapping) -> str:
     return cell_of(row, "d_mae", sign=True)
-
-
-def _change_finding(row: Mapping) -> str:
-    return f"{_score(row)}; MAE against supervised {_change(row)}: {verdict(row)}"
 
 
 def _base_finding(row: Mapping, constant: Mapping | None) -> str:

@@ -39,6 +39,10 @@ def test_the_page_is_of_its_own_row_and_settings(page):
     assert set(page.pool["split"]) == {"pool"}
     assert len(page.pool) == 60
     assert "FixMatch" in page.row().data
+    seen = 4 * 3 * page.run.train.batch  # each step: a labelled picture, two views of another
+    assert f"| {3 * page.run.train.batch} | {seen} |" in page.row().data
+    assert "| method.ordinal |" not in page.departures().data
+    assert page.departures().data.startswith("Not as in the algorithm's paper")
     assert "FixMatch" in page.found().data
     assert "simulated" in page.provenance()
 

@@ -80,9 +80,8 @@ def write_walk(name: str = "demo", seeds: int = 2) -> pd.DataFrame:
                 "machine": "2 cores",
                 "versions": {"python": "3.11", "torch": "2.11"},
             }
-            store.write_json(
-                folder / "provenance.json", facts | {"train_seconds": 30.0, "labels": labels}
-            )
+            facts |= {"train_seconds": 30.0, "labels": labels, "pictures_seen": 960, "threads": 1}
+            store.write_json(folder / "provenance.json", facts)
             listed.append({"run": folder.name, "method": method, "seed": seed, "labels": labels})
         store.write_table(
             paths.results(name) / "tables" / f"runs-{method}.csv", pd.DataFrame(listed)
@@ -139,7 +138,8 @@ def test_published_numbers() -> None:
     assert choices["item"].is_unique
     assert choices["paper"].str.startswith(("stated: ", "open")).all()
     with pytest.raises(
-        ValueError, match="no published table 3; there are choices, fundus, margins, table1, table2"
+        ValueError,
+        match="no published table 3; there are choices, fundus, margins, method_settings, table1, ",
     ):
         published.published("3")
 
@@ -514,6 +514,32 @@ def test_load_walk(walk) -> None:
         one_rater(walk[walk["split"] == "test"])["mae"]
     )
     assert stored.is_simulated(frames)
+    runs = frames["runs"]
+    assert (runs["pictures_seen"] == 960).all()
+    assert runs["parameters"].isna().all()  # not stored: nan, and no error
+    assert set(runs["departs"]) == {"none"}
+
+
+@pytest.mark.parametrize("kind", table2.KINDS)
+def test_each_table_with_a_correlation_says_what_it_is_against(kind) -> None:
+    """One picture without a score: the grades of all, in the number and in the note."""
+    predictions = long(pictures(20), 1).query("split == 'test'")
+    for lacking, said in ((0, "score"), (1, "grade of every picture (1 of 20 has no score)")):
+        some = predictions.assign(
+            score=predictions["score"].mask(predictions["id"].rank(method="dense") <= lacking)
+        )
+        table = table2.table2(some, published.published(), True, [2, 3], resamples=20)
+        assert set(table["against"]) == {said}
+        own = some[some["method"] == "fixmatch"]
+        y = own["truth"] if lacking else own["score"]
+        expected = metrics.srcc(metrics.expected_grade(own[P]), y)
+        assert table.set_index("method").loc["fixmatch", "srcc"] == pytest.approx(expected)
+        text = table2.show_table(table, kind)
+        sentence = f": of the expected grade with the {said}."
+        assert (sentence in text) == ("srcc" in table2.KINDS[kind])
+    none = predictions.drop(columns="score")
+    table = table2.table2(none, published.published(), True, [2, 3], resamples=20)
+    assert set(table["against"]) == {"grade"}
 
 
 def test_collected_and_direct_tables_are_the_same_and_small(walk) -> None:
