@@ -83,6 +83,7 @@ def test_their_names_are_those_of_photographs_where_they_are_the_same():
     assert names.row_name("forest_eyeq") == names.NAMES["forest"] == "statistics + forest"
     assert names.name_of("constant_deepdrid") == "best constant (deepdrid)"
     assert names.name_of("forest") == "statistics + forest"
+    assert names.name_of("logistic_eyeq") == "logistic regression on frozen maps (eyeq)"
     assert names.name_of("ridge") == "ridge on frozen maps"
     assert [beside_simple.is_constant(m) for m in ("always_bad_eyeq", "forest_eyeq")] == [
         True,
@@ -192,6 +193,7 @@ def test_details_and_kappas_name_the_simple_rows_not_passed():
         assert ("not above statistics + forest" in line) == line.startswith("- Teacher")
     frame = said[said["set"] == "eyeq_d"].drop_duplicates("id")
     kappas = experts.model_agreement(said, frame, "eyeq_d", methods).set_index("method")
+    assert (kappas.loc["teacher", "not_passed"].str.count("forest") == 1).all()
     assert kappas.loc["teacher", "not_passed"].str.contains(r"statistics \+ forest \(kappa\)").all()
     assert (kappas.loc["forest", "not_passed"] == "–").all()
     assert (kappas.loc["constant", "estimate"] == 0).all()
@@ -213,6 +215,7 @@ def test_only_rows_of_the_same_detail_are_held_against_each_other():
         "–",
     ]
     assert beside_simple.cells(rows[2:], ["auc"]) is None
+    assert beside_simple.not_passed(rows[1], rows, ["auc"]) == []
 
 
 # ---------------------------------------------------------------- comparisons
@@ -235,6 +238,7 @@ def test_networks_are_compared_with_what_looks_at_pictures():
     }
     one = table[(table["comparison"] == "Teacher v forest") & (table["set"] == "eyeq_d")]
     assert set(one["quantity"]) == {*DETAILS}
+    assert (table[table["set"] == "eyeq"]["pictures"] == 40).all()  # of its test split
     shown = fundus_grades.details(said, "eyeq_d", ["teacher", "forest"], resamples=20)
     auc = shown.set_index(["method", "detail"])["auc"]
     difference = one[one["metric"] == "auc"].set_index("quantity")["difference"]
