@@ -269,9 +269,10 @@ def show(said: pd.DataFrame, labels: ArrayLike, *, simulated: bool) -> str:
             text.append(f"**{part.capitalize()}**: no true grade is known, so nothing is judged.")
             continue
         rows = table[table["part"] == part]
+        over = "pictures and seeds" if rows["seeds"].max() > 1 else "pictures"
         text.append(
             f"**{part.capitalize()}**, {int(rows['pictures'].max()):,} pictures with a known grade "
-            "that was hidden from training; in brackets 95 % intervals over pictures."
+            f"that was hidden from training; in brackets 95 % intervals over {over}."
         )
         text.append(show_judged(rows))
         mine = quarters[quarters["part"] == part].drop(columns="part")

@@ -51,6 +51,7 @@ def unknown(said: pd.DataFrame, part: str) -> pd.DataFrame:
 def test_told_is_what_runs_say_of_pictures_without_a_label(runs):
     said = pool.told(runs)
     assert list(said.columns) == [*pool.TOLD, *P]
+    assert len(said) == 2 * 240
     assert said.groupby(["method", "part"]).size().to_dict() == {
         (method, part): n
         for method in ("fixmatch", "forest")
@@ -176,16 +177,18 @@ def test_no_pool_is_said_so(home):
 
 
 def test_accuracy_by_quarters_of_confidence(runs):
-    table = pool.by_confidence(pool.told(runs)).set_index(["part", "method"])
     said = pool.told(runs)
-    mine = said[(said["part"] == "pool") & (said["method"] == "fixmatch")].to_dict("records")
-    mine.sort(key=lambda r: -r["confidence"])
-    row = table.loc[("pool", "fixmatch")]
-    for quarter in range(4):
-        rows = mine[50 * quarter : 50 * quarter + 50]
-        right = mean(r["grade"] == r["truth"] for r in rows)
-        assert row[f"quarter {quarter + 1}"] == pytest.approx(right)
-    assert row["accuracy"] == pytest.approx(mean(r["grade"] == r["truth"] for r in mine))
+    table = pool.by_confidence(said).set_index(["part", "method"])
+    assert len(table) == 4
+    for (part, method), row in table.iterrows():
+        mine = said[(said["part"] == part) & (said["method"] == method)].to_dict("records")
+        mine.sort(key=lambda r: -r["confidence"])
+        n = len(mine) // 4
+        for quarter in range(4):
+            rows = mine[n * quarter : n * quarter + n]
+            right = mean(r["grade"] == r["truth"] for r in rows)
+            assert row[f"quarter {quarter + 1}"] == pytest.approx(right)
+        assert row["accuracy"] == pytest.approx(mean(r["grade"] == r["truth"] for r in mine))
 
 
 def test_pseudo_labels_grade_by_grade_against_a_slow_loop(runs):
@@ -223,6 +226,9 @@ def test_seeds_are_averaged_and_hidden_pictures_are_those_of_all_seeds(runs):
     mine = said[said["part"] == "pool"]
     first, second = (mean(g == mine["truth"]) for g in (mine["grade"], np.full(200, 3)))
     assert runs_only.loc["pool", "accuracy"] == pytest.approx((first + second) / 2)
+    several = pool.show(pd.concat([said, other]), LABELS, simulated=True)
+    assert "intervals over pictures and seeds." in several
+    assert "intervals over pictures." in pool.show(said, LABELS, simulated=True)
 
 
 def test_budgets_of_one_method_are_rows_of_their_own(runs):
