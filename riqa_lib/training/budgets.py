@@ -3,7 +3,8 @@
 The seed draws which pictures keep their grade, and validation has at most as many (`rows_of`); the
 rest of the training pictures joins the pool. 0 labels means all: there the pool is what it is in
 Table 2, and only the rows that show how far labels alone would lead are trained. Finished runs are
-reused, also those that Table 2 has of all labels.
+reused, also those that Table 2 has of all labels. At fewer labels networks don't grade the pool in
+the end: no second stage follows.
 
 Each number of labels and seed has a list of its own, results/<name>/tables/budgets-100-seed0.csv,
 which `tables.budgets` reads; Table 2 doesn't."""
@@ -82,7 +83,7 @@ def _planned(
     for n in _below(labels, len(rows_of(full, data)["labelled"])):
         of_n = rows_for(rows or (ROWS if n else CEILING), data)
         own = given | {"data.labels": n}
-        planned[n] = {row: settings(profile, row, seed, own) for row in of_n}
+        planned[n] = {row: settings(profile, row, seed, own).but(grade_pool=n == 0) for row in of_n}
     return planned
 
 

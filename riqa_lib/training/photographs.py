@@ -85,6 +85,9 @@ class Run(RunSettings):
     seed: int = 0
     # second stage: folder name of the run whose model graded the pictures without a label
     teacher: str = ""
+    # whether the pool, and pictures whose grade is hidden, are graded in the end too, which a
+    # second stage learns from: with a frozen stem it takes longer than the training
+    grade_pool: bool = True
 
     methods: ClassVar[dict[str, type[Method]]] = METHODS
 
@@ -271,10 +274,11 @@ def train(run: Run, data: DataSet) -> Path:
     return place.folder
 
 
-def asked(data: DataSet, rows: dict[str, np.ndarray]) -> np.ndarray:
-    """Rows that a finished run says something of: validation, hidden grades and pool, test."""
+def asked(data: DataSet, rows: dict[str, np.ndarray], pool: bool = True) -> np.ndarray:
+    """Rows that a finished run says something of: validation and test; pool: hidden grades and
+    pool too."""
     test = np.flatnonzero(data.frame["split"] == "test")
-    return np.sort(np.concatenate([rows["val"], rows["hidden"], test]))
+    return np.sort(np.concatenate([rows["val"], rows["hidden"] if pool else [], test]).astype(int))
 
 
 def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
@@ -292,7 +296,7 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     )
     net, history, times = fit(method, material, run.train, run.seed, state)
     began = time.perf_counter()
-    predicted = asked(data, rows)
+    predicted = asked(data, rows, run.grade_pool)
     p = probabilities(net, material.source, predicted)
     facts = {
         "train_seconds": round(times["train_seconds"], 1),

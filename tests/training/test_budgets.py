@@ -44,6 +44,12 @@ def test_settings_are_those_of_the_row_but_for_the_labels(walk):
     assert (config["data"]["labels"], config["data"]["labelled"], config["seed"]) == (20, 200, 1)
 
 
+def test_only_runs_of_all_labels_grade_the_pool(walk):
+    graded = [set(store.read_predictions(paths.runs() / run)["split"]) for run in walk["run"]]
+    assert graded[0] == graded[1] == {"val", "test"}
+    assert graded[2] == {"val", "test", "pool"}
+
+
 def test_table_2_does_not_see_them_and_its_run_of_all_labels_is_reused(walk):
     of_table2 = stored.runs_of("small", ["supervised", "supervised_all", "mean_teacher"], 1)
     assert dict(zip(of_table2["method"], of_table2["labels"], strict=True))["supervised"] == 40
