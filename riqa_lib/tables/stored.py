@@ -18,7 +18,7 @@ from ..scales import DETAILS, VOTES
 from ..stats.metrics import columns_p
 from ..stats.votes import one_rater
 from . import departures
-from .names import REFERENCE
+from .names import REFERENCE, kind_of_row
 from .published import published
 from .table1 import class_counts
 from .table2 import table2
@@ -158,7 +158,8 @@ def load_fundus(name: str, runs: pd.DataFrame | None = None) -> dict[str, pd.Dat
         folder = paths.shown(paths.results(name) / "tables")
         raise FileNotFoundError(f"{folder}: no fundus runs; run notebook 14_teacher first")
     for run, row in zip(runs["run"], runs["row"], strict=True):
-        store.need(paths.runs() / run, "14_teacher" if row == "teacher" else "15_student")
+        of_a_set = kind_of_row(row) != row  # "multi_eyeq"; not "teacher", "forest"
+        store.need(paths.runs() / run, "15_student" if of_a_set else "14_teacher")
     predictions, history = _gathered(runs, _row_and_seed, read_fundus_predictions)
     return {"predictions": predictions, "history": history, "runs": runs}
 

@@ -9,7 +9,7 @@ import pytest
 
 from riqa_lib.scales import DETAILS
 from riqa_lib.seeding import rng
-from riqa_lib.tables import beside_simple, comparisons, experts, fundus_grades, names
+from riqa_lib.tables import beside_simple, comparisons, experts, fundus_grades, names, stored
 
 SKILL = {
     "constant_eyeq": 0,
@@ -90,6 +90,15 @@ def test_their_names_are_those_of_photographs_where_they_are_the_same():
         False,
     ]
     assert not beside_simple.is_simple("multi_hard_eyeq")
+
+
+@pytest.mark.parametrize(
+    ("row", "notebook"), [("forest", "14_teacher"), ("forest_eyeq", "15_student")]
+)
+def test_a_run_that_is_gone_names_the_notebook_that_makes_it(home, row, notebook):
+    runs = pd.DataFrame({"run": ["forest-0"], "row": [row], "set": ["mshf"], "seed": [0]})
+    with pytest.raises(FileNotFoundError, match=notebook):
+        stored.load_fundus("w", runs)
 
 
 # ---------------------------------------------------------------- the overall grade
