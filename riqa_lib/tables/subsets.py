@@ -12,11 +12,13 @@ import pandas as pd
 
 from .. import checks
 from ..stats import bootstrap
-from ..stats.metrics import best_constant, target
+from ..stats.crossed import COUNTED, LEAST_SEEDS
+from ..stats.metrics import best_constant
 from ..stats.resampling import Bootstrap
 from ..stats.within import LEAST, METRICS, WITHIN, Subsets, bootstrap_within, metric_in
 from .names import CONSTANT, name_of, order
 from .quantities import on_test
+from .rank_target import against
 from .text import cell_of, kind_of, markdown, with_ends
 
 ALL = "all"  # the part that is every picture; WITHIN: the plain mean over subsets
@@ -77,7 +79,7 @@ def subsets(
                 "kind": KINDS.get(method, NETWORK),
                 "labels": int(labels),
                 "seeds": 0 if method == CONSTANT else own["seed"].nunique(),
-                "against": target(own)[0],
+                "against": against(own),
                 "data": "simulated" if simulated else "real",
             }
             rows += [front | part for part in _parts(method, own, resamples, seed)]
@@ -175,16 +177,20 @@ def _front(row: Mapping) -> list[str]:
 
 def beyond(row: Mapping) -> str:
     """Whether a row (part "within") knows more of pictures than their subset: whether the 95 %
-    interval of its SRCC within lies above 0.
+    interval of its SRCC within lies above 0; below three seeds, of how many.
 
-    >>> beyond({"srcc": 0.4, "srcc_low": 0.3, "srcc_high": 0.5})
+    >>> beyond({"srcc": 0.4, "srcc_low": 0.3, "seeds": 3})
     'yes'
-    >>> beyond({"srcc": 0.1, "srcc_low": -0.1, "srcc_high": 0.3})
+    >>> beyond({"srcc": 0.4, "srcc_low": 0.3, "seeds": 1})
+    'yes, of one seed'
+    >>> beyond({"srcc": 0.1, "srcc_low": -0.1, "seeds": 3})
     'not shown: the subset may be all it knows'
     """
     if np.isnan(row["srcc"]):
         return f"no: {SAME}" if SAME in row["note"] else "not judged"
-    return "yes" if row["srcc_low"] > 0 else "not shown: the subset may be all it knows"
+    if not row["srcc_low"] > 0:
+        return "not shown: the subset may be all it knows"
+    return f"yes, of {COUNTED[row['seeds']]}" if row["seeds"] < LEAST_SEEDS else "yes"
 
 
 def _note(table: pd.DataFrame) -> str:
