@@ -72,6 +72,7 @@ def test_the_whole_plan_leaves_tables_figures_and_a_site(walk):
         "10_stages-seed0",
         "13_space",
         "16_multi_v_single",
+        "21_error_against_labels",
     ):
         assert (walk / "figures" / "smoke" / f"{name}.png").stat().st_size > 5000
         assert (walk / "figures" / "smoke" / f"{name}.pdf").exists()
@@ -121,6 +122,7 @@ def test_each_kind_runs_by_itself_after_the_ones_it_names(walk, notebook, tmp_pa
         ("04_fixmatch", "01_koka10k"),
         ("11_table2", "03_vit_supervised"),
         ("16_significance", "14_teacher"),
+        ("21_error_against_labels", "01_koka10k"),
     ],
 )
 def test_a_missing_input_names_the_notebook_to_run_first(notebook, first, tmp_path):

@@ -207,6 +207,7 @@ def cell(**more):
         ({"seeds_needed_control": np.nan}, "not decided"),
         ({"c_mae_low_90": -0.0199, "c_mae_high_90": 0.01}, "equivalent within 0.02"),
         ({"c_mae_high": -0.001, "p_holm_control": 0.04}, "better"),
+        ({"c_mae_high": -0.001, "seeds_needed_control": 9.0}, "not decided (needs 9 seeds)"),
         ({"c_mae_low": 0.001, "p_holm_control": 0.04}, "worse"),
         ({"c_mae_high": -0.001, "c_seeds": 1}, "one seed: not a comparison"),
     ],
@@ -227,7 +228,9 @@ def test_where_nothing_is_better_the_findings_say_which_gain_is_excluded():
     assert "excluded" not in text
     assert "**better** than its own control, after Holm: ViT + FixMatch" in text
     assert "40% of the gap to all labels" in text
-    one = words.findings(pd.DataFrame([cell(c_seeds=1)]))
+    alone = pd.DataFrame([cell(c_seeds=1), cell(c_mae_low_90=-0.01, c_mae_high_90=0.01)])
+    assert words.undecided(alone, "control") == (1, 2)
+    one = words.findings(alone.head(1))
     assert "no row is compared with its control" in one
     simple = cell(method="ridge", row="ridge", mae=0.59)
     assert "none has a lower MAE than ridge (0.590)" in words.findings(
