@@ -261,7 +261,7 @@ def show(said: pd.DataFrame, labels: ArrayLike, *, simulated: bool) -> str:
     how right in each quarter by confidence. Where no true grade is known it says so, and no
     accuracy. said: `told`; labels: the grades of the labelled training pictures."""
     if said.empty:
-        return f"{kind_of(simulated)}. Every picture has a label: there is no pool.\n"
+        return f"{kind_of(simulated)}. There is no pool, or no run graded it.\n"
     table, quarters = judged(said, labels), by_confidence(said)
     text = [f"{kind_of(simulated)}.", show_shares(shares(said, labels))]
     for part, _ in _parts(said):

@@ -85,7 +85,7 @@ def test_without_a_pool_it_says_so_and_draws_nothing(page, monkeypatch):
     none = page.told().iloc[:0]
     monkeypatch.setattr(page, "told", none.copy)
     assert page.pool_shares() is None
-    assert "there is no pool" in page.pool_story().data
+    assert "There is no pool, or no run graded it" in page.pool_story().data
     assert "FixMatch** on the pool" not in page.found().data
 
 

@@ -172,7 +172,9 @@ def test_pictures_of_unknown_grade_are_not_counted_among_the_known(runs):
 
 def test_no_pool_is_said_so(home):
     none = pool.told(pd.DataFrame(columns=["run", "method", "seed", "labels"]))
-    assert pool.show(none, LABELS, simulated=True).endswith("there is no pool.\n")
+    assert pool.show(none, LABELS, simulated=True).endswith(
+        "There is no pool, or no run graded it.\n"
+    )
     assert pool.judged(none, LABELS).empty
 
 
