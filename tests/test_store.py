@@ -36,15 +36,30 @@ def test_tables_are_the_same_bytes_each_time_and_ids_stay_text(tmp_path):
     pd.testing.assert_frame_equal(store.read_table(tmp_path / "a.csv.gz"), frame, check_dtype=False)
 
 
+def test_what_is_tracked_is_read_as_it_was_and_takes_less(tmp_path):
+    frame = pd.DataFrame({"id": ["007", "NA"] * 500, "p0": np.arange(1000) / 7})
+    a = store.write_table(tmp_path / "a.csv.xz", frame).read_bytes()
+    assert a == store.write_table(tmp_path / "b.csv.xz", frame).read_bytes()
+    assert len(a) < len(store.write_table(tmp_path / "a.csv.gz", frame).read_bytes())
+    assert store.read_table(tmp_path / "a.csv.xz").equals(store.read_table(tmp_path / "a.csv.gz"))
+
+
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x1f\x8bnonsense"]
+    "damage",
+    [
+        lambda b: b[: len(b) // 2],
+        lambda b: b"",
+        lambda b: b"\x1f\x8bnonsense",
+        lambda b: b"\xfd7zXZ\x00nonsense",
+    ],
 )
-def test_a_damaged_table_is_named(tmp_path, damage):
+@pytest.mark.parametrize("end", ["gz", "xz"])
+def test_a_damaged_table_is_named(tmp_path, damage, end):
     file = store.write_table(
-        tmp_path / "p.csv.gz", pd.DataFrame({"id": list("abc") * 50, "p0": range(150)})
+        tmp_path / f"p.csv.{end}", pd.DataFrame({"id": list("abc") * 50, "p0": range(150)})
     )
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(ValueError, match=r"p\.csv\.gz: damaged"):
+    with pytest.raises(ValueError, match=rf"p\.csv\.{end}: damaged"):
         store.read_table(file)
 
 

@@ -8,7 +8,7 @@ provenance."""
 
 from __future__ import annotations
 
-import gzip
+import lzma
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import pandas as pd
 
 from .. import paths, provenance, store
 from . import comparisons, fundus_grades, localisation, stored, tracked_budgets
-from .names import REFERENCE, name_of
+from .bench_tables import show_bench, show_gpu
+from .names import REFERENCE
 from .stored import FILES, is_simulated, load_walk
 from .table2 import show_table
-from .text import kind_of, markdown
+from .text import kind_of
 
 TABLES = {  # table -> the notebook that makes it
     "overall_eyeq": "16_significance",
@@ -67,7 +68,7 @@ def _small_enough(name: str, predictions: pd.DataFrame) -> pd.DataFrame:
     """The predictions that are tracked, by picture: stores a third smaller than by run."""
     both = predictions.sort_values(["id", "method", "labels", "seed"], kind="stable")
     for kept in (both, both[both["split"] == "test"]):
-        size = len(gzip.compress(kept.to_csv(index=False).encode()))
+        size = len(lzma.compress(kept.to_csv(index=False).encode(), preset=9))
         if size <= MOST_BYTES:
             return kept
     raise ValueError(
@@ -189,7 +190,8 @@ def _source(facts: Mapping) -> str:
 
 def readme_blocks() -> dict[str, str]:
     """The README's generated blocks: "table2" (the reference table), "provenance" (data, runs,
-    machine, software), "bench", "budgets" and "biq2021" (`tracked_budgets`)."""
+    machine, software), "bench" and "gpu" (`bench_tables`), "budgets" and "biq2021"
+    (`tracked_budgets`)."""
     frames = load_walk(REFERENCE)
     runs = frames["runs"]
     facts = frames["provenance"].set_index("item")["value"]
@@ -201,39 +203,6 @@ def readme_blocks() -> dict[str, str]:
         f"{every['machine']}; torch {every['torch']}, Python {every['python']}; "
         f"commit {every['commit']}."
     )
-    blocks = {"table2": show_table(frames["table2"]), "provenance": line, "bench": show_bench()}
+    blocks = {"table2": show_table(frames["table2"]), "provenance": line}
+    blocks |= {"bench": show_bench(), "gpu": show_gpu()}
     return blocks | tracked_budgets.blocks()
-
-
-def show_bench() -> str:
-    """The table of `python -m riqa_lib bench --keep` as markdown, or a line that says there is none
-    yet."""
-    file = paths.reference() / "bench.csv"
-    if not file.exists():
-        return "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
-    table = store.read_table(file)
-    rows = [
-        [
-            name_of(r["method"]),
-            str(int(r["pictures"])),
-            f"{r['step_ms']:.0f}",
-            f"{r['ratio']:.2f}",
-            f"{r['pictures_per_second']:,.0f}",
-            f"{r['share_of_peak']:.0%}",
-        ]
-        for r in table.to_dict("records")
-    ]
-    about = table.iloc[0]
-    head = [
-        "",
-        "pictures a step",
-        "ms a step",
-        "step over bare forward + backward",
-        "pictures a second",
-        "share of matrix product",
-    ]
-    said = (
-        f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; "
-        f"profile {about['profile']}; a matrix product reaches {about['gflops_peak']:.0f} GFLOP/s."
-    )
-    return markdown(head, rows) + "\n\n" + said

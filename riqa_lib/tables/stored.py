@@ -273,7 +273,7 @@ def provenance_line(about: Mapping) -> str:
 
 
 FILES = {
-    "predictions": "predictions.csv.gz",
+    "predictions": "predictions.csv.xz",
     "history": "history.csv",
     "counts": "counts.csv",
     "table2": "table2.csv",

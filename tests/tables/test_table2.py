@@ -574,7 +574,7 @@ def test_rounding_keeps_every_grade() -> None:
 
 def test_too_large_a_walk_drops_val_then_is_refused(walk, monkeypatch) -> None:
     reference.collect("demo")
-    size = (paths.reference() / "predictions.csv.gz").stat().st_size
+    size = (paths.reference() / "predictions.csv.xz").stat().st_size
     monkeypatch.setattr(reference, "MOST_BYTES", int(size * 0.8))
     reference.collect("demo")
     assert set(stored.load_walk("reference")["predictions"]["split"]) == {"test"}
@@ -692,7 +692,8 @@ def test_readme_blocks(walk) -> None:
         reference.readme_blocks()
     reference.collect("demo")
     blocks = reference.readme_blocks()
-    assert set(blocks) == {"table2", "provenance", "bench"}
+    assert set(blocks) == {"table2", "provenance", "bench", "gpu", "budgets", "biq2021"}
+    assert blocks["gpu"] == "Nothing was measured on a GPU yet: `benchmarks/gpu.sh`, see GPU.md."
     assert blocks["bench"] == "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
     row = {
         "method": "fixmatch",
@@ -715,6 +716,16 @@ def test_readme_blocks(walk) -> None:
     assert shown.endswith(
         "2 cores, X; 1 thread; torch 2.15; profile demo; a matrix product reaches 98 GFLOP/s."
     )
+    store.write_table(
+        paths.reference() / "gpu" / "bench-gpu.csv",
+        pd.DataFrame([{"form": "maps"} | row]).assign(profile="gpu"),
+    )
+    about = {"gpu": "G100", "machine": "16 cores, Y, G100"}
+    about |= {"settings": {"model.width": 384, "model.depth": 6, "data.crop": 192}}
+    store.write_json(paths.reference() / "gpu" / "machine.json", about)
+    shown = reference.readme_blocks()["gpu"]
+    assert "| ViT + FixMatch | maps | 96 | 58 | 1.20 | 1,643 | 73% |" in shown
+    assert "G100; 16 cores; torch 2.15; hybrid ViT of width 384 and depth 6, 192 px;" in shown
     assert "| ViT + FixMatch | 40 | 2 |" in blocks["table2"]
     assert blocks["provenance"] == (
         "Simulated data (koka10k, 48 px); 6 runs, seeds 0, 1, 3 minutes of training in all; "
