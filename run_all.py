@@ -73,9 +73,10 @@ WITH_SEED = {step.name for step in PLAN if "SEED" in step.parameters}
 # Their first seed makes what all share: pretrained weights; the choice of lambda_A.
 FIRST = {"03_vit_supervised", "15_student"}
 SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
-# These are cheap enough for eight, which a Wilcoxon test over seeds needs.
-FUNDUS = ("14_teacher", "15_student")
-FUNDUS_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
+# These are cheap enough for eight: a Wilcoxon test over seeds needs them, and with few labels seeds
+# differ most.
+CHEAP = ("14_teacher", "15_student", "20_label_budgets")
+MORE_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
 # Numbers of labels of 20_label_budgets; all of them follow by themselves
 LABELS = {"smoke": (40,), "demo": (100,)} | dict.fromkeys(
     ("gpu", "paper", "reference"), (50, 100, 300)
@@ -89,7 +90,7 @@ def seeds_of(step: str, profile: str, most: int | None = None) -> tuple[int, ...
     """The seeds with which a profile runs a step, at most so many; 0 for a step without."""
     if step not in WITH_SEED:
         return (0,)
-    return (FUNDUS_SEEDS if step in FUNDUS else SEEDS)[profile][:most]
+    return (MORE_SEEDS if step in CHEAP else SEEDS)[profile][:most]
 
 
 def named(step: str, seed: int) -> str:
@@ -135,11 +136,11 @@ def filled(
 
 
 def per_seed(step: Step, profile: str, most: int | None) -> list[Step]:
-    """One step per seed; each needs the same seed of what it needs, and what the first seeds make
-    for all."""
+    """One step per seed; each needs the same seed of what it needs (the first, of what has no such
+    seed), and what the first seeds make for all."""
     steps = [step]
     for seed in seeds_of(step.name, profile, most)[1:]:
-        own = [named(s, seed if s in WITH_SEED else 0) for s in step.needs]
+        own = [named(s, seed if seed in seeds_of(s, profile, most) else 0) for s in step.needs]
         shared = sorted(FIRST & {step.name, *step.needs})
         steps.append(
             replace(

@@ -93,7 +93,7 @@ def read_json(path: Path | str) -> dict:
 
 
 def write_table(path: Path | str, frame: pd.DataFrame) -> Path:
-    """Write a CSV (.csv, .csv.gz, .csv.xz) atomically, the same bytes for the same table; the index is
+    """Write a CSV (packed: .gz, .xz) atomically, the same bytes for the same table; the index is
     not written.
 
     >>> import tempfile

@@ -38,7 +38,9 @@ class DataConfig:
     # there
     extra: str = ""
     rule: str = "mode"  # koka10k: how votes become grades: "mode", "equal_width" or "round_mean"
-    folder: dict = field(default_factory=dict)  # source = folder: arguments of decode.import_folder
+    # source = folder: arguments of decode.import_folder; name: what tables and figures call it (the
+    # folder's own by default)
+    folder: dict = field(default_factory=dict)
     # labelled training pictures that are used; 0 = all. The rest joins the pool, its grades hidden
     labels: int = 0
     crop: int = 64  # px, side of what the network sees
@@ -134,12 +136,13 @@ def _import_koka10k(folder: Path, d: DataConfig, processes: int) -> None:
 def _import_own(folder: Path, d: DataConfig, processes: int) -> None:
     declared = {"fractions": d.fractions, "seed": d.world, **d.folder}
     place = {key: Path(str(declared.pop(key))).expanduser() for key in ("root", "table")}
+    name = str(declared.pop("name", place["root"].name))
     import_folder(
         place["root"],
         place["table"],
         folder,
         d.size,
-        name=place["root"].name,
+        name=name,
         processes=processes,
         **declared,
     )

@@ -51,6 +51,13 @@ def test_the_declaration_reads_scores_and_subsets(walk):
     assert baselines.sources_of(data) == [*BIQ2021]
 
 
+def test_the_set_is_called_what_its_owner_calls_it(walk):
+    own, data = walk
+    assert data.info["name"] == "images"
+    called = own | {"data.folder": own["data.folder"] | {"name": "BIQ2021"}}
+    assert photographs.make_data("called", "smoke", called).info["name"] == "BIQ2021"
+
+
 def test_rows_without_a_network_and_what_they_know_within_subsets(walk):
     own, data = walk
     assert baselines.rows_for(ROWS, data) == ROWS
