@@ -320,10 +320,10 @@ def test_the_lock_has_hashes_no_addresses_and_satisfies_pyproject():
         assert all(numbers(v) >= numbers(least) for v in found), (name, found, least)
 
 
-def test_every_dependency_has_its_reason_in_the_readme():
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8").lower()
+def test_every_dependency_has_its_reason_in_contributing():
+    said = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8").lower()
     for name in requirements():
-        assert name.lower() in readme, f"{name}: name it in the README, with its reason"
+        assert name.lower() in said, f"{name}: name it in CONTRIBUTING, with its reason"
 
 
 def test_the_library_imports_fast():
