@@ -268,6 +268,9 @@ def too_few(seeds: float) -> str:
     return f"{COUNTED[int(seeds)]}: not a comparison" if seeds < LEAST_SEEDS else ""
 
 
+NO_TEST = "no test: the same in every picture"
+
+
 def verdict(
     interval: Sequence[float],
     interval_90: Sequence[float],
@@ -278,10 +281,12 @@ def verdict(
     """What may be said of a difference of errors (below 0 is better).
 
     interval, interval_90: (low, high) at 95 and 90 %. "not compared" where there is none; below
-    LEAST_SEEDS seeds "one seed: not a comparison"; "better" and "worse" where 0 lies outside the
-    95 % interval and p_holm, where there is one, is below .05; else "equivalent within MARGIN"
-    where the 90 % interval lies inside it (two one-sided 5 % tests, not corrected for the number of
-    rows), and "not decided" where nothing of this holds, which is not "the same".
+    LEAST_SEEDS seeds "one seed: not a comparison"; NO_TEST where both ends are 0, since the two
+    never differ (a method whose selected weights are those before it began); "better" and "worse"
+    where 0 lies outside the 95 % interval and p_holm, where there is one, is below .05; else
+    "equivalent within MARGIN" where the 90 % interval lies inside it (two one-sided 5 % tests, not
+    corrected for the number of rows), and "not decided" where nothing of this holds, which is not
+    "the same".
 
     >>> verdict((-0.05, -0.01), (-0.045, -0.015), seeds=3, p_holm=0.02)
     'better'
@@ -289,12 +294,16 @@ def verdict(
     'equivalent within 0.02'
     >>> verdict((-0.05, -0.01), (-0.045, -0.015), seeds=1)
     'one seed: not a comparison'
+    >>> verdict((0.0, 0.0), (0.0, 0.0), seeds=8, margin=0.02)
+    'no test: the same in every picture'
     """
     low, high = interval
     if not np.isfinite([low, high]).all() or seeds == 0:
         return "not compared"
     if few := too_few(seeds):
         return few
+    if low == high == 0:
+        return NO_TEST
     if not p_holm >= 0.05 and (low > 0 or high < 0):
         return "better" if high < 0 else "worse"
     if interval_90[0] > -margin and interval_90[1] < margin:

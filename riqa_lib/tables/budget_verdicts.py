@@ -220,10 +220,21 @@ def _of_budget(table: pd.DataFrame, labels: int, pooled: Sequence[Mapping]) -> s
     if words["equivalent"]:
         margin = words["equivalent"][0]["margin"]
         parts.append(f"**equivalent within {margin:g}**: {_list(words['equivalent'])}")
+    if same := [r["row"] for r in pooled if verdict(r, "control") == crossed.NO_TEST]:
+        parts.append(
+            f"**no test**, the same as its own control in every picture: {', '.join(same)}"
+        )
     if not words["better"]:
         parts.append(_excluded(pooled))
     parts += _below_simple(table, labels, pooled)
     return f"**{labels} labels**: {said_of_base}{'; '.join(parts)}"
+
+
+def _no_test(pooled: Sequence[Mapping]) -> list[str]:
+    """The rows that never differ from their own control."""
+    same = [r["row"] for r in pooled if verdict(r, "control") == crossed.NO_TEST]
+    said = f"**no test**, the same as its own control in every picture: {', '.join(same)}"
+    return [said] if same else []
 
 
 def _list(rows: Sequence[Mapping]) -> str:

@@ -196,7 +196,8 @@ def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
     (one of five intervals misses 0 by chance more often than one).
 
     "better" (all below 0), "worse" (all above 0), "equivalent within 0.02" (MAE only: the 90 %
-    interval lies inside the margin), "not decided" (none of these; that is not "the same"), "one
+    interval lies inside the margin), "no test: ..." (the two never differ), "not decided" (none of
+    these; that is not "the same"), "one
     seed: not a comparison" and "two seeds: ..." (nothing is decided from fewer than three),
     "reference" for the supervised row, "not compared" where there is no paired difference."""
     if row["method"] == BASE:
@@ -306,6 +307,7 @@ SAID = {
     "better": "**better** than supervised in MAE ({n}): {rows}",
     "worse": "**worse** than supervised in MAE ({n}): {rows}",
     "equivalent": "**{word}** to supervised in MAE ({n}): {rows}",
+    "no test": "**{word}** as supervised ({n}): {rows}",
     "not decided": "**not decided** ({n}): {rows}",
     "one seed": "**{word}** ({n}): {rows}",
     "two seeds": "**{word}** ({n}): {rows}",

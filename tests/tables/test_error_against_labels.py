@@ -187,6 +187,9 @@ def test_the_grid_has_a_cell_a_row_and_number_of_labels(told):
         words.verdict(row, "forest")
 
 
+ENDS = ("c_mae_low", "c_mae_high", "c_mae_low_90", "c_mae_high_90")
+
+
 def cell(**more):
     """A row of a table, undecided against both."""
     ends = {"": 0.0, "_low": -0.03, "_high": 0.03, "_low_90": -0.025, "_high_90": 0.025}
@@ -210,11 +213,19 @@ def cell(**more):
         ({"c_mae_high": -0.001, "seeds_needed_control": 9.0}, "not decided (needs 9 seeds)"),
         ({"c_mae_low": 0.001, "p_holm_control": 0.04}, "worse"),
         ({"c_mae_high": -0.001, "c_seeds": 1}, "one seed: not a comparison"),
+        (dict.fromkeys(ENDS, 0.0), "no test: the same in every picture"),
     ],
 )
 def test_a_cell_says_the_verdict_and_what_it_would_take(more, says):
     assert words.said(cell(**more), "control") == says
     assert words.said(cell()) == "not decided (needs 17 seeds)"
+
+
+def test_a_row_that_never_differs_from_its_control_is_no_test_and_not_decided():
+    rows = [cell(), cell(row="ViT + FreeMatch", method="freematch", **dict.fromkeys(ENDS, 0.0))]
+    text = words.findings(pd.DataFrame(rows))
+    assert "**no test**, the same as its own control in every picture: ViT + FreeMatch;" in text
+    assert "2 of 2 cells are undecided" in text
 
 
 def test_where_nothing_is_better_the_findings_say_which_gain_is_excluded():

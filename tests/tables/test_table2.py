@@ -247,6 +247,8 @@ def test_verdicts_follow_the_interval() -> None:
     assert table2.verdict(row) == "worse"
     assert table2.verdict(row, "macro_mae") == "not decided"
     assert table2.verdict(row | {"d_mae_low": np.nan}) == "not compared"
+    same = row | {"d_mae_low": 0.0, "d_mae_high": 0.0, "margin": 0.02}
+    assert table2.verdict(same) == "no test: the same in every picture"
     assert [table2.verdict(row | {"p_holm": p}) for p in (0.01, 0.05, np.nan)] == [
         "worse",
         "not decided",
