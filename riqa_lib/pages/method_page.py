@@ -34,7 +34,7 @@ from ..figures import curves, style
 from ..figures.pool_shares import pool_shares
 from ..pictures import photo_data
 from ..stats.metrics import columns_p
-from ..tables import costs, departures, diagnostics, pool, stored, table2
+from ..tables import costs, departures, diagnostics, pool, selected, stored, table2
 from ..training import photographs
 
 # What the method is compared with: rows that train no network, and the same network without a pool,
@@ -186,8 +186,8 @@ class MethodPage:
         return Markdown("\n\n".join(word for word in words if word) + self._caution())
 
     def _caution(self) -> str:
-        """A sentence where hardly any pseudo-label was kept, or one grade is said of all pictures;
-        "" else."""
+        """A sentence where hardly any pseudo-label was kept, one grade is said of all pictures, or
+        validation chose the weights of its first look; "" else."""
         said = []
         kept = self.history["kept"].iloc[-1] if "kept" in self.history else 1.0
         if kept < FEW:
@@ -196,7 +196,10 @@ class MethodPage:
         grades = mine[columns_p(mine)].to_numpy().argmax(axis=1)
         if len(set(grades)) == 1:
             said.append(f"every test picture is graded {grades[0]}")
-        return f"\n\n**No test of the method**: {'; '.join(said)}." if said else ""
+        cautions = f"**No test of the method**: {'; '.join(said)}." if said else ""
+        return "".join(
+            f"\n\n{text}" for text in (cautions, selected.sentence(self.history)) if text
+        )
 
     def provenance(self) -> object:
         """With what data and software."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import paths, provenance, store
-from . import comparisons, fundus_grades, localisation, stored, tracked_budgets
+from . import comparisons, fundus_grades, localisation, selected, stored, tracked_budgets
 from .bench_tables import show_bench, show_gpu
 from .names import REFERENCE
 from .stored import FILES, is_simulated, load_walk
@@ -201,8 +201,8 @@ def readme_blocks() -> dict[str, str]:
         f"{kind_of(is_simulated(frames))} ({facts['name']}, {facts['size']} px); {len(runs)} runs, "
         f"seeds {every['seed']}, {minutes:.0f} minutes of training in all; "
         f"{every['machine']}; torch {every['torch']}, Python {every['python']}; "
-        f"commit {every['commit']}."
-    )
+        f"commit {every['commit']}. {selected.sentence(frames['history'])}"
+    ).rstrip()
     blocks = {"table2": show_table(frames["table2"]), "provenance": line}
     blocks |= {"bench": show_bench(), "gpu": show_gpu()}
     return blocks | tracked_budgets.blocks()

@@ -144,9 +144,11 @@ def test_supervised_runs_of_the_seed_stand_beside_it(page, monkeypatch):
 def test_a_run_that_kept_nothing_or_says_one_grade_is_no_test_of_the_method(page):
     """At smoke size nothing is kept, and it says so; a run that kept some and tells grades apart
     gets no such sentence."""
-    history, walk = page.history, page.walk
+    history, walk = before, _ = page.history, page.walk
     p = [f"p{k}" for k in range(5)]
     one, many = (walk["predictions"].copy() for _ in range(2))
+    # the best look is the last
+    history = history.assign(val_mae=1 / history["step"])
     one[p] = [0.0, 0.0, 1.0, 0.0, 0.0]
     many[p] = np.eye(5)[np.arange(len(many)) % 5]
     try:
@@ -156,10 +158,14 @@ def test_a_run_that_kept_nothing_or_says_one_grade_is_no_test_of_the_method(page
         none = page.found().data
         page.history = history.drop(columns="kept")  # a method that keeps no share
         assert page.found().data == none
+        page.history = history.assign(kept=0.4, val_mae=history["step"])  # the first is
+        first = page.found().data
     finally:
-        page.history, page.walk = history, walk
+        page.history, page.walk = before, walk
     assert both.endswith(
         "**No test of the method**: At the end 1.8 % of the pseudo-labels were kept; "
         "every test picture is graded 2."
     )
     assert "No test" not in none
+    assert "first look" not in none
+    assert "Of 1 of 1 runs validation chose the weights of its first look" in first
