@@ -212,22 +212,30 @@ def _of_budget(table: pd.DataFrame, labels: int, pooled: Sequence[Mapping]) -> s
     words = {
         kind: [r for r in pooled if verdict(r, "control").startswith(kind)] for kind in DECIDED
     }
+    parts = [*_decided(words), *_no_test(pooled)]
+    if not words["better"]:
+        parts.append(_excluded(pooled))
+    parts += _below_simple(table, labels, pooled)
+    return f"**{labels} labels**: {said_of_base}{'; '.join(parts)}"
+
+
+def _no_test(pooled: Sequence[Mapping]) -> list[str]:
+    """The rows that never differ from their own control."""
+    same = [r["row"] for r in pooled if verdict(r, "control") == crossed.NO_TEST]
+    said = f"**no test**, the same as its own control in every picture: {', '.join(same)}"
+    return [said] if same else []
+
+
+def _decided(words: Mapping[str, Sequence[Mapping]]) -> list[str]:
+    """The rows of each decided verdict, where there are any."""
     parts = [
         f"**{kind}** than its own control, after Holm: {_list(words[kind])}"
         for kind in ("better", "worse")
         if words[kind]
     ]
-    if words["equivalent"]:
-        margin = words["equivalent"][0]["margin"]
-        parts.append(f"**equivalent within {margin:g}**: {_list(words['equivalent'])}")
-    if same := [r["row"] for r in pooled if verdict(r, "control") == crossed.NO_TEST]:
-        parts.append(
-            f"**no test**, the same as its own control in every picture: {', '.join(same)}"
-        )
-    if not words["better"]:
-        parts.append(_excluded(pooled))
-    parts += _below_simple(table, labels, pooled)
-    return f"**{labels} labels**: {said_of_base}{'; '.join(parts)}"
+    if same := words["equivalent"]:
+        parts.append(f"**equivalent within {same[0]['margin']:g}**: {_list(same)}")
+    return parts
 
 
 def _no_test(pooled: Sequence[Mapping]) -> list[str]:
