@@ -238,13 +238,6 @@ def _decided(words: Mapping[str, Sequence[Mapping]]) -> list[str]:
     return parts
 
 
-def _no_test(pooled: Sequence[Mapping]) -> list[str]:
-    """The rows that never differ from their own control."""
-    same = [r["row"] for r in pooled if verdict(r, "control") == crossed.NO_TEST]
-    said = f"**no test**, the same as its own control in every picture: {', '.join(same)}"
-    return [said] if same else []
-
-
 def _list(rows: Sequence[Mapping]) -> str:
     """Rows with what each changes, and the share of the gap that it closes."""
     told = []
