@@ -117,7 +117,7 @@ def settings(
         steps = equal_pictures.steps_as(run.train, METHODS[run.method.name], other)
         run = run.but(**{"train.steps": steps})
     if row.endswith(SECOND):
-        return run
+        return run.but(grade_pool=False)  # no third stage follows
     return run.but(**{"data.pseudo_confidence": 0.0})  # no first stage depends on it
 
 

@@ -246,3 +246,8 @@ def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
     table = stored.load_runs("cut", runs)["table2"]
     assert set(table["method"]) >= {"constant", "supervised", "fixmatch"}
     assert set(table["data"]) == {"simulated" if profile == "gpu" else "real"}
+
+
+def test_only_first_stages_grade_the_pool():
+    assert settings("demo", "simmatch").grade_pool
+    assert not settings("demo", "simmatch_second").grade_pool
