@@ -77,7 +77,8 @@ def test_profile_paper_goes_all_the_way_on_the_real_formats(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = tmp_path / "results" / "tiny"
     table = pd.read_csv(results / "tables" / "significance.csv")
-    assert set(table["comparison"]) == {"multi v single", "Student v Teacher"}
+    simple = {f"{who} v {row}" for who in ("multi", "Teacher") for row in ("forest", "logistic")}
+    assert set(table["comparison"]) == {"multi v single", "Student v Teacher"} | simple
     assert (tmp_path / "figures" / "tiny" / "18_maps.png").stat().st_size > 5000
     for notebook in ("01_koka10k", *STEPS):
         cells = json.loads(
