@@ -9,12 +9,12 @@ provenance."""
 from __future__ import annotations
 
 import lzma
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from .. import paths, provenance, store
+from .. import paths, store
 from . import comparisons, fundus_grades, localisation, selected, stored, tracked_budgets
 from .bench_tables import show_bench, show_gpu
 from .names import REFERENCE
@@ -122,31 +122,13 @@ def about(name: str) -> dict[str, object]:
     if name == REFERENCE:
         return store.read_json(store.need(_folder(name) / ABOUT, "18_explain_and_advise"))
     runs = stored.fundus_runs(name)
-    facts = [store.flat(store.read_json(paths.runs() / run / ABOUT)) for run in runs["run"]]
     sets = {
         which: comparisons.frame_of(name, which) for which in ("mshf", "eyeq", "deepdrid", "eyeq_d")
     }
     return {
         "simulated": any(simulated for _, simulated in sets.values()),
         "pictures": {which: len(frame) for which, (frame, _) in sets.items()},
-        "runs": len(runs),
-        "seeds": sorted({int(s) for s in runs["seed"]}),
-        "minutes": round(sum(float(str(f.get("seconds", 0))) for f in facts) / 60, 1),
-        "machine": _said(facts, "machine"),
-        "commit": _said(facts, "commit"),
-        "torch": _said(facts, "versions.torch"),
-        "python": _said(facts, "versions.python"),
-        "collected": provenance.commit(),
-    }
-
-
-def _said(facts: Iterable[Mapping], key: str) -> str:
-    return _every(found.get(key, "") for found in facts)
-
-
-def _every(values: Iterable[object]) -> str:
-    """All different values, by name."""
-    return ", ".join(sorted({str(v) for v in values}))
+    } | stored.summed_up(runs)
 
 
 # ---------------------------------------------------------------- the README's blocks
@@ -195,7 +177,7 @@ def readme_blocks() -> dict[str, str]:
     frames = load_walk(REFERENCE)
     runs = frames["runs"]
     facts = frames["provenance"].set_index("item")["value"]
-    every = {c: _every(runs[c]) for c in ("seed", "machine", "torch", "python", "commit")}
+    every = {c: stored.every(runs[c]) for c in ("seed", "machine", "torch", "python", "commit")}
     minutes = runs["train_seconds"].sum() / 60
     line = (
         f"{kind_of(is_simulated(frames))} ({facts['name']}, {facts['size']} px); {len(runs)} runs, "

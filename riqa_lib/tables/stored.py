@@ -7,7 +7,7 @@ results/runs. The walk "reference" is read from the tracked results/reference in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +253,35 @@ def _facts(folder: Path) -> dict:
     out |= {"steps": config.get("train", {}).get("steps", np.nan)}
     out |= {"departs": departures.stored_words(config)}
     return out | {k: found.get(k, np.nan) for k in COSTS}
+
+
+def summed_up(runs: pd.DataFrame) -> dict[str, object]:
+    """What is tracked of some runs (columns run, seed): how many, their seeds, minutes in all, and
+    every machine, commit, torch and python that made them; "collected": the commit of now."""
+    found = [store.flat(store.read_json(paths.runs() / r / "provenance.json")) for r in runs["run"]]
+
+    def said(key: str) -> str:
+        return every(facts.get(key, "unknown") for facts in found)
+
+    return {
+        "runs": len(runs),
+        "seeds": sorted({int(seed) for seed in runs["seed"]}),
+        "minutes": round(sum(float(str(facts.get("seconds", 0))) for facts in found) / 60, 1),
+        "machine": said("machine"),
+        "commit": said("commit"),
+        "torch": said("versions.torch"),
+        "python": said("versions.python"),
+        "collected": provenance.commit(),
+    }
+
+
+def every(values: Iterable[object]) -> str:
+    """All different values, by name.
+
+    >>> every(["b", "a", "b"])
+    'a, b'
+    """
+    return ", ".join(sorted({str(v) for v in values}))
 
 
 # ---------------------------------------------------------------- a walk's tables

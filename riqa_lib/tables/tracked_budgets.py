@@ -4,12 +4,12 @@ aggregates are kept: no prediction, no file name, no picture's score."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 import pandas as pd
 
-from .. import paths, provenance, store
+from .. import paths, store
 from . import stored
 from .budget_verdicts import findings, show_grid, show_table
 from .error_against_labels import NOTEBOOK, budgets_of, listed, load, measured, place
@@ -53,27 +53,13 @@ def about(name: str) -> dict[str, object]:
     info, frame = store.read_json(data / "dataset.json"), store.read_table(data / "frame.csv")
     graded = frame[frame["grade"] >= 0]
     sources = graded["source"] if "source" in graded else graded["split"].iloc[:0]
-    runs = listed(name)
-    found = [store.flat(store.read_json(paths.runs() / r / "provenance.json")) for r in runs["run"]]
     return {
         "name": PurePath(str(info["name"])).name,
         "simulated": bool(info["simulated"]),
         "size": info["size"],
         "splits": {k: int(n) for k, n in frame["split"].value_counts().sort_index().items()},
         "sources": {str(k): int(n) for k, n in sources.value_counts().sort_index().items()},
-        "runs": len(runs),
-        "seeds": sorted({int(seed) for seed in runs["seed"]}),
-        "minutes": round(sum(float(str(f.get("seconds", 0))) for f in found) / 60, 1),
-        "machine": _said(found, "machine"),
-        "commit": _said(found, "commit"),
-        "torch": _said(found, "versions.torch"),
-        "python": _said(found, "versions.python"),
-        "collected": provenance.commit(),
-    }
-
-
-def _said(found: Iterable[Mapping], key: str) -> str:
-    return ", ".join(sorted({str(f.get(key, "unknown")) for f in found}))
+    } | stored.summed_up(listed(name))
 
 
 def tracked(folder: str = "") -> bool:
