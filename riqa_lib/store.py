@@ -6,6 +6,7 @@ A run's folder holds
     history.csv            one row per evaluation: step, losses, diagnostics, validation metrics
     predictions.csv.gz     one row per picture: id, group, source, split, truth, p0..p4
     model.safetensors      weights (no pickle)
+    about.json             what a trained network must know of itself to answer for new pictures
     provenance.json        software, machine, times; written last: it means "done"
 While it trains: state.safetensors, to resume from.
 """

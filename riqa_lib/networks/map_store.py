@@ -191,25 +191,36 @@ def fp32(where: torch.device) -> Iterator[None]:
         yield
 
 
+def the_stem(scales: bool) -> lite0.Lite0:
+    """The frozen stem in evaluation mode, on the device, laid out as it runs fastest."""
+    stem = lite0.Lite0(scales).requires_grad_(False).eval()
+    stem.to(device())
+    stem.to(memory_format=torch.channels_last)  # 1.6 times as fast
+    return stem
+
+
 @torch.no_grad()
+def maps_of(stem: lite0.Lite0, pixels: Tensor, shown: str = "mirrored", first: int = 0) -> Tensor:
+    """What a store keeps of pixels (n, S, S, 3) uint8: (n, K, h, w, channels) float16, on the CPU.
+    stem: `the_stem`; first: the number of their first row, by which copies are drawn."""
+    where = next(stem.parameters()).device
+    looks = [lite0.renormalised(x.to(where)) for x in SHOWN[shown][1](pixels, first)]
+    with fp32(where):
+        maps = [stem(x.contiguous(memory_format=torch.channels_last)) for x in looks]
+    return torch.stack(maps, dim=1).permute(0, 1, 3, 4, 2).half().cpu()
+
+
 def _blocks(
     data: DataSet, scales: bool, shown: str, shape: tuple[int, ...], start: int
 ) -> Iterator[np.ndarray]:
     """Blocks (n, *shape) float16, from the row `start` on; 0 of pictures that have no maps."""
-    where, last = device(), torch.channels_last  # 1.6 times as fast
-    stem = lite0.Lite0(scales).eval()
-    stem.to(where)
-    stem.to(memory_format=last)
-    wanted = _wanted(data, shown)
+    stem, wanted = the_stem(scales), _wanted(data, shown)
     for i in range(start, len(data), BLOCK):
         mine = wanted[i : i + BLOCK]
         out = np.zeros((len(mine), *shape), np.float16)
         if mine.any():
-            looks = SHOWN[shown][1](torch.from_numpy(data.pixels[i : i + BLOCK][mine]), i)
-            shown_now = [lite0.renormalised(x.to(where)) for x in looks]
-            with fp32(where):
-                maps = [stem(x.contiguous(memory_format=last)) for x in shown_now]
-            out[mine] = torch.stack(maps, dim=1).permute(0, 1, 3, 4, 2).half().cpu().numpy()
+            pixels = torch.from_numpy(data.pixels[i : i + BLOCK][mine])
+            out[mine] = maps_of(stem, pixels, shown, i).numpy()
         yield out
 
 

@@ -47,7 +47,7 @@ from ..ssl.freematch import FreeMatch
 from ..ssl.mean_teacher import MeanTeacher
 from ..ssl.simmatch import SimMatch
 from ..ssl.supervised import Supervised
-from . import baselines, equal_pictures, run_folder
+from . import baselines, equal_pictures, photo_about, run_folder
 from .loop import Material, fit
 from .optimisation import TrainConfig
 from .photo_profiles import AS_MANY_PICTURES_AS, BASELINES, NOTEBOOKS, PROFILES, ROWS
@@ -298,15 +298,17 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     began = time.perf_counter()
     predicted = asked(data, rows, run.grade_pool)
     p = probabilities(net, material.source, predicted)
+    unlabelled = len(rows["unlabelled"]) if method.unlabelled_views else 0
     facts = {
         "train_seconds": round(times["train_seconds"], 1),
         "predict_seconds": round(time.perf_counter() - began, 1),
         "labels": len(rows["labelled"]),
-        "unlabelled": len(rows["unlabelled"]) if method.unlabelled_views else 0,
+        "unlabelled": unlabelled,
         "pseudo_labels": len(learnt) - len(rows["labelled"]),
         "pictures_seen": run.train.steps * int(times["pictures_a_step"]),
     }
-    return run_folder.Result(net, history, predictions(data.frame.iloc[predicted], p), facts)
+    said = photo_about.about(run, data, rows["labelled"], unlabelled)
+    return run_folder.Result(net, history, predictions(data.frame.iloc[predicted], p), facts, said)
 
 
 def train_baseline(row: str, run: Run, data: DataSet) -> Path:
