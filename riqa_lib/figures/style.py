@@ -15,6 +15,7 @@ from typing import Any, Literal
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -246,6 +247,19 @@ TINTS = {
     "forest": METHOD["forest"],
     "logistic": METHOD["ridge"],
 }
+
+
+def shades(classes: int) -> list[str]:
+    """One colour a grade, bad to good: GRADES where there are five, else as many on the way from
+    the first to the last.
+
+    >>> shades(5) == list(GRADES), shades(2), len(shades(10))
+    (True, ['#8c2d04', '#08519c'], 10)
+    """
+    if classes == len(GRADES):
+        return list(GRADES)
+    between = LinearSegmentedColormap.from_list("grades", GRADES)
+    return [to_hex(between(k / max(1, classes - 1))) for k in range(classes)]
 
 
 def tint(method: str) -> str:
