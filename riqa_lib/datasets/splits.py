@@ -3,7 +3,9 @@ labels.
 
 Table 1 is, per class, int(.8 n) pictures for training, int(.1 n) for validation and the rest for
 test: the arithmetic of split-folders (github.com/jfilter/split-folders), which no stratified split
-of scikit-learn gives."""
+of scikit-learn gives. Of a class that has fewer than ten pictures these floors leave none for
+validation, of one picture none for training: such a class is shared out by hand, one picture for
+training first, then one for validation, then one for test (see `few`)."""
 
 from __future__ import annotations
 
@@ -41,11 +43,48 @@ def _counts(n: int, exact: list[Fraction]) -> tuple[int, int, int]:
     return train, val, n - train - val
 
 
+def _mended(n: int, exact: list[Fraction]) -> tuple[int, int, int]:
+    """`_counts`, but a part that is wanted (its fraction is not 0) and gets none takes one from the
+    part that has most: training first, then validation, then test, as far as n goes."""
+    counts = list(_counts(n, exact))
+    wanted = [k for k in range(3) if exact[k] > 0][:n]
+    for k in wanted:
+        if not counts[k]:
+            counts[max(range(3), key=_spare(counts, wanted).__getitem__)] -= 1
+            counts[k] = 1
+    return counts[0], counts[1], counts[2]
+
+
+def _spare(counts: list[int], wanted: list[int]) -> list[int]:
+    """What each part can give away: all but one of it where it is wanted."""
+    return [have - (k in wanted) for k, have in enumerate(counts)]
+
+
+def few(
+    grades: ArrayLike,
+    groups: ArrayLike | None = None,
+    fractions: Sequence[float] = (0.8, 0.1, 0.1),
+) -> dict[int, int]:
+    """Classes that the floors leave without a picture in a part that is wanted, and how many
+    pictures they have (groups, where there are such): {} where `floor_split` is Table 1's
+    arithmetic.
+
+    >>> few([0] * 30 + [1] * 9 + [2])
+    {1: 9, 2: 1}
+    """
+    grade, exact = _grades(grades), _exact(fractions)
+    group = _groups(groups, len(grade))
+    frame = pd.DataFrame({"grade": grade, "group": range(len(grade)) if group is None else group})
+    sizes = frame.groupby("grade")["group"].nunique()
+    return {int(k): int(n) for k, n in sizes.items() if _mended(n, exact) != _counts(n, exact)}
+
+
 def floor_split(
     grades: ArrayLike,
     groups: ArrayLike | None = None,
     fractions: Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
+    floors: bool = False,
 ) -> np.ndarray:
     """A split name, "train", "val" or "test", for each picture.
 
@@ -53,13 +92,17 @@ def floor_split(
     same split. Without groups, or when each has one picture, of every class's n pictures exactly
     floor(.8 n) train, floor(.1 n) validate and the rest tests (as the fractions are). With larger
     groups they go, largest first, where the counts per class are most behind, so these are met as
-    nearly as whole groups allow. The same rows in the same order with the same seed give the same
+    nearly as whole groups allow. A class too small for that (`few`) has a picture, or a group, to
+    train; where it has two, one to validate too; where three, one to test (floors: not even then,
+    but the floors as they are). The same rows in the same order with the same seed give the same
     split. Raises ValueError for unlabelled (negative) or non-integer grades, other lengths, or bad
     fractions.
 
     >>> split = floor_split([0] * 219 + [4] * 11)
     >>> [int((split[:219] == name).sum()) for name in ("train", "val", "test")]
     [175, 21, 23]
+    >>> sorted(floor_split([3, 3, 3]))
+    ['test', 'train', 'val']
     """
     grade = _grades(grades)
     exact = _exact(fractions)
@@ -70,17 +113,18 @@ def floor_split(
         )
     group = _groups(groups, len(grade))
     if group is not None and len(group) and np.bincount(group).max() > 1:
-        return _split_groups(grade, group, exact, seed)
+        return _split_groups(grade, group, exact, seed, floors)
+    counts = _counts if floors else _mended
     split = np.empty(len(grade), dtype=object)
     for value in np.unique(grade):
         rows = np.flatnonzero(grade == value)
-        names = np.repeat(np.array(SPLITS[:3], dtype=object), _counts(len(rows), exact))
+        names = np.repeat(np.array(SPLITS[:3], dtype=object), counts(len(rows), exact))
         split[rng("floor_split", seed, int(value)).permutation(rows)] = names
     return split
 
 
 def _split_groups(
-    grade: np.ndarray, group: np.ndarray, exact: list[Fraction], seed: int
+    grade: np.ndarray, group: np.ndarray, exact: list[Fraction], seed: int, floors: bool
 ) -> np.ndarray:
     """Greedy: each group goes where it lowers sum over classes and splits of (have - wanted)^2 /
     wanted the most."""
@@ -99,7 +143,31 @@ def _split_groups(
         gain = (weight * counts[g] * (2 * missing - counts[g])).sum(axis=1)
         chosen[g] = np.argmax(np.where(allowed, gain, -np.inf))
         missing[chosen[g]] -= counts[g]
+    if not floors:
+        _mend_groups(chosen, counts, exact)
     return np.array(SPLITS[:3], dtype=object)[chosen[group]]
+
+
+def _mend_groups(chosen: np.ndarray, counts: np.ndarray, exact: list[Fraction]) -> None:
+    """Move whole groups (in place) until each class that has few of them is in every part that it
+    has groups for: the smallest group that no class needs where it is."""
+    have = counts > 0  # (groups, classes)
+    sizes, order = have.sum(axis=0), np.argsort(have.sum(axis=0), kind="stable")
+    parts = [k for k in range(3) if exact[k] > 0]
+    for at, part in enumerate(parts):
+        for c in order:
+            n = int(sizes[c])
+            small = _mended(n, exact) != _counts(n, exact)
+            if not small or n <= at or have[chosen == part, c].any():
+                continue
+            free = [
+                g
+                for g in np.flatnonzero(have[:, c])
+                if chosen[g] not in parts[:at]
+                or not (have[g] & (have[chosen == chosen[g]].sum(axis=0) == 1)).any()
+            ]
+            if free:
+                chosen[min(free, key=counts.sum(axis=1).__getitem__)] = part
 
 
 def draw_labelled(

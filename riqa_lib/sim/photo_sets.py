@@ -339,7 +339,7 @@ def _frame(rows: list[Row], table: list[dict], settings: dict) -> pd.DataFrame:
     group = "scene-" + frame["id"]
     labelled = grade >= 0
     split[labelled] = floor_split(
-        grade[labelled], group[labelled], settings["fractions"], settings["seed"]
+        grade[labelled], group[labelled], settings["fractions"], settings["seed"], floors=True
     )
     defects = [entry["defects"] for entry in table]
     return pd.DataFrame(

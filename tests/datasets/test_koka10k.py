@@ -144,7 +144,8 @@ def test_build_moves_hand_labelled_pictures_out_of_the_pool() -> None:
     labelled = frame[frame["grade"] >= 0]
     for grade, n in labelled["grade"].value_counts().items():
         found = labelled.loc[labelled["grade"] == grade, "split"].value_counts()
-        assert tuple(found.get(s, 0) for s in ("train", "val", "test")) == floor_counts(n), grade
+        expected = {1: (1, 0, 0), 2: (1, 1, 0)}.get(n) or floor_counts(n)  # too few for floors
+        assert tuple(found.get(s, 0) for s in ("train", "val", "test")) == expected, grade
     again = koka10k.build(koniq(votes), kadis(6), extra, seed=1)
     assert not again["split"].equals(frame["split"])
     assert frame.attrs["notes"] == []

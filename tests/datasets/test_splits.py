@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riqa_lib.datasets import splits
-from riqa_lib.datasets.splits import check_splits, draw_labelled, floor_split, shared_groups
+from riqa_lib.datasets.splits import check_splits, draw_labelled, few, floor_split, shared_groups
+from riqa_lib.seeding import rng
 
 TABLE_1 = {  # Dang et al., Table 1: pictures of each label 0..4
     "all": [225, 1379, 5150, 3459, 219],
@@ -150,3 +151,102 @@ def test_pictures_without_grade_are_never_drawn() -> None:
     for n in (0, 4):
         with pytest.raises(ValueError, match="expected 1 to 3"):
             draw_labelled(grades, n)
+
+
+# ---------------------------------------------------------------- small classes
+def floors_alone(grade, group, fractions, seed):
+    """The split as it was before small classes were mended, written out: floors per class, or whole
+    groups, largest first, where the counts are most behind."""
+    names = np.array(["train", "val", "test"], dtype=object)
+    split = np.empty(len(grade), dtype=object)
+    if np.bincount(group).max() == 1:
+        for value in np.unique(grade):
+            rows = np.flatnonzero(grade == value)
+            parts = np.repeat(names, floor_counts(len(rows), fractions))
+            split[rng("floor_split", seed, int(value)).permutation(rows)] = parts
+        return split
+    values, inverse = np.unique(grade, return_inverse=True)
+    counts = np.zeros((group.max() + 1, len(values)))
+    np.add.at(counts, (group, inverse), 1)
+    wanted = np.array([floor_counts(int(n), fractions) for n in counts.sum(axis=0)], float).T
+    missing, weight = wanted.copy(), 1 / np.maximum(wanted, 0.1)
+    order = rng("floor_split", seed, "groups").permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    for g in order:
+        gain = (weight * counts[g] * (2 * missing - counts[g])).sum(axis=1)
+        best = np.argmax(np.where(np.array(fractions) > 0, gain, -np.inf))
+        missing[best] -= counts[g]
+        split[group == g] = names[best]
+    return split
+
+
+PARTS = [(0.8, 0.1, 0.1), (0.5, 0.1, 0.4), (0.6, 0.2, 0.2), (0.5, 0.5, 0.0)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(10, 40), min_size=1, max_size=4),
+    st.integers(0, 50),
+    st.sampled_from(PARTS),
+    st.integers(1, 3),
+)
+def test_classes_with_ten_pictures_split_as_they_always_did(sizes, seed, fractions, each) -> None:
+    grades = np.repeat(np.arange(len(sizes)), np.array(sizes) * each)
+    groups = np.arange(len(grades)) // each  # of one class each, so ten groups a class
+    assert few(grades, groups, fractions) == {}
+    before = floors_alone(grades, groups, fractions, seed)
+    assert floor_split(grades, groups, fractions, seed).tolist() == before.tolist()
+    if each == 1:
+        assert floor_split(grades, None, fractions, seed).tolist() == before.tolist()
+
+
+def test_a_class_of_few_trains_first_then_validates_then_tests() -> None:
+    expected = {1: (1, 0, 0), 2: (1, 1, 0), 3: (1, 1, 1), 4: (2, 1, 1), 5: (3, 1, 1), 9: (6, 1, 2)}
+    for n, parts in expected.items():
+        grades = np.array([0] * 50 + [1] * n)
+        split = floor_split(grades)
+        found = tuple(int((split[50:] == name).sum()) for name in ("train", "val", "test"))
+        assert found == parts, n
+        assert few(grades) == {1: n}
+        assert per_class(grades, split, "train")[0] == 40  # the other class as ever
+    assert few([0] * 10) == few([]) == {}
+    assert few([0] * 3, fractions=(1, 0, 0)) == {}
+    assert few([0] * 3, fractions=(0.5, 0.5, 0)) == {}
+
+
+def test_floors_that_leave_none_can_be_had() -> None:
+    grades = np.repeat([0, 1, 2], [30, 9, 1])
+    group = np.arange(40)
+    for groups, seed in ((None, 0), (group, 1)):
+        asked = floor_split(grades, groups, seed=seed, floors=True)
+        assert asked.tolist() == floors_alone(grades, group, (0.8, 0.1, 0.1), seed).tolist()
+        assert set(asked[-1:]) == {"test"}
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=60),
+    st.integers(0, 5),
+    st.sampled_from(PARTS),
+)
+def test_each_grade_trains_and_where_two_are_there_most_validate(pairs, seed, fractions) -> None:
+    grades, groups = np.array(pairs).T
+    for group in (None, groups):
+        split = floor_split(grades, group, fractions, seed)
+        for grade, n in few(grades, group, fractions).items():
+            there = set(split[grades == grade])
+            assert "train" in there
+            if group is None:
+                wanted = [p for p, f in zip(("train", "val", "test"), fractions, strict=True) if f]
+                assert there == {*wanted[:n]}
+
+
+def test_a_grade_of_two_patients_has_one_to_train_and_one_to_validate() -> None:
+    """Patients with five pictures each: the floors alone would leave both in training."""
+    grades = np.array([0] * 50 + [1] * 10)
+    groups = np.arange(60) // 5
+    for seed in range(5):
+        split = floor_split(grades, groups, seed=seed)
+        assert set(split[50:]) == {"train", "val"}
+        check_splits(pd.DataFrame({"group": groups.astype(str), "split": split}))
+        assert few(grades, groups) == {1: 2}
