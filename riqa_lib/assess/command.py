@@ -4,22 +4,16 @@ Networks are imported where they grade, not before: a mistyped path is answered 
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from tqdm import tqdm
 
-from .. import store
 from ..scales import DETAILS
+from . import books
 from .inputs import RATE, STATES, check, files, missing
-
-if TYPE_CHECKING:
-    from .grading import Assessor
 
 __all__ = ["COLUMNS", "check", "command", "flat", "line", "missing"]
 
@@ -63,56 +57,6 @@ def line(row: dict[str, Any], width: int = 36) -> str:
     return f"{name:<{width}}  {grade:<7} {row['confidence']:<6.2f} {calls}{told}".rstrip()
 
 
-class _Table:
-    """A CSV file written row by row: COLUMNS, and a probability for each grade."""
-
-    def __init__(self, out: IO[str], grades: Sequence[str]) -> None:
-        names = [*COLUMNS, *(f"p_{grade}" for grade in grades)]
-        self.out = csv.DictWriter(out, names, lineterminator="\n")
-        self.out.writeheader()
-
-    def add(self, row: dict[str, Any]) -> None:
-        self.out.writerow(flat(row))
-
-    def close(self) -> None:
-        """Nothing stands below the last row."""
-
-
-class _Json:
-    """A JSON file written row by row: {"about": ..., "pictures": [...]}."""
-
-    def __init__(self, out: IO[str], about: dict[str, object]) -> None:
-        self.out, self.first = out, True
-        out.write('{"about": ' + json.dumps(about, ensure_ascii=False) + ',\n"pictures": [')
-
-    def add(self, row: dict[str, Any]) -> None:
-        self.out.write(
-            ("\n" if self.first else ",\n") + json.dumps(row, ensure_ascii=False, allow_nan=False)
-        )
-        self.first = False
-
-    def close(self) -> None:
-        self.out.write("\n]}\n")
-
-
-def _opened(stack: ExitStack, file: Path) -> IO[str]:
-    """A text file that replaces `file` when the stack is left without an error."""
-    part = stack.enter_context(store.replacing(file))
-    return stack.enter_context(open(part, "w", encoding="utf-8", newline=""))
-
-
-def _books(
-    stack: ExitStack, one: Assessor, csv_file: Path | None, json_file: Path | None
-) -> list[_Table | _Json]:
-    """What rows are added to: the files that were asked for."""
-    books: list[_Table | _Json] = []
-    if csv_file:
-        books.append(_Table(_opened(stack, csv_file), one.words))
-    if json_file:
-        books.append(_Json(_opened(stack, json_file), one.describe()))
-    return books
-
-
 def command(
     named: Sequence[str],
     run: str | None = None,
@@ -133,8 +77,8 @@ def command(
     total = sum(1 for _ in files(named))
     counts = dict.fromkeys(STATES, 0)
     heads = "".join(f"{d:<13}" for d in DETAILS) if one.about["details_learnt"] else ""
-    with ExitStack() as stack:
-        books = _books(stack, one, csv_file, json_file)
+    columns = [*COLUMNS, *(f"p_{grade}" for grade in one.words)]
+    with books.opened(csv_file, json_file, columns=columns, flat=flat, about=one.describe()) as add:
         print(
             f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice", file=out
         )
@@ -148,9 +92,6 @@ def command(
             counts[row["state"]] += 1
             with tqdm.external_write_mode(file=out):
                 print(line(row), file=out)
-            for book in books:
-                book.add(row)
-        for book in books:
-            book.close()
+            add(row)
     print("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()), file=out)
     return int(counts["graded"] + counts["abstained"] == 0)

@@ -14,10 +14,9 @@ Pictures flow: some dozens are in memory, however many there are."""
 from __future__ import annotations
 
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from .. import paths, scales, store
 from ..networks.predict import two_heads
 from ..networks.resnet import MultiTaskResNet
 from ..networks.sources import Pixels
-from ..pictures.decode import read_near
+from ..pictures.reading import read_near
 from ..pictures.field import SMALLEST, Field, crop_field, find_field
 from ..pictures.recognition import is_fundus
 from ..scales import DETAILS
@@ -39,14 +38,11 @@ from ..stats import calibration
 from ..stats.calibration import calibrated, platt
 from ..tables import stored
 from ..training.fundus import TUNING, load_student
-from . import advice
-from .inputs import RATE, files
+from . import advice, flow
+from .inputs import RATE, files, folder_of, of_photographs
 
 # px, longer side that pictures are brought to, or twice the network's if that is more
 WORKING = 480
-
-
-BATCH = 32  # pictures a forward pass
 
 
 DETAIL_RATE = 0.2  # the same for a detail being called good or bad
@@ -136,7 +132,12 @@ def load(run: str | Path | None = None, rate: float = RATE) -> Assessor:
 
     Raises FileNotFoundError or ValueError for what is no finished Student, ValueError for a rate
     outside 0..1."""
-    folder = _folder(run)
+    folder = newest() if run is None else folder_of(run)
+    if of_photographs(folder):
+        raise ValueError(
+            f"{paths.shown(folder)}: a run on photographs, not on fundus photographs; "
+            f"score with it: riqa score PATH... --run {folder.name}"
+        )
     net, about = load_student(folder)
     said = stored.read_fundus_predictions(folder)
     classes = int(about["classes"])
@@ -152,12 +153,6 @@ def load(run: str | Path | None = None, rate: float = RATE) -> Assessor:
         maps.append(its_map)
     words = scales.FUNDUS_GRADES[classes]
     return Assessor(net, about, words, t, rule, tuple(maps), sure, predictions=said)
-
-
-def _folder(run: str | Path | None) -> Path:
-    if run is None:
-        return newest()
-    return Path(run) if Path(run).is_dir() else paths.runs() / run
 
 
 def _calibrated_detail(p: np.ndarray, good: np.ndarray) -> tuple[tuple[float, float], float]:
@@ -295,20 +290,12 @@ def assess(
     """A row for every file of `files`, in order: file, state (one of STATES), reason, width,
     height; of fundus photographs also field_confidence, grade ("" where it abstains), confidence,
     probabilities, details (good: probability; call), advice (say, why, detail), statistics.
-    workers: threads that decode and crop; at most BATCH x (workers + 1) pictures are in memory.
+    workers: threads that decode and crop; at most flow.BATCH x (workers + 1) pictures are in
+    memory.
     working: px that pictures are brought to, the Student's by default."""
     size, least = int(one.about["size"]), working or one.working
-    waiting: deque[Future[Prepared]] = deque()
-    source = files(named)
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        while True:
-            while len(waiting) < BATCH * (workers + 1) and (file := next(source, None)) is not None:
-                waiting.append(pool.submit(prepare, file, size, least))
-            if not waiting:
-                return
-            yield from _graded(
-                one, [waiting.popleft().result() for _ in range(min(BATCH, len(waiting)))]
-            )
+    for batch in flow.batches(files(named), partial(prepare, size=size, working=least), workers):
+        yield from _graded(one, batch)
 
 
 # ---------------------------------------------------------------- for the notebook

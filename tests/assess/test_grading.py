@@ -18,7 +18,7 @@ from PIL import Image
 
 from riqa_lib import paths, store
 from riqa_lib.__main__ import main
-from riqa_lib.assess import advice, command, grading, inputs
+from riqa_lib.assess import advice, command, flow, grading, inputs
 from riqa_lib.networks.weights import save_weights
 from riqa_lib.pictures.field import find_field
 from riqa_lib.sim import fundus_camera
@@ -337,7 +337,7 @@ def test_memory_does_not_grow_with_the_folder(one, monkeypatch):
     """However many files there are, only so many are between the disk and their row."""
     begun, taken, most = 0, 0, 0
 
-    def prepared(file, *_):
+    def prepared(file, **_):
         nonlocal begun, most
         begun += 1
         most = max(most, begun - taken)
@@ -355,9 +355,9 @@ def test_memory_does_not_grow_with_the_folder(one, monkeypatch):
     for row in grading.assess(many(), one, workers=2):
         assert row["file"] == f"no-such-{taken}.jpg"  # in order
         taken += 1
-        assert listed - taken <= grading.BATCH * 3
+        assert listed - taken <= flow.BATCH * 3
     assert taken == 3000
-    assert most <= grading.BATCH * 3
+    assert most <= flow.BATCH * 3
 
 
 def test_what_is_mistyped_is_said_before_networks_are_loaded(tmp_path):

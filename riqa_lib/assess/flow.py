@@ -1,0 +1,32 @@
+"""Many pictures through a few threads: read ahead, in order, never more than some dozens at a
+time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+BATCH = 32  # pictures a forward pass
+
+
+def batches(
+    source: Iterator[Path], prepare: Callable[[Path], T], workers: int, batch: int = BATCH
+) -> Iterator[list[T]]:
+    """What `prepare` makes of each file, in order, `batch` at a time. workers: threads that
+    prepare; at most batch x (workers + 1) results are in memory.
+
+    >>> [*batches(iter([Path("a"), Path("b"), Path("c")]), str, workers=1, batch=2)]
+    [['a', 'b'], ['c']]
+    """
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        while True:
+            while len(waiting) < batch * (workers + 1) and (file := next(source, None)) is not None:
+                waiting.append(pool.submit(prepare, file))
+            if not waiting:
+                return
+            yield [waiting.popleft().result() for _ in range(min(batch, len(waiting)))]
