@@ -31,12 +31,12 @@ from .splits import check_splits
 def data_key(data: DataSet) -> str:
     """Names what a run learns from: the pictures, by their key, and what the table says of them, by
     its content."""
-    table = hashlib.sha256(data.frame.to_csv(index=False).encode()).hexdigest()[:12]
-    return f"{data.info['key']}-{table}"
+    return f"{data.info['key']}-{_named(data.frame)}"
 
 
 COLUMNS = ("id", "path", "group", "source", "split", "grade", "score")
 TEXT = ("id", "path", "group", "source", "split")
+Finish = Callable[[], tuple[pd.DataFrame, dict]]
 
 
 # ---------------------------------------------------------------- reading
@@ -121,22 +121,24 @@ def write_dataset(
     key: str,
     info: dict,
     progress: bool = True,
+    finish: Finish | None = None,
 ) -> Path:
     """Write a data folder, resumably; returns it. A reader sees all of it or none.
 
     blocks(start): yields uint8 arrays (n, size, size, 3) for the frame's rows start, start + 1, ...
-    in order. key: names what the pixels are made from; pixels of the same key, size and length are
-    kept. info: name, simulated, classes, settings (plain JSON). Raises OSError when the disk is too
-    small, what blocks raises, ValueError for a frame not of the agreed form. An OSError or a kill
-    leaves a .part file to resume from, any other error nothing."""
+    in order. finish: where some rows may turn out to have no pixels: blocks leave them out (start
+    counts those that are there), and finish() returns the frame without them and what dataset.json
+    says besides. key: names what the pixels are made from; pixels of the same key, size and length
+    are kept. info: name, simulated, classes, settings (plain JSON). Raises OSError when the disk is
+    too small, what blocks raises, ValueError for a frame not of the agreed form. An OSError or a
+    kill leaves a .part file to resume from, any other error nothing."""
     folder = Path(folder)
     if size < 1:
         raise ValueError(f"size = {size}: expected a side in pixels, at least 1")
     _check_frame(frame, info["name"], info["classes"])
     shape = (len(frame), size, size, 3)
     key = store.settings_hash({"key": key, "shape": shape})
-    table = hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()[:12]
-    info = info | {"size": size, "pictures": len(frame), "key": key, "frame": table}
+    info = info | {"size": size, "pictures": len(frame), "key": key, "frame": _named(frame)}
     store.settings_hash(info)  # complains now, not after the work, of what JSON can't hold
     info = json.loads(json.dumps(info))
     files = [folder / file for file in ("frame.csv", "pixels.npy", "dataset.json")]
@@ -145,12 +147,27 @@ def write_dataset(
         found = store.read_json(files[-1]) if all(file.exists() for file in files) else {}
         part = None
         if found.get("key") != key:
-            part = complete(folder, shape, key, blocks, f"{info['name']}: pictures", progress)
+            told = f"{info['name']}: pictures"
+            part = complete(folder, shape, key, blocks, told, progress, finish is not None)
+        if finish is not None:
+            frame, more = finish()
+            there = len(left(part, shape)) if part else found["pictures"]
+            if there != len(frame):
+                raise ValueError(
+                    f"{paths.shown(folder)}: {there} pictures are there, expected {len(frame)}; "
+                    "delete the folder and make it again"
+                )
+            info |= more | {"pictures": len(frame), "frame": _named(frame)}
         if found != info:
             put(folder, frame, info, part)
         for file in files:
             store.journal(file)
     return folder
+
+
+def _named(frame: pd.DataFrame) -> str:
+    """Names a table by its content."""
+    return hashlib.sha256(frame.to_csv(index=False).encode()).hexdigest()[:12]
 
 
 def put(folder: Path, frame: pd.DataFrame, info: dict, pixels: Path | None) -> None:
@@ -196,9 +213,11 @@ def complete(
     blocks: Callable[[int], Iterable[np.ndarray]],
     name: str,
     bar: bool,
+    fewer: bool = False,
 ) -> Path:
     """Make what the .part file of this key lacks; returns it. See `write_dataset` for blocks and
-    what is raised. The .part files of other keys, and what lies beside them, are removed."""
+    what is raised. fewer: whether there may be less pictures in the end than in `shape`. The .part
+    files of other keys, and what lies beside them, are removed."""
     header, each = _header(shape), int(np.prod(shape[1:]))
     part = part_file(folder, key)
     for other in folder.glob(".pixels-*"):
@@ -223,7 +242,10 @@ def complete(
                 f.flush()
                 progress.update(len(block))
             written = (f.tell() - len(header)) // each
-            if written != shape[0]:
+            if fewer and written:
+                f.seek(0)
+                f.write(_header((written, *shape[1:])))  # as long: numpy leaves room for any length
+            elif written != shape[0]:
                 raise ValueError(f"{name}: {written} were made, expected {shape[0]}")
             os.fsync(f.fileno())
     except OSError:  # a full disk: what is there can be resumed

@@ -70,8 +70,14 @@ class RunSettings:
 
     def config(self, data_key: str) -> dict:
         """Plain settings for config.json; data_key names pictures and table (see
-        datasets.data_folder.data_key)."""
-        return dataclasses.asdict(self) | {"data_key": data_key}
+        datasets.data_folder.data_key). Settings that came later (metadata "later" of their field)
+        are left out at their default: runs from before keep their names."""
+        plain = dataclasses.asdict(self)
+        for name, part in vars(self).items():
+            for f in dataclasses.fields(part) if dataclasses.is_dataclass(part) else ():
+                if f.metadata.get("later") and getattr(part, f.name) == f.default:
+                    del plain[name][f.name]
+        return plain | {"data_key": data_key}
 
 
 def must_be_one_of(what: str, name: object, allowed: Collection[str]) -> None:
