@@ -184,7 +184,12 @@ def setting(text: str) -> tuple[str, object]:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     try:
         return key.strip(), json.loads(value)
-    except json.JSONDecodeError:
+    except json.JSONDecodeError as e:
+        if value.lstrip()[:1] in ("{", "["):
+            raise argparse.ArgumentTypeError(
+                f"the value of {key.strip()} begins like JSON, and is none: {e}\n"
+                "(names in double quotes, the whole in single quotes)"
+            ) from e
         return key.strip(), value
 
 
@@ -328,7 +333,7 @@ def main(arguments: list[str] | None = None) -> int:
         steps = expand(
             chosen.profile,
             chosen.name,
-            dict(chosen.settings),
+            paths.placed(dict(chosen.settings)),
             chosen.seeds,
             chosen.labels,
             whole=not (chosen.only or chosen.why),

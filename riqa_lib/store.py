@@ -166,17 +166,36 @@ def settings_hash(settings: dict) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def run_hash(config: dict) -> str:
+    """`settings_hash` of a run's settings without where its data lie: they are named by their
+    contents, as config's data_key.
+
+    >>> here, there = ({"data": {"folder": {"root": r, "low": 1}}} for r in ("/a", "/b"))
+    >>> run_hash(here) == run_hash(there), run_hash(here) == settings_hash(here)
+    (True, False)
+    """
+    data = config.get("data")
+    if not isinstance(data, dict):
+        return settings_hash(config)
+    named = dict(data)
+    if named.get("extra"):
+        named["extra"] = ""
+    if isinstance(named.get("folder"), dict):
+        named["folder"] = {k: v for k, v in named["folder"].items() if k not in paths.PLACES}
+    return settings_hash(config | {"data": named})
+
+
 def run_folder(config: dict, base: Path | None = None) -> Path:
     """The folder for these settings (made if needed, with its config.json).
 
     Raises ValueError if the folder there holds other settings: a run is never mixed with another
     one."""
     method = config.get("method", {}).get("name", "run")
-    folder = (base or paths.runs()) / f"{method}-{settings_hash(config)}"
+    folder = (base or paths.runs()) / f"{method}-{run_hash(config)}"
     file = folder / "config.json"
     if file.exists():
         found = read_json(file)
-        if settings_hash(found) != settings_hash(config):
+        if run_hash(found) != run_hash(config):
             differ = sorted(k for k in {*found, *config} if found.get(k) != config.get(k))
             raise ValueError(
                 f"{paths.shown(file)} holds other settings "

@@ -1,8 +1,8 @@
 """What a step depends on, what of it changed, and what that means for the runs it has stored.
 
 A step is up to date when what it depends on (see `components`) is what its manifest says, and so
-are its outputs. The needs' figures (png, pdf, svg) are no inputs: a new palette must not train
-anything again.
+are the data that it read (see data_read) and its outputs. The needs' figures (png, pdf, svg) are no
+inputs: a new palette must not train anything again.
 
 Stored runs and data are reused by their settings. A change in what makes data or trains makes them
 anew; a change in the notebook's own code, in a parameter, in a table of a step before or in a
@@ -22,6 +22,7 @@ from typing import Any
 
 from .. import paths, provenance
 from ..house import imported
+from . import data_read
 from .steps import PlanError, Step, Walk
 
 PICTURES = {".png", ".pdf", ".svg"}
@@ -235,6 +236,26 @@ def settings_only(key: str) -> bool:
     return key.startswith("parameter ")
 
 
+DATA = re.compile(r"results/[^/]+/(data|fundus/[^/]+)/.*")  # the data folders of a walk
+RUNS = re.compile(r"results/runs/.*")
+
+
+def named_by_contents(file: str) -> bool:
+    """Whether a file, relative to home, bears the name of what it was made from, as part of a run
+    (settings, with the key of its data) or of a data folder (its own key): such a file is never
+    wrong, at most of no use now.
+
+    >>> named_by_contents("results/mine/data/frame.csv"), named_by_contents("results/mine/tables/a")
+    (True, False)
+    """
+    return bool(DATA.fullmatch(file) or RUNS.fullmatch(file))
+
+
+def other_data(key: str) -> bool:
+    """Whether this component is part of the data that runs learn from and are named by."""
+    return key.startswith("input ") and bool(DATA.fullmatch(key.removeprefix("input ")))
+
+
 def reads_only(key: str, made_by: set[str]) -> bool:
     """Whether a change in this component cannot change a stored run or data set, only what is said
     of it."""
@@ -286,6 +307,7 @@ def why(walk: Walk, step: Step) -> list[str]:
         k: " (makes data or trains: stored runs are made anew)" for k in differs if k in made_by
     }
     words = [text + notes.get(key, "") for key, text in differs.items()]
+    words += data_read.changes(walk, step, manifest)
     return words + [f"{name} {what}" for name, what in damaged(walk, manifest).items()]
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .. import paths
+from ..contents import READING
 from .steps import PlanError, Step, Walk
 
 THREADS = (
@@ -48,8 +49,11 @@ def _environment(walk: Walk, step: Step, scratch: Path) -> dict[str, str]:
     env = {k: v for k, v in os.environ.items() if k not in ("MPLBACKEND", "MALLOC_TRIM_THRESHOLD_")}
     env |= dict.fromkeys(THREADS, str(threads()))
     search = [str(walk.library.parent), str(paths.ROOT), *filter(None, [env.get("PYTHONPATH")])]
+    if paths.data() is not None:  # a notebook runs in another folder than the one this was typed in
+        env["RIQA_DATA"] = str(paths.data())
     return env | {
         "RIQA_HOME": str(walk.home),
+        READING: str(walk.file(step.name, "reading")),
         "RIQA_JOURNAL": str(walk.file(step.name, "journal")),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(search)),
         "PYTHONHASHSEED": "0",

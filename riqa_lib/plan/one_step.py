@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import provenance
+from . import data_read
 from .freshness import (
     NOT_HASHED,
     changed,
@@ -21,6 +22,8 @@ from .freshness import (
     damaged,
     file_digest,
     makers,
+    named_by_contents,
+    other_data,
     reads_only,
     settings_only,
     stamp,
@@ -89,40 +92,55 @@ def _spoilt(walk: Walk, manifest: dict[str, Any]) -> set[str]:
 
 def _since(
     old: dict[str, str], parts: dict[str, str], made_by: set[str], force: bool = False
-) -> Fate:
-    """What the changes since an attempt mean for all that it left. force: nothing counts."""
+) -> tuple[Fate, bool]:
+    """What the changes since an attempt mean for all that it left, and whether they are in the data
+    that runs learn from. force: nothing counts."""
     differs = changed(old, parts)
-    if force or not all(settings_only(key) or reads_only(key, made_by) for key in differs):
-        return "remake"
-    return "other settings" if any(map(settings_only, differs)) else "keep"
+    data = {key for key in differs if other_data(key)}
+    rest = differs.keys() - data
+    if force or not all(settings_only(key) or reads_only(key, made_by) for key in rest):
+        return "remake", False
+    return ("other settings" if any(map(settings_only, rest)) else "keep"), bool(data)
 
 
-def _beside(said: Sequence[tuple[frozenset[str], Fate]]) -> Fate:
+def _said(files: frozenset[str], fate: Fate, anew: bool) -> list[tuple[frozenset[str], Fate]]:
+    """What an attempt's fate means for its files. anew: its data are others now, so all but what is
+    named by its contents is made again."""
+    if not anew or fate == "remake":
+        return [(files, fate)]
+    named = frozenset(filter(named_by_contents, files))
+    return [(named, "other settings"), (files - named, "remake")]
+
+
+def _beside(attempts: Sequence[tuple[frozenset[str], Fate]]) -> Fate:
     """What becomes of runs of other settings: what became of all that was made beside them."""
-    fates = {fate for files, fate in said if files}
+    fates = {fate for files, fate in attempts if files}
     return "remake" if "remake" in fates and "keep" not in fates else "other settings"
 
 
 def left(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> Left:
-    """What earlier attempts at a step left, and what its present components say of that."""
+    """What earlier attempts at a step left, and what its present components, and the data that it
+    read, say of that."""
     manifest = walk.manifest(step.name)
     cut_off, written = _journal(walk.file(step.name, "journal"))
     mine = frozenset(_below_home(walk, written))
     made_by = makers(walk)
-    said = [
-        (files, _since(attempt["components"], parts, made_by, force))
-        for attempt, files in ((manifest, frozenset(manifest.get("outputs", {}))), (cut_off, mine))
-        if "components" in attempt
-    ]
+    read = bool(data_read.changes(walk, step, manifest)) or data_read.cut_off_changes(walk, step)
+    attempts, said = [], []
+    for attempt, files in ((manifest, frozenset(manifest.get("outputs", {}))), (cut_off, mine)):
+        if "components" in attempt:
+            fate, data = _since(attempt["components"], parts, made_by, force)
+            attempts.append((files, fate))
+            said += _said(files, fate, data or read)
     others = frozenset([*manifest.get("others", []), *cut_off.get("others", [])])
-    said += [(others, _beside(said)), (frozenset(_spoilt(walk, manifest)), "remake")]
+    said += [(others, _beside(attempts)), (frozenset(_spoilt(walk, manifest)), "remake")]
     needs = walk.ordered([step.name])[:-1]
     return Left(
         said=tuple(said),
         journal=tuple(written),
         mine=mine,
         whole=frozenset().union(*(walk.manifest(n.name).get("outputs", {}) for n in needs)),
-        going_on=cut_off.get("components") == parts and not force,
+        going_on=cut_off.get("components") == parts and not force and not read,
     )
 
 
@@ -143,6 +161,7 @@ def _begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[
     lines = list(found.journal)
     if not found.going_on:
         lines = [str(walk.home / file) for file in sorted(keep & found.mine)]
+    data_read.begin(walk, step.name)
     head = json.dumps({"components": parts, "others": sorted(others)})
     _write(walk.file(step.name, "journal"), "\n".join([head, *lines]) + "\n")
     return keep, others
@@ -179,6 +198,7 @@ def _finish(
         "notebook": step.notebook,
         "components": parts,
         "outputs": hashes,
+        "reads": data_read.finish(walk, step.name),
         "stamps": {name: stamp(path) for name, path in files.items() if name not in plain},
         "others": sorted(o for o in others - set(files) if (walk.home / o).is_file()),
         "seconds": round(seconds, 1),

@@ -4,6 +4,7 @@ A walk leaves, under home/results/<name>/,
     executed/<step>.ipynb   the executed copy of each notebook (as far as it came where it failed)
     steps/<step>.json       the manifest: what the step depended on and what it wrote, written last
     steps/<step>.journal    while a step runs or after it was cut off: what it wrote so far
+    steps/<step>.reads      the data it read (.reading while it runs): see data_read
     log.txt                 everything the terminal showed, with times
 
 An output is every file under home that the notebook wrote through riqa_lib.store (see
@@ -144,7 +145,7 @@ class Walk:
         return self.folder / "executed" / f"{step}.ipynb"
 
     def file(self, step: str, kind: str) -> Path:
-        """A step's manifest (kind "json"), journal or lock."""
+        """A step's manifest (kind "json"), journal, lock, or list of what it read."""
         return self.folder / "steps" / f"{step}.{kind}"
 
     def manifest(self, step: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def opened(config: dict) -> Iterator[RunFolder]:
 def finished(config: dict, what: str, notebook: str, seed: int) -> str:
     """The name of the finished run's folder for these settings; FileNotFoundError, naming the
     notebook to run, where there is none."""
-    folder = paths.runs() / f"{config['method']['name']}-{store.settings_hash(config)}"
+    folder = paths.runs() / f"{config['method']['name']}-{store.run_hash(config)}"
     if not store.done(folder):
         raise FileNotFoundError(
             f"{paths.shown(folder)}: {what} is not there yet; "
