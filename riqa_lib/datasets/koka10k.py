@@ -15,18 +15,19 @@ floors (splits.floor_split)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .. import paths
+from .. import contents, paths
 from ..stats.votes import equal_width, mode_grade, round_mean_grade
 from . import kadis as kadis_set
 from . import koniq as koniq_set
 from .about import listing
 from .hand_labels import COLUMNS, lines, resolved
+from .misplaced import elsewhere
 from .problems import FolderError, Problem, read_text
 from .splits import floor_split
 
@@ -57,16 +58,19 @@ def grades(koniq: pd.DataFrame, rule: str = "mode") -> np.ndarray:
 
 
 def hand_labels(
-    extra: Path | str | pd.DataFrame, known: set[str]
+    extra: Path | str | pd.DataFrame, known: set[str], absent: Collection[str] = ()
 ) -> tuple[pd.Series, list[Problem]]:
     """Hand labels: the grade of each id, and notes. extra: CSV or frame, columns id, grade and,
     where several people graded one picture, labeller: the majority counts, ties go to the lower
     grade. Other columns are ignored, but in the labelling tool's own files (`datasets.hand_labels`)
-    a person's last line on a picture counts, and may take a grade back.
+    a person's last line on a picture counts, and may take a grade back. absent: pictures of the
+    sets that are not there; their labels are left out, and how many is told.
 
     Raises FolderError with every row that names no known picture, a picture twice (per labeller),
     or no grade 0..4."""
     name, text, problems = _hand_table(extra)
+    gone = text["id"].isin(absent)
+    text = text[~gone]
     grade = pd.to_numeric(text["grade"], errors="coerce")
     problems += _unusable(text, grade, known)
     if problems:
@@ -78,6 +82,9 @@ def hand_labels(
         for picture, given in found.items()
         if len(given) > 1
     ]
+    if gone.any():
+        found = f"{gone.sum()} lines, of pictures that are not there"
+        notes.append(Problem("hand labels left out", 0, "", found))
     return majority, notes
 
 
@@ -142,8 +149,9 @@ def build(
     Columns: id, path (relative to the folder of all data sets), group, source, split (floor_split
     of what has a grade; the rest is the pool), grade (0..4; -1 in the pool), score (mean vote, 1 to
     5; NaN where nobody voted), c1..c5 (votes; 0 where nobody voted), mos_z (0 to 100), by_hand
-    (whether the grade is a hand label). frame.attrs["notes"]: worth knowing. Raises FolderError for
-    hand labels that can't be used; ValueError for an unknown rule or ids that both sets have."""
+    (whether the grade is a hand label). frame.attrs["notes"]: worth knowing; attrs["part"]: which
+    part of the sets it is made from ("" for all their pictures). Raises FolderError for hand labels
+    that can't be used; ValueError for an unknown rule or ids that both sets have."""
     parts: list[pd.DataFrame] = []
     for one, source, key in (
         (koniq, KONIQ, koniq_set.ABOUT.key),
@@ -167,9 +175,9 @@ def build(
     frame = frame.fillna({"grade": -1} | dict.fromkeys(VOTES, 0)).astype(
         dict.fromkeys(["grade", *VOTES], int)
     )
-    labels, notes = (
-        (pd.Series(dtype=int), []) if extra is None else hand_labels(extra, {*frame["id"]})
-    )
+    labels, notes = pd.Series(dtype=int), list[Problem]()
+    if extra is not None:
+        labels, notes = hand_labels(extra, {*frame["id"]}, _absent(koniq) | _absent(kadis))
     given = frame["id"].map(labels)
     frame["by_hand"] = given.notna()
     frame["grade"] = given.fillna(frame["grade"]).astype(int)
@@ -201,7 +209,22 @@ def build(
     ]
     frame = frame[columns].copy()
     frame.attrs["notes"] = told + [list(n) for n in notes]
+    frame.attrs["part"] = _part(koniq, kadis)
     return frame
+
+
+def _absent(one: pd.DataFrame) -> set[str]:
+    """Pictures that the set's table names and that are not there."""
+    return {*one.attrs.get("absent", "").splitlines()}
+
+
+def _part(*sets: pd.DataFrame) -> str:
+    """How many of their pictures are there, of sets of which only a part is."""
+    return " and ".join(
+        f"{len(one):,} of {one.attrs['named']:,} {one.attrs['name']} pictures"
+        for one in sets
+        if len(one) < one.attrs.get("named", 0)
+    )
 
 
 def load(
@@ -223,6 +246,7 @@ def load(
     if problems:
         raise FolderError(paths.shown(root), problems)
     usual = root / "koka10k" / "extra.csv"
+    contents.note(extra or usual)  # also where it is not there: it may come
     chosen = extra or (usual if usual.is_file() else None)
     return build(frames[0], frames[1], chosen, rule, fractions, seed), root
 
@@ -238,8 +262,10 @@ def _folder_of_sets() -> Path:
     where = unset if root is None else f"Missing in RIQA_DATA ({paths.shown(root)}):"
     said = [f"KOKA10K is made from KonIQ-10k and KADIS-700k. {where}"]
     for about in missing:
+        near = elsewhere(root, about.key) if root is not None else ""
         said.append(
-            f"- {about.title}: get it from {about.where}, put it into RIQA_DATA/{about.key} as"
+            f"- {about.title}: {f'{near}, or ' if near else ''}get it from {about.where}, put it "
+            f"into RIQA_DATA/{about.key} as"
         )
         said += [f"    {line}" for line in about.layout.strip().splitlines()]
     said.append("`python -m riqa_lib data` lists what is found and what is wrong with it.")
