@@ -50,8 +50,8 @@ def judged(frame: pd.DataFrame, p: np.ndarray) -> dict[str, float]:
     ]
     said = p.argmax(axis=1)
     return {
-        "mae": metrics.mae(y, said),
-        "macro_mae": metrics.macro_mae(y, said),
+        "mae": metrics.mae(y, said, p.shape[1]),
+        "macro_mae": metrics.macro_mae(y, said, p.shape[1]),
         "srcc": spearmanr(expected, truth)[0],
         "within": float(np.mean(inside)),
         "commonest": float(np.bincount(said).max() / len(said)),

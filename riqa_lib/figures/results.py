@@ -34,9 +34,8 @@ def _per_seed(rows: pd.DataFrame, metric: str) -> list[float]:
         if metric == "srcc":
             out.append(srcc(expected_grade(p), target(part)[1]))
         else:
-            out.append(
-                {"mae": mae, "macro_mae": macro_mae, "qwk": qwk}[metric](truth, p.argmax(axis=1))
-            )
+            measure = {"mae": mae, "macro_mae": macro_mae, "qwk": qwk}[metric]
+            out.append(measure(truth, p.argmax(axis=1), len(names)))
     return out
 
 

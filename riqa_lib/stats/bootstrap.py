@@ -28,18 +28,18 @@ from numpy.typing import ArrayLike
 
 from .. import checks
 from .metrics import (
-    CLASSES,
-    GROUPED,
     UndefinedMetric,
     columns_p,
     expected_grade,
     grades,
+    grouped,
     krcc,
     mae,
     plcc_logistic,
     posterior_median,
     probabilities,
     target,
+    true_grades,
 )
 from .resampling import (
     Bootstrap,
@@ -51,21 +51,18 @@ from .resampling import (
     resamples_of,
 )
 
-METRICS = (
-    "mae",
-    *(f"mae_{k}" for k in range(CLASSES)),
-    *GROUPED,
-    "macro_mae",
-    "mae_median",
-    "mae_expected",
-    "accuracy",
-    "qwk",
-    "srcc",
-    "plcc",
-)
-
-
 CELLS = 4_000_000  # numbers held at once by the rank metrics: 32 MB
+
+
+def metrics_of(classes: int) -> tuple[str, ...]:
+    """The metrics there are of a scale of this many grades.
+
+    >>> metrics_of(3)[:6]
+    ('mae', 'mae_0', 'mae_1', 'mae_2', 'mae_12', 'macro_mae')
+    """
+    each = (f"mae_{k}" for k in range(classes))
+    errors = ("mae", *each, *grouped(classes), "macro_mae", "mae_median", "mae_expected")
+    return (*errors, "accuracy", "qwk", "srcc", "plcc")
 
 
 # ---------------------------------------------------------------- predictions as arrays
@@ -217,7 +214,7 @@ def of_table(metric: str, table: Floats) -> Floats:
     if metric == "macro_mae":
         each = _ratio(error, n)
         return _ratio(np.nansum(each, axis=1), np.isfinite(each).sum(axis=1).astype(float))
-    inside = np.isin(k, k if metric == "mae" else GROUPED.get(metric) or (int(metric[4:]),))
+    inside = np.isin(k, k if metric == "mae" else true_grades(metric))
     return _ratio(error[:, inside].sum(axis=1), n[:, inside].sum(axis=1))
 
 
@@ -258,7 +255,7 @@ def correlation(x: Floats, y: Floats, w: Floats, ranks: Floats | None) -> Floats
 def paired_bootstrap(
     predictions: pd.DataFrame,
     methods: Sequence[str],
-    metrics: Iterable[str] = METRICS,
+    metrics: Iterable[str] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Bootstrap:
@@ -266,8 +263,8 @@ def paired_bootstrap(
     metrics. What the intervals count, and how often: head of this module.
 
     predictions: long predictions of one split (see `paired` for columns and errors). metrics: some
-    of METRICS. A metric that one seed leaves undefined is nan for the method. Raises ValueError for
-    an unknown metric.
+    of `metrics_of` (all by default). A metric that one seed leaves undefined is nan for the method.
+    Raises ValueError for an unknown metric.
 
     >>> rows = pd.DataFrame({"method": "a", "seed": 0, "id": list("uvwx"), "group": list("uvwx")})
     >>> rows = rows.assign(truth=[0, 1, 1, 0], p0=[0.9, 0.2, 0.6, 0.7], p1=[0.1, 0.8, 0.4, 0.3])
@@ -279,8 +276,9 @@ def paired_bootstrap(
     >>> low <= estimate <= high
     True
     """
-    metrics = list(metrics)
-    known_metrics(metrics, METRICS)
+    known = metrics_of(len(columns_p(predictions)))
+    metrics = list(known if metrics is None else metrics)
+    known_metrics(metrics, known)
     data = paired(predictions, methods)
 
     def measure(weights: Floats) -> Callable[[Floats], Values]:

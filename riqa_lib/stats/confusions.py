@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from ..seeding import rng
 from .bootstrap import of_table
-from .metrics import CLASSES, grades
+from .metrics import grades
 from .resampling import Floats, Ints, drawn, interval
 
 ERRORS = ("accuracy", "mae", "macro_mae")
@@ -94,7 +94,7 @@ def confusions(
     truth: ArrayLike,
     said: ArrayLike,
     cluster: ArrayLike,
-    classes: int = CLASSES,
+    classes: int,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Confusions:
@@ -104,7 +104,7 @@ def confusions(
     pictures that belong together. Raises ValueError for other grades or lengths, and for no
     picture.
 
-    >>> found = confusions([4, 4, 4, 1], [[3, 3, 4, 1]], ["a", "b", "c", "d"])
+    >>> found = confusions([4, 4, 4, 1], [[3, 3, 4, 1]], ["a", "b", "c", "d"], classes=5)
     >>> found.interval("accuracy")[0], round(found.interval("recall_4")[0], 3)
     (0.5, 0.333)
     >>> found.beyond(found.always(4), "accuracy")[0]

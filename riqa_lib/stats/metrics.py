@@ -17,10 +17,7 @@ from scipy import optimize, stats
 
 from .. import store
 
-CLASSES = 5
-
-
-GROUPED = {"mae_34": (3, 4), "mae_012": (0, 1, 2)}  # errors of several true grades together
+FEWEST, MOST = 2, 10  # grades a scale may have; each is one digit, so "mae_34" is of 3 and 4
 
 
 Floats = NDArray[np.float64]
@@ -28,6 +25,31 @@ Floats = NDArray[np.float64]
 
 class UndefinedMetric(UserWarning):
     """Why a metric is nan."""
+
+
+# ---------------------------------------------------------------- errors of some true grades
+def grouped(classes: int) -> dict[str, tuple[int, ...]]:
+    """Errors of several true grades together: of the two best and of the rest, where that is
+    neither a single grade nor all; by name, which has their digits. classes: FEWEST..MOST.
+
+    >>> grouped(5)
+    {'mae_34': (3, 4), 'mae_012': (0, 1, 2)}
+    >>> grouped(3), grouped(2)
+    ({'mae_12': (1, 2)}, {})
+    """
+    if classes not in range(FEWEST, MOST + 1):
+        raise ValueError(f"classes = {classes}: expected {FEWEST} to {MOST}")
+    best, rest = tuple(range(classes - 2, classes)), tuple(range(classes - 2))
+    return {f"mae_{''.join(map(str, of))}": of for of in (best, rest) if 1 < len(of) < classes}
+
+
+def true_grades(metric: str) -> tuple[int, ...]:
+    """The true grades that an error "mae_..." is of.
+
+    >>> true_grades("mae_012"), true_grades("mae_7")
+    ((0, 1, 2), (7,))
+    """
+    return tuple(map(int, metric.removeprefix("mae_")))
 
 
 # ---------------------------------------------------------------- checks
@@ -53,7 +75,7 @@ def _same_length(name: str, a: Floats, other: str, b: Floats) -> None:
         )
 
 
-def grades(name: str, values: ArrayLike, classes: int = CLASSES) -> NDArray[np.int64]:
+def grades(name: str, values: ArrayLike, classes: int) -> NDArray[np.int64]:
     """Values (N,) as whole grades 0..classes-1; ValueError names the first row that is none."""
     out = _numbers(name, values)
     bad = np.flatnonzero((out != np.round(out)) | (out < 0) | (out > classes - 1))
@@ -97,7 +119,10 @@ def probabilities(p: ArrayLike) -> Floats:
 def expected_grade(p: ArrayLike) -> Floats:
     """Mean of the predicted distribution, sum_k k p_k. p (N, C) -> (N,) in [0, C-1]."""
     p = probabilities(p)
-    return p @ np.arange(p.shape[1]) / p.sum(axis=1)
+    k = np.arange(p.shape[1])
+    # a matrix product of eight columns or more rounds equal rows differently by their place, and
+    # rank correlations would see no tie
+    return (p @ k if len(k) < 8 else (p * k).sum(axis=1)) / p.sum(axis=1)
 
 
 def posterior_median(p: ArrayLike) -> NDArray[np.int64]:
@@ -107,7 +132,7 @@ def posterior_median(p: ArrayLike) -> NDArray[np.int64]:
     return (np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1) >= 0.5 - 1e-12).argmax(axis=1)
 
 
-def best_constant(train_grades: ArrayLike, classes: int = CLASSES) -> int:
+def best_constant(train_grades: ArrayLike, classes: int) -> int:
     """The one grade that has the least MAE on the training labels (N,); ties go to the lower
     grade."""
     t = grades("train_grades", train_grades, classes)
@@ -115,18 +140,18 @@ def best_constant(train_grades: ArrayLike, classes: int = CLASSES) -> int:
 
 
 # ---------------------------------------------------------------- errors and agreement
-def mae(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
+def mae(truth: ArrayLike, grade: ArrayLike, classes: int) -> float:
     """Mean absolute error in grades, 0..classes-1, lower is better. truth (N,) whole; grade (N,)
     may be fractional.
 
-    >>> mae(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2])
+    >>> mae(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2], classes=5)
     0.75
     """
     t, g = _pair(truth, grade, classes)
     return float(np.abs(t - g).mean())
 
 
-def mae_per_class(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> Floats:
+def mae_per_class(truth: ArrayLike, grade: ArrayLike, classes: int) -> Floats:
     """MAE of the pictures of each true class: (classes,), nan for a class that has none."""
     t, g = _pair(truth, grade, classes)
     n = np.bincount(t, minlength=classes)
@@ -134,19 +159,17 @@ def mae_per_class(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) ->
     return np.divide(total, n, out=np.full(classes, np.nan), where=n > 0)
 
 
-def macro_mae(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
+def macro_mae(truth: ArrayLike, grade: ArrayLike, classes: int) -> float:
     """Mean of the per-class MAEs, over the classes that occur in truth: every class counts the
     same.
 
-    >>> macro_mae(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2])  # (1 + 0 + 1) / 3
+    >>> macro_mae(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2], classes=5)  # (1 + 0 + 1) / 3
     0.6666666666666666
     """
     return float(np.nanmean(mae_per_class(truth, grade, classes)))
 
 
-def mae_of(
-    truth: ArrayLike, grade: ArrayLike, of: tuple[int, ...], classes: int = CLASSES
-) -> float:
+def mae_of(truth: ArrayLike, grade: ArrayLike, of: tuple[int, ...], classes: int) -> float:
     """MAE over the pictures whose true class is one of `of` (a micro average); nan if there are
     none."""
     t, g = _pair(truth, grade, classes)
@@ -154,17 +177,17 @@ def mae_of(
     return float(np.abs(t - g)[inside].mean()) if inside.any() else float("nan")
 
 
-def accuracy(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
+def accuracy(truth: ArrayLike, grade: ArrayLike, classes: int) -> float:
     """Share of pictures with the right grade, 0..1."""
     t, g = _pair(truth, grade, classes)
     return float((t == g).mean())
 
 
-def qwk(truth: ArrayLike, grade: ArrayLike, classes: int = CLASSES) -> float:
+def qwk(truth: ArrayLike, grade: ArrayLike, classes: int) -> float:
     """Cohen's kappa with quadratic weights, -1..1; 0 is chance. nan where both only ever say one
     and the same grade.
 
-    >>> qwk(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2])
+    >>> qwk(truth=[0, 2, 4, 4], grade=[1, 2, 4, 2], classes=5)
     0.6875
     """
     t, g = grades("truth", truth, classes), grades("grade", grade, classes)
@@ -264,7 +287,7 @@ def summary(frame: pd.DataFrame) -> dict[str, float | int | str]:
     """All metrics of one table of predictions: columns truth (0..C-1), p0..p{C-1} and, if there,
     score.
 
-    Keys: n; mae, mae_0.. (per class), mae_34, mae_012, macro_mae, accuracy, qwk: of the argmax
+    Keys: n; mae, mae_0.. (per class), those of `grouped`, macro_mae, accuracy, qwk: of the argmax
     class; mae_median, mae_expected: MAE of the posterior median and of the expected grade; srcc,
     krcc, plcc, plcc_logistic: of the expected grade against `against` ("score" or "grade"); note:
     why something is nan, else "". Raises ValueError for unlabelled rows (truth -1) or wrong
@@ -281,7 +304,7 @@ def summary(frame: pd.DataFrame) -> dict[str, float | int | str]:
         out: dict[str, float | int | str] = {"n": len(t), "mae": mae(t, grade, classes)}
         out |= {f"mae_{k}": float(v) for k, v in enumerate(mae_per_class(t, grade, classes))}
         out |= {
-            **{name: mae_of(t, grade, of, classes) for name, of in GROUPED.items()},
+            **{name: mae_of(t, grade, of, classes) for name, of in grouped(classes).items()},
             "macro_mae": macro_mae(t, grade, classes),
             "mae_median": mae(t, posterior_median(p), classes),
             "mae_expected": mae(t, expected, classes),

@@ -23,7 +23,7 @@ from scipy import stats
 
 from .. import checks
 from .bootstrap import correlation, midranks, paired
-from .metrics import CLASSES, columns_p, expected_grade, grades, probabilities, target
+from .metrics import columns_p, expected_grade, grades, probabilities, target
 from .resampling import Bootstrap, Floats, Ints, Values, resampled, resamples_of
 
 LEAST = 10  # pictures of a source, below which nothing is said of it
@@ -92,15 +92,13 @@ class Subsets:
         return values[..., judged].mean(axis=-1)
 
 
-def subsets(
-    source: ArrayLike, truth: ArrayLike, target: ArrayLike, classes: int = CLASSES
-) -> Subsets:
+def subsets(source: ArrayLike, truth: ArrayLike, target: ArrayLike, classes: int) -> Subsets:
     """Pictures by source: names (N,), whole grades 0..classes-1 (N,), scores or grades (N,), all
     finite.
 
     ValueError for other shapes.
 
-    >>> two = subsets(["a"] * 10 + ["b"] * 10, [0, 1] * 10, [0, 1] * 10)
+    >>> two = subsets(["a"] * 10 + ["b"] * 10, [0, 1] * 10, [0, 1] * 10, classes=5)
     >>> said = np.r_[np.tile([0.2, 0.8], 5), np.tile([3.8, 3.2], 5)]  # knows a, b the wrong way
     >>> two.srcc(said).tolist(), two.mean("srcc", two.srcc(said)).tolist()
     ([1.0, -1.0], 0.0)

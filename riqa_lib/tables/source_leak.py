@@ -112,8 +112,8 @@ def source_detector(frame: pd.DataFrame, pixels: np.ndarray) -> pd.DataFrame:
     chances = detector.predict_proba(_first(pixels[test]))  # (test, sources)
     told = detector.classes_[chances.argmax(axis=1)]
     likely = chances[:, detector.classes_ != KONIQ].sum(axis=1)
-    best = {s: best_constant(grade[train][source[train] == s]) for s in set(source[train])}
-    one = best_constant(grade[train])
+    best = {s: best_constant(grade[train][source[train] == s], 5) for s in set(source[train])}
+    one = best_constant(grade[train], 5)
     true = source[test]
     guesses = [
         Guess(f"best constant (always {one})", "nothing", np.full(len(test), one)),

@@ -13,7 +13,7 @@ import pandas as pd
 from .. import checks
 from ..stats import bootstrap
 from ..stats.crossed import COUNTED, LEAST_SEEDS
-from ..stats.metrics import best_constant
+from ..stats.metrics import best_constant, columns_p
 from ..stats.resampling import Bootstrap
 from ..stats.within import LEAST, METRICS, WITHIN, Subsets, bootstrap_within, metric_in
 from .names import CONSTANT, name_of, order
@@ -89,7 +89,7 @@ def subsets(
 def _constant(test: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """The best constant of the labelled training pictures, on the pictures of one run."""
     train = counts[(counts["split"] == "train") & (counts["known"] == "label")]
-    said = best_constant(np.repeat(train["grade"], train["count"]))
+    said = best_constant(np.repeat(train["grade"], train["count"]), len(columns_p(test)))
     first = test[["method", "seed", "labels"]].iloc[0].to_dict()
     one = test[(test[list(first)] == pd.Series(first)).all(axis=1)]
     rows = bootstrap.constant_rows(one, said, CONSTANT)

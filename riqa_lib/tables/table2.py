@@ -11,7 +11,7 @@ import pandas as pd
 from .. import checks
 from ..scales import SECOND
 from ..stats import bootstrap, crossed
-from ..stats.metrics import best_constant, grades
+from ..stats.metrics import best_constant, columns_p
 from .against_base import COMPARED, Comparison, outdone_by
 from .comparisons import margins
 from .names import ALWAYS, BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, name_of, order
@@ -100,8 +100,8 @@ def table2(
     Rows with the same seeds and pictures share the draws of one bootstrap. Raises ValueError for
     predictions that don't fit together."""
     predictions = _judged(predictions)
-    train = grades("train_grades", np.asarray(train_grades))
-    fixed = {CONSTANT: best_constant(train), **ALWAYS}
+    train, classes = np.asarray(train_grades), len(columns_p(predictions))
+    fixed = {CONSTANT: best_constant(train, classes), **ALWAYS}
     everything = pd.concat([*_constants(predictions, fixed, len(train)), predictions])
     parts = dict(iter(everything.groupby(["method", "labels"])))
     compare = Comparison(parts, COLUMNS, resamples, seed)

@@ -146,6 +146,11 @@ class Trainer:
             raise ValueError(
                 f"{type(method).__name__} needs unlabelled pictures, and there are none"
             )
+        if method.unlabelled_views and c.mu < 1:
+            raise ValueError(
+                f"train.mu is {c.mu}; {type(method).__name__} learns from unlabelled pictures: "
+                "expected at least 1"
+            )
         stored = material.source.device
         where = stored if stored.type == "cuda" else device()
         method.to(where).train()
@@ -293,8 +298,8 @@ def validate(net: nn.Module, method: Method, material: Material) -> dict[str, fl
     y, grade = material.val_grades, p.argmax(dim=1).numpy()
     kept = method.selected(p.to(device_of(net, material.source.device))).cpu().numpy()
     return {
-        "val_mae": metrics.mae(y, grade),
-        "val_macro_mae": metrics.macro_mae(y, grade),
+        "val_mae": metrics.mae(y, grade, p.shape[1]),
+        "val_macro_mae": metrics.macro_mae(y, grade, p.shape[1]),
         "val_kept": float(kept.mean()),
         "val_kept_accuracy": float((y == grade)[kept].mean()) if kept.any() else float("nan"),
     }

@@ -14,35 +14,44 @@ from intervals import difference, interval
 from riqa_lib.seeding import rng
 from riqa_lib.stats import bootstrap, metrics
 
+SHARES = {2: [0.4, 0.6], 5: [0.05, 0.15, 0.4, 0.3, 0.1], 10: [0.1] * 10}
+
 
 def world(
-    pictures: int = 120, seeds: int = 2, per_group: int = 1, key: object = 0, score: bool = True
+    pictures: int = 120,
+    seeds: int = 2,
+    per_group: int = 1,
+    key: object = 0,
+    score: bool = True,
+    classes: int = 5,
 ) -> pd.DataFrame:
     """Two methods ("a" sharper than "b"), several seeds; pictures of one group share truth and
     errors."""
     g = rng("world", key)
     group = np.arange(pictures) // per_group
-    truth = g.choice(5, pictures, p=[0.05, 0.15, 0.4, 0.3, 0.1])[group]
+    truth = g.choice(classes, pictures, p=SHARES[classes])[group]
     rows = []
     for method, noise in (("a", 0.6), ("b", 1.0)):
         for seed in range(seeds):
             place = truth + g.normal(0, noise, pictures)[group] + g.normal(0, 0.1)
-            p = np.exp(-((np.arange(5) - place[:, None]) ** 2))
+            p = np.exp(-((np.arange(classes) - place[:, None]) ** 2))
             ids, groups = [f"i{i:04d}" for i in range(pictures)], [f"g{i}" for i in group]
             part = pd.DataFrame({"id": ids, "group": groups, "truth": truth}).assign(
                 method=method, seed=seed
             )
             if score:
                 part["score"] = truth + np.round(rng("score").normal(0, 0.3, pictures), 1)
-            part[[f"p{k}" for k in range(5)]] = p / p.sum(axis=1, keepdims=True)
+            part[[f"p{k}" for k in range(classes)]] = p / p.sum(axis=1, keepdims=True)
             rows.append(part)
     return pd.concat(rows).sample(frac=1, random_state=0).reset_index(drop=True)
 
 
-@pytest.mark.parametrize("score", [True, False])
-def test_every_metric_against_a_loop_that_copies_rows(score: bool) -> None:
-    frame = world(90, seeds=3, per_group=2, score=score)
-    found = bootstrap.paired_bootstrap(frame, ["a", "b"], bootstrap.METRICS, resamples=6, seed=4)
+@pytest.mark.parametrize(("classes", "score"), [(2, True), (5, True), (5, False), (10, False)])
+def test_every_metric_against_a_loop_that_copies_rows(classes: int, score: bool) -> None:
+    frame = world(90, seeds=3, per_group=2, score=score, classes=classes)
+    found = bootstrap.paired_bootstrap(frame, ["a", "b"], resamples=6, seed=4)
+    names = bootstrap.metrics_of(classes)
+    assert {m for _, m in found.draws} == {*names}
     groups = list(dict.fromkeys(frame.sort_values("id")["group"]))
     pictures, seeds = bootstrap.resamples_of(len(groups), 3, 6, 4)
     by = {key: part for key, part in frame.groupby(["method", "seed", "group"])}
@@ -57,8 +66,8 @@ def test_every_metric_against_a_loop_that_copies_rows(score: bool) -> None:
                     for _ in range(n)
                 ]
                 drawn.append(metrics.summary(pd.concat(rows)))
-            values[method] = {m: float(np.mean([d[m] for d in drawn])) for m in bootstrap.METRICS}
-        for m in bootstrap.METRICS:
+            values[method] = {m: float(np.mean([d[m] for d in drawn])) for m in names}
+        for m in names:
             for method in "ab":
                 assert found.draws[method, m][r] == pytest.approx(
                     values[method][m], abs=1e-12, nan_ok=True
@@ -97,7 +106,7 @@ def test_pairing_makes_differences_sharper() -> None:
 def test_identical_methods_differ_by_exactly_zero() -> None:
     frame = world()
     frame = pd.concat([frame, frame[frame.method == "a"].assign(method="twin")])
-    for m in bootstrap.METRICS:
+    for m in bootstrap.metrics_of(5):
         assert difference(frame, "twin", "a", m, resamples=50) == (0, 0, 0)
         assert difference(frame, "a", "a", m, resamples=50) == (0, 0, 0)
     assert (
@@ -156,7 +165,7 @@ def test_constant_rows_and_the_nan_of_their_srcc() -> None:
     both = pd.concat([frame, bootstrap.constant_rows(frame, 2, "always 2")])
     estimate, low, high = difference(both, "a", "always 2", "macro_mae", resamples=200)
     truth = frame.loc[(frame.method == "a") & (frame.seed == 0), "truth"]
-    constant = metrics.macro_mae(truth, np.full(len(truth), 2))
+    constant = metrics.macro_mae(truth, np.full(len(truth), 2), 5)
     assert interval(both, "always 2", "macro_mae", resamples=50)[0] == pytest.approx(constant)
     assert low < estimate < high < 0
     assert np.isnan(interval(both, "always 2", "srcc", resamples=20)).all()
@@ -273,7 +282,7 @@ def test_point_estimates_are_means_over_seeds() -> None:
         found = bootstrap.point_estimates(constant, names)
     assert np.isnan(found["krcc"])
     assert found["mae_median"] == pytest.approx(
-        metrics.mae(constant["truth"], np.full(len(constant), 2))
+        metrics.mae(constant["truth"], np.full(len(constant), 2), 5)
     )
     with pytest.raises(ValueError, match="unknown metric mae; expected some of krcc"):
         bootstrap.point_estimates(rows, ["mae"])

@@ -46,7 +46,7 @@ def slow(metric: str, truth: np.ndarray, said: np.ndarray) -> float:
 @pytest.mark.parametrize("metric", [*ERRORS, *(f"{kind}_{k}" for kind in OF_GRADE for k in (0, 3))])
 def test_estimates_are_means_over_seeds_of_a_slow_loop(metric):
     truth, said = answers()
-    found = confusions(truth, said, np.arange(N), resamples=200)
+    found = confusions(truth, said, np.arange(N), resamples=200, classes=5)
     each = [slow(metric, truth, one) for one in said]
     estimate, low, high = found.interval(metric)
     assert estimate == pytest.approx(mean(each))
@@ -59,7 +59,7 @@ def test_estimates_are_means_over_seeds_of_a_slow_loop(metric):
 
 def test_the_spread_over_pictures_is_the_formulas():
     truth, said = answers()
-    found = confusions(truth, said[:1], np.arange(N), resamples=20_000)
+    found = confusions(truth, said[:1], np.arange(N), resamples=20_000, classes=5)
     for metric, n in (("accuracy", N), ("recall_3", (truth == 3).sum())):
         share, low, high = found.interval(metric)
         expected = 2 * 1.96 * math.sqrt(share * (1 - share) / n)
@@ -73,10 +73,12 @@ def test_the_spread_over_pictures_is_the_formulas():
 def test_pictures_of_one_cluster_are_drawn_together():
     """Every picture four times in a cluster: four times the pictures, the spread of N."""
     truth, said = answers()
-    once = confusions(truth, said[:1], np.arange(N), resamples=4000).interval("accuracy")
+    once = confusions(truth, said[:1], np.arange(N), resamples=4000, classes=5).interval("accuracy")
     often = [np.tile(a, 4) for a in (truth, said[0], np.arange(N))]
-    together = confusions(often[0], often[1][None], often[2], resamples=4000).interval("accuracy")
-    apart = confusions(often[0], often[1][None], np.arange(4 * N), resamples=4000)
+    together = confusions(often[0], often[1][None], often[2], resamples=4000, classes=5).interval(
+        "accuracy"
+    )
+    apart = confusions(often[0], often[1][None], np.arange(4 * N), resamples=4000, classes=5)
     assert together[0] == once[0]
     assert together[2] - together[1] == pytest.approx(once[2] - once[1], rel=0.1)
     narrow = apart.interval("accuracy")
@@ -93,31 +95,37 @@ def test_seeds_are_resampled_as_everywhere_else():
         p = dict(zip((f"p{k}" for k in range(5)), np.eye(5)[one].T, strict=True))
         parts.append(rows.assign(group=rows["id"], **p))
     theirs = bootstrap.paired_bootstrap(pd.concat(parts), ["a"], ["mae"], resamples=4000)
-    ours = confusions(truth, said, np.arange(N), resamples=4000).interval("mae")
+    ours = confusions(truth, said, np.arange(N), resamples=4000, classes=5).interval("mae")
     assert ours == pytest.approx(theirs.interval("a", "mae"), abs=0.05)
-    alone = confusions(truth, said[2:], np.arange(N), resamples=4000).interval("mae")
+    alone = confusions(truth, said[2:], np.arange(N), resamples=4000, classes=5).interval("mae")
     assert ours[2] - ours[1] > 3 * (alone[2] - alone[1])
 
 
 def test_none_and_all_have_the_ends_of_clopper_and_pearson():
     truth = np.repeat([4, 2], [60, 40])
-    found = confusions(truth, [np.full(100, 2)], np.arange(100), resamples=100)
+    found = confusions(truth, [np.full(100, 2)], np.arange(100), resamples=100, classes=5)
     for metric, hits, n in (("recall_4", 0, 60), ("share_3", 0, 100), ("recall_2", 40, 40)):
         exact = binomtest(hits, n).proportion_ci(0.95)
         assert found.interval(metric) == pytest.approx((hits / n, exact.low, exact.high))
     assert ends(0.0, 0) == (0.0, 1.0)
     # an error of 0 is no share: its interval stays the bootstrap's
-    assert confusions([2, 2], [[2, 2]], [0, 1], resamples=50).interval("mae") == (0, 0, 0)
-    by_two = confusions(truth, [np.full(100, 2)], np.arange(100) // 2, resamples=100)
+    assert confusions([2, 2], [[2, 2]], [0, 1], resamples=50, classes=5).interval("mae") == (
+        0,
+        0,
+        0,
+    )
+    by_two = confusions(truth, [np.full(100, 2)], np.arange(100) // 2, resamples=100, classes=5)
     assert by_two.interval("recall_4")[2] == pytest.approx(binomtest(0, 30).proportion_ci().high)
     # precision of a grade said twice, in clusters of its own
     said = np.where(np.arange(100) < 2, 4, 2)
-    sure = confusions(truth, [said], np.arange(100), resamples=100).interval("precision_4")
+    sure = confusions(truth, [said], np.arange(100), resamples=100, classes=5).interval(
+        "precision_4"
+    )
     assert sure[:2] == pytest.approx((1.0, binomtest(2, 2).proportion_ci().low))
 
 
 def test_what_is_not_defined_is_nan_and_what_is_wrong_is_named():
-    found = confusions([0, 1], [[1, 1]], ["a", "b"], resamples=50)
+    found = confusions([0, 1], [[1, 1]], ["a", "b"], resamples=50, classes=5)
     assert np.isnan(found.interval("precision_4")).all()
     assert np.isnan(found.interval("recall_3")).all()
     with pytest.raises(ValueError, match="unknown metric recall_5; expected accuracy"):
@@ -125,6 +133,6 @@ def test_what_is_not_defined_is_nan_and_what_is_wrong_is_named():
     with pytest.raises(ValueError, match=r"constant grade 5: expected 0\.\.4"):
         found.always(5)
     with pytest.raises(ValueError, match="found 2, 3 and 2"):
-        confusions([0, 1], [[1, 1, 1]], ["a", "b"])
+        confusions([0, 1], [[1, 1, 1]], ["a", "b"], classes=5)
     with pytest.raises(ValueError, match="said"):
-        confusions([0, 1], [[1, 7]], ["a", "b"])
+        confusions([0, 1], [[1, 7]], ["a", "b"], classes=5)

@@ -133,7 +133,7 @@ def test_compare_takes_the_errors_of_predictions():
         found = crossed.compare(data, "a", "b", metric)
         assert found.difference == pytest.approx(boot.difference("a", "b", metric)[0])
     said = rows.groupby("method")[["p0", "p1", "p2", "truth"]]
-    mae = {m: metrics.mae(r["truth"], r.iloc[:, :3].to_numpy().argmax(axis=1)) for m, r in said}
+    mae = {m: metrics.mae(r["truth"], r.iloc[:, :3].to_numpy().argmax(axis=1), 3) for m, r in said}
     assert crossed.compare(data, "a", "b", "mae").difference == pytest.approx(mae["a"] - mae["b"])
     with pytest.raises(ValueError, match="metric qwk: expected mae or macro_mae"):
         crossed.compare(data, "a", "b", "qwk")

@@ -14,59 +14,91 @@ from sklearn import metrics as sk
 
 from riqa_lib.stats import metrics
 
+SHARES = {2: [0.3, 0.7], 5: [0.02, 0.14, 0.5, 0.32, 0.02], 10: [0.05] * 4 + [0.2] * 2 + [0.1] * 4}
+every_scale = pytest.mark.parametrize("classes", [*SHARES])
 
-def make(n: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+
+def make(n: int = 400, seed: int = 0, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
     g = np.random.default_rng(seed)
-    truth = g.choice(5, n, p=[0.02, 0.14, 0.5, 0.32, 0.02])
-    logits = -1.2 * (np.arange(5) - truth[:, None] - g.normal(0, 0.8, n)[:, None]) ** 2
+    truth = g.choice(classes, n, p=SHARES[classes])
+    logits = -1.2 * (np.arange(classes) - truth[:, None] - g.normal(0, 0.8, n)[:, None]) ** 2
     p = np.exp(logits)
     return truth, p / p.sum(axis=1, keepdims=True)
 
 
 def frame(truth: np.ndarray, p: np.ndarray, **more: object) -> pd.DataFrame:
-    return pd.DataFrame({"truth": truth, **{f"p{k}": p[:, k] for k in range(5)}, **more})
+    return pd.DataFrame({"truth": truth, **{f"p{k}": p[:, k] for k in range(p.shape[1])}, **more})
 
 
-def test_errors_against_loops() -> None:
-    truth, p = make()
-    grade = p.argmax(axis=1)
-    by_class: dict[int, list[int]] = {k: [] for k in range(5)}
+def slow_errors(truth, grade, classes: int) -> dict[int, list[int]]:
+    """The errors of each true grade."""
+    by_class: dict[int, list[int]] = {k: [] for k in range(classes)}
     for t, g in zip(truth, grade, strict=True):
         by_class[t].append(abs(int(t) - int(g)))
+    return by_class
+
+
+@every_scale
+def test_errors_against_loops(classes) -> None:
+    truth, p = make(classes=classes)
+    grade = p.argmax(axis=1)
+    by_class = slow_errors(truth, grade, classes)
     every = [e for v in by_class.values() for e in v]
-    assert metrics.mae(truth, grade) == pytest.approx(sum(every) / len(every))
-    assert metrics.mae(truth, grade) == pytest.approx(sk.mean_absolute_error(truth, grade))
-    assert metrics.mae_per_class(truth, grade) == pytest.approx(
-        [sum(v) / len(v) for v in by_class.values()]
-    )
-    assert metrics.macro_mae(truth, grade) == pytest.approx(
-        sum(sum(v) / len(v) for v in by_class.values()) / 5
-    )
-    both = by_class[3] + by_class[4]
-    assert metrics.mae_of(truth, grade, (3, 4)) == pytest.approx(sum(both) / len(both))
-    assert metrics.accuracy(truth, grade) == pytest.approx(sk.accuracy_score(truth, grade))
+    mae = metrics.mae(truth, grade, classes)
+    assert mae == pytest.approx(sum(every) / len(every))
+    assert mae == pytest.approx(sk.mean_absolute_error(truth, grade))
+    means = [sum(v) / len(v) for v in by_class.values()]
+    assert metrics.mae_per_class(truth, grade, classes) == pytest.approx(means)
+    assert metrics.macro_mae(truth, grade, classes) == pytest.approx(sum(means) / classes)
+    best = (classes - 2, classes - 1)
+    both = by_class[best[0]] + by_class[best[1]]
+    assert metrics.mae_of(truth, grade, best, classes) == pytest.approx(sum(both) / len(both))
+    right = metrics.accuracy(truth, grade, classes)
+    assert right == pytest.approx(sk.accuracy_score(truth, grade))
+
+
+@pytest.mark.parametrize(
+    ("classes", "names"),
+    [
+        (2, []),
+        (3, ["mae_12"]),
+        (4, ["mae_23", "mae_01"]),
+        (5, ["mae_34", "mae_012"]),
+        (10, ["mae_89", "mae_01234567"]),
+    ],
+)
+def test_errors_of_several_grades_are_of_the_two_best_and_of_the_rest(classes, names) -> None:
+    assert [*metrics.grouped(classes)] == names
+    assert [*map(metrics.true_grades, names)] == [*metrics.grouped(classes).values()]
+
+
+@pytest.mark.parametrize("classes", [1, 11])
+def test_a_scale_has_two_to_ten_grades(classes) -> None:
+    with pytest.raises(ValueError, match=f"classes = {classes}: expected 2 to 10"):
+        metrics.grouped(classes)
 
 
 def test_an_absent_class_is_nan_and_leaves_the_macro_mean() -> None:
-    each = metrics.mae_per_class([0, 0, 2], [1, 0, 2])
+    each = metrics.mae_per_class([0, 0, 2], [1, 0, 2], 5)
     assert each[[0, 2]] == pytest.approx([0.5, 0.0])
     assert np.isnan(each[[1, 3, 4]]).all()
-    assert metrics.macro_mae([0, 0, 2], [1, 0, 2]) == pytest.approx(0.25)
-    assert np.isnan(metrics.mae_of([0, 2], [0, 2], (3, 4)))
+    assert metrics.macro_mae([0, 0, 2], [1, 0, 2], 5) == pytest.approx(0.25)
+    assert np.isnan(metrics.mae_of([0, 2], [0, 2], (3, 4), 5))
 
 
-def test_qwk_against_its_formula() -> None:
-    truth, p = make(seed=1)
+@every_scale
+def test_qwk_against_its_formula(classes) -> None:
+    truth, p = make(seed=1, classes=classes)
     grade = p.argmax(axis=1)
     n, seen, chance = len(truth), 0.0, 0.0
-    for i in range(5):
-        for j in range(5):
+    for i in range(classes):
+        for j in range(classes):
             seen += (i - j) ** 2 * sum((truth == i) & (grade == j)) / n
             chance += (i - j) ** 2 * sum(truth == i) * sum(grade == j) / n**2
-    assert metrics.qwk(truth, grade) == pytest.approx(1 - seen / chance)
-    assert metrics.qwk(truth, np.full(n, 2)) == pytest.approx(0)  # a constant is chance
-    with pytest.warns(metrics.UndefinedMetric, match="both always 3"):
-        assert np.isnan(metrics.qwk([3, 3], [3, 3]))
+    assert metrics.qwk(truth, grade, classes) == pytest.approx(1 - seen / chance)
+    assert metrics.qwk(truth, np.full(n, 1), classes) == pytest.approx(0)  # a constant is chance
+    with pytest.warns(metrics.UndefinedMetric, match="both always 1"):
+        assert np.isnan(metrics.qwk([1, 1], [1, 1], classes))
 
 
 def test_correlations_against_scipy_and_midranks() -> None:
@@ -109,23 +141,37 @@ def test_logistic_undoes_a_saturating_prediction() -> None:
     assert metrics.logistic(2.65, 80, 10, 2.3, 0.35) == pytest.approx(70 / (1 + np.exp(-1)) + 10)
 
 
-def test_expected_grade_and_posterior_median_against_loops() -> None:
-    _, p = make(50, seed=4)
+@every_scale
+def test_expected_grade_and_posterior_median_against_loops(classes) -> None:
+    _, p = make(50, seed=4, classes=classes)
+    all_grades = range(classes)
     assert metrics.expected_grade(p) == pytest.approx(
-        [sum(k * row[k] for k in range(5)) for row in p]
+        [sum(k * row[k] for k in all_grades) for row in p]
     )
     for row, median in zip(p, metrics.posterior_median(p), strict=True):
-        risk = [sum(row[j] * abs(j - k) for j in range(5)) for k in range(5)]
+        risk = [sum(row[j] * abs(j - k) for j in all_grades) for k in all_grades]
         assert median == int(np.argmin(risk))
     assert metrics.posterior_median([[0.5, 0, 0, 0, 0.5]]).tolist() == [
         0
     ]  # all of 0..4 are optimal: the first
 
 
+@every_scale
+def test_equal_rows_have_equal_expected_grades(classes) -> None:
+    """What is said of a picture does not depend on the row that it stands in."""
+    _, p = make(400, seed=6, classes=classes)
+    for first in range(0, 400, 7):
+        found = metrics.expected_grade(np.repeat(p[first : first + 7], 3, axis=0)).reshape(-1, 3)
+        assert (found == found[:, :1]).all()
+
+
 def test_best_constant() -> None:
-    assert metrics.best_constant([0] * 180 + [1] * 1103 + [2] * 4120 + [3] * 2767 + [4] * 175) == 2
-    assert metrics.best_constant([0, 0, 0, 4]) == 0
-    assert metrics.best_constant([1, 3]) == 1  # 1, 2, 3 tie: the lower
+    train = np.repeat(range(5), [180, 1103, 4120, 2767, 175])
+    assert metrics.best_constant(train, 5) == 2
+    assert metrics.best_constant([0, 0, 0, 4], 5) == 0
+    assert metrics.best_constant([1, 3], 5) == 1  # 1, 2, 3 tie: the lower
+    assert metrics.best_constant([0, 1, 1], 2) == 1
+    assert metrics.best_constant([9, 9, 2], 10) == 9
 
 
 def test_the_constants_of_table_1() -> None:
@@ -135,26 +181,30 @@ def test_the_constants_of_table_1() -> None:
     for k, (overall, upper, lower) in expected.items():
         said = np.full(len(truth), k)
         found = (
-            metrics.mae(truth, said),
-            metrics.mae_of(truth, said, (3, 4)),
-            metrics.mae_of(truth, said, (0, 1, 2)),
+            metrics.mae(truth, said, 5),
+            metrics.mae_of(truth, said, (3, 4), 5),
+            metrics.mae_of(truth, said, (0, 1, 2), 5),
         )
         assert found == pytest.approx((overall, upper, lower), abs=5e-5)
-    assert metrics.macro_mae(truth, np.full(len(truth), 2)) == pytest.approx(1.2)
+    assert metrics.macro_mae(truth, np.full(len(truth), 2), 5) == pytest.approx(1.2)
 
 
-def test_summary() -> None:
-    truth, p = make(seed=5)
-    grade, expected = p.argmax(axis=1), p @ np.arange(5)
+@every_scale
+def test_summary(classes) -> None:
+    truth, p = make(seed=5, classes=classes)
+    grade, expected = p.argmax(axis=1), p @ np.arange(classes)
     score = truth + np.random.default_rng(0).normal(0, 0.2, len(truth))
     s = metrics.summary(frame(truth, p, score=score))
     assert s["n"] == len(truth)
     assert s["against"] == "score"
-    assert s["mae"] == metrics.mae(truth, grade)
-    assert s["mae_4"] == metrics.mae_per_class(truth, grade)[4]
-    assert s["mae_34"] == metrics.mae_of(truth, grade, (3, 4))
-    assert s["mae_012"] == metrics.mae_of(truth, grade, (0, 1, 2))
-    assert s["mae_median"] == metrics.mae(truth, metrics.posterior_median(p))
+    assert s["mae"] == metrics.mae(truth, grade, classes)
+    of_grades = {k for k in s if k.startswith("mae_") and k[4:].isdigit()}
+    assert of_grades == {f"mae_{k}" for k in range(classes)} | {*metrics.grouped(classes)}
+    by_class = slow_errors(truth, grade, classes)
+    for name in of_grades:
+        errors = [e for k in name[4:] for e in by_class[int(k)]]
+        assert s[name] == pytest.approx(sum(errors) / len(errors))
+    assert s["mae_median"] == metrics.mae(truth, metrics.posterior_median(p), classes)
     assert s["mae_expected"] == pytest.approx(np.abs(truth - expected).mean())
     assert s["srcc"] == pytest.approx(stats.spearmanr(expected, score).statistic)
     assert s["note"] == ""
@@ -178,16 +228,17 @@ def test_summary_of_a_constant_says_why_and_warns_nobody() -> None:
     ("call", "says"),
     [
         (
-            lambda: metrics.mae([0, 1, 5], [0, 1, 2]),
+            lambda: metrics.mae([0, 1, 5], [0, 1, 2], 5),
             r"1 of 3 values are not whole grades 0\.\.4, first 5 at row 2",
         ),
-        (lambda: metrics.mae([0, 1.5], [0, 1]), "not whole grades"),
-        (lambda: metrics.mae([0, -1], [0, 1]), "first -1 at row 1"),
-        (lambda: metrics.mae([0, np.nan], [0, 1]), "truth: 1 of 2 values are NaN"),
-        (lambda: metrics.mae([0, 1], [0, 4.2]), r"grade: expected 0\.\.4, found 4.2 at row 1"),
-        (lambda: metrics.mae([0, 1], [0, 1, 2]), "truth has 2 values but grade has 3"),
-        (lambda: metrics.mae([], []), "N >= 1"),
-        (lambda: metrics.mae([[0]], [[0]]), r"shape \(1, 1\)"),
+        (lambda: metrics.mae([0, 1, 2], [0, 1, 1], 2), r"whole grades 0\.\.1, first 2 at row 2"),
+        (lambda: metrics.mae([0, 1.5], [0, 1], 5), "not whole grades"),
+        (lambda: metrics.mae([0, -1], [0, 1], 5), "first -1 at row 1"),
+        (lambda: metrics.mae([0, np.nan], [0, 1], 5), "truth: 1 of 2 values are NaN"),
+        (lambda: metrics.mae([0, 1], [0, 4.2], 5), r"grade: expected 0\.\.4, found 4.2 at row 1"),
+        (lambda: metrics.mae([0, 1], [0, 1, 2], 5), "truth has 2 values but grade has 3"),
+        (lambda: metrics.mae([], [], 5), "N >= 1"),
+        (lambda: metrics.mae([[0]], [[0]], 5), r"shape \(1, 1\)"),
         (lambda: metrics.srcc([0, 1, np.inf], [0, 1, 2]), "infinite, first at row 2"),
         (lambda: metrics.srcc([0, 1], [0, 1, 2]), "2 values"),
         (
@@ -197,7 +248,7 @@ def test_summary_of_a_constant_says_why_and_warns_nobody() -> None:
         (lambda: metrics.expected_grade([[1.5, -0.5]]), "first row 0"),
         (lambda: metrics.expected_grade([[np.nan, 1.0]]), "first row 0"),
         (lambda: metrics.expected_grade([0.5, 0.5]), r"expected shape \(N, classes\)"),
-        (lambda: metrics.best_constant([-1, 2]), "train_grades"),
+        (lambda: metrics.best_constant([-1, 2], 5), "train_grades"),
         (lambda: metrics.summary(pd.DataFrame({"truth": [1]})), "expected columns p0, p1"),
         (lambda: metrics.summary(pd.DataFrame({"p0": [1.0], "p1": [0.0]})), "no column truth"),
         (lambda: metrics.summary(frame(np.array([-1]), np.eye(5)[:1])), "not whole grades"),

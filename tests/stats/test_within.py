@@ -88,7 +88,7 @@ def test_each_source_and_their_plain_means_by_a_slow_loop():
 def test_many_runs_at_once_are_each_of_them():
     g = rng("runs")
     source, truth = np.repeat(["b", "a"], [12, 30]), g.integers(0, 5, 42)
-    mine = subsets(source, truth, truth)
+    mine = subsets(source, truth, truth, 5)
     expected, said = g.choice(np.linspace(0, 4, 9), (6, 42)), g.integers(0, 5, (6, 42))
     srcc, mae = mine.srcc(expected), mine.mae(said)
     assert srcc.shape == mae.shape == (6, 2)
@@ -104,7 +104,7 @@ def test_many_runs_at_once_are_each_of_them():
 def test_a_hundred_runs_of_3000_pictures_take_a_moment():
     g = rng("fast")
     source, truth = g.choice(["ss01", "ss02", "ss03"], 3000), g.integers(0, 5, 3000)
-    mine, expected = subsets(source, truth, truth), g.uniform(0, 4, (100, 3000))
+    mine, expected = subsets(source, truth, truth, 5), g.uniform(0, 4, (100, 3000))
     began = time.process_time()
     assert np.isfinite(mine.srcc(expected)).all()
     assert time.process_time() - began < 1.0  # 0.04 s; one by one, with checks, ten times that
@@ -174,11 +174,11 @@ def test_bad_input_is_told():
     with pytest.raises(ValueError, match="picture i003 has more than one source: 'ss09', 'ss01'"):
         within.bootstrap_within(other, "net", 10)
     with pytest.raises(ValueError, match=r"found \(2,\), \(3,\) and \(3,\)"):
-        subsets(["a", "b"], [1, 2, 3], [1, 2, 3])
+        subsets(["a", "b"], [1, 2, 3], [1, 2, 3], 5)
     with pytest.raises(ValueError, match="target: 1 of 2 are not finite"):
-        subsets(["a", "b"], [1, 2], [1, np.nan])
+        subsets(["a", "b"], [1, 2], [1, np.nan], 5)
     with pytest.raises(ValueError, match=r"not whole grades 0\.\.4"):
-        subsets(["a", "b"], [1, 7], [1, 2])
+        subsets(["a", "b"], [1, 7], [1, 2], 5)
 
 
 # ---------------------------------------------------------------- with intervals

@@ -56,7 +56,9 @@ def test_koniq_only_is_the_mean_over_seeds_of_each_part() -> None:
         for seed in (0, 1):
             one = own[own["seed"] == seed]
             said = one[[f"p{k}" for k in range(5)]].to_numpy().argmax(axis=1)
-            each.append([metrics.mae(one["truth"], said), metrics.macro_mae(one["truth"], said)])
+            each.append(
+                [metrics.mae(one["truth"], said, 5), metrics.macro_mae(one["truth"], said, 5)]
+            )
         assert [row["mae"], row["macro_mae"]] == pytest.approx(np.mean(each, axis=0))
     leaky = found[found["method"] == "supervised"].set_index("part")
     assert leaky.loc["added", "mae"] == 0 < leaky.loc["all", "mae"] < leaky.loc["koniq-like", "mae"]
@@ -106,8 +108,8 @@ def test_a_source_detector_scores_as_a_quality_model_only_where_sources_show() -
         "always 3": np.full(len(test), 3),
     }
     for row, said in (constants | {"true source": known}).items():
-        assert found.loc[row, "mae"] == pytest.approx(metrics.mae(truth, said))
-        assert found.loc[row, "macro_mae"] == pytest.approx(metrics.macro_mae(truth, said))
+        assert found.loc[row, "mae"] == pytest.approx(metrics.mae(truth, said, 5))
+        assert found.loc[row, "macro_mae"] == pytest.approx(metrics.macro_mae(truth, said, 5))
         assert found.loc[row, "mae_0"] == pytest.approx(np.abs(said - truth)[truth == 0].mean())
         assert found.loc[row, "mae_34"] == pytest.approx(np.abs(said - truth)[truth >= 3].mean())
     errors = found[list(source_leak.SHOWN)]

@@ -117,8 +117,8 @@ def test_probabilities_sum_to_one_and_know_the_grade(walk, name):
     assert (p >= 0).all()
     assert p.sum(axis=1) == pytest.approx(np.ones(len(p)))
     truth = walk.frame["grade"].to_numpy()[one.asked]
-    mae = metrics.mae(truth, p.argmax(axis=1))
-    assert mae < 0.5 * min(metrics.mae(truth, np.full(len(truth), k)) for k in range(5))
+    mae = metrics.mae(truth, p.argmax(axis=1), 5)
+    assert mae < 0.5 * min(metrics.mae(truth, np.full(len(truth), k), 5) for k in range(5))
 
 
 def test_the_mean_is_what_the_ridge_expects(walk):

@@ -24,18 +24,19 @@ TINY = ViTConfig(width=16, depth=2, heads=2, patch=8, drop_path=0.4, weights="no
 FAST = TrainConfig(steps=6, batch=4, mu=2, evaluations=3, precision="fp32")
 
 
-def material(n=40, size=20):
+def material(n=40, size=20, classes=5):
     pixels = np.random.default_rng(0).integers(0, 256, (n, size, size, 3), np.uint8)
     rows = np.arange(n)
-    for k in range(5):
-        pixels[rows % 5 == k] //= 6 - k  # grade = brightness, so that there is something to learn
+    for k in range(classes):
+        # grade = brightness, so that there is something to learn
+        pixels[rows % classes == k] //= classes + 1 - k
     return Material(
         source=Pixels(torch.from_numpy(pixels), 16),
         labelled=rows[:20],
-        grades=rows[:20] % 5,
+        grades=rows[:20] % classes,
         unlabelled=rows[20:],
         val=rows[20:30],
-        val_grades=rows[20:30] % 5,
+        val_grades=rows[20:30] % classes,
     )
 
 
@@ -112,6 +113,19 @@ def test_it_learns_and_selects_on_validation():
     _, history, _ = loop.fit(method(Supervised), material(), config, 0)
     assert history["val_mae"].iloc[-1] < 0.8  # chance: 1.6
     assert history["loss"].iloc[-1] < history["loss"].iloc[0]
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_validation_counts_in_the_data_s_own_grades(classes):
+    torch.manual_seed(0)
+    own = Supervised(ViT(TINY, 16, classes), classes, Supervised.Config(), torch.ones(classes))
+    shown = material(classes=classes)
+    found = loop.validate(own.net, own, shown)
+    p = loop.probabilities(own.net, shown.source, shown.val).numpy()
+    errors = [(t, abs(t - g)) for t, g in zip(shown.val_grades, p.argmax(axis=1), strict=True)]
+    assert found["val_mae"] == pytest.approx(np.mean([e for _, e in errors]))
+    by_grade = [np.mean([e for t, e in errors if t == k]) for k in range(classes)]
+    assert found["val_macro_mae"] == pytest.approx(np.mean(by_grade))
 
 
 @pytest.mark.parametrize("select", ["best", "last"])
@@ -241,6 +255,9 @@ def test_no_pictures_is_said():
     import dataclasses
 
     none = dataclasses.replace(material(), unlabelled=np.array([], int))
+    with pytest.raises(ValueError, match=r"train\.mu is 0; FixMatch learns from unlabelled"):
+        loop.fit(method(), material(), TrainConfig(steps=1, mu=0), 0)
+    loop.fit(method(Supervised), material(), TrainConfig(steps=1, mu=0, evaluations=1), 0)
     with pytest.raises(ValueError, match="FixMatch needs unlabelled pictures"):
         loop.fit(method(), none, FAST, 0)
 
