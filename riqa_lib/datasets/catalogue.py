@@ -11,6 +11,7 @@ import pandas as pd
 
 from . import deepdrid, eyeq, eyeq_d, kadid, kadis, koniq, live, mshf, tid
 from .about import About
+from .misplaced import elsewhere
 from .problems import listed
 
 
@@ -39,16 +40,18 @@ SETS = {
     )
 }
 
-MISSING, BROKEN, OTHER, COMPLETE = "not found", "broken", "found, other counts", "found"
+MISSING, BROKEN, PARTIAL = "not found", "broken", "partial"
+OTHER, COMPLETE = "found, other counts", "found"
 
 
 def status(root: Path | None) -> pd.DataFrame:
-    """One row a set: key, title, state (MISSING, BROKEN, OTHER than the published counts, or
-    COMPLETE), pictures (found; 0 where missing or broken), published, used_for, licence, where,
-    layout, counts, wrong and notes (text).
+    """One row a set: key, title, state (MISSING, BROKEN, PARTIAL where some of the pictures that
+    its table names are not there, OTHER than the published counts, or COMPLETE), pictures (found; 0
+    where missing or broken), published, used_for, licence, where, layout, counts, wrong and notes
+    (text).
 
     root: the folder of all sets (None: none is there). A set is missing if root/key is no folder,
-    or an empty one."""
+    or an empty one; a folder of nearly that name is told (wrong)."""
     rows = []
     for key, one in SETS.items():
         about, state, found, wrong, notes = one.about, MISSING, {}, "", ""
@@ -58,9 +61,11 @@ def status(root: Path | None) -> pd.DataFrame:
                 frame = one.load(folder)
                 found, notes = one.counts(frame), _text(frame)
                 wrong = listed(about.compare(found))
-                state = OTHER if wrong else COMPLETE
+                state = _state(frame, wrong)
             except (ValueError, OSError) as e:
                 state, wrong = BROKEN, str(e)
+        elif root is not None:
+            wrong = elsewhere(root, key)
         counts = ", ".join(
             f"{name}: {found.get(name, 0)} of {n}" for name, n in about.counts.items()
         )
@@ -84,6 +89,13 @@ def status(root: Path | None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _state(frame: pd.DataFrame, wrong: str) -> str:
+    """Of a set that could be read; wrong: where its counts differ from the published ones."""
+    if len(frame) < frame.attrs["named"]:
+        return PARTIAL
+    return OTHER if wrong else COMPLETE
+
+
 def report(table: pd.DataFrame, root: Path | None) -> str:
     """The table of `status` as text for people."""
     head = "RIQA_DATA is not set: no real data" if root is None else f"Real data sets below {root}"
@@ -91,7 +103,7 @@ def report(table: pd.DataFrame, root: Path | None) -> str:
     for row in table.to_dict("records"):
         counts = (
             row["counts"]
-            if row["state"] in (COMPLETE, OTHER)
+            if row["state"] in (COMPLETE, OTHER, PARTIAL)
             else f"{row['published']} pictures published"
         )
         lines += [

@@ -35,7 +35,8 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
     """One row a distorted picture: id, path, group (the reference), score (1 to 5, higher is
-    better), var, type (1 to 25), level (1 to 5). pictures=False reads the table alone.
+    better), var, type (1 to 25), level (1 to 5). pictures=False reads the table alone; else
+    pictures that are not there are left out, and told.
 
     Raises FileNotFoundError without folder or table; FolderError with everything wrong."""
     root = need_folder(root, ABOUT)
@@ -83,8 +84,9 @@ def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
         file,
         frame,
         ABOUT,
-        [*problems, *bad, *worse, *missing],
+        [*problems, *bad, *worse],
         notes,
+        missing,
         low=1.0,
         high=5.0,
         higher_is_better=True,

@@ -16,11 +16,23 @@ import numpy as np
 import pandas as pd
 
 from .. import paths, scales
-from .about import About, doubled, find, finished, listing, need_folder, number, read_table
+from .about import (
+    About,
+    doubled,
+    find,
+    finished,
+    listing,
+    need_folder,
+    number,
+    read_table,
+    separator_of,
+)
 from .folder import SPLIT_NAMES
+from .misplaced import hint
 from .problems import FolderError, Problem
 
 VOTES = [*scales.VOTES]  # a list, since it picks columns
+FILES = ("koniq10k_scores_and_distributions.csv", "koniq10k_distributions_sets.csv")
 SIZES = ("1024x768", "512x384", "224x224")
 COLUMNS = ("image_name", *VOTES, "c_total", "MOS")
 RAW = 0.01  # MOS is the mean vote (1 to 5) if it is as near as this
@@ -55,13 +67,14 @@ def load(root: Path | str, pictures: bool = True, size: str | None = None) -> pd
     file has it).
 
     size: which folder of pictures (SIZES); by default the largest that is there. pictures=False
-    reads the tables alone. With both score files the split and mos_z come from the one that has
-    them, and their votes must agree. Raises FileNotFoundError without folder or score file;
-    FolderError with everything wrong; ValueError for another size."""
+    reads the tables alone; else pictures that are not there are left out, and told. With both score
+    files the split and mos_z come from the one that has them, and their votes must agree. Raises
+    FileNotFoundError without folder or score file; FolderError with everything wrong; ValueError
+    for another size."""
     if size is not None and size not in SIZES:
         raise ValueError(f"size {size!r}: expected one of {', '.join(SIZES)}")
     root = need_folder(root, ABOUT)
-    files = _score_files(root)
+    files, ignored = _score_files(root)
     frames, problems = [], []
     for file in files:
         one, found = _read(file)
@@ -80,34 +93,45 @@ def load(root: Path | str, pictures: bool = True, size: str | None = None) -> pd
         root,
         frame.drop(columns="row"),
         ABOUT,
-        [*problems, *missing],
-        notes,
+        problems,
+        [*notes, *ignored],
+        missing,
         low=1.0,
         high=5.0,
         higher_is_better=True,
     )
 
 
-def _score_files(root: Path) -> list[Path]:
-    """The score files in root, known by their columns, at most one of counts and one of shares;
-    others are ignored."""
-    found = []
+def _score_files(root: Path) -> tuple[list[Path], list[Problem]]:
+    """The score files in root, known by their columns, at most one of counts and one of shares; and
+    a note of each other table, which is not read."""
+    found, others = [], []
     tables = [root / name for key, name in sorted(listing(root).items()) if key.endswith(".csv")]
     for file in tables:
-        with open(file, encoding="utf-8-sig", errors="replace") as f:
-            header = [cell.strip().strip('"') for cell in f.readline().strip().split(",")]
+        header = _header(file)
         if {"image_name", *VOTES} <= {*header}:
             found.append(file)
+        else:
+            columns = ", ".join(header)[:200]
+            others.append(Problem("table not read", 0, file.name, f"its columns: {columns}"))
     if not found:
+        seen = "".join(f"; {p.name} has {p.found.removeprefix('its columns: ')}" for p in others)
         raise FileNotFoundError(
             f"{paths.shown(root)}: no score file; expected a CSV with the columns "
-            f"{', '.join(COLUMNS)}"
+            f"{', '.join(COLUMNS)}{seen or hint(root, FILES[0])}"
         )
     if len(found) > 2:
         raise FolderError(
             paths.shown(root), [Problem("too many score files", 0, f.name) for f in found]
         )
-    return found
+    return found, others
+
+
+def _header(file: Path) -> list[str]:
+    """The names of a table's columns, whatever separates them."""
+    with open(file, encoding="utf-8-sig", errors="replace") as f:
+        cells = f.readline().strip().split(separator_of(file, COLUMNS))
+    return [cell.strip().strip('"') for cell in cells]
 
 
 def _read(file: Path) -> tuple[pd.DataFrame, list[Problem]]:

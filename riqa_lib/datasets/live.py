@@ -46,9 +46,10 @@ def load(root: Path | str, pictures: bool = True, realigned: bool | None = None)
     (DMOS, lower is better), type (folder).
 
     realigned: take dmos_realigned.mat (True), dmos.mat (False), or the first of them that is there
-    (None). pictures=False reads the .mat files alone. Raises FileNotFoundError without folder or
-    table; FolderError with everything wrong: among it another length than 982, since the pictures'
-    order is known for that one only."""
+    (None). pictures=False reads the .mat files alone; else pictures that are not there are left
+    out, and told. Raises FileNotFoundError without folder or table; FolderError with everything
+    wrong: among it another length than 982, since the pictures' order is known for that one
+    only."""
     root = need_folder(root, ABOUT)
     if realigned is None:
         realigned = "dmos_realigned.mat" in listing(root)
@@ -75,8 +76,9 @@ def load(root: Path | str, pictures: bool = True, realigned: bool | None = None)
         root,
         frame,
         ABOUT,
-        [*problems, *missing],
+        problems,
         notes,
+        missing,
         low=-2.64 if realigned else 0.0,
         high=111.77 if realigned else 100.0,
         higher_is_better=False,

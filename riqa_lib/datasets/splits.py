@@ -76,7 +76,12 @@ def few(
     group = _groups(groups, len(grade))
     frame = pd.DataFrame({"grade": grade, "group": range(len(grade)) if group is None else group})
     sizes = frame.groupby("grade")["group"].nunique()
-    return {int(k): int(n) for k, n in sizes.items() if _mended(n, exact) != _counts(n, exact)}
+    return _small({int(k): int(n) for k, n in sizes.items()}, exact)
+
+
+def _small(sizes: dict[int, int], exact: list[Fraction]) -> dict[int, int]:
+    """Those of the classes that the floors leave without a picture in a part that is wanted."""
+    return {k: n for k, n in sizes.items() if _mended(n, exact) != _counts(n, exact)}
 
 
 def floor_split(
@@ -151,23 +156,24 @@ def _split_groups(
 def _mend_groups(chosen: np.ndarray, counts: np.ndarray, exact: list[Fraction]) -> None:
     """Move whole groups (in place) until each class that has few of them is in every part that it
     has groups for: the smallest group that no class needs where it is."""
-    have = counts > 0  # (groups, classes)
-    sizes, order = have.sum(axis=0), np.argsort(have.sum(axis=0), kind="stable")
-    parts = [k for k in range(3) if exact[k] > 0]
+    have, size = counts > 0, counts.sum(axis=1)  # (groups, classes), (groups,)
+    groups_of = dict(enumerate(have.sum(axis=0).tolist()))
+    small = sorted(_small(groups_of, exact), key=groups_of.__getitem__)
+    parts = [k for k in range(3) if exact[k]]
     for at, part in enumerate(parts):
-        for c in order:
-            n = int(sizes[c])
-            small = _mended(n, exact) != _counts(n, exact)
-            if not small or n <= at or have[chosen == part, c].any():
+        for c in small:
+            if groups_of[c] <= at or have[chosen == part, c].any():
                 continue
-            free = [
-                g
-                for g in np.flatnonzero(have[:, c])
-                if chosen[g] not in parts[:at]
-                or not (have[g] & (have[chosen == chosen[g]].sum(axis=0) == 1)).any()
-            ]
+            mine = np.flatnonzero(have[:, c])
+            free = [g for g in mine if not _needed(have, chosen, g, parts[:at])]
             if free:
-                chosen[min(free, key=counts.sum(axis=1).__getitem__)] = part
+                chosen[min(free, key=size.__getitem__)] = part
+
+
+def _needed(have: np.ndarray, chosen: np.ndarray, group: np.integer, filled: list[int]) -> bool:
+    """Whether a group is the only one of a class in its part, where that part is filled already."""
+    alone = have[chosen == chosen[group]].sum(axis=0) == 1
+    return bool(chosen[group] in filled and (have[group] & alone).any())
 
 
 def draw_labelled(

@@ -53,7 +53,7 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 def load(root: Path | str, pictures: bool = True, about: About = ABOUT_2013) -> pd.DataFrame:
     """One row a distorted picture: id (the name in lower case), path (as on disk), group (the
     reference, I01), score (mean opinion, 0 to 9, higher is better), type, level (1 is the mildest).
-    pictures=False reads the table alone.
+    pictures=False reads the table alone; else pictures that are not there are left out, and told.
 
     about: ABOUT_2008 or ABOUT_2013. Raises FileNotFoundError without folder or table; FolderError
     with everything wrong."""
@@ -91,8 +91,9 @@ def load(root: Path | str, pictures: bool = True, about: About = ABOUT_2013) -> 
         file,
         frame.drop(columns=["name", "row"]),
         about,
-        [*problems, *missing],
+        problems,
         notes,
+        missing,
         low=0.0,
         high=9.0,
         higher_is_better=True,

@@ -18,7 +18,7 @@ from riqa_lib.datasets import kadis as kadis_set
 from riqa_lib.datasets import koka10k
 from riqa_lib.datasets import koniq as koniq_set
 from riqa_lib.datasets.problems import FolderError
-from riqa_lib.pictures import decode
+from riqa_lib.pictures import decode, windows
 from riqa_lib.tables import published, stored, table1
 from riqa_lib.training import photographs
 
@@ -289,7 +289,7 @@ def test_profile_paper_runs_on_the_real_formats(trees: Path) -> None:
     row = data.frame.index[data.frame["id"] == "photo-3.png"][0]
     assert data.frame.loc[row, "grade"] == 4
     assert (
-        data.pixels[row] == decode.fit(Image.open(trees / "kadis700k/ref_imgs/photo-3.png"), 32)
+        data.pixels[row] == windows.centre(Image.open(trees / "kadis700k/ref_imgs/photo-3.png"), 32)
     ).all()
     runs = photographs.train_rows("x", "paper", ["supervised"], 0, SMALL)
     tables = stored.load_runs("x", runs)
@@ -355,8 +355,41 @@ def test_broken_files_are_reported_at_once(trees: Path) -> None:
         decode.import_frame(frame, root, root / "out", 32, name="t", progress=False)
     assert "3 problem(s)" in str(caught.value)
     assert "missing file (1)" in str(caught.value)
-    (trees / "kadis700k" / "ref_imgs" / "photo-5.png").unlink()
+    for folder in (trees / "koniq10k" / "1024x768", trees / "kadis700k" / "ref_imgs"):
+        for file in folder.iterdir():
+            file.unlink()
     with pytest.raises(FolderError) as caught:  # both sets' own problems in one error
         koka10k.load()
-    assert "1005.jpg" in str(caught.value)
-    assert "photo-5.png" in str(caught.value)
+    named = {problem.name for problem in caught.value.problems}
+    assert {"1024x768/1005.jpg", "ref_imgs/photo-5.png"} <= named
+
+
+def test_koka10k_is_made_from_parts_of_its_sets_and_says_so(trees: Path) -> None:
+    whole = photographs.make_data("whole", "paper", SMALL)
+    for i in (3, 7):
+        (trees / "koniq10k" / "1024x768" / f"{1000 + i}.jpg").unlink()
+    for i in (0, 1, 2, *range(22, 30)):  # three labelled by hand, eight of the pool
+        (trees / "kadis700k" / "ref_imgs" / f"photo-{i}.png").unlink()
+    data = photographs.make_data("x", "paper", SMALL)
+    assert data.info["name"] == "KOKA10K, a part"
+    assert whole.info["name"] == "KOKA10K"
+    assert data.frame["source"].value_counts().to_dict() == {
+        koka10k.KONIQ: 58,
+        koka10k.EXTRA: 17,
+        koka10k.POOL: 2,
+    }
+    notes = {tuple(note[:1] + note[2:3]): note[3] for note in data.info["notes"]}
+    assert notes["part of the set", "KonIQ-10k"] == (
+        "58 of 60 pictures; not there: 1024x768/1003.jpg, 1024x768/1007.jpg"
+    )
+    kadis_note = notes["part of the set", "KADIS-700k"]
+    assert kadis_note.startswith("19 of 30 pictures; not there: ref_imgs/photo-0.png, ")
+    assert kadis_note.endswith(" and 1 more")
+    assert notes["hand labels left out", ""] == "3 lines, of pictures that are not there"
+    shared = whole.frame.merge(data.frame, on="id")
+    assert (shared["grade_x"] == shared["grade_y"]).all()
+    # a name that no table has is a fault as ever
+    with open(trees / "koka10k" / "extra.csv", "a") as f:
+        f.write("photo-99.png,0,me,1,2026-01-01T00:00:00\n")
+    with pytest.raises(FolderError, match=r"unknown picture \(1\): row 22: photo-99.png"):
+        koka10k.load()

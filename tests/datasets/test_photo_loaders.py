@@ -134,7 +134,80 @@ def test_koniq_reports_everything_at_once(koniq_root):
         koniq.load(koniq_root / "none")
 
 
+def test_koniq_a_few_pictures_short_is_used_and_told(tmp_path):
+    """Twelve pictures in both score files, of which the first and the last four are not there."""
+    n = np.tile(VOTES, (3, 1))
+    total, mean = n.sum(1), n @ K / n.sum(1)
+    names = [f"{i}.jpg" for i in range(12)]
+    counts = pd.DataFrame({"image_name": names, **{f"c{k}": n[:, k - 1] for k in K}})
+    shares = pd.DataFrame({"image_name": names, **{f"c{k}": n[:, k - 1] / total for k in K}})
+    counts.assign(c_total=total, MOS=mean, SD=0.5, MOS_zscore=25 * (mean - 1)).to_csv(
+        tmp_path / koniq.FILES[0], index=False
+    )
+    split = ["training", "validation", "test"] * 4
+    shares.assign(c_total=total, MOS=25 * (mean - 1), SD=9, set=split).to_csv(
+        tmp_path / koniq.FILES[1], index=False
+    )
+    touch(tmp_path / "1024x768", names[1:8])
+    frame = koniq.load(tmp_path)
+    assert frame["id"].tolist() == names[1:8]
+    assert frame["path"].tolist() == [f"1024x768/{i}" for i in names[1:8]]
+    assert frame[koniq.VOTES].to_numpy().tolist() == n[1:8].tolist()
+    assert frame["split"].tolist()[:3] == ["val", "test", "train"]
+    assert frame.index.tolist() == list(range(7))
+    assert part_of(frame) == (
+        "7 of 12 pictures; not there: 1024x768/0.jpg, 1024x768/8.jpg, 1024x768/9.jpg, "
+        "1024x768/10.jpg, 1024x768/11.jpg"
+    )
+    assert (frame.attrs["named"], frame.attrs["absent"].split()) == (12, [names[0], *names[8:]])
+    assert len(koniq.load(tmp_path, pictures=False)) == 12
+    for name in names[1:8]:
+        (tmp_path / "1024x768" / name).unlink()
+    broken(lambda: koniq.load(tmp_path), "missing picture (12): row 2: 1024x768/0.jpg")
+    touch(tmp_path / "1024x768" / "1024x768", names)
+    broken(lambda: koniq.load(tmp_path), "1024x768/1024x768/: move what is in it to 1024x768/")
+
+
+def part_of(frame: pd.DataFrame) -> str:
+    """What the notes say of a part of a set; "" for a whole one."""
+    return next((n[3] for n in frame.attrs["notes"] if n[0] == "part of the set"), "")
+
+
+@pytest.mark.parametrize("kind", ["counts", "shares"])
+def test_koniq_saved_anew_by_a_european_spreadsheet(koniq_root, kind):
+    koniq_table(kind).to_csv(koniq_root / "a.csv", index=False)
+    expected = koniq.load(koniq_root)
+    koniq_table(kind).to_csv(koniq_root / "a.csv", index=False, sep=";", decimal=",")
+    frame = koniq.load(koniq_root)
+    pd.testing.assert_frame_equal(frame, expected)
+    # beside the other one it is read too, and other votes in it are not overlooked
+    other = koniq_table("shares" if kind == "counts" else "counts")
+    other.iloc[1:].to_csv(koniq_root / "b.csv", index=False)
+    broken(lambda: koniq.load(koniq_root), "score files disagree (1): row 2: 0.jpg")
+
+
+def test_koniq_tells_of_tables_that_it_does_not_read(koniq_root):
+    (koniq_root / "meta.csv").write_text("img_name,mos,std\n0.jpg,3,1\n")
+    with pytest.raises(FileNotFoundError, match=r"no score file.*; meta.csv has img_name, mos, st"):
+        koniq.load(koniq_root)
+    koniq_table("counts").to_csv(koniq_root / "a.csv", index=False)
+    notes = koniq.load(koniq_root).attrs["notes"]
+    assert ["table not read", 0, "meta.csv", "its columns: img_name, mos, std"] in notes
+
+
 # ---------------------------------------------------------------- KADIS-700k
+def test_some_of_kadis_is_used_and_told(tmp_path):
+    rows = ["ref_im,dist_type_1,dist_type_2", *(f"p{i}.png,3," for i in range(40))]
+    (tmp_path / "kadis700k_ref_imgs.csv").write_text("\n".join(rows) + "\n")
+    touch(tmp_path / "ref_imgs", [f"p{i}.png" for i in (39, 5)])
+    frame = kadis.load(tmp_path)
+    assert frame["id"].tolist() == ["p5.png", "p39.png"]
+    told = part_of(frame)
+    assert told.startswith("2 of 40 pictures; not there: ref_imgs/p0.png, ref_imgs/p1.png, ")
+    assert told.endswith(" and 28 more")
+    assert part_of(kadis.load(tmp_path, pictures=False)) == ""
+
+
 def test_kadis(tmp_path):
     (tmp_path / "kadis700k_ref_imgs.csv").write_text(
         "ref_im,dist_type_1,dist_type_2\nA-1.png,23,\nb-2.png,7,8\n"
@@ -250,8 +323,15 @@ def test_live_drops_copies_and_keeps_the_order(live_root):
 
 def test_live_reports_what_is_wrong(live_root):
     (live_root / "wn" / "img3.bmp").unlink()
-    broken(lambda: live.load(live_root), "row 463: wn/img3.bmp")
+    part = live.load(live_root)
+    assert len(part) == live.N - 100
+    assert part_of(part) == f"{live.N - 100} of {live.N - 99} pictures; not there: wn/img3.bmp"
+    assert part.set_index("id")["path"]["wn/img5.bmp"] == "wn/img5.bmp"
     assert len(live.load(live_root, pictures=False)) == live.N - 99
+    away = live_root / "wn"
+    away.rename(live_root / "White Noise")
+    broken(lambda: live.load(live_root), "missing folder (1): wn; there are White Noise/")
+    (live_root / "White Noise").rename(away)
     savemat(
         live_root / "dmos.mat", {"dmos": np.full((1, live.N), np.nan), "orgs": np.zeros((1, 7))}
     )
@@ -281,6 +361,21 @@ def test_the_command_tells_missing_from_broken(tmp_path, monkeypatch, capsys):
     (tmp_path / "tid2013" / "mos_with_names.txt").write_text("5 i01_01_2.bmp\n")
     assert main(["data"]) == 1
     assert "missing picture (1): row 1: distorted_images/i01_01_2.bmp" in capsys.readouterr().out
+    both = tmp_path / "tid2013" / "distorted_images" / "i01_01_2.bmp"
+    (tmp_path / "tid2013" / "mos_with_names.txt").write_text("5 i01_01_2.bmp\n4 i01_01_1.bmp\n")
+    assert main(["data"]) == 0
+    said = capsys.readouterr().out
+    assert "TID2013 (tid2013): partial\n" in said
+    assert "counts    pictures: 1 of 3000, references: 1 of 25" in said
+    assert "part of the set: TID2013: 1 of 2 pictures; not there: distorted_images/" in said
+    assert said.endswith("not found; 1 partial\n")
+    both.write_bytes(b"x")
+    assert catalogue.status(tmp_path).set_index("key").loc["tid2013", "state"] == catalogue.OTHER
+    (tmp_path / "tid2013" / "distorted_images" / "i01_01_1.bmp").unlink()
+    (tmp_path / "tid2013" / "mos_with_names.txt").rename(tmp_path / "tid2013" / "mos.txt")
+    assert main(["data"]) == 1  # pictures alone are no set
+    said = capsys.readouterr().out
+    assert "mos_with_names.txt: no such file; there are distorted_images/, mos.txt" in said
     table = catalogue.status(tmp_path).set_index("key")
     assert table.loc["tid2013", "state"] == catalogue.BROKEN
     assert table.loc["koniq10k", ["state", "published"]].tolist() == [catalogue.MISSING, 10073]
@@ -288,6 +383,26 @@ def test_the_command_tells_missing_from_broken(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("RIQA_DATA")
     assert main(["data"]) == 0
     assert "RIQA_DATA is not set" in capsys.readouterr().out
+
+
+def test_sets_that_are_called_otherwise_or_lie_one_folder_too_deep(tmp_path, capsys):
+    (tmp_path / "KADIS-700k" / "ref_imgs").mkdir(parents=True)
+    (tmp_path / "sets" / "live").mkdir(parents=True)
+    inner = tmp_path / "koniq10k" / "koniq10k"
+    touch(inner / "512x384", [f"{i}.jpg" for i in range(4)])
+    koniq_table("counts").to_csv(inner / koniq.FILES[0], index=False)
+    assert main(["data", "--root", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "did you mean KADIS-700k? rename it kadis700k" in said
+    assert "it is one folder too deep, in sets/" in said
+    assert "no score file" in said
+    assert "it is one folder too deep, in koniq10k/" in said
+    with pytest.raises(FileNotFoundError, match=r"no such folder; did you mean KADIS-700k\?"):
+        kadis.load(tmp_path / "kadis700k")
+    (inner / "512x384").rename(inner / "koniq 512x384")
+    broken(
+        lambda: koniq.load(inner, size="512x384"), "did you mean koniq 512x384? rename it 512x38"
+    )
 
 
 # ---------------------------------------------------------------- real tables
