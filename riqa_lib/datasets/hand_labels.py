@@ -30,17 +30,17 @@ def _line(values: list[object]) -> bytes:
     return out.getvalue().encode()
 
 
-def append(file: Path | str, row: dict[str, object]) -> None:
-    """Add one line (keys COLUMNS) and have it on disk; the header comes first. Several processes
-    may add at once.
+def append(file: Path | str, row: dict[str, object], classes: int = len(PHOTO_GRADES)) -> None:
+    """Add one line (keys COLUMNS; grade 0..classes-1) and have it on disk; the header comes first.
+    Several processes may add at once.
 
     A last line without its end (torn by a kill) is moved to FILE.torn, with a warning. Raises
     OSError (disk full) with every whole line as it was; ValueError for what `read` would refuse, a
     line break, or a file with another header."""
     file = Path(file)
-    _refuse(file, row)
+    _refuse(file, row, classes)
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle = _locked(file)
+    handle = locked(file)
     try:
         old = file.read_bytes()
         kept = old.rfind(b"\n") + 1
@@ -58,15 +58,14 @@ def append(file: Path | str, row: dict[str, object]) -> None:
         os.close(handle)
 
 
-def _refuse(file: Path, row: dict[str, object]) -> None:
+def _refuse(file: Path, row: dict[str, object], classes: int) -> None:
     """ValueError for what `read` would refuse, or would read as several lines."""
     if any("\n" in str(row[c]) or "\r" in str(row[c]) for c in COLUMNS):
         raise ValueError(f"{paths.shown(file)}: a value has a line break: {row}")
     grade = row["grade"]
-    if grade != "" and (isinstance(grade, bool) or grade not in range(len(PHOTO_GRADES))):
+    if grade != "" and (isinstance(grade, bool) or grade not in range(classes)):
         raise ValueError(
-            f"{paths.shown(file)}: grade {grade!r}: expected 0 to {len(PHOTO_GRADES) - 1}, "
-            "or nothing"
+            f"{paths.shown(file)}: grade {grade!r}: expected 0 to {classes - 1}, or nothing"
         )
     seconds = pd.to_numeric(str(row["seconds"]), errors="coerce")
     if not (str(row["id"]).strip() and str(row["labeller"]).strip() and 0 <= seconds < np.inf):
@@ -89,9 +88,9 @@ def _write(file: Path, handle: int, kept: int, data: bytes) -> None:
         raise
 
 
-def _locked(file: Path) -> int:
-    """The file, open and locked: the one that bears the name now, not one that a failed first line
-    took away meanwhile."""
+def locked(file: Path) -> int:
+    """The file (made where there is none), open and locked until it is closed: the one that bears
+    the name now, not one that a failed first line took away meanwhile."""
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -136,9 +135,9 @@ def lines(file: Path) -> tuple[pd.DataFrame, list[Problem]]:
     return text, [p for p in problems if p.kind not in ("no rows", "empty table")]
 
 
-def read(file: Path | str) -> pd.DataFrame:
-    """The grades that count: id, grade (0..4), labeller, seconds, when; one row per picture and
-    labeller; none where there is no file. A torn last line is left out, with a warning.
+def read(file: Path | str, classes: int = len(PHOTO_GRADES)) -> pd.DataFrame:
+    """The grades that count: id, grade (0..classes-1), labeller, seconds, when; one row per picture
+    and labeller; none where there is no file. A torn last line is left out, with a warning.
 
     Raises FolderError with every line that is wrong, by its row."""
     file = Path(file)
@@ -153,7 +152,7 @@ def read(file: Path | str) -> pd.DataFrame:
     if not len(text):
         return none
     grade, seconds = (pd.to_numeric(text[c], errors="coerce") for c in ("grade", "seconds"))
-    problems += _wrong_cells(text, grade, seconds)
+    problems += _wrong_cells(text, grade, seconds, classes)
     if problems:
         raise FolderError(paths.shown(file), problems)
     found = resolved(text)
@@ -162,13 +161,15 @@ def read(file: Path | str) -> pd.DataFrame:
     ].reset_index(drop=True)
 
 
-def _wrong_cells(text: pd.DataFrame, grade: pd.Series, seconds: pd.Series) -> list[Problem]:
+def _wrong_cells(
+    text: pd.DataFrame, grade: pd.Series, seconds: pd.Series, classes: int
+) -> list[Problem]:
     problems = []
     for row, name, cell, time, who in zip(
         text.index, text["id"], text["grade"], text["seconds"], text["labeller"], strict=True
     ):
-        if cell != "" and grade[row] not in range(len(PHOTO_GRADES)):
-            found = f"{cell!r}, expected 0 to 4 or nothing"
+        if cell != "" and grade[row] not in range(classes):
+            found = f"{cell!r}, expected 0 to {classes - 1} or nothing"
             problems.append(Problem("not a grade", row, name, found))
         if not (np.isfinite(seconds[row]) and seconds[row] >= 0):
             problems.append(Problem("not a time", row, name, f"{time!r}, expected seconds"))

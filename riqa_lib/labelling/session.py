@@ -1,69 +1,23 @@
-"""Grading pictures by hand: which ones, in what order, by whom, and how far two people agree.
+"""Grading pictures by hand, one person at a time: no grade is lost, whatever happens.
 
 Dang et al. graded 359 pictures of KADIS-700k by hand, since KonIQ-10k has almost none of grade 0
 and none of grade 4 (by our reading of their Table 1, 149 and 210). Their list is not public; this
-makes one's own."""
+makes one's own. Pictures of one's own are graded the same way, with grades of one's own."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from itertools import combinations
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from ..datasets import hand_labels
 from ..scales import PHOTO_GRADES
-from ..seeding import rng
-from ..stats import bootstrap, metrics
-from ..stats.metrics import columns_p
-
-LOW_SHARE = 149 / 359  # of the paper's hand labels, by our reading
+from .keyboard import check_names
 
 
-def candidates(
-    pool: pd.DataFrame,
-    n: int,
-    predictions: pd.DataFrame | None = None,
-    low_share: float = LOW_SHARE,
-    seed: int = 0,
-    done: Collection[str] = (),
-) -> pd.DataFrame:
-    """The n pictures to grade next, in the order to show them: id, why ("lowest", "highest" or
-    "random").
-
-    pool: frame with id. predictions: of a trained model on the pool (id, p0..p4): the low_share of
-    the pictures are those most probably of grade 0, the rest those most probably of grade 4,
-    shuffled so that nobody can tell which comes next. Without: at random. done: ids left out. The
-    same arguments give the same list. Raises ValueError for n < 1, or predictions of none of the
-    pool's pictures."""
-    if n < 1:
-        raise ValueError(f"n = {n}: expected at least 1 picture")
-    order = rng("candidates", seed)
-    left = pool.loc[~pool["id"].isin(list(done)), "id"].sort_values().to_numpy()
-    if predictions is None:
-        chosen = order.permutation(left)[:n]
-        return pd.DataFrame({"id": chosen, "why": "random"})
-    names = columns_p(predictions)
-    known = predictions[predictions["id"].isin(left)].sort_values("id", kind="stable")
-    if known.empty and len(left):
-        raise ValueError(
-            "predictions: of none of the pool's pictures; were they made on other data?"
-        )
-    low = known.sort_values(names[0], ascending=False, kind="stable")["id"].to_numpy()[
-        : round(low_share * n)
-    ]
-    rest = known[~known["id"].isin(low)]
-    high = rest.sort_values(names[-1], ascending=False, kind="stable")["id"].to_numpy()[
-        : n - len(low)
-    ]
-    both = pd.DataFrame(
-        {"id": [*low, *high], "why": ["lowest"] * len(low) + ["highest"] * len(high)}
-    )
-    return both.iloc[order.permutation(len(both))].reset_index(drop=True)
+def _nothing() -> None:
+    """What is renewed after a grade where there is nothing to renew."""
 
 
 class Session:
@@ -71,7 +25,9 @@ class Session:
     ends.
 
     ids: in the order to show them. file: see `datasets.hand_labels`. clock: seconds, for the time
-    that a grade took."""
+    that a grade took. names: of the grades, worst first, 2 to 10. renew: called when a line is on
+    disk, and once at the beginning (`places.Place` makes its table so). lines: how many lines this
+    session has put on the disk."""
 
     def __init__(
         self,
@@ -79,6 +35,8 @@ class Session:
         file: Path | str,
         labeller: str,
         clock: Callable[[], float] = time.monotonic,
+        names: Sequence[str] = PHOTO_GRADES,
+        renew: Callable[[], object] = _nothing,
     ) -> None:
         if not labeller.strip():
             raise ValueError(
@@ -90,27 +48,34 @@ class Session:
             labeller.strip(),
             clock,
         )
-        known = hand_labels.read(self.file)
+        self.names, self.renew, self.lines = check_names(names), renew, 0
+        known = hand_labels.read(self.file, len(self.names))
         mine = known[known["labeller"] == self.labeller]
+        listed = set(self.ids)
         self.graded: dict[str, int] = {
-            i: g for i, g in zip(mine["id"], mine["grade"], strict=True) if i in set(self.ids)
+            i: g for i, g in zip(mine["id"], mine["grade"], strict=True) if i in listed
         }
         self.skipped: list[str] = []
-        self.history: list[str] = [
-            i for i in mine["id"] if i in self.graded
-        ]  # what undo takes back, last first
+        # what undo takes back, last first
+        self.history: list[str] = [i for i in mine["id"] if i in self.graded]
         self.shown = clock()
+        renew()
+
+    def left(self) -> list[str]:
+        """What is still to be graded, in the order to show it: the skipped ones come at the end."""
+        open_ = [i for i in self.ids if i not in self.graded]
+        skipped = set(self.skipped)
+        return [i for i in open_ if i not in skipped] + sorted(
+            skipped.intersection(open_), key=self.skipped.index
+        )
 
     def current(self) -> str | None:
-        """The picture to grade now; the skipped ones come again at the end; None when all are
-        graded."""
-        left = [i for i in self.ids if i not in self.graded]
-        fresh = [i for i in left if i not in self.skipped]
-        return next(iter(fresh or sorted(left, key=self.skipped.index)), None)
+        """The picture to grade now; None when all are graded."""
+        return next(iter(self.left()), None)
 
     def grade(self, value: int) -> None:
-        """Store a grade 0..4 for the current picture; ValueError for another one, or where there is
-        no picture left."""
+        """Store a grade, 0 for the worst, for the current picture; ValueError for another number,
+        or where there is no picture left. OSError after the grade counts: only `renew` failed."""
         picture = self.current()
         if picture is None:
             raise ValueError("all pictures are graded")
@@ -119,6 +84,7 @@ class Session:
         self.history.append(picture)
         if picture in self.skipped:
             self.skipped.remove(picture)
+        self.renew()
 
     def skip(self) -> None:
         """Put the current picture at the end of the list; nothing is stored."""
@@ -130,14 +96,15 @@ class Session:
             self.shown = self.clock()
 
     def undo(self) -> str | None:
-        """Take the last grade back; the picture comes again. Its id, or None where there is nothing
-        to take back."""
+        """Take the last grade back; the picture comes again at once. Its id, or None where there is
+        nothing to take back."""
         if not self.history:
             return None
         picture = self.history[-1]
         self._write(picture, "")
         self.history.pop()
         del self.graded[picture]
+        self.renew()
         return picture
 
     def _write(self, picture: str, value: int | str) -> None:
@@ -150,66 +117,11 @@ class Session:
             "seconds": seconds,
             "when": when,
         }
-        hand_labels.append(self.file, row)
+        hand_labels.append(self.file, row, len(self.names))
+        self.lines += 1
         self.shown = self.clock()
 
     @property
     def progress(self) -> tuple[int, int]:
         """(graded, in all)."""
         return len(self.graded), len(self.ids)
-
-
-def agreement(labels: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
-    """How far each two labellers agree on the pictures that both graded: a, b, pictures, exact
-    (share of equal grades), mae and quadratic weighted kappa, these three with 95 % intervals that
-    resample pictures (nan below 2 pictures, or where both gave one grade only). labels: from
-    `hand_labels.read`."""
-    rows = []
-    for a, b in combinations(sorted(labels["labeller"].unique()), 2):
-        both = _both(labels, a, b)
-        row: dict[str, object] = {"a": a, "b": b, "pictures": len(both)}
-        for metric, name in (("accuracy", "exact"), ("mae", "mae"), ("qwk", "qwk")):
-            three: tuple[float, ...] = (np.nan,) * 3
-            if len(both) > 1:
-                three = bootstrap.paired_bootstrap(
-                    _as_predictions(both), ["b"], [metric], resamples
-                ).interval("b", metric)
-            elif len(both) == 1 and metric != "qwk":
-                three = (getattr(metrics, metric)(both["a"], both["b"]), np.nan, np.nan)
-            row |= dict(zip((name, f"{name}_low", f"{name}_high"), three, strict=True))
-        rows.append(row)
-    columns = [
-        "a",
-        "b",
-        "pictures",
-        *(f"{n}{e}" for n in ("exact", "mae", "qwk") for e in ("", "_low", "_high")),
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _both(labels: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    one, two = (labels[labels["labeller"] == who].set_index("id")["grade"] for who in (a, b))
-    return pd.concat([one, two], axis=1, keys=["a", "b"], join="inner").reset_index()
-
-
-def _as_predictions(both: pd.DataFrame) -> pd.DataFrame:
-    """b's grades as a sure model's predictions of a's."""
-    p = np.eye(len(PHOTO_GRADES))[both["b"].to_numpy(int)]
-    frame = pd.DataFrame(
-        {
-            "method": "b",
-            "seed": 0,
-            "id": both["id"],
-            "group": both["id"],
-            "truth": both["a"],
-            "score": both["a"],
-        }
-    )
-    return frame.assign(**{f"p{k}": p[:, k] for k in range(p.shape[1])})
-
-
-def confusion(labels: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Pictures by the grades of two labellers: rows a's, columns b's, 0..4."""
-    both, all_ = _both(labels, a, b), range(len(PHOTO_GRADES))
-    table = pd.crosstab(both["a"], both["b"]).reindex(index=all_, columns=all_, fill_value=0)
-    return table.rename_axis(index=a, columns=b)

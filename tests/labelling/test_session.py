@@ -4,6 +4,7 @@ slow loops."""
 from __future__ import annotations
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -11,11 +12,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from riqa_lib.datasets import hand_labels, koka10k
 from riqa_lib.datasets.problems import FolderError
-from riqa_lib.labelling import window
-from riqa_lib.labelling.session import Session, agreement, candidates, confusion
+from riqa_lib.labelling import places, window
+from riqa_lib.labelling.agree import agreement, confusion
+from riqa_lib.labelling.choose import candidates
+from riqa_lib.labelling.session import Session
 from riqa_lib.seeding import rng
 
 
@@ -312,8 +316,13 @@ def test_a_session_stores_each_grade_skips_takes_back_and_goes_on(tmp_path):
         Session(["a"], file, " ")
 
 
+def typed(app: window.LabelApp, keys: str) -> list[bool]:
+    """Each key pressed on the page that is shown by then; whether it counted."""
+    return [app.press(app.turn, app.box.page["id"], key) for key in keys]
+
+
 def test_a_grade_that_could_not_be_stored_does_not_count(tmp_path, monkeypatch):
-    session = Session(["a", "b"], tmp_path / "labels.csv", "ann")
+    session = Session(["a", "b"], tmp_path / "labels.csv", "ann", names=places.NUMBERED)
     app = window.LabelApp(session, lambda _: np.zeros((4, 6, 3), np.uint8))
 
     def full(*_):
@@ -321,43 +330,97 @@ def test_a_grade_that_could_not_be_stored_does_not_count(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        app.buttons[2].click()
-    assert "Not stored" in app.words.value
+        typed(app, "2")
+    assert app.box.page["trouble"].startswith("Not stored: ")
     assert (session.current(), session.progress) == ("a", (0, 2))
-    app.buttons[2].click()
+    typed(app, "2")
     assert session.progress == (1, 2)
+    assert app.box.page["trouble"] == ""
 
 
-def test_the_window_by_buttons_and_keys(tmp_path):
+def test_the_window_by_its_keys(tmp_path):
     pixels = np.arange(3 * 20 * 20 * 3, dtype=np.uint8).reshape(3, 20, 20, 3)
-    reader = window.Reader(pixels, {"a": 0, "b": 1, "c": 2})
-    session = Session(["a", "b", "c"], tmp_path / "labels.csv", "ann")
+    reader = places.Reader(pixels, {"a": 0, "b": 1, "c": 2})
+    session = Session(["a", "b", "c"], tmp_path / "labels.csv", "ann", names=places.NUMBERED)
     app = window.LabelApp(session, reader, side=100)
-    first = app.picture.value
-    assert app.undo.disabled
-    app.buttons[4].click()
-    assert app.picture.value != first
-    app.keys.value = "s"
-    app.keys.value = "x"
-    app.keys.value = "10"  # c gets 1, b gets 0
-    assert app.keys.value == ""
+    first, page = app.box.picture, app.box.page
+    assert np.asarray(Image.open(io.BytesIO(first))).tolist() == pixels[0].tolist()
+    assert (page["width"], page["enlarged"], page["sent"], page["state"]) == (20, 5, 1, "picture")
+    assert page["can"] == [*"01234", "s"]  # nothing to take back
+    assert typed(app, "4sx10") == [True, True, False, True, True]  # c gets 1, b gets 0
+    assert app.box.picture != first
     assert read_pairs(session.file) == {("a", "ann"): 4, ("c", "ann"): 1, ("b", "ann"): 0}
-    assert app.buttons[0].disabled
-    assert app.bar.value == 3
-    app.undo.click()
+    page = app.box.page
+    assert (page["state"], page["can"], page["done"], page["all"]) == ("done", ["u"], 3, 3)
+    assert app.box.picture == b""
+    assert typed(app, "u") == [True]
     assert session.current() == "b"
-    assert not app.buttons[0].disabled
+    assert app.box.page["state"] == "picture"
 
 
-def test_a_picture_that_cannot_be_read_is_named_and_can_be_skipped(tmp_path):
+def test_what_was_typed_for_another_picture_is_dropped(tmp_path):
+    """3 and 1 before the window had an answer: both carry the first picture's turn."""
+    session = Session([*"abc"], tmp_path / "labels.csv", "ann", names=places.NUMBERED)
+    app = window.LabelApp(session, lambda _: np.zeros((4, 6, 3), np.uint8))
+    seen = {"turn": app.turn, "id": "a"}
+    for key in "3113":
+        app._told(app.box, seen | {"key": key}, [])
+    app._told(app.box, {"turn": app.turn, "id": "a", "key": "1"}, [])  # its turn, another's name
+    for nonsense in ({}, {"turn": app.turn}, {"turn": app.turn, "id": "b", "key": 3}, "1", None):
+        app._told(app.box, nonsense, [])
+    assert read_pairs(session.file) == {("a", "ann"): 3}
+    app._told(app.box, {"turn": app.turn, "id": "b", "key": "1"}, [])
+    assert read_pairs(session.file) == {("a", "ann"): 3, ("b", "ann"): 1}
+
+
+def test_a_picture_that_cannot_be_read_is_named_can_be_skipped_and_gets_no_grade(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
-    session = Session(["a", "b"], tmp_path / "labels.csv", "ann")
-    reader = window.Reader(tmp_path, {"a": "a.png", "b": "b.png"})
+    session = Session(["a", "b"], tmp_path / "labels.csv", "ann", names=places.NUMBERED)
+    reader = places.Reader(tmp_path, {"a": "a.png", "b": "b.png"})
     app = window.LabelApp(session, reader)
-    assert "a.png: not a picture; skip it" in app.words.value
-    app.skip.click()
+    assert "a.png: not a picture; skip it" in app.box.page["words"]
+    assert typed(app, "4") == [False]  # nobody saw it
+    assert session.progress == (0, 2)
+    assert typed(app, "s") == [True]
     assert session.current() == "b"
-    assert "b.png: missing file; skip it" in app.words.value
+    assert "b.png: missing file; skip it" in app.box.page["words"]
+
+
+# ---------------------------------------------------------------- what the browser gets
+def test_a_large_picture_is_reduced_for_the_browser_and_shown_in_parts_as_it_is(tmp_path):
+    wide = rng("wide").integers(0, 256, (300, 3000, 3), np.uint8)
+    session = Session(["a"], tmp_path / "labels.csv", "ann")
+    app = window.LabelApp(session, lambda _: wide)
+    page = app.box.page
+    sent = Image.open(io.BytesIO(app.box.picture))
+    assert (sent.format, sent.size) == ("JPEG", (2000, 200))
+    assert (page["width"], page["height"], page["type"]) == (3000, 300, "image/jpeg")
+    assert page["sent"] == pytest.approx(2 / 3)
+    for place, left in ((0.5, 1100), (1, 2200), (0, 0)):  # at an edge: moved inside
+        part = np.asarray(Image.open(io.BytesIO(app.look(app.turn, place, 0.5))))
+        assert np.array_equal(part, wide[:, left : left + 800])
+    assert app.look(app.turn - 1, 0.5, 0.5) == b""
+    sent = []
+    app.box.send = lambda message, buffers: sent.append((message, buffers))
+    app._told(app.box, {"turn": app.turn, "look": [0.5, 0.5]}, [])
+    assert sent[0][0] == {"look": app.turn}
+    typed(app, "1")  # nothing is left to look at
+    assert app.look(app.turn, 0.5, 0.5) == b""
+
+
+def test_what_the_browser_gets_keeps_what_is_judged():
+    """Noise of 25 grey levels is still 25; up to 1024 px nothing changes at all."""
+    y, x = np.mgrid[:1200, :1200] / 1200
+    smooth = 64 + 128 * np.stack([x, y, 1 - x], -1)
+    noisy = np.clip(smooth + rng("noise").normal(0, 25, smooth.shape), 0, 255).astype(np.uint8)
+    data, kind, scale = window.packed(Image.fromarray(noisy))
+    back = np.asarray(Image.open(io.BytesIO(data))).astype(float)
+    assert (kind, scale) == ("image/jpeg", 1)
+    assert (back - smooth).std() == pytest.approx((noisy - smooth).std(), rel=0.03)
+    small = noisy[:768, :1024]
+    data, kind, scale = window.packed(Image.fromarray(small))
+    assert (kind, scale) == ("image/png", 1)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), small)
 
 
 # ---------------------------------------------------------------- two people
