@@ -474,6 +474,33 @@ def test_the_fate_of_a_file_that_two_attempts_left(finished, cut_off, going_on, 
     assert shared != "remake", "a need has made it anew, by the code of now"
 
 
+def test_a_notebook_says_what_it_read_and_finds_real_sets_by_a_relative_path(tmp_path, monkeypatch):
+    """With the library's own notes, in a kernel, whose working folder is another one."""
+    walk = toy(tmp_path)
+    table = tmp_path / "sets" / "koniq10k" / "scores.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("a")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIQA_DATA", "sets")
+    write_notebook(
+        walk.notebooks / "data.ipynb",
+        [
+            "from riqa_lib import contents, paths",
+            "file = paths.data() / 'koniq10k' / 'scores.csv'",
+            "contents.note(file)",
+            "print(file.read_text(), file)",
+        ],
+    )
+    assert run_step(walk, "data", False, [], ignore).state == "done"
+    assert f"a {table}" in printed(walk, "data")
+    assert walk.manifest("data")["reads"] == 1
+    assert why(walk, walk["data"]) == []
+    table.write_text("b")
+    assert why(walk, walk["data"]) == ["data file changed: RIQA_DATA/koniq10k/scores.csv"]
+    states = why_all(walk, walk.ordered())
+    assert states["train"] == ["never ran here"]
+
+
 # ---------------------------------------------------------------- what goes wrong
 def test_a_failure_names_cell_error_and_copy_skips_what_waits_and_the_rest_goes_on(tmp_path):
     walk = toy(tmp_path)

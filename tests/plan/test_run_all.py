@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +184,7 @@ def test_list_works_from_any_folder_without_an_activated_environment(tmp_path):
         (["--profile", "huge"], "invalid choice: 'huge'"),
         (["--name", "../elsewhere", "--list"], "cannot name a walk"),
         (["--set", "train.lr"], "'train.lr' is not KEY=VALUE"),
+        (["--set", "data.folder={'root': 'photos'}"], "begins like JSON, and is none"),
         (["--labels", "50", "0"], "'0' is not a whole number from 1 on"),
         (["--jobs", "0"], "'0' is not a whole number from 1 on"),
         (["--serial", "--jobs", "2"], "--serial runs one step at a time"),
@@ -213,3 +216,72 @@ def test_the_exit_status_says_whether_every_step_passed(monkeypatch, tmp_path, s
     )
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     assert run_all.main([]) == status
+
+
+def given_to_the_notebooks(monkeypatch, *arguments: str) -> dict:
+    """SETTINGS as the plan hands them to every notebook that asks for them."""
+    seen: list[Walk] = []
+    monkeypatch.setattr(run_all, "run_plan", lambda walk, *_: seen.append(walk) or {})
+    assert run_all.main([*arguments]) == 0
+    (given,) = {
+        json.dumps(step.parameters["SETTINGS"])
+        for step in seen[0].steps
+        if "SETTINGS" in step.parameters
+    }
+    return json.loads(given)
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        ("photos", "{here}/photos"),
+        (".", "{here}"),
+        ("../photos/./2024", "{above}/photos/2024"),
+        ("~/photos", "{home}/photos"),
+        ("/data/photos/", "/data/photos"),
+    ],
+)
+def test_places_are_resolved_where_they_were_typed(monkeypatch, tmp_path, root, expected):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    folder = {"root": root, "table": "scores.csv", "id": "root", "low": 1}
+    given = given_to_the_notebooks(
+        monkeypatch,
+        "--set",
+        f"data.folder={json.dumps(folder)}",
+        "--set",
+        "data.extra=labels.csv",
+        "--set",
+        "train.lr=1",
+    )
+    place = expected.format(here=here, above=tmp_path, home=tmp_path / "me")
+    assert given == {
+        "data.folder": {"root": place, "table": f"{here}/scores.csv", "id": "root", "low": 1},
+        "data.extra": f"{here}/labels.csv",
+        "train.lr": 1,
+    }
+
+
+def test_no_place_is_made_of_what_is_none(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    assert given_to_the_notebooks(monkeypatch, "--set", "data.extra=") == {"data.extra": ""}
+    # not a table of settings: the notebook says what is expected
+    assert given_to_the_notebooks(monkeypatch, "--set", "data.folder=x") == {"data.folder": "x"}
+
+
+def test_the_command_is_found_from_the_folder_of_the_pictures(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    arguments = ["--why", "01_koka10k", "--home", "../home", "--set", 'data.folder={"root": "."}']
+    done = subprocess.run(
+        [sys.executable, os.path.relpath(ROOT / "run_all.py", photos), *arguments],
+        cwd=photos,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stdout) == (0, "01_koka10k\n  never ran here\n"), done.stderr
