@@ -47,12 +47,18 @@ def about(run: RunSettings, data: DataSet, labelled: np.ndarray, unlabelled: int
 
 
 def scale_of(info: dict[str, Any]) -> dict[str, Any]:
-    """The scale that dataset.json names, or, where it names none (simulated pictures, KOKA10K),
-    that of a mean vote, from 1 to the number of classes.
+    """The scale that dataset.json names; where it names none (simulated pictures, KOKA10K), that of
+    a mean vote, from 1 to the number of classes. ValueError for somebody's own folder without one:
+    no scale is made up for them.
 
     >>> scale_of({"classes": 2})["grades"], scale_of({"classes": 5})["high"]
     (['1', '2'], 5.0)
     """
+    if not info.get("scale") and "id" in info.get("settings", {}):
+        raise ValueError(
+            f"{info['name']}: its dataset.json, made by an earlier riqa, names no scale; make the "
+            "data again (run 01, or photographs.make_data): pictures are not decoded again"
+        )
     classes = int(info["classes"])
     words = PHOTO_GRADES if classes == len(PHOTO_GRADES) else range(1, classes + 1)
     votes = {"score": "mean vote", "low": 1.0, "high": float(classes), "higher_is_better": True}

@@ -285,6 +285,8 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     rows = rows_of(run, data)
     source = source_of(run, data)
     method = build(run, data, rows["labelled"], source)
+    unlabelled = len(rows["unlabelled"]) if method.unlabelled_views else 0
+    said = photo_about.about(run, data, rows["labelled"], unlabelled)
     learnt, their_grades = merged(run, data, rows)
     material = Material(
         source=source,
@@ -298,7 +300,6 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     began = time.perf_counter()
     predicted = asked(data, rows, run.grade_pool)
     p = probabilities(net, material.source, predicted)
-    unlabelled = len(rows["unlabelled"]) if method.unlabelled_views else 0
     facts = {
         "train_seconds": round(times["train_seconds"], 1),
         "predict_seconds": round(time.perf_counter() - began, 1),
@@ -307,7 +308,6 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
         "pseudo_labels": len(learnt) - len(rows["labelled"]),
         "pictures_seen": run.train.steps * int(times["pictures_a_step"]),
     }
-    said = photo_about.about(run, data, rows["labelled"], unlabelled)
     return run_folder.Result(net, history, predictions(data.frame.iloc[predicted], p), facts, said)
 
 

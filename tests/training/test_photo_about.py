@@ -58,3 +58,10 @@ def test_the_owners_scale_goes_before_that_of_votes():
     assert (votes["low"], votes["high"], votes["higher_is_better"]) == (1.0, 5.0, True)
     assert votes["grades"] == ["bad", "poor", "fair", "good", "excellent"]
     assert len(photo_about.scale_of({"classes": 7, "scale": None})["grades"]) == 7
+
+
+def test_no_scale_is_made_up_for_a_folder_of_ones_own():
+    old = {"name": "mine", "classes": 5, "settings": {"id": "file", "low": 1, "high": 10}}
+    with pytest.raises(ValueError, match=r"mine: .* names no scale; make the data again"):
+        photo_about.scale_of(old)
+    assert photo_about.scale_of(old | {"scale": SCALE}) == SCALE
