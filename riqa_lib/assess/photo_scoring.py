@@ -1,0 +1,204 @@
+"""Score photographs with a trained run: files, folders or globs; `riqa score PATH...`, or
+
+    table = riqa_lib.score(["photos"], "run-name")
+
+Every file gets a row, whatever it is: graded (score and grade), abstained (score, but too unsure of
+the grade to name it) or unreadable, with the reason. A picture is shown to the network as those it
+learnt from were (pictures.windows): at the run's working size, whole or at native scale, its
+centre, or several windows of it (`windows`), over which probabilities are averaged.
+
+Pictures flow: some dozens are in memory, as windows of the working size, however many there are;
+as they are in their file, no more than there are threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..networks import lite0
+from ..networks.map_store import maps_of
+from ..networks.predict import probabilities
+from ..networks.sources import Maps, Pixels, Source
+from ..pictures.reading import MAX_PIXELS
+from ..pictures.windows import read_for
+from ..stats import calibration
+from . import flow
+from .inputs import SCORE_RATE, check, files
+from .photo_runs import Scorer, load, number
+
+COLUMNS = (
+    "file",
+    "state",
+    "score",
+    "score_low",
+    "score_high",
+    "grade",
+    "likeliest",
+    "confidence",
+    "reason",
+    "width",
+    "height",
+    "windows",
+    "run",
+    "trained_on",
+    "data",
+    "labels",
+)
+FORWARD = 64  # windows a forward pass
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file on its way: windows (K, S, S, 3) uint8 or None, and what its row says already."""
+
+    row: dict[str, Any]
+    windows: np.ndarray | None = None
+
+
+def prepare(file: Path | str, how: dict[str, Any]) -> Prepared:
+    """Read a picture as the run's data set was; how: what windows.read_for takes. Never raises for
+    what a file holds.
+
+    >>> prepare("no such picture.jpg", {"size": 32}).row
+    {'file': 'no such picture.jpg', 'state': 'unreadable', 'reason': 'missing file'}
+    """
+    row: dict[str, Any] = {"file": str(file), "state": "unreadable"}
+    try:
+        seen = read_for(file, **how)
+    except ValueError as e:
+        return Prepared(row | {"reason": str(e)})
+    row["reason"] = "; ".join(": ".join(filter(None, note)) for note in seen.notes)
+    row |= {"width": seen.size[0], "height": seen.size[1], "windows": len(seen.pixels)}
+    return Prepared(row, seen.pixels)
+
+
+def how_read(one: Scorer, windows: int) -> dict[str, Any]:
+    """How the run's pictures were read, for windows.read_for."""
+    data = one.config["data"]
+    return {
+        "size": int(one.about["size"]),
+        "scale": data.get("scale", "fit"),
+        "max_pixels": data.get("max_pixels", MAX_PIXELS),
+        "windows": windows,
+    }
+
+
+# ---------------------------------------------------------------- probabilities
+def _source(one: Scorer, pixels: Tensor) -> Source:
+    """What the run sees pixels (N, S, S, 3) uint8 through."""
+    where = next(one.net.parameters()).device
+    crop = int(one.about["crop"])
+    if one.stem is None:
+        return Pixels(pixels.to(where), crop, int(one.about["grid"]))
+    mean = one.net.vit.patch_embed.mean.flatten()
+    return Maps(maps_of(one.stem, pixels).to(where), crop // lite0.STRIDE, mean)
+
+
+def raw_probabilities(one: Scorer, pixels: np.ndarray) -> np.ndarray:
+    """Probabilities (N, C) of windows (N, S, S, 3) uint8, as the run stores them: not calibrated.
+    Any N: FORWARD of them at a time."""
+    parts = []
+    for chunk in torch.from_numpy(pixels).split(FORWARD):
+        parts.append(probabilities(one.net, _source(one, chunk), np.arange(len(chunk))))
+    return torch.cat(parts).numpy().astype(float)
+
+
+def _scored(one: Scorer, batch: list[Prepared]) -> list[dict[str, Any]]:
+    """Rows of prepared pictures, in order."""
+    there = [b.windows for b in batch if b.windows is not None]
+    if not there:
+        return [b.row for b in batch]
+    p = raw_probabilities(one, np.concatenate(there))
+    ends = np.cumsum([0, *map(len, there)])
+    each = np.stack([p[a:b].mean(axis=0) for a, b in pairwise(ends)])
+    calibrated = calibration.tempered(each, one.temperature)
+    answers = iter([*map(partial(_answer, one), calibrated, *one.ruler.expected(calibrated))])
+    return [b.row if b.windows is None else b.row | next(answers) for b in batch]
+
+
+def _answer(one: Scorer, p: np.ndarray, mean: float, spread: float) -> dict[str, Any]:
+    k = int(p.argmax())
+    sure = bool(p[k] >= one.abstention.threshold)
+    half = one.interval.factor * spread if one.interval.met else 0.0
+    score, low, high = one.ruler.owners(mean, half)
+    return {
+        "state": "graded" if sure else "abstained",
+        "score": number(score),
+        "score_low": number(low) if one.interval.met else None,
+        "score_high": number(high) if one.interval.met else None,
+        "grade": one.ruler.grades[k] if sure else "",
+        "likeliest": one.ruler.grades[k],
+        "confidence": number(p[k], 4),
+        "probabilities": {g: number(x, 4) for g, x in zip(one.ruler.grades, p, strict=True)},
+    }
+
+
+# ---------------------------------------------------------------- many
+def rows(
+    named: Iterable[str | Path], one: Scorer, *, windows: int = 1, workers: int = 2
+) -> Iterator[dict[str, Any]]:
+    """A row for every file of `files`, in order: file, state ("graded", "abstained" or
+    "unreadable"), reason (or what is worth knowing of how it was read); of pictures also width,
+    height (px, of the file), windows (how many were looked at), score, score_low, score_high (on
+    the owner's scale and in its direction; None where there is no interval), grade ("" where it
+    abstains), likeliest, its probability confidence, and probabilities {grade: 0..1}.
+
+    windows: along each side that is longer than a window (windows.read_for); workers: threads that
+    read; at most flow.BATCH x (workers + 1) pictures are in memory."""
+    how = how_read(one, windows)
+    for batch in flow.batches(files(named), partial(prepare, how=how), workers):
+        yield from _scored(one, batch)
+
+
+def columns(one: Scorer) -> list[str]:
+    """Of the table: COLUMNS and p_<grade>, worst grade first."""
+    return [*COLUMNS, *(f"p_{grade}" for grade in one.ruler.grades)]
+
+
+def flat(row: dict[str, Any], one: Scorer) -> dict[str, Any]:
+    """A row of `rows` as one of the table's; what is not known is None."""
+    own = one.about
+    trained = {
+        "run": own["run"],
+        "trained_on": own["name"],
+        "data": "simulated" if own["simulated"] else "real",
+        "labels": own["labels"],
+    }
+    p = {f"p_{grade}": x for grade, x in row.get("probabilities", {}).items()}
+    cells = row | trained | p
+    return {name: cells.get(name) for name in columns(one)}
+
+
+def score(
+    paths: str | Path | Iterable[str | Path],
+    run: str | Path | None = None,
+    *,
+    rate: float = SCORE_RATE,
+    windows: int = 1,
+    workers: int = 2,
+) -> pd.DataFrame:
+    """`riqa score` in Python: a table with a row for every file, in order; columns: see `rows` and
+    COLUMNS, and p_<grade>. attrs["about"]: which run, trained on what, what it promises.
+
+    paths: a file, folder or glob, or several. run: a run's folder or its name in results/runs (the
+    newest by default). rate: error promised among named grades. Raises what inputs.check and
+    photo_runs.load raise."""
+    named = [paths] if isinstance(paths, str | Path) else list(paths)
+    check(named, rate, (), workers, windows)
+    one = load(run, rate)
+    total = sum(1 for _ in files(named))
+    found = rows(named, one, windows=windows, workers=workers)
+    bar = tqdm(found, total=total, unit="picture", desc="score", disable=None)
+    table = pd.DataFrame([flat(row, one) for row in bar], columns=columns(one))
+    table.attrs["about"] = one.describe()
+    return table

@@ -1,0 +1,80 @@
+"""The command `riqa score PATH...`: a line a photograph in the terminal, a table and JSON on
+request.
+
+Networks are imported where they score, not before: a mistyped path is answered at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from tqdm import tqdm
+
+from . import books
+from .inputs import SCORE_RATE, check, files
+
+WIDTH = 36  # of a file's name in the terminal
+
+
+def line(row: dict[str, Any], width: int = WIDTH) -> str:
+    """A row of `photo_scoring.rows` as a line of the terminal's table.
+
+    >>> graded = {"file": "a.jpg", "state": "graded", "score": 7.314, "score_low": 5.9,
+    ...           "score_high": 8.42, "likeliest": "good", "confidence": 0.62, "reason": ""}
+    >>> line(graded, width=8)
+    'a.jpg     7.31    [5.9, 8.42]        good       0.62'
+    >>> line({"file": "a.jpg", "state": "unreadable", "reason": "missing file"}, width=8)
+    'a.jpg     unreadable: missing file'
+    """
+    name = row["file"] if len(row["file"]) <= width else "..." + row["file"][3 - width :]
+    if row["state"] == "unreadable":
+        return f"{name:<{width}}  unreadable: {row['reason']}"
+    between = ""
+    if row["score_low"] is not None:
+        between = f"[{row['score_low']:.3g}, {row['score_high']:.3g}]"
+    grade = row["likeliest"] + ("" if row["state"] == "graded" else "?")
+    told = f"{row['score']:<7.3g} {between:<18} {grade:<10} {row['confidence']:<5.2f}"
+    return f"{name:<{width}}  {told} {row['reason']}".rstrip()
+
+
+def command(
+    named: Sequence[str],
+    run: str | None = None,
+    rate: float = SCORE_RATE,
+    csv_file: Path | None = None,
+    json_file: Path | None = None,
+    windows: int = 1,
+    workers: int = 2,
+    out: IO[str] | None = None,
+) -> int:
+    """Score and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1
+    where no picture could be read. Raises what `check` raises, before torch is imported, a run
+    looked for or anything written; then what `photo_runs.load` raises."""
+    check(named, rate, (csv_file, json_file), workers, windows)
+    from .photo_runs import load  # torch
+    from .photo_scoring import columns, flat, rows
+
+    out = out or sys.stdout
+    one = load(run, rate)
+    total = sum(1 for _ in files(named))
+    counts = dict.fromkeys(("graded", "abstained", "unreadable"), 0)
+    with books.opened(
+        csv_file,
+        json_file,
+        columns=columns(one),
+        flat=partial(flat, one=one),
+        about=one.describe(),
+    ) as add:
+        head = f"{'file':<{WIDTH}}  {'score':<7} {'':<18} {'grade':<10} prob."
+        print(f"{one.headline()}\n\n{head}", file=out)
+        found = rows(named, one, windows=windows, workers=workers)
+        for row in tqdm(found, total=total, unit="picture", desc="score", disable=None):
+            counts[row["state"]] += 1
+            with tqdm.external_write_mode(file=out):
+                print(line(row), file=out)
+            add(row)
+    print("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()), file=out)
+    return int(counts["graded"] + counts["abstained"] == 0)
