@@ -9,20 +9,21 @@ is found later, by riqa_lib.pictures.decode."""
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .. import paths
-from ..stats.votes import equal_width, mode_grade, round_mean_grade
 from .declaration import Declaration
-from .problems import FolderError, Problem, listed, read_text
+from .file_matching import Files, few, is_picture, match, safe, tidy
+from .long_ratings import one_row_each
+from .own_scores import Measured, is_measure, measured, rows, scores_and_grades, without_votes
+from .own_table import read_own_table
+from .problems import FolderError, Problem, listed
 from .splits import SPLITS, floor_split, shared_groups
 
 SPLIT_NAMES = {name: name for name in SPLITS} | {
@@ -31,38 +32,67 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {
     "validation": "val",
     "testing": "test",
 }
+POOL = "pool"
+BAD = ("stop", "skip")  # what becomes of a row without its file
+COLUMNS = ["id", "path", "group", "source", "split", "grade", "score", "row"]
 
 
 # ---------------------------------------------------------------- the table
-def read_folder(root: Path | str, table: Path | str, **declared: Any) -> pd.DataFrame:
+def read_folder(
+    root: Path | str, table: Path | str, *, bad: str = "stop", **declared: Any
+) -> pd.DataFrame:
     """Read a table and check it against the files in `root`; one row a picture, in the table's
     order.
 
-    declared: the fields of `declaration.Declaration`. Columns of the table, by name:
+    bad: "stop" at files that are missing or empty (an error names them all), or "skip": leave them
+    out, with a note of each. declared: the fields of `declaration.Declaration`.
+
+    **Columns of the table**, by name:
         id      unique name of a picture; also its file below root, unless another column `path`
                 has that
         score   a number in [low, high]
         grade   a whole number in [low, high] (0..classes-1 where these are not given, or belong
                 to a score)
         votes   one column a class, worst first: counts, or shares of the column `total`
+        rater   who gave the score or grade, in a table with one row per rater and picture (the
+                labelling tool's own labels.csv: id="id", grade="grade", rater="labeller")
         group   content or patient: never shared between splits; each picture its own where there
                 is none
         source  where the picture comes from: its subset, collection, camera (for results per
                 source; what knows only this is a row that a network has to beat)
         split   train, val, test or pool; where there is none: floor_split by class with
-                `fractions` and `seed`
-    higher_is_better: direction of score and grade; False turns them round, so that in the result
-    higher is better. rule: how grades are made: "mode" or "round_mean" of the votes, "equal_width"
-    bins of the score, "given" as they are. By default the first that the table allows of mode,
-    given, equal_width. classes: how many grades (5). encoding, separator: of the table ("utf-8",
-    ",").
+                `fractions` (0.8, 0.1, 0.1) and `seed` (0)
+    **What its numbers mean.** higher_is_better: direction of score and grade; False turns them
+    round, so that in the result higher is better. classes: how many grades, 2 to 10 (5). names:
+    what they are called, worst first (["bad", "good"]). rule: how grades are made: "mode" or
+    "round_mean" of the votes, "equal_width" bins of the score, "given" as they are; by default the
+    first that the table allows of mode, given, equal_width. aggregate: what is made of several
+    raters: their "mean" (of a score, by default) or their "votes" (of grades, by default; of a
+    score where it is whole, one number a class).
+    **Pictures without a score.** Where score, grade and votes are all empty (or NA, N/A, NaN,
+    null, none), the picture is in the pool: split pool, grade -1, score NaN; what is in a
+    validation or test picture's group is left out. pool: True makes every picture below root that
+    the table doesn't name one too, its path its id.
+    **The table's file**: text, .xlsx or Parquet (with pyarrow: the extra riqa[parquet]). encoding
+    ("utf-8"; "ansi" is cp1252; a byte order mark decides). separator: one character or tab, comma,
+    semicolon, pipe, space; not declared: what Excel's first line `sep=` says, else that of comma,
+    semicolon, tab, | and blank under which the header has the declared columns. decimal: "." or
+    ",". header: False where there is none: columns are then declared by number, from 1 on; or all
+    of their names. sheet: a workbook's tab, by name or number from 1 on (the first).
 
-    Returns columns id, path, group, source, split, grade (0..classes-1), score (NaN where the table
-    has none; with votes only, their mean, 1..classes), row (line of the table's file; 1 is the
-    header). Files not in the table and duplicate pictures (same bytes, kept in one group) are
-    warned about and listed in frame.attrs["notes"]. Raises FolderError (a ValueError) with every
-    problem; FileNotFoundError without table or root; ValueError for a declaration that makes no
-    sense, TypeError for an unknown word in it.
+    **Files** are found as written, and where that is unambiguous in other case, in the other
+    Unicode form (NFC, NFD), without their ending, with `root` in front, or absolute.
+
+    Returns columns id, path (as on disk), group, source, split, grade (0..classes-1; -1 in the
+    pool), score (NaN where the table has none; with votes only, their mean, 1..classes; of several
+    raters their mean, on their range), row (line of the table's file; 1 is the header; 0: not in
+    the table). frame.attrs["scale"]: the score's column, low, high, higher_is_better, grades (their
+    names), rule. frame.attrs["notes"], also warned about: files not in the table, duplicate
+    pictures (same bytes: kept in one group; left out of the pool where the other one has a score),
+    files that were found under another name, how many have no score, how ratings were put together.
+    Raises FolderError (a ValueError) with every problem; FileNotFoundError without table or root;
+    ValueError for a declaration that makes no sense; TypeError, listing what is allowed, for an
+    unknown word in it; ImportError for Parquet without pyarrow.
 
     >>> import tempfile
     >>> where = Path(tempfile.mkdtemp())
@@ -77,26 +107,26 @@ def read_folder(root: Path | str, table: Path | str, **declared: Any) -> pd.Data
     0  a.png      0   10.0    2
     1  b.png      4   95.0    3
     """
-    said = Declaration(**declared)
-    root, table = Path(root), Path(table)
-    if not root.is_dir():
-        raise FileNotFoundError(f"{paths.shown(root)}: no such folder of pictures")
-    if not table.is_file():
-        raise FileNotFoundError(f"{paths.shown(table)}: no such table")
-    raw, problems = _cells(table, said)
-    frame, found = _pictures(raw)
-    problems += found + _doubled(frame) + _unusable_files(frame, root)
-    numbers, found = _all_numbers(frame, raw, said)
-    problems += found
-    counts = np.array([])
-    if not problems:
-        counts, problems = _counts(frame, numbers, said)
+    said = Declaration.of(declared)
+    root, table = _there(Path(root), Path(table), bad)
+    raw, problems, notes = _cells(table, said)
+    raw, found, told = _said(raw, said)
+    notes += told
+    frame, wrong = _pictures(raw, found.said)
+    files = Files(root)
+    frame["path"], unusable, told = match(files, frame["path"], frame["id"], frame["row"])
+    notes += told
+    if bad == "skip":
+        keep, told = _found(frame, unusable)
+        raw, frame, found = raw[keep], frame[keep].reset_index(drop=True), found.only(keep)
+        notes, unusable = notes + told, [] if told else unusable
+    problems += wrong + _doubled(frame, said) + unusable + found.problems
+    problems = problems or without_votes(raw, found, said) or _nothing_said(found, said)
     if problems:
         raise FolderError(paths.shown(table), problems, _usable(frame, root))
-    frame["score"], frame["grade"] = _scores_and_grades(numbers, counts, said)
-    notes = _merge_duplicates(frame, root) + _extra_files(frame, root, table)
-    if said.split is None:
-        frame["split"] = floor_split(frame["grade"], frame["group"], said.fractions, said.seed)
+    frame["score"], frame["grade"] = scores_and_grades(found, said)
+    frame, told = _completed(frame, files, table, said)
+    notes += told
     leaks = _leaks(frame)
     if leaks:
         raise FolderError(paths.shown(table), leaks + notes, frame)
@@ -105,177 +135,178 @@ def read_folder(root: Path | str, table: Path | str, **declared: Any) -> pd.Data
             f"{paths.shown(table)}: worth knowing\n{listed(notes)}", UserWarning, stacklevel=2
         )
     frame.attrs["notes"] = [list(n) for n in notes]
-    return frame[["id", "path", "group", "source", "split", "grade", "score", "row"]]
+    frame.attrs["scale"] = said.scale
+    return frame[COLUMNS]
 
 
-def _cells(table: Path, said: Declaration) -> tuple[pd.DataFrame, list[Problem]]:
+def _there(root: Path, table: Path, bad: str) -> tuple[Path, Path]:
+    if bad not in BAD:
+        raise ValueError(f"bad = {bad!r}: expected {' or '.join(BAD)}")
+    if not root.is_dir():
+        raise FileNotFoundError(f"{paths.shown(root.absolute())}: no such folder of pictures")
+    if not table.is_file():
+        raise FileNotFoundError(f"{paths.shown(table.absolute())}: no such table")
+    return root, table
+
+
+def _cells(table: Path, said: Declaration) -> tuple[pd.DataFrame, list[Problem], list[Problem]]:
     """The declared columns that the table has, as text, under what they are; what is wrong with its
-    form. FolderError where nothing can be said of the pictures."""
+    form; notes. FolderError where nothing can be said of the pictures."""
     wanted = said.columns
-    text, problems = read_text(table, said.encoding, said.separator, list(wanted.values()))
-    if not {wanted["id"], wanted["path"]} <= set(text):
+    text, problems, notes = read_own_table(table, said)
+    needed = {wanted["id"], wanted["path"]} | (
+        {wanted["rater"]} if said.rater is not None else set()
+    )
+    if not needed <= set(text):
         raise FolderError(paths.shown(table), problems)
-    return pd.DataFrame({k: text[name] for k, name in wanted.items() if name in text}), problems
+    there = {k: text[name] for k, name in wanted.items() if name in text}
+    return pd.DataFrame(there), problems, notes
 
 
-# ---------------------------------------------------------------- its numbers
-def _all_numbers(
-    frame: pd.DataFrame, raw: pd.DataFrame, said: Declaration
-) -> tuple[dict[str, np.ndarray], list[Problem]]:
-    """Score, grade, votes and total, those there are, as numbers (N,)."""
-    numbers, problems = {}, []
-    for key in raw:
-        if key in ("score", "grade", "total") or key.startswith("vote "):
-            bounds = said.bounds.get(key, (0, math.inf))
-            numbers[key], found = _numbers(
-                frame, raw[key], said.columns[key], bounds, key == "grade"
-            )
-            problems += found
-    return numbers, problems
+def _said(raw: pd.DataFrame, said: Declaration) -> tuple[pd.DataFrame, Measured, list[Problem]]:
+    """The table with one row a picture, its numbers, and notes."""
+    if said.rater is not None and any(is_measure(key) for key in raw):
+        return one_row_each(raw, said)
+    return raw, measured(raw, said), []
 
 
-def _counts(
-    frame: pd.DataFrame, numbers: dict[str, np.ndarray], said: Declaration
-) -> tuple[np.ndarray, list[Problem]]:
-    """The votes (N, classes), as counts (empty where there are no votes), and pictures without
-    any."""
-    if not said.votes:
-        return np.array([]), []
-    counts = np.column_stack([numbers[f"vote {v}"] for v in said.votes])
-    if said.total is not None:
-        counts = counts * numbers["total"][:, None]
-    return counts, [
-        Problem("no votes", row, name)
-        for row, name, n in _rows(frame, counts.sum(axis=1))
-        if n == 0
-    ]
-
-
-def _scores_and_grades(
-    numbers: dict[str, np.ndarray], counts: np.ndarray, said: Declaration
-) -> tuple[np.ndarray | float, np.ndarray]:
-    """Score and grade (N,), higher is better. The score is NaN where there is none; of votes alone
-    their mean."""
-    up = {
-        key: values if said.higher_is_better else sum(said.bounds[key]) - values
-        for key, values in numbers.items()
-        if key in said.bounds
-    }
-    score: np.ndarray | float = math.nan
-    if "score" in up:
-        score = up["score"]
-    elif said.votes:
-        score = counts @ np.arange(1, said.classes + 1) / counts.sum(axis=1)
-    rule = said.grades_by
-    if rule == "given":
-        return score, (up["grade"] - said.bounds["grade"][0]).astype(int)
-    if rule == "equal_width":
-        return score, equal_width(up["score"], *said.bounds["score"], said.classes)
-    return score, mode_grade(counts) if rule == "mode" else round_mean_grade(counts)
-
-
-def _numbers(
-    frame: pd.DataFrame, text: pd.Series, name: str, bounds: tuple[float, float], whole: bool
-) -> tuple[np.ndarray, list[Problem]]:
-    """A column as numbers, and its cells that are none, or out of range, or not whole where they
-    must be."""
-    values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=float)
-    problems = []
-    for row, picture, (cell, value) in _rows(frame, zip(text, values, strict=True)):
-        if math.isnan(value):
-            problems.append(Problem(f"{name} is not a number", row, picture, repr(cell)))
-        elif not bounds[0] <= value <= bounds[1]:
-            expected = f"expected {bounds[0]:g} to {bounds[1]:g}"
-            problems.append(Problem(f"{name} out of range", row, picture, f"{cell}, {expected}"))
-        elif whole and value % 1:
-            problems.append(Problem(f"{name} is not whole", row, picture, cell))
-    return values, problems
+def _nothing_said(found: Measured, said: Declaration) -> list[Problem]:
+    if found.said.any():
+        return []
+    names = ", ".join(name for key, name in said.columns.items() if is_measure(key))
+    return [Problem("no scores", 0, "", f"{names} is empty in every row: nothing to learn from")]
 
 
 # ---------------------------------------------------------------- its pictures
-def _pictures(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+def _pictures(raw: pd.DataFrame, scored: np.ndarray) -> tuple[pd.DataFrame, list[Problem]]:
     """id, path, group, source, split and row of every picture, and the cells among them that make
-    no sense."""
-    frame = pd.DataFrame({"id": raw["id"], "path": [_tidy(p) for p in raw["path"]]})
+    no sense. scored: bool (N,); what has no score is in the pool, and may say nothing else."""
+    frame = pd.DataFrame({"id": raw["id"], "path": [tidy(p) for p in raw["path"]]})
     frame["group"] = raw.get("group", raw["id"])
+    frame["group"] = frame["group"].where((frame["group"] != "") | scored, frame["id"])
     frame["source"] = raw.get("source", "")
-    given = raw.get("split", pd.Series("", raw.index))
-    frame["split"] = given.str.lower().map(SPLIT_NAMES).fillna("")
     frame["row"] = raw.index
-    frame = frame.reset_index(drop=True)
     problems = [
         Problem(f"empty {key}", row, name)
         for key in ("id", "group", "source", "split")
         if key in raw
-        for row, name, value in _rows(frame, raw[key])
+        for row, name, value in rows(raw[scored | (key == "id")], raw[key][scored | (key == "id")])
         if not value
     ]
-    problems += [
+    frame["split"], unusable = _splits(raw, scored)
+    return frame.reset_index(drop=True), problems + unusable
+
+
+def _splits(raw: pd.DataFrame, scored: np.ndarray) -> tuple[pd.Series, list[Problem]]:
+    """The declared split of each picture ("" for none; the pool for one without a score), and cells
+    that are no split, or not of what has no score."""
+    if "split" not in raw:
+        return pd.Series("", raw.index).where(scored, POOL), []
+    split = raw["split"].str.lower().map(SPLIT_NAMES).fillna("")
+    problems = [
         Problem("unknown split", row, name, f"{value!r}, expected {', '.join(SPLITS)}")
-        for row, name, value in _rows(frame, given)
-        if value and value.lower() not in SPLIT_NAMES
+        for row, name, value in rows(raw[split == ""], raw["split"][split == ""])
+        if value
     ]
-    return frame, problems
+    wrong = ~scored & ~split.isin(["", POOL])
+    problems += [
+        Problem("no score", row, name, f"split {value}; without a score a picture is in the pool")
+        for row, name, value in rows(raw[wrong], split[wrong])
+    ]
+    return split.where(scored, POOL), problems
 
 
-def _rows(frame: pd.DataFrame, values: Iterable) -> Iterator[tuple[int, str, Any]]:
-    return zip(frame["row"], frame["id"], values, strict=True)
-
-
-def _tidy(path: str) -> str:
-    """Forward slashes, no ./ and no //: one spelling a file."""
-    return PurePosixPath(path.replace("\\", "/")).as_posix() if path else ""
-
-
-def _safe(path: str) -> bool:
-    """Whether a path stays below the folder it is relative to. (Links inside the folder are its
-    owner's choice.)"""
-    parts = PurePosixPath(path)
-    return (
-        not parts.is_absolute()
-        and ".." not in parts.parts
-        and path[1:2] != ":"
-        and "\0" not in path
-    )
-
-
-def _doubled(frame: pd.DataFrame) -> list[Problem]:
+def _doubled(frame: pd.DataFrame, said: Declaration) -> list[Problem]:
     """Ids, and files, that are there twice."""
     problems, ids, files = [], {}, {}  # type: list[Problem], dict[str, int], dict[str, int]
-    for row, name, path in _rows(frame, frame["path"]):
+    hint = "; one row per rater and picture? declare rater=" if said.rater is None else ""
+    for row, name, path in zip(frame["row"], frame["id"], frame["path"], strict=True):
         if ids.setdefault(name, row) != row:
-            problems.append(Problem("doubled id", row, name, f"also in row {ids[name]}"))
+            problems.append(Problem("doubled id", row, name, f"also in row {ids[name]}{hint}"))
+            hint = ""  # said once
         elif files.setdefault(path, row) != row:
-            problems.append(
-                Problem("doubled file", row, name, f"{path} is also in row {files[path]}")
-            )
+            found = f"{path} is also in row {files[path]}"
+            problems.append(Problem("doubled file", row, name, found))
     return problems
 
 
-def _unusable_files(frame: pd.DataFrame, root: Path) -> list[Problem]:
-    """Files that are outside the folder, or missing, or empty."""
-    problems = []
-    for row, name, path in _rows(frame, frame["path"]):
-        if not _safe(path):
-            problems.append(
-                Problem("path outside the folder", row, name, path if path != name else "")
-            )
-        elif not path and not name:
-            continue  # an empty id is a problem of its own
-        elif not os.path.isfile(root / path):
-            problems.append(Problem("missing file", row, name, path if path != name else ""))
-        elif not os.path.getsize(root / path):
-            problems.append(Problem("empty file", row, name, path if path != name else ""))
-    return problems
+def _found(frame: pd.DataFrame, unusable: list[Problem]) -> tuple[np.ndarray, list[Problem]]:
+    """Which pictures have a file that can be used, bool (N,), and a note of each other one; all,
+    and no note, where none has."""
+    keep = ~frame["row"].isin([p.row for p in unusable]).to_numpy(bool)
+    if not keep.any():
+        return ~keep, []
+    return keep, [p._replace(kind=f"left out: {p.kind}") for p in unusable]
 
 
 def _usable(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
     """The rows whose files are there: these can be decoded, to tell of all problems at once."""
     there = [
-        bool(_safe(p)) and os.path.isfile(root / p) and os.path.getsize(root / p) > 0
+        bool(safe(p)) and os.path.isfile(root / p) and os.path.getsize(root / p) > 0
         for p in frame["path"]
     ]
     return frame[there].reset_index(drop=True)
+
+
+# ---------------------------------------------------------------- pool and splits
+def _completed(
+    frame: pd.DataFrame, files: Files, table: Path, said: Declaration
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """The frame with the files that the table doesn't name (where they are the pool) and its
+    splits, without what the pool must not have; notes."""
+    extra = _extra_files(frame, files, table)
+    added = [name for name in extra if said.pool and is_picture(name)]
+    if added:
+        frame = pd.concat([frame, _added(frame, added, table)], ignore_index=True)
+        extra = [name for name in extra if not is_picture(name)]
+    notes = [Problem("file not in the table", 0, name) for name in extra]
+    frame, found = _without_duplicates(frame, files.root)
+    scored = (frame["grade"] >= 0).to_numpy()
+    if said.split is None:
+        frame.loc[scored, "split"] = floor_split(
+            frame["grade"][scored], frame["group"][scored], said.fractions, said.seed
+        )
+    frame, held = _pool_apart(frame)
+    pool = frame.loc[frame["grade"] < 0, "id"].tolist()
+    if pool:
+        found.append(Problem("without a score, in the pool", 0, "", few(pool)))
+    return frame, found + held + notes
+
+
+def _added(frame: pd.DataFrame, names: list[str], table: Path) -> pd.DataFrame:
+    """Rows of the pool for files that the table doesn't name; their path is their id."""
+    ids = {*frame["id"]}
+    found = "the id of another picture: name the pictures by their files, or move this one away"
+    if clash := [Problem("doubled id", 0, name, found) for name in names if name in ids]:
+        raise FolderError(paths.shown(table), clash)
+    return pd.DataFrame(
+        {
+            "id": names,
+            "path": names,
+            "group": names,
+            "source": "",
+            "split": POOL,
+            "row": 0,
+            "score": np.nan,
+            "grade": -1,
+        }
+    )
+
+
+def _pool_apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+    """The frame without the unscored pictures whose group is validated or tested on (with a note
+    of each); those of a training picture's group are a group of their own in the pool, where they
+    tell nothing that training must not know."""
+    bare = (frame["grade"] < 0).to_numpy()
+    held = {*frame.loc[~bare & frame["split"].isin(["val", "test"]), "group"]}
+    out = bare & frame["group"].isin(held).to_numpy()
+    notes = [
+        Problem("left out of the pool", row, name, f"group {group} is validated or tested on")
+        for row, name, group in frame.loc[out, ["row", "id", "group"]].itertuples(index=False)
+    ]
+    shared = bare & frame["group"].isin({*frame.loc[~bare, "group"]}).to_numpy()
+    frame.loc[shared, "group"] = frame.loc[shared, "id"]
+    return frame[~out].reset_index(drop=True), notes
 
 
 def _leaks(frame: pd.DataFrame) -> list[Problem]:
@@ -286,36 +317,52 @@ def _leaks(frame: pd.DataFrame) -> list[Problem]:
     ]
 
 
-def _merge_duplicates(frame: pd.DataFrame, root: Path) -> list[Problem]:
-    """Give pictures with the same bytes one group (in place), so that no two splits share a
-    picture; list them."""
-    sizes = np.array([os.path.getsize(root / p) for p in frame["path"]])
-    candidates = np.flatnonzero(
-        pd.Series(sizes).duplicated(keep=False)
-    )  # only files of one size can be the same
-    first: dict[bytes, int] = {}
-    notes = []
-    for i in candidates:
+def _without_duplicates(frame: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """Pictures with the same bytes get one group, so that no two splits share a picture; an
+    unscored copy of a scored picture is left out. With a note of each."""
+    notes, parent, out = [], {}, []  # type: list[Problem], dict[str, str], list[int]
+    grade, name = frame["grade"].to_numpy(), frame["id"].to_numpy()
+    group = frame["group"].to_numpy(object)
+    for same in _same_bytes(frame, root):
+        scored = [i for i in same if grade[i] >= 0]
+        first = min(scored or same)
+        for i in sorted({*same} - {first}):
+            found = f"same bytes as {name[first]}"
+            if grade[i] < 0 <= grade[first]:
+                found += ", which has a score: left out of the pool"
+                out.append(i)
+            else:
+                parent[_top(parent, group[i])] = _top(parent, group[first])
+            if grade[i] not in (-1, grade[first]):
+                found += f", but grade {grade[i]} and {grade[first]}"
+            notes.append(Problem("duplicate picture", int(frame["row"][i]), name[i], found))
+    if parent:
+        frame["group"] = [_top(parent, g) for g in group]
+    return frame.drop(index=out).reset_index(drop=True), notes
+
+
+def _top(parent: dict[str, str], group: str) -> str:
+    """The group that a group has become part of."""
+    while parent.get(group, group) != group:
+        group = parent[group]
+    return group
+
+
+def _same_bytes(frame: pd.DataFrame, root: Path) -> list[list[int]]:
+    """Rows of pictures with the same bytes, in order of their first. (Only files of one size can be
+    the same.)"""
+    sizes = pd.Series([os.path.getsize(root / p) for p in frame["path"]])
+    found: dict[bytes, list[int]] = {}
+    for i in np.flatnonzero(sizes.duplicated(keep=False)):
         with open(root / frame["path"][i], "rb") as f:
-            j = first.setdefault(hashlib.file_digest(f, "sha256").digest(), int(i))
-        if i != j:
-            found = f"same bytes as {frame['id'][j]}"
-            if frame["grade"][i] != frame["grade"][j]:
-                found += f", but grade {frame['grade'][i]} and {frame['grade'][j]}"
-            notes.append(Problem("duplicate picture", int(frame["row"][i]), frame["id"][i], found))
-            frame.loc[frame["group"] == frame["group"][i], "group"] = frame["group"][j]
-    return notes
+            found.setdefault(hashlib.file_digest(f, "sha256").digest(), []).append(int(i))
+    return [same for same in found.values() if len(same) > 1]
 
 
-def _extra_files(frame: pd.DataFrame, root: Path, table: Path) -> list[Problem]:
-    """Files below root that the table doesn't name; hidden ones and the table itself don't
-    count."""
-    known, extra = set(frame["path"]), []
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(d for d in folders if not d.startswith("."))
-        for name in sorted(files):
-            file = Path(folder, name)
-            path = file.relative_to(root).as_posix()
-            if path not in known and not name.startswith(".") and not file.samefile(table):
-                extra.append(Problem("file not in the table", 0, path))
-    return extra
+def _extra_files(frame: pd.DataFrame, files: Files, table: Path) -> list[str]:
+    """Files below root that the table doesn't name; the table itself doesn't count."""
+    top, place = files.root.resolve(), table.resolve()
+    known = {*frame["path"]}
+    if place.is_relative_to(top):
+        known.add(place.relative_to(top).as_posix())
+    return [path for path in files.names if path not in known]

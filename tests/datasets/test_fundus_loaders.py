@@ -563,7 +563,7 @@ def test_sheets_read_cells_as_text(tmp_path):
     table, problems = sheets.read_sheet(tmp_path / "a.xlsx", ["b", "a"])
     assert problems == []
     assert table.to_dict() == {"b": {3: "1", 5: "x"}, "a": {3: "1", 5: "0.5"}}
-    assert [sheets._text(c) for c in (2.0, 2.5, None, False)] == [
+    assert [sheets.text_of(c) for c in (2.0, 2.5, None, False)] == [
         "2",
         "2.5",
         "",
