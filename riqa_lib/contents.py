@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -113,7 +114,7 @@ def write_index(file: Path, index: Mapping[str, Known]) -> None:
 def write_whole(file: Path, data: bytes) -> None:
     """As store.write_bytes, without its imports and without noting it as an output."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         part.write_bytes(data)
         os.replace(part, file)
@@ -143,10 +144,11 @@ def _flat(folder: Path) -> Iterator[str]:
 
 
 def _deep(folder: Path) -> Iterator[str]:
-    for place, folders, files in os.walk(folder):
+    top = str(folder)
+    for place, folders, files in os.walk(top):
         folders[:] = [f for f in folders if not f.startswith(".")]
-        below = Path(place).relative_to(folder)
-        yield from ((below / f).as_posix() for f in files if not f.startswith("."))
+        below = "" if place == top else place[len(top) :].strip(os.sep).replace(os.sep, "/") + "/"
+        yield from (below + file for file in files if not file.startswith("."))
 
 
 # ---------------------------------------------------------------- what a step read

@@ -18,8 +18,9 @@ from ..seeding import rng
 from ..sim.fundus_camera import CAUSES, fundus
 from ..sim.fundus_sets import SIZES, make_fundus
 from ..sim.workers import spawned
-from .decode import BLOCK, Way, decode
+from .decode import BLOCK, decode
 from .field import crop_field, field_errors, find_field
+from .windows import Way
 
 SETS = ("mshf", "eyeq", "deepdrid", "eyeq_d")
 ABOUT = {"mshf": mshf.ABOUT, "eyeq": eyeq.ABOUT, "deepdrid": deepdrid.ABOUT, "eyeq_d": eyeq_d.ABOUT}

@@ -8,6 +8,7 @@ JPEG: ITU-T T.81, B.1.1 (markers)."""
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,11 @@ from PIL import Image
 PNG, JPEG, END = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\xff\xd9"
 # what pixels, and seeing through them, depend on; eXIf (which way is up) where it is whole
 NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-OTHER_BITS = b"\x5a\xc3\x33\x96" * 32  # never what a decoder puts for bits that are missing
+# decoders put zeros for bits that are missing: these are other ones
+OTHER_BITS = [bits * 64 for bits in (b"\x5a\xc3", b"\xfe\x7f", b"\xaa", b"\x33\x96\x1d")]
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers of a JPEG's size and components
+START, ALONE = 0xDA, {0x01, *range(0xD0, 0xDA)}  # of scan; markers without a length
+NEXT = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # marker behind the bits of a scan
 
 
 class Mended(NamedTuple):
@@ -55,7 +60,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
 
 
 def _without_comments(data: bytes) -> Mended | None:
-    kept, wrong, others = [PNG], [], []
+    kept = [PNG]
+    wrong: list[str] = []
+    others: list[str] = []
     for kind, chunk, holds in _chunks(data):
         if kind in NEEDED or not kind or (kind == b"eXIf" and holds):
             kept.append(chunk)
@@ -68,12 +75,37 @@ def _without_comments(data: bytes) -> Mended | None:
 
 
 def _with_end(data: bytes) -> Mended | None:
-    """A JPEG that lacks nothing but its end marker. Where bits of the picture are missing too, what
-    follows changes pixels: then it is not mended."""
+    """A JPEG that lacks nothing but its end marker: every scan is there, and of the last one every
+    bit, since what follows it changes no pixel."""
     body = data[:-1] if data.endswith(b"\xff") else data
-    if body.endswith(END) or _pixels(body + END) != _pixels(body + OTHER_BITS + END):
+    if body.endswith(END) or not _all_scans(body):
+        return None
+    pixels = _pixels(body + END)
+    if any(_pixels(body + bits + END) != pixels for bits in OTHER_BITS):
         return None
     return Mended(body + END, "its end marker is missing; every pixel is there")
+
+
+def _all_scans(data: bytes) -> bool:
+    """Whether the scans that a JPEG's headers announce tell all bits of all coefficients of all
+    components (a progressive one tells them in turns)."""
+    left: dict[int, list[int]] = {}  # of each component's 64 coefficients, lowest bits not told
+    at = NEXT.search(data, 2)
+    while at is not None:
+        marker, place = at[1][0], at.end()
+        if marker in ALONE:
+            at = NEXT.search(data, place)
+            continue
+        (length,) = struct.unpack_from(">H", data, place)
+        content = data[place + 2 : place + length]
+        if marker in FRAMES:
+            left = {content[k]: [16] * 64 for k in range(6, 6 + 3 * content[5], 3)}
+        elif marker == START:
+            first, last, bits = content[-3:]
+            for k in range(1, 1 + 2 * content[0], 2):
+                left[content[k]][first : last + 1] = [bits & 15] * (last + 1 - first)
+        at = NEXT.search(data, place + length)
+    return bool(left) and not any(map(any, left.values()))
 
 
 def _pixels(data: bytes) -> bytes:

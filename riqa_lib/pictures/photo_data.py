@@ -6,12 +6,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .. import paths, store
 from ..datasets import koka10k
 from ..datasets.data_folder import DataSet, open_dataset
 from ..sim.photo_sets import make_koka10k
-from .decode import import_folder, import_frame
+from . import windows
+from .decode import check_bad, import_folder, import_frame
+from .reading import MAX_PIXELS
+
+LATER = {"later": True}  # a setting that runs from before don't have: RunSettings.config
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class DataConfig:
 
     >>> DataConfig(crop=96)
     Traceback (most recent call last):
-    ValueError: data.crop is 96 px, larger than data.size, 80 px
+    ValueError: data.crop is 96 px, larger than data.size, 80 px: the network sees crops of ...
     """
 
     # pool_kind, world, extra, rule, grid: no profile or row changes them; the papers' or the
@@ -38,9 +43,14 @@ class DataConfig:
     # there
     extra: str = ""
     rule: str = "mode"  # koka10k: how votes become grades: "mode", "equal_width" or "round_mean"
-    # source = folder: arguments of decode.import_folder; name: what tables and figures call it (the
-    # folder's own by default)
+    # source = folder: arguments of decode.import_folder (root and table as typed, made absolute);
+    # name: what tables and figures call it (the folder's own by default)
     folder: dict = field(default_factory=dict)
+    # pictures that can't be read: "stop" at them, all told, or "skip" them, all told
+    bad: str = field(default="stop", metadata=LATER)
+    # "fit": the whole picture made small; "native": size x size of its centre as it is (windows)
+    scale: str = field(default="fit", metadata=LATER)
+    max_pixels: int = field(default=MAX_PIXELS, metadata=LATER)  # larger pictures can't be read
     # labelled training pictures that are used; 0 = all. The rest joins the pool, its grades hidden
     labels: int = 0
     crop: int = 64  # px, side of what the network sees
@@ -49,14 +59,25 @@ class DataConfig:
     pseudo_confidence: float = 0.0
 
     def __post_init__(self) -> None:
+        # as typed: a notebook of the plan runs in another folder
+        object.__setattr__(self, "folder", paths.folder_placed(self.folder))
+        object.__setattr__(self, "extra", self.extra and paths.typed(self.extra))
         if self.source not in ("simulation", "koka10k", "folder"):
             raise ValueError(
                 f"data.source is {self.source!r}; allowed: simulation, koka10k, folder"
             )
         if self.rule not in koka10k.RULES:
             raise ValueError(f"data.rule is {self.rule!r}; allowed: {', '.join(koka10k.RULES)}")
+        windows.check_scale(self.scale)
+        check_bad(self.bad)
+        for name in ("size", "crop", "grid", "max_pixels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"data.{name} is {getattr(self, name)}; expected 1 or more")
         if self.crop > self.size:
-            raise ValueError(f"data.crop is {self.crop} px, larger than data.size, {self.size} px")
+            raise ValueError(
+                f"data.crop is {self.crop} px, larger than data.size, {self.size} px: the network "
+                "sees crops of the stored pictures"
+            )
         if not 0 <= self.pseudo_confidence < 1:
             raise ValueError(
                 f"data.pseudo_confidence is {self.pseudo_confidence}; "
@@ -130,12 +151,16 @@ def _import_koka10k(folder: Path, d: DataConfig, processes: int) -> None:
         name += f", rule {d.rule}"
     if not told["by_hand"]:
         name += ", no hand labels"
-    import_frame(frame, root, folder, d.size, name=name, processes=processes, settings=told)
+    if frame.attrs["part"]:
+        name += ", a part"  # which, the notes say
+    import_frame(
+        frame, root, folder, d.size, name=name, processes=processes, settings=told, **_how(d)
+    )
 
 
 def _import_own(folder: Path, d: DataConfig, processes: int) -> None:
     declared = {"fractions": d.fractions, "seed": d.world, **d.folder}
-    place = {key: Path(str(declared.pop(key))).expanduser() for key in ("root", "table")}
+    place = {key: Path(str(declared.pop(key))) for key in paths.PLACES}
     name = str(declared.pop("name", place["root"].name))
     import_folder(
         place["root"],
@@ -144,5 +169,11 @@ def _import_own(folder: Path, d: DataConfig, processes: int) -> None:
         d.size,
         name=name,
         processes=processes,
+        **_how(d),
         **declared,
     )
+
+
+def _how(d: DataConfig) -> dict[str, Any]:
+    """How real pictures are read, for decode's functions."""
+    return {"bad": d.bad, "scale": d.scale, "max_pixels": d.max_pixels}

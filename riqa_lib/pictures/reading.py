@@ -144,7 +144,7 @@ def _upright(opened: Image.Image) -> list[Note]:
 
 def rgb(image: Image.Image) -> tuple[Image.Image, list[Note]]:
     """A loaded image as RGB on white, 8 bits; ValueError for values of unknown range."""
-    notes = []
+    notes: list[Note] = []
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip at 255
         image, notes = _eight_bits(np.asarray(image).astype(np.int64))
     elif image.mode == "F":

@@ -20,6 +20,7 @@ from .. import paths, store
 from ..datasets.problems import SHOWN, FolderError, Problem
 
 COLUMNS = ["file", "row", "kind", "what"]
+LEFT_OUT = "left out: "  # begins the kind of what is told of a picture that is not in the data set
 
 
 class Seen(NamedTuple):
@@ -55,6 +56,11 @@ def folder_error(
 
 
 # ---------------------------------------------------------------- in short
+def left_out(problems: Sequence[Problem]) -> list[Problem]:
+    """The same problems, of pictures that are left out for them."""
+    return [p._replace(kind=LEFT_OUT + p.kind) for p in problems]
+
+
 def shortened(problems: Sequence[Problem]) -> list[list]:
     """At most SHOWN of each kind, as notes in dataset.json are; then how many more."""
     counts, notes = Counter(p.kind for p in problems), []

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -13,20 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY, real_data
+from picture_files import chunk, deep_grey, encoded, noise, with_chunk
 from PIL import Image
 
 from riqa_lib import paths, store
 from riqa_lib.datasets.data_folder import open_dataset, write_dataset
 from riqa_lib.datasets.problems import FolderError
 from riqa_lib.pictures import decode
-from riqa_lib.pictures.decode import check_pictures, fit, import_folder, read_picture
+from riqa_lib.pictures.decode import check_pictures, import_folder
+from riqa_lib.pictures.windows import centre as fit
 
 DECLARED = {"id": "name", "score": "mos", "low": 0, "high": 100}
 SIZE = 12
-
-
-def noise(seed: int, height: int = 16, width: int = 20) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -61,100 +58,9 @@ def made(root: Path, folder: Path, **changed: object) -> Path:
     )  # type: ignore[arg-type]
 
 
-# ---------------------------------------------------------------- one picture
-def saved(tmp_path: Path, image: Image.Image, kind: str, **options: object) -> np.ndarray:
-    image.save(tmp_path / f"x.{kind}", **options)
-    return np.asarray(read_picture(tmp_path / f"x.{kind}"))
-
-
-def test_every_kind_of_picture_becomes_rgb(tmp_path: Path) -> None:
-    rgb = noise(0)
-    grey = Image.fromarray(rgb[..., 0])
-    assert (saved(tmp_path, Image.fromarray(rgb), "png") == rgb).all()
-    assert (saved(tmp_path, grey, "png") == rgb[..., :1]).all()
-    assert (
-        saved(tmp_path, grey.convert("1"), "png") == np.asarray(grey.convert("1").convert("RGB"))
-    ).all()
-    palette = Image.fromarray(rgb).quantize(16)
-    assert (saved(tmp_path, palette, "png") == np.asarray(palette.convert("RGB"))).all()
-    flat = Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK")
-    assert np.abs(saved(tmp_path, flat, "jpg", quality=95).astype(int) - (200, 40, 90)).max() <= 4
-
-
-def test_sixteen_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
-    deep = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
-    found = saved(tmp_path, Image.fromarray(deep), "png")
-    assert (found == np.arange(256).reshape(16, 16, 1)).all()
-    assert (saved(tmp_path, Image.fromarray(deep.astype(np.int32)), "tif") == found).all()
-
-
-def test_see_through_parts_are_white(tmp_path: Path) -> None:
-    rgba = np.dstack([noise(1), np.full((16, 20), 255, np.uint8)])
-    rgba[:8, :, 3] = 0
-    found = saved(tmp_path, Image.fromarray(rgba), "png")
-    assert (found[:8] == 255).all()
-    assert (found[8:] == rgba[8:, :, :3]).all()
-
-
-def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned a quarter to the right
-    assert (
-        saved(tmp_path, Image.fromarray(noise(2)), "png", exif=exif) == np.rot90(noise(2), -1)
-    ).all()
-
-
-@pytest.mark.parametrize(("height", "width"), [(40, 61), (61, 40), (40, 40), (9, 30)])
-def test_fit_scales_the_shorter_side_and_cuts_the_centre(height: int, width: int) -> None:
-    y, x = np.mgrid[0:height, 0:width]
-    ramp = np.dstack([2 * y, 2 * x, y + x]).astype(np.uint8)
-    side = min(height, width)
-    at = (np.arange(10) + 0.5) * side / 10 - 0.5  # centres of the ten new pixels, in old ones
-    rows, columns = at + (height - side) / 2, at + (width - side) / 2
-    expected = np.dstack(
-        [2 * rows[:, None] + 0 * columns, 0 * rows[:, None] + 2 * columns, rows[:, None] + columns]
-    )
-    found = fit(Image.fromarray(ramp), 10)
-    assert found.shape == (10, 10, 3)
-    assert found.dtype == np.uint8
-    inner = slice(2, -2)  # a ramp ends at the picture's edge
-    assert np.abs(found.astype(float) - expected)[inner, inner].max() <= 1
-
-
-def test_fit_does_not_resample_what_fits() -> None:
-    for width in (20, 21):
-        assert (fit(Image.fromarray(noise(3, 16, width)), 16) == noise(3, 16, width)[:, 2:18]).all()
-
-
-def test_fit_is_antialiased() -> None:
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 255
-    assert np.abs(fit(Image.fromarray(stripes), 16)[:, 2:-2] - 127.5).max() <= 4
-
-
-def test_bad_files_say_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = io.BytesIO()
-    Image.fromarray(noise(4, 64, 64)).save(whole, "JPEG")
-    for content, message in (
-        (b"", "not a picture"),
-        (b"name,mos\n", "not a picture"),
-        (whole.getvalue()[: len(whole.getvalue()) // 2], "truncated"),
-    ):
-        (tmp_path / "x.jpg").write_bytes(content)
-        with pytest.raises(ValueError, match=message):
-            read_picture(tmp_path / "x.jpg")
-    with pytest.raises(ValueError, match="missing file"):
-        read_picture(tmp_path / "none.jpg")
-    (tmp_path / "x.jpg").write_bytes(whole.getvalue())
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ValueError, match="decompression bomb"):
-        read_picture(tmp_path / "x.jpg")
-    Image.fromarray(np.full((16, 16), 70000, np.int32)).save(tmp_path / "x.tif")
-    with pytest.raises(ValueError, match="grey values from 70000 to 70000, expected 0 to 65535"):
-        read_picture(tmp_path / "x.tif")
-    Image.fromarray(np.full((16, 16), 0.5, np.float32)).save(tmp_path / "x.tif")
-    with pytest.raises(ValueError, match="range is not known"):
-        read_picture(tmp_path / "x.tif")
+def names_in(folder: Path) -> list[str]:
+    """What a user sees in a data folder."""
+    return sorted(p.name for p in folder.glob("[!.]*"))
 
 
 # ---------------------------------------------------------------- all pictures
@@ -174,12 +80,7 @@ def test_decode_then_open(photos: Path, tmp_path: Path) -> None:
         "settings": {"a": 1},
         "pictures": 200,
     }
-    assert sorted(p.name for p in (tmp_path / "d").iterdir()) == [
-        ".lock",
-        "dataset.json",
-        "frame.csv",
-        "pixels.npy",
-    ]
+    assert names_in(tmp_path / "d") == ["dataset.json", "frame.csv", "pixels.npy"]
     threads = made(photos, tmp_path / "e", processes=3)
     assert (threads / "pixels.npy").read_bytes() == (tmp_path / "d" / "pixels.npy").read_bytes()
 
@@ -189,7 +90,7 @@ def test_the_same_again_decodes_nothing(
 ) -> None:
     made(photos, tmp_path / "d")
     before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "d").glob("[!.]*")}
-    monkeypatch.setattr(decode, "fit", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(decode, "_seen", lambda _: pytest.fail("decoded again"))
     monkeypatch.setenv(store.JOURNAL, str(tmp_path / "journal"))
     made(photos, tmp_path / "d")
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "d").glob("[!.]*")} == before
@@ -218,10 +119,11 @@ def test_all_unreadable_pictures_are_named_and_nothing_is_left(
         made(photos, tmp_path / "d")
     text = str(caught.value)
     assert (
-        "unreadable picture (3): row 5: 3: not a picture; row 152: 150: cannot be decoded" in text
+        "unreadable picture (3): row 5: 3: not a picture: an empty file; "
+        "row 152: 150: cannot be decoded" in text
     )
     assert "row 201: 199: not a picture" in text
-    assert [p.name for p in (tmp_path / "d").iterdir()] == [".lock"]
+    assert names_in(tmp_path / "d") == ["problems.csv"]
     assert [p.row for p in check_pictures(frame_of(photos), photos, progress=False)] == [
         5,
         152,
@@ -247,7 +149,7 @@ def test_a_frame_that_is_wrong_is_refused_before_any_work(photos: Path, tmp_path
         decode.decode(good, photos, tmp_path / "d", 0, name="t", progress=False)
     with pytest.raises(ValueError, match="plain numbers"):
         made(photos, tmp_path / "d", settings={"a": object()})
-    assert not (tmp_path / "d").exists()
+    assert not names_in(tmp_path / "d")
 
 
 # ---------------------------------------------------------------- faults
@@ -258,8 +160,8 @@ sys.path[:0] = {tests!r}
 from riqa_lib.pictures import decode
 from test_decode import made
 decode.BLOCK = 8
-decode.fit = lambda image, size, fit=decode.fit: (time.sleep(0.02), fit(image, size))[1]
-made(Path({root!r}), Path({folder!r}))
+decode._seen = lambda job, seen=decode._seen: (time.sleep(0.02), seen(job))[1]
+made(Path({root!r}), Path({folder!r}), **{more!r})
 """
 
 
@@ -271,6 +173,7 @@ def test_killed_and_started_again_gives_the_same_bytes(
         tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")],
         root=str(photos),
         folder=str(folder),
+        more={},
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT)
     each, deadline = SIZE * SIZE * 3, time.monotonic() + 60
@@ -286,11 +189,10 @@ def test_killed_and_started_again_gives_the_same_bytes(
     with open(part, "ab") as f:  # a block written in part
         f.write(b"\x07" * (each // 2))
     calls: list[int] = []
-    monkeypatch.setattr(
-        decode, "fit", lambda image, size, fit=fit: (calls.append(1), fit(image, size))[1]
-    )
+    seen = decode._seen
+    monkeypatch.setattr(decode, "_seen", lambda job: (calls.append(1), seen(job))[1])
     made(photos, folder)
-    assert len(calls) <= 170, "it began again from the start"
+    assert 0 < len(calls) <= 170, "it began again from the start"
     for name in ("pixels.npy", "frame.csv", "dataset.json"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
 
@@ -299,7 +201,7 @@ def test_a_full_disk_is_noticed_before_work(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "statvfs", lambda _: type("S", (), {"f_bavail": 1, "f_frsize": 4096}))
-    monkeypatch.setattr(decode, "fit", lambda *_: pytest.fail("began to decode"))
+    monkeypatch.setattr(decode, "_seen", lambda _: pytest.fail("began to decode"))
     with pytest.raises(OSError, match="needs 1 MiB, only 0 MiB are free"):
         made(photos, tmp_path / "d")
 
@@ -314,6 +216,7 @@ def test_a_disk_that_fills_up_leaves_no_pixels_and_can_be_resumed(
             tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")],
             root=str(photos),
             folder=str(folder),
+            more={},
         ).replace("0.02", "0")
     )
     out = subprocess.run(
@@ -426,11 +329,228 @@ def test_import_folder_reports_table_and_pictures_together(photos: Path, tmp_pat
         "unreadable picture (1): row 5: 3.png: not a picture",
     ):
         assert line in str(caught.value)
-    assert not (tmp_path / "d").exists()
+    assert names_in(tmp_path / "d") == ["problems.csv"]
+    assert store.read_table(tmp_path / "d" / "problems.csv").to_dict("list") == {
+        "file": ["4.png", "7.png", "3.png"],
+        "row": [6, 9, 5],
+        "kind": ["missing file", "mos out of range", "unreadable picture"],
+        "what": [np.nan, "700, expected 0 to 100", "not a picture"],
+    }
     with pytest.raises(TypeError, match="scroe"):
         import_folder(photos, table, tmp_path / "d", SIZE, name="mine", id="name", scroe="mos")
 
 
+# ---------------------------------------------------------------- bad files, and slightly bad ones
+def spoilt(root: Path, files: list[int]) -> None:
+    for i in files:
+        (root / f"{i}.png").write_bytes(b"%PDF-1.7")
+
+
+def imported(photos: Path, folder: Path, **more: object) -> Path:
+    table = photos.parent / "scores.csv"
+    told: dict = {"name": "mine", "progress": False} | DECLARED | more
+    return import_folder(photos, table, folder, told.pop("size", SIZE), **told)
+
+
+def test_every_problem_is_on_disk_and_a_few_in_the_message(photos: Path, tmp_path: Path) -> None:
+    spoilt(photos, [*range(0, 50, 2)])
+    with pytest.raises(FolderError) as caught:
+        imported(photos, tmp_path / "d")
+    assert "unreadable picture (25): row 2: 0.png: not a picture: a PDF" in str(caught.value)
+    assert "and 15 more" in str(caught.value)
+    assert f"a line each: {tmp_path / 'd' / 'problems.csv'}" in str(caught.value)
+    lines = store.read_table(tmp_path / "d" / "problems.csv")
+    assert lines["file"].tolist() == [f"{i}.png" for i in range(0, 50, 2)]
+    assert lines["row"].tolist() == [*range(2, 52, 2)]
+    assert set(lines["kind"]) == {"unreadable picture"}
+    assert set(lines["what"]) == {"not a picture: a PDF document"}
+
+
+BAD = [0, 1, 40, *range(64, 128), 199]  # at both ends, and a whole block
+
+
+@pytest.mark.filterwarnings("ignore:mine")
+@pytest.mark.parametrize("processes", [1, 3])
+def test_bad_pictures_are_skipped_and_told(photos: Path, tmp_path: Path, processes: int) -> None:
+    spoilt(photos, BAD)
+    folder = imported(photos, tmp_path / "d", bad="skip", processes=processes)
+    data = open_dataset(folder)
+    left = [i for i in range(200) if i not in BAD]
+    assert data.frame["id"].tolist() == [f"{i}.png" for i in left]
+    assert data.frame["row"].tolist() == [i + 2 for i in left]
+    assert all(
+        (data.pixels[k] == fit(Image.fromarray(noise(i)), SIZE)).all() for k, i in enumerate(left)
+    )
+    assert data.info["pictures"] == len(left)
+    assert data.info["left_out"] == len(BAD)
+    notes = [n for n in data.info["notes"] if n[0] == "left out: unreadable picture"]
+    assert notes[0] == ["left out: unreadable picture", 2, "0.png", "not a picture: a PDF document"]
+    assert notes[-1][3] == f"and {len(BAD) - 10} more, in problems.csv"
+    assert store.read_table(folder / "problems.csv")["row"].tolist() == [i + 2 for i in BAD]
+
+
+def test_a_warning_says_how_many_are_left_out(photos: Path, tmp_path: Path) -> None:
+    spoilt(photos, [3, 4])
+    for _ in range(2):  # also where nothing is decoded again
+        with pytest.warns(UserWarning, match=r"mine: worth knowing; 2 pictures are left out"):
+            imported(photos, tmp_path / "d", bad="skip")
+
+
+@pytest.mark.filterwarnings("ignore:mine")
+def test_skipped_once_skipped_again_without_decoding(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt(photos, [3, 150])
+    folder = imported(photos, tmp_path / "d", bad="skip")
+    before = {p.name: p.read_bytes() for p in folder.glob("[!.]*")}
+    seen = decode._seen
+    monkeypatch.setattr(decode, "_seen", lambda _: pytest.fail("decoded again"))
+    imported(photos, folder, bad="skip")
+    assert {p.name: p.read_bytes() for p in folder.glob("[!.]*")} == before
+    table = photos.parent / "scores.csv"
+    table.write_text(table.read_text().replace("199.png,99", "199.png,0"))
+    imported(photos, folder, bad="skip")  # other scores: the table is new, the pixels are not
+    data = open_dataset(folder)
+    assert data.frame.set_index("id").loc["199.png", "grade"] == 0
+    assert len(data) == 198
+    monkeypatch.setattr(decode, "_seen", seen)
+    Image.fromarray(noise(3)).save(photos / "3.png")  # mended by its owner
+    data = open_dataset(imported(photos, folder, bad="skip"))
+    assert data.info["left_out"] == 1
+    assert (data.pixels[3] == fit(Image.fromarray(noise(3)), SIZE)).all()
+    with pytest.raises(FolderError, match=r"150\.png"):
+        imported(photos, folder)
+    Image.fromarray(noise(150)).save(photos / "150.png")
+    data = open_dataset(imported(photos, folder, bad="skip"))
+    assert "left_out" not in data.info
+    assert names_in(folder) == ["dataset.json", "frame.csv", "pixels.npy"]
+
+
+@pytest.mark.filterwarnings("ignore:t:")
+def test_killed_while_skipping_and_started_again_gives_the_same_bytes(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt(photos, BAD)
+    Image.fromarray(noise(5, 6, 9)).save(photos / "5.png")  # enlarged: told of before the kill
+    whole, folder = made(photos, tmp_path / "whole", bad="skip"), tmp_path / "killed"
+    code = SLOW.format(
+        tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")],
+        root=str(photos),
+        folder=str(folder),
+        more={"bad": "skip"},
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT)
+    each, deadline = SIZE * SIZE * 3, time.monotonic() + 60
+    while sum(p.stat().st_size for p in folder.glob(".pixels-*.part")) < 30 * each:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (log,) = folder.glob(".told-*")
+    with open(log, "a") as f:
+        f.write("[199, true, [[")  # a line written in part
+    calls: list[int] = []
+    seen = decode._seen
+    monkeypatch.setattr(decode, "_seen", lambda job: (calls.append(1), seen(job))[1])
+    made(photos, folder, bad="skip")
+    assert 0 < len(calls) <= 170, "it began again from the start"
+    for name in ("pixels.npy", "frame.csv", "dataset.json", "problems.csv"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:mine")
+def test_missing_files_are_skipped_too(photos: Path, tmp_path: Path) -> None:
+    (photos / "3.png").unlink()
+    (photos / "4.png").write_bytes(b"")
+    spoilt(photos, [5])
+    data = open_dataset(imported(photos, tmp_path / "d", bad="skip"))
+    assert len(data) == 197
+    assert data.info["left_out"] == 3
+    lines = store.read_table(tmp_path / "d" / "problems.csv")
+    assert dict(zip(lines["file"], lines["kind"], strict=True)) == {
+        "3.png": "left out: missing file",
+        "4.png": "left out: empty file",
+        "5.png": "left out: unreadable picture",
+    }
+    table = photos.parent / "scores.csv"
+    table.write_text(table.read_text().replace("7.png,7\n", "7.png,700\n", 1))
+    with pytest.raises(
+        FolderError, match="mos out of range"
+    ):  # the table's faults are no picture's
+        imported(photos, tmp_path / "d", bad="skip")
+
+
+def test_where_no_picture_can_be_read_nothing_is_skipped(photos: Path, tmp_path: Path) -> None:
+    spoilt(photos, [*range(200)])
+    with pytest.raises(FolderError, match=r"unreadable picture \(200\)"):
+        imported(photos, tmp_path / "d", bad="skip")
+    assert names_in(tmp_path / "d") == ["problems.csv"]
+
+
+def test_a_frame_whose_files_are_missing_is_imported_without_them(
+    photos: Path, tmp_path: Path
+) -> None:
+    (photos / "3.png").unlink()
+    options: dict = {"name": "t", "progress": False}
+    with pytest.raises(FolderError, match=r"missing file \(1\): row 5: 3: 3.png"):
+        decode.import_frame(frame_of(photos), photos, tmp_path / "d", SIZE, **options)
+    with pytest.warns(UserWarning, match="1 pictures are left out"):
+        decode.import_frame(frame_of(photos), photos, tmp_path / "d", SIZE, bad="skip", **options)
+    data = open_dataset(tmp_path / "d")
+    assert len(data) == 199
+    assert (data.pixels[3] == fit(Image.fromarray(noise(4)), SIZE)).all()
+
+
+def test_what_is_read_all_the_same_is_noted(photos: Path, tmp_path: Path) -> None:
+    (photos / "0.png").write_bytes(
+        with_chunk(encoded(noise(0), "PNG"), chunk(b"tEXt", b"a\0b", wrong=True))
+    )
+    (photos / "1.png").write_bytes(encoded(deep_grey(4095), "PNG"))
+    for i in range(2, 22):
+        (photos / f"{i}.png").write_bytes(encoded(noise(i, 8, 30), "PNG"))
+    (photos / "30.png").write_bytes(encoded(noise(30, 64, 64), "JPEG", quality=90)[:-2])
+    with pytest.warns(UserWarning, match="worth knowing") as warned:
+        data = open_dataset(imported(photos, tmp_path / "d"))
+    (said,) = [str(w.message) for w in warned if str(w.message).startswith("mine")]
+    for line in (
+        "slightly damaged file (2): row 2: 0.png: comments damaged or too long (tEXt); left out",
+        "row 32: 30.png: its end marker is missing; every pixel is there",
+        "12 bits in 16 (1): row 3: 1.png: grey values up to 4095 of 65535: stretched",
+        "smaller than the working size (20): row 4: 2.png: 30 x 8 px, enlarged to 12",
+        "and 10 more",
+    ):
+        assert line in said
+    assert len(data) == 200
+    assert "left_out" not in data.info
+    assert ["12 bits in 16", 3, "1.png", "grey values up to 4095 of 65535: stretched"] in data.info[
+        "notes"
+    ]
+    assert len(data.info["notes"]) == 2 + 1 + 10 + 1
+    assert len(store.read_table(tmp_path / "d" / "problems.csv")) == 23
+    assert (data.pixels[0] == fit(Image.fromarray(noise(0)), SIZE)).all()
+    assert 120 < data.pixels[1].mean() < 135
+
+
+def test_native_windows_are_stored_under_another_key(photos: Path, tmp_path: Path) -> None:
+    whole = open_dataset(imported(photos, tmp_path / "d"))
+    native = open_dataset(imported(photos, tmp_path / "e", scale="native"))
+    assert whole.info["key"] != native.info["key"]
+    assert (native.pixels[7] == noise(7)[2:14, 4:16]).all()
+    assert (native.pixels[7] != whole.pixels[7]).any()
+
+
+def test_settings_of_reading_are_checked(photos: Path, tmp_path: Path) -> None:
+    for more, said in (
+        ({"bad": "ignore"}, "data.bad is 'ignore'; allowed: stop, skip"),
+        ({"scale": "whole"}, "data.scale is 'whole'; allowed: fit, native"),
+        ({"max_pixels": 319}, "too large: 20 x 16 px are 320 pixels"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            imported(photos, tmp_path / "d", **more)
+
+
+# ---------------------------------------------------------------- real ones
 @pytest.mark.real
 def test_real_photographs(tmp_path: Path) -> None:
     real = real_data("biq2021")
