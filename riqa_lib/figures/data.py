@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,10 @@ from matplotlib.ticker import PercentFormatter
 
 from .. import checks
 from ..checks import columns
+from ..datasets.splits import SPLITS
+from ..tables.text import named
 from . import style
 from .style import legend_below
-
-SPLITS = ("train", "val", "test", "pool")
-
 
 HIDDEN: dict[str, Any] = {"hatch": "////", "edgecolor": "white", "linewidth": 0}
 
@@ -29,17 +29,25 @@ ON_HATCHES: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "pad": 0.8, "l
 ROOM = 0.045  # share of the width from which a bar has room for its number
 
 
-def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
+ENDS = ("bad", "", "", "", "good")  # of the paper's five grades, which have no names
+
+
+def class_shares(
+    counts: pd.DataFrame, *, simulated: bool, classes: int = 0, names: Sequence[str] = ()
+) -> Figure:
     """Share of each grade per split and source, as stacked bars. counts: split, source, grade,
     count, known (`tables.table1.class_counts`); known "truth" marks grades that only the simulation
-    knows, "none" unlabelled pictures."""
+    knows, "none" unlabelled pictures. classes: how many grades there are (0: five, or as many as
+    occur); names: theirs, worst first (`text.grade_names`)."""
     columns(counts, ["source", "split", "grade", "count", "known"], "counts")
+    classes = classes or max(len(ENDS), int(counts["grade"].max()) + 1)
+    tints, words = style.shades(classes), names or (ENDS if classes == len(ENDS) else ())
     bars = sorted(counts.groupby(["split", "source"]).groups, key=_place)
     with style.sheet():
         figure = style.canvas(7.2, 1.1 + 0.36 * len(bars), simulated=simulated)
         ax = figure.subplots()
         for y, (split, source) in enumerate(bars):
-            _bar(ax, y, counts[(counts["split"] == split) & (counts["source"] == source)])
+            _bar(ax, y, counts[(counts["split"] == split) & (counts["source"] == source)], tints)
         ax.set_yticks(range(len(bars)), [_bar_name(str(split), str(of)) for split, of in bars])
         ax.invert_yaxis()
         ax.set(xlim=(0, 1))
@@ -48,9 +56,9 @@ def class_shares(counts: pd.DataFrame, *, simulated: bool) -> Figure:
         ax.tick_params(length=0)
         ax.xaxis.set_major_formatter(PercentFormatter(1))
         # bars without height: for the legend
-        for grade, tint in enumerate(style.GRADES):
-            words = {0: " (bad)", 4: " (good)"}.get(grade, "")
-            ax.bar(0, 0, color=tint, label=f"grade {grade}{words}")
+        for grade, tint in enumerate(tints):
+            label = named(grade, words if len(words) and words[grade] else ())
+            ax.bar(0, 0, color=tint, label=f"grade {label}")
         if (counts["known"] == "truth").any():
             ax.bar(0, 0, color=style.PALE, label="hidden from training", **HIDDEN)
         legend_below(figure, ax, 6)
@@ -67,16 +75,17 @@ def _bar_name(split: str, source: str) -> str:
     return split if source in ("", "nan", split) else f"{split} · {source}"
 
 
-def _bar(ax: Axes, y: float, rows: pd.DataFrame) -> None:
-    """One split and source: its grades from left to right, and how many pictures it has."""
+def _bar(ax: Axes, y: float, rows: pd.DataFrame, tints: Sequence[str]) -> None:
+    """One split and source: its grades from left to right, and how many pictures it has. tints: the
+    colour of each grade."""
     total, left = rows["count"].sum(), 0.0
     for row in rows.sort_values("grade").to_dict("records"):
         share = row["count"] / total
         hidden, unknown = row["known"] == "truth", row["known"] == "none"
-        tint = style.PALE if unknown else style.GRADES[int(row["grade"])]
+        tint = style.PALE if unknown else tints[int(row["grade"])]
         ax.barh(y, share, left=left, height=0.72, color=tint, **(HIDDEN if hidden else {}))
         if share > ROOM:
-            dark = row["grade"] in (0, 4) and not unknown and not hidden
+            dark = row["grade"] in (0, len(tints) - 1) and not unknown and not hidden
             ax.text(
                 left + share / 2,
                 y,
@@ -98,10 +107,11 @@ def contact_sheet(
     simulated: bool,
     columns: int = 8,
     captions: str = "grade",
+    names: Sequence[str] = (),
 ) -> Figure:
     """Pictures in a grid with a caption each. pixels: uint8 (N, H, W, 3) RGB, row i of frame;
-    frame: the column named by `captions`. Show some dozens, chosen by the caller. Raises ValueError
-    for other shapes or types."""
+    frame: the column named by `captions`; names: of the grades, worst first. Show some dozens,
+    chosen by the caller. Raises ValueError for other shapes or types."""
     checks.columns(frame, [captions], "frame")
     if (
         pixels.ndim != 4
@@ -122,13 +132,13 @@ def contact_sheet(
         for i, ax in enumerate(grid.flat):
             ax.axis("off")
             if i < len(frame):
-                words = _caption(captions, frame[captions].iloc[i])
+                words = _caption(captions, frame[captions].iloc[i], names)
                 ax.imshow(pixels[i], interpolation="nearest")
                 ax.set_title(words, fontsize=7.5, fontweight="normal", loc="center", pad=2)
     return figure
 
 
-def _caption(column: str, value: Any) -> str:
+def _caption(column: str, value: Any, names: Sequence[str]) -> str:
     if column != "grade":
         return str(value)
-    return f"grade {value}" if value >= 0 else "no label"
+    return f"grade {named(value, names)}" if value >= 0 else "no label"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -24,13 +24,14 @@ ACROSS = 4  # panels
 WIDE = 26  # letters of a line of a panel's title
 
 
-def pool_shares(table: pd.DataFrame, *, simulated: bool) -> Figure:
+def pool_shares(table: pd.DataFrame, *, simulated: bool, words: Sequence[str] = ()) -> Figure:
     """Share of each grade, a panel a row: in the labels, in the pool as it is and as each run says;
     the same of training pictures whose label was hidden. In what is said, short lines mark the true
-    shares, where these are known. table: `tables.pool.shares`. Raises ValueError where it lacks a
-    column or has no rows."""
+    shares, where these are known. table: `tables.pool.shares`; words: names of the grades, worst
+    first. Raises ValueError where it lacks a column or has no rows."""
     names = [c for c in table if c.startswith("share_")]
     columns(table, ["part", "method", "pictures", *(names or ["share_0"])], "table")
+    words = list(words) or [str(k) for k in range(len(names))]
     panels = table.to_dict("records")
     true = table[table["method"] == TRUE].set_index("part", drop=False).to_dict("index")
     down = math.ceil(len(panels) / ACROSS)
@@ -39,6 +40,7 @@ def pool_shares(table: pd.DataFrame, *, simulated: bool) -> Figure:
         grid = figure.subplots(down, ACROSS, sharex=True, sharey=True, squeeze=False)
         for ax, row in zip(grid.flat, panels, strict=False):
             _panel(ax, row, names, true.get(row["part"]))
+            ax.set_xticks(range(len(names)), words)
         for ax in grid.flat[len(panels) :]:
             ax.axis("off")
         if true:
@@ -50,14 +52,14 @@ def pool_shares(table: pd.DataFrame, *, simulated: bool) -> Figure:
 def _panel(ax: Axes, row: Mapping, names: list[str], true: Mapping | None) -> None:
     """One row of the table as bars; true: the row of the true shares, marked on them."""
     grades = range(len(names))
-    tints = style.GRADES if len(names) == len(style.GRADES) else [style.GREY] * len(names)
+    tints = style.shades(len(names))
     edge: dict[str, Any] = {"edgecolor": style.GREY, "linewidth": 0.5}  # one grade is near white
     ax.bar(grades, [row[c] for c in names], width=0.78, color=tints, **edge)
     if true is not None and row["method"] != TRUE:
         for k, c in enumerate(names):
             ax.plot([k - 0.46, k + 0.46], [true[c], true[c]], color=style.INK)
     ax.set_title("\n".join(textwrap.wrap(_title(row), WIDE)), fontsize=8)
-    ax.set(ylim=(0, 1), xticks=grades)
+    ax.set(ylim=(0, 1))
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(visible=False, axis="x")
     ax.tick_params(labelbottom=True)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,10 +16,12 @@ from . import style
 from .style import legend_below
 
 
-def precision_per_class(table: pd.DataFrame, *, simulated: bool) -> Figure:
+def precision_per_class(
+    table: pd.DataFrame, *, simulated: bool, words: Sequence[str] = ()
+) -> Figure:
     """Precision and recall of the pseudo-labels of each grade, one dot a method (mean of seeds),
     and how often each grade is given, beside how often it is true (grey bars). table:
-    `second_stage.per_class`."""
+    `pool.per_grade`; words: names of the grades, worst first."""
     columns(table, ["method", "grade", "share", "true_share", "precision", "recall"], "table")
     means = (
         table.groupby(["method", "grade"])[["share", "true_share", "precision", "recall"]]
@@ -47,7 +51,8 @@ def precision_per_class(table: pd.DataFrame, *, simulated: bool) -> Figure:
                     markersize=4.5,
                     label=name_of(method),
                 )
-            ax.set(ylim=(-0.03, 1.03), title=title, xlabel="grade", xticks=grades)
+            ax.set(ylim=(-0.03, 1.03), title=title, xlabel="grade")
+            ax.set_xticks(grades, [words[k] if len(words) else str(k) for k in grades])
             ax.yaxis.set_major_formatter(PercentFormatter(1))
             ax.grid(visible=False, axis="x")
         legend_below(figure, grid[2], 4)

@@ -8,6 +8,7 @@ The method's own mechanism stays in its notebook; everything else is one call a 
     page.method_settings()    its settings
     page.departures()         those that are not its paper's, and why
     page.train()              its runs, trained or from the store; fills page.history, page.pool
+    page.no_pool              said where page.pool has no rows
     page.over_time()          losses, share kept, how right, at each look at validation
     page.pseudo_labels()      the same, drawn
     page.pool_story()         grades of the pool, what runs say of it, what one answer would score
@@ -35,6 +36,7 @@ from ..figures.pool_shares import pool_shares
 from ..pictures import photo_data
 from ..stats.metrics import columns_p
 from ..tables import costs, departures, diagnostics, pool, selected, stored, table2
+from ..tables.text import grade_names, named
 from ..training import photographs
 
 # What the method is compared with: rows that train no network, and the same network without a pool,
@@ -70,6 +72,8 @@ class MethodPage:
     FileNotFoundError, naming notebook 01, where the walk has no pictures, and ValueError, listing
     what is allowed, for an unknown profile, method or setting."""
 
+    no_pool = pool.NO_POOL
+
     def __init__(
         self, name: str, profile: str, method: str, seed: int, settings: Mapping[str, object]
     ) -> None:
@@ -78,6 +82,7 @@ class MethodPage:
         self.run = photographs.settings(profile, method, seed, self.settings)
         self.data = photo_data.walk_data(name)
         self.simulated = bool(self.data.info["simulated"])
+        self.words = grade_names(self.data.info)
         self.supervised = stored.runs_of(name, ROWS_WITHOUT_POOL, seed)
         self.runs = self.history = pd.DataFrame()
         self.walk: dict[str, pd.DataFrame] = {}
@@ -114,13 +119,15 @@ class MethodPage:
 
     @property
     def pool(self) -> pd.DataFrame:
-        """Stored predictions of the final network on the pool: id, truth (-1: unknown), p0, p1,
-        ..."""
+        """Stored predictions of the final network on the pool: id, truth (-1: unknown, as of every
+        real pool), p0, p1, ...; no rows where there is none."""
         predictions = store.read_predictions(paths.runs() / self.runs["run"].iloc[0])
-        return predictions[predictions["split"] == "pool"]
+        mine = predictions[predictions["split"] == "pool"]
+        return pool.judgeable(mine, mine["split"] == "pool", self.simulated)
 
-    def save(self, figure: Figure, what: str, per_seed: bool = True) -> Figure:
-        """Save a figure of this page under the notebook's number and return it, to be shown."""
+    def save(self, figure: Figure | None, what: str, per_seed: bool = True) -> Figure | None:
+        """Save a figure of this page under the notebook's number and return it, to be shown; None,
+        a figure for which there was nothing to draw, stays None."""
         number = photographs.NOTEBOOKS[self.method].split("_")[0]
         style.save(figure, f"{number}_{what}{f'-seed{self.seed}' if per_seed else ''}", self.name)
         return figure
@@ -130,7 +137,7 @@ class MethodPage:
         right; of these, what the method has."""
         return self.history[[c for c in OVER_TIME if c in self.history]].round(3)
 
-    def pseudo_labels(self, what: str = "pseudo_labels") -> Figure:
+    def pseudo_labels(self, what: str = "pseudo_labels") -> Figure | None:
         """Share kept against how right; where the method keeps all or nothing, its learning curves
         instead."""
         kept = self.history["val_kept"]
@@ -143,7 +150,8 @@ class MethodPage:
         the pictures that they had no label for: `tables.pool.told`."""
         everything = pd.concat([self.supervised, self.runs], ignore_index=True)
         own = everything["labels"].isin(self.runs["labels"])
-        return pool.told(everything[own | (everything["method"] == ALL_LABELS)])
+        rows = everything[own | (everything["method"] == ALL_LABELS)]
+        return pool.told(rows, simulated=self.simulated)
 
     def labels(self) -> pd.Series:
         """The grades (n,) of the labelled training pictures."""
@@ -153,15 +161,16 @@ class MethodPage:
         """How the pool's grades differ from the labels', what the row and those beside it say of
         it, how right that is, and what always saying one grade would score; the same of training
         pictures whose label was hidden. Accuracy only where true grades are known."""
-        return Markdown(pool.show(self.told(), self.labels(), simulated=self.simulated))
+        said, labels = self.told(), self.labels()
+        return Markdown(pool.show(said, labels, simulated=self.simulated, words=self.words))
 
     def pool_shares(self) -> Figure | None:
         """The shares of grades, drawn; None where there is no pool."""
         said = self.told()
         if said.empty:
             return None
-        figure = pool_shares(pool.shares(said, self.labels()), simulated=self.simulated)
-        return self.save(figure, "pool")
+        table = pool.shares(said, self.labels())
+        return self.save(pool_shares(table, simulated=self.simulated, words=self.words), "pool")
 
     def row(self) -> Markdown:
         """Its row beside the supervised ones, and what each cost."""
@@ -169,7 +178,7 @@ class MethodPage:
             table2.show_table(self.walk["table2"]) + "\n" + costs.show(self.walk["runs"])
         )
 
-    def learning_curves(self) -> Figure:
+    def learning_curves(self) -> Figure | None:
         """Learning curves of the method and of what it is compared with."""
         figure = curves.learning_curves(self.walk["history"], simulated=self.simulated)
         return self.save(figure, "learning_curves")
@@ -195,7 +204,7 @@ class MethodPage:
         mine = self.walk["predictions"].query("method == @self.method and split == 'test'")
         grades = mine[columns_p(mine)].to_numpy().argmax(axis=1)
         if len(set(grades)) == 1:
-            said.append(f"every test picture is graded {grades[0]}")
+            said.append(f"every test picture is graded {named(grades[0], self.words)}")
         cautions = f"**No test of the method**: {'; '.join(said)}." if said else ""
         return "".join(
             f"\n\n{text}" for text in (cautions, selected.sentence(self.history)) if text

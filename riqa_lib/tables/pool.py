@@ -5,7 +5,9 @@ Everything comes from stored predictions. What is right can be said only where t
 known and was hidden from training: in the simulation, where it is that of the picture's quality
 (nobody votes on the pool), and of training pictures whose label was hidden (data.labels). These
 were drawn like the labelled ones, so they are told apart from the pool proper (`PARTS`). Of
-pictures without a known grade nothing but what the runs say is counted."""
+pictures without a known grade nothing but what the runs say is counted. A real pool has no known
+grade, whatever its table says: a score in a row of split pool may be a stopgap for a cell that must
+not be empty, so it is never held against what a run says."""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from ..stats.confusions import ERRORS, Confusions, confusions
 from ..stats.crossed import COUNTED, LEAST_SEEDS
 from ..stats.metrics import columns_p
 from .names import name_of, order
-from .text import cell, cell_of, decided, kind_of, markdown, show_frame, with_ends
+from .text import cell, cell_of, decided, kind_of, markdown, named, show_frame, with_ends
 
 PARTS = {"pool": "pool", "train": "hidden training pictures"}  # by split
 
@@ -31,18 +33,34 @@ LABELS, TRUE = "labels", "true"  # rows of `shares` that no run says
 TOLD = ("method", "seed", "labels", "part", "id", "group", "truth", "grade", "confidence")
 
 
+NO_POOL = "There is no pool, or no run graded it."
+
+
 QUARTERS = 4  # of a run's pictures, by confidence
 
 
 # ---------------------------------------------------------------- what runs say
-def told(runs: pd.DataFrame) -> pd.DataFrame:
+def told(runs: pd.DataFrame, *, simulated: bool) -> pd.DataFrame:
     """What runs say of the pictures that they had no label for: the columns TOLD (part: one of
     PARTS; truth: -1 unknown; grade: the most probable one; confidence: its probability), p0.. .
-    Empty where there are none. runs: columns run, method, seed, labels (`stored.runs_of`).
+    Empty where there are none. runs: columns run, method, seed, labels (`stored.runs_of`);
+    simulated: whether their pictures are. The truth of a real pool is unknown (`judgeable`).
 
     Raises FileNotFoundError for a run without predictions."""
     parts = [_told_by(run) for run in runs.to_dict("records")]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(TOLD))
+    said = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(TOLD))
+    return judgeable(said, said["part"] == PARTS["pool"], simulated)
+
+
+def judgeable(rows: pd.DataFrame, pool: pd.Series, simulated: bool) -> pd.DataFrame:
+    """Predictions (column truth) with the truth of the pool's rows (pool: which they are) unknown,
+    -1, unless they are simulated: nothing may be said to be right or wrong by it.
+
+    >>> rows = pd.DataFrame({"truth": [2, 3]})
+    >>> judgeable(rows, pd.Series([True, False]), simulated=False)["truth"].tolist()
+    [-1, 3]
+    """
+    return rows if simulated else rows.assign(truth=rows["truth"].where(~pool, -1))
 
 
 def _told_by(run: Mapping) -> pd.DataFrame:
@@ -224,15 +242,15 @@ def _percent(share: float) -> str:
     return "over 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
-def show_shares(table: pd.DataFrame) -> str:
-    """`shares` as markdown."""
+def show_shares(table: pd.DataFrame, words: Sequence[str] = ()) -> str:
+    """`shares` as markdown. words: names of the grades, worst first."""
     names = [c for c in table if c.startswith("share_")]
     rows = []
     for row in table.to_dict("records"):
         of = {LABELS: "labels", TRUE: f"{row['part']}: true"}
         name = of.get(row["method"], f"{row['part']}: {name_of(row['method'])} says")
         rows.append([name, f"{row['pictures']:,}", *(_percent(row[c]) for c in names)])
-    head = ["share of each grade", "pictures", *(c.removeprefix("share_") for c in names)]
+    head = ["share of each grade", "pictures", *(named(k, words) for k in range(len(names)))]
     return markdown(head, rows)
 
 
@@ -256,14 +274,17 @@ def show_judged(table: pd.DataFrame) -> str:
     return markdown(head, first) + "\n\n" + markdown(others, second)
 
 
-def show(said: pd.DataFrame, labels: ArrayLike, *, simulated: bool) -> str:
+def show(
+    said: pd.DataFrame, labels: ArrayLike, *, simulated: bool, words: Sequence[str] = ()
+) -> str:
     """The pool's story as markdown: shares of grades, then of each part how right the rows are, and
     how right in each quarter by confidence. Where no true grade is known it says so, and no
-    accuracy. said: `told`; labels: the grades of the labelled training pictures."""
+    accuracy. said: `told`; labels: the grades of the labelled training pictures; words: names of
+    the grades, worst first."""
     if said.empty:
-        return f"{kind_of(simulated)}. There is no pool, or no run graded it.\n"
+        return f"{kind_of(simulated)}. {NO_POOL}\n"
     table, quarters = judged(said, labels), by_confidence(said)
-    text = [f"{kind_of(simulated)}.", show_shares(shares(said, labels))]
+    text = [f"{kind_of(simulated)}.", show_shares(shares(said, labels), words)]
     for part, _ in _parts(said):
         if table.empty or part not in set(table["part"]):
             text.append(f"**{part.capitalize()}**: no true grade is known, so nothing is judged.")

@@ -354,6 +354,19 @@ def _listed(pairs: pd.DataFrame, beyond: str) -> str:
 
 
 # ---------------------------------------------------------------- published numbers
+def of_paper(info: Mapping) -> bool:
+    """Whether pictures are the paper's (KOKA10K) or simulated like them, so that its numbers may
+    stand beside ours; never of a folder of one's own, whatever it is called. info: a dataset.json.
+
+    >>> of_paper({"name": "KOKA10K-like"}), of_paper({"name": "photos"})
+    (True, False)
+    >>> of_paper({"name": "KOKA10K", "settings": {"id": "file"}})  # declared: see datasets.folder
+    False
+    """
+    declared = "id" in (info.get("settings") or {})
+    return "KOKA10K" in info["name"] and not declared
+
+
 def published(name: str = "table2") -> pd.DataFrame:
     """A table of published numbers (table1, table2), each row with its source, of equivalence
     margins (margins) or of what the paper states or leaves open, and what we chose (choices: item,

@@ -23,18 +23,16 @@ from .text import cell_of, decided, markdown, with_ends
 BINS = 10  # of the calibration error, with equal numbers of pictures
 
 
-def pseudo_labels(runs: pd.DataFrame) -> pd.DataFrame:
+def pseudo_labels(runs: pd.DataFrame, *, simulated: bool) -> pd.DataFrame:
     """The pictures that first-stage runs had no label for, with their pseudo-labels: `pool.told` of
-    these runs; what they are like, grade by grade, is `pool.per_grade`. runs: columns run, method,
-    seed, labels (`stored.runs_of`).
+    these runs; what they are like, grade by grade, is `pool.per_grade`. Empty where there is no
+    such picture. runs: columns run, method, seed, labels (`stored.runs_of`).
 
-    Raises ValueError where there are no such runs or pictures."""
-    said = told(runs[~runs["method"].str.endswith(SECOND)])
-    if said.empty:
-        raise ValueError(
-            "no first-stage run with pictures that have no label; run notebooks 03 to 09 first"
-        )
-    return said
+    Raises ValueError where there are no such runs."""
+    first = runs[~runs["method"].str.endswith(SECOND)]
+    if first.empty:
+        raise ValueError("no first-stage run; run notebooks 03 to 09 first")
+    return told(first, simulated=simulated)
 
 
 def quality(labels: pd.DataFrame) -> pd.DataFrame:

@@ -180,10 +180,7 @@ def findings(detector: pd.DataFrame, simulated: bool) -> str:
     """What `source_detector` found, in words made from its numbers (markdown)."""
     kind = kind_of(simulated)
     if detector.empty:
-        return (
-            f"{kind}. No pictures of other sources were added to KonIQ-like ones: nothing to "
-            "detect."
-        )
+        return f"{kind}. The training pictures are not of several collections: nothing to detect."
     rows = detector.set_index("row")
     constant, found, known = rows.iloc[0], rows.loc["source detector"], rows.loc["true source"]
     scores = ", ".join(
@@ -194,4 +191,40 @@ def findings(detector: pd.DataFrame, simulated: bool) -> str:
         f"statistics of the pixels, fitted to tell sources apart, has an AUC of {found['auc']:.2f} "
         f"and finds {100 * found['added']:.0f} % of the added pictures. Scored as a quality model "
         f"(in brackets: the best constant; the same with the true source): {scores}."
+    )
+
+
+# ---------------------------------------------------------------- sources of one's own pictures
+def sources(graded: pd.DataFrame) -> pd.DataFrame:
+    """Where pictures of one's own come from: source, pictures, mean grade, commonest grade (of
+    equals the lower). Empty where they are of one source only, or nothing is said of it.
+
+    graded: those with a known grade (`table1.graded`).
+
+    >>> two = {"source": ["street", "home", "home"], "grade": [0, 3, 4]}
+    >>> sources(pd.DataFrame(two))
+       source  pictures  mean grade  commonest grade
+    0    home         2         3.5                3
+    1  street         1         0.0                0
+    """
+    by = graded.assign(source=graded["source"].fillna("").astype(str)).groupby("source")["grade"]
+    columns = {"pictures": "size", "mean grade": "mean"}
+    table = by.agg(**columns).assign(**{"commonest grade": by.agg(lambda g: g.mode().iloc[0])})
+    table = table.reset_index()
+    return table if len(table) > 1 else table.iloc[:0]
+
+
+def own_findings(table: pd.DataFrame) -> str:
+    """What `sources` found, in words made from its numbers."""
+    if table.empty:
+        return (
+            "Real data. Your pictures are of one source, as far as their table says (column "
+            "`source`, where it is declared): nothing could be told from it."
+        )
+    means = table["mean grade"]
+    return (
+        f"Real data. Your pictures come from {len(table)} sources, whose mean grades go from "
+        f"{means.min():.2f} to {means.max():.2f}. What knowing the source alone is worth stands in "
+        "notebook 03, in the row “mean of its subset”: a network that is not better has learnt "
+        "nothing else."
     )

@@ -10,7 +10,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..datasets.koka10k import GRADES, HAND, RULES, VOTES, grades
+from ..datasets.splits import SPLITS
 from .published import published
+from .text import named
+
+POOL = "pool"  # the split of pictures whose grade nobody vouches for
 
 
 # ---------------------------------------------------------------- Table 1, explained
@@ -129,13 +133,20 @@ def _slashed(numbers: ArrayLike, decimals: int = 0) -> str:
 
 
 # ---------------------------------------------------------------- what a data set says by itself
+def graded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The pictures whose grade is known to training or to the test: those with a grade that are not
+    of the pool. Whatever a row of the pool is given, nobody says that it is right."""
+    return frame[(frame["grade"] >= 0) & (frame["split"] != POOL)]
+
+
 def class_counts(frame: pd.DataFrame) -> pd.DataFrame:
     """Pictures per source, split and grade: columns source, split, grade, count, known.
 
     known is "label", or "truth" for unlabelled pictures of a simulation (column true_grade), else
-    "none" (grade -1)."""
+    "none" (grade -1). Those of `graded` have a label."""
+    labelled = frame.index.isin(graded(frame).index)
     table = frame[["source", "split", "grade"]].assign(
-        known=np.where(frame["grade"] >= 0, "label", "none")
+        known=np.where(labelled, "label", "none"), grade=frame["grade"].where(labelled, -1)
     )
     if "true_grade" in frame:
         hidden = (frame["grade"] < 0) & (frame["true_grade"] >= 0)
@@ -145,21 +156,60 @@ def class_counts(frame: pd.DataFrame) -> pd.DataFrame:
     return out[["source", "split", "grade", "count", "known"]]
 
 
+def per_split(counts: pd.DataFrame) -> pd.DataFrame:
+    """Pictures per grade (index) and split, of known grades; a split without any has no column.
+
+    counts: from `class_counts`."""
+    known = counts[counts["known"] != "none"].pivot_table(
+        index="grade", columns="split", values="count", aggfunc="sum", fill_value=0
+    )
+    return known[[s for s in SPLITS if s in known]]
+
+
 def table1(counts: pd.DataFrame) -> pd.DataFrame:
     """Table 1 of Dang et al. beside ours: one row per grade, ours and the paper's counts per split,
     the pool's in ours.
 
     counts: from `class_counts`."""
-    ours = counts[counts["known"] != "none"].pivot_table(
-        index="grade", columns="split", values="count", aggfunc="sum", fill_value=0
-    )
     paper = published("table1").pivot_table(
         index="grade", columns="split", values="count", aggfunc="sum"
     )
-    order_ = [s for s in ("train", "val", "test", "pool") if s in ours]
     both = (
-        ours[order_]
+        per_split(counts)
         .add_suffix(", ours")
         .join(paper[["train", "val", "test"]].add_suffix(", paper"), how="outer")
     )
     return both.fillna(0).astype(int).reset_index()
+
+
+def own_counts(counts: pd.DataFrame, names: Sequence[str] = ()) -> pd.DataFrame:
+    """`class_counts` to be read: one row per grade, worst first, then "no label" where there are
+    such pictures; columns grade, then the splits. names: of the grades, worst first
+    (`text.grade_names`); without them the rows go up to the best grade that is there.
+
+    >>> frame = pd.DataFrame({"source": "", "split": ["train", "pool"], "grade": [1, -1]})
+    >>> own_counts(class_counts(frame), ["bad", "good"])
+    split     grade  train  pool
+    0       0 (bad)      0     0
+    1      1 (good)      1     0
+    2      no label      0     1
+    """
+    wide = _wide(counts, ["split"], names).T
+    return wide[[s for s in SPLITS if s in wide]].rename_axis("grade").reset_index()
+
+
+def per_source(counts: pd.DataFrame, names: Sequence[str] = ()) -> pd.DataFrame:
+    """`class_counts` as rows of source and split, with a column a grade, worst first, then "no
+    label". names: as of `own_counts`."""
+    return _wide(counts, ["source", "split"], names)
+
+
+def _wide(counts: pd.DataFrame, rows: list[str], names: Sequence[str]) -> pd.DataFrame:
+    """Pictures by these columns of `class_counts` (index) and grade, in words."""
+    wide = counts.pivot_table(
+        index=rows, columns="grade", values="count", aggfunc="sum", fill_value=0
+    )
+    unlabelled = [-1] if -1 in wide else []
+    every = [*range(len(names) or wide.columns.max() + 1), *unlabelled]
+    wide = wide.reindex(columns=every, fill_value=0).astype(int)
+    return wide.rename(columns=lambda k: "no label" if k < 0 else named(k, names))

@@ -65,6 +65,31 @@ def kind_of(simulated: bool) -> str:
     return "Simulated data" if simulated else "Real data"
 
 
+# ---------------------------------------------------------------- grades
+def grade_names(info: Mapping) -> tuple[str, ...]:
+    """The owner's names of the grades, worst first, from a dataset.json (`scale.grades`). Empty
+    where it has none, or not one for each grade, and where they only number the grades as every
+    table does, from 0 on.
+
+    >>> grade_names({"classes": 2, "scale": {"grades": ["bad", "good"]}})
+    ('bad', 'good')
+    >>> grade_names({"classes": 2})
+    ()
+    """
+    names = tuple(str(name) for name in (info.get("scale") or {}).get("grades") or ())
+    numbers = tuple(str(k) for k in range(len(names)))
+    return names if len(names) == info["classes"] and names != numbers else ()
+
+
+def named(grade: int, names: Sequence[str] = ()) -> str:
+    """A grade as tables and figures print it, with its name where it has one.
+
+    >>> named(1, ["bad", "good"]), named(1)
+    ('1 (good)', '1')
+    """
+    return f"{grade} ({names[grade]})" if len(names) else str(grade)
+
+
 # ---------------------------------------------------------------- tables
 def _line(cells: Iterable[object]) -> str:
     return "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"

@@ -49,7 +49,7 @@ def unknown(said: pd.DataFrame, part: str) -> pd.DataFrame:
 
 
 def test_told_is_what_runs_say_of_pictures_without_a_label(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     assert list(said.columns) == [*pool.TOLD, *P]
     assert len(said) == 2 * 240
     assert said.groupby(["method", "part"]).size().to_dict() == {
@@ -61,11 +61,11 @@ def test_told_is_what_runs_say_of_pictures_without_a_label(runs):
         p = [row[c] for c in P]
         assert row["grade"] == p.index(max(p))
         assert row["confidence"] == max(p)
-    assert pool.told(runs.iloc[:0]).empty
+    assert pool.told(runs.iloc[:0], simulated=True).empty
 
 
 def test_shares_of_each_grade_against_a_slow_loop(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     table = pool.shares(said, LABELS).set_index(["part", "method"])
     assert table.loc[(pool.LABELS, pool.LABELS), "share_2"] == 0.6
     for part in ("pool", HIDDEN):
@@ -83,7 +83,7 @@ def test_shares_of_each_grade_against_a_slow_loop(runs):
 
 
 def test_rows_and_constants_against_a_slow_loop(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     table = pool.judged(said, LABELS, resamples=300)
     for part in ("pool", HIDDEN):
         rows = said[(said["part"] == part) & (said["method"] == "fixmatch")].to_dict("records")
@@ -125,7 +125,7 @@ def test_rows_and_constants_against_a_slow_loop(runs):
 
 
 def test_one_answer_that_is_the_commonest_of_both_stands_once(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     table = pool.judged(said[said["part"] == "pool"], [4, 4, 1], resamples=50)
     assert table.loc[table["answer"] != "", "row"].tolist() == ["always 4, the commonest of both"]
 
@@ -133,7 +133,7 @@ def test_one_answer_that_is_the_commonest_of_both_stands_once(runs):
 def test_where_nothing_is_known_of_the_pool_no_accuracy_is_said(runs):
     """Real pools: no truth. Hidden training pictures are judged all the same, under their own
     name."""
-    said = unknown(pool.told(runs), "pool")
+    said = unknown(pool.told(runs, simulated=True), "pool")
     assert set(pool.judged(said, LABELS, resamples=20)["part"]) == {HIDDEN}
     assert set(pool.by_confidence(said)["part"]) == {HIDDEN}
     assert set(pool.per_grade(said)["part"]) == {HIDDEN}
@@ -158,7 +158,7 @@ def test_where_nothing_is_known_of_the_pool_no_accuracy_is_said(runs):
 
 
 def test_pictures_of_unknown_grade_are_not_counted_among_the_known(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     some = said["id"].isin(sorted(said.loc[said["part"] == "pool", "id"])[:60])
     partly = said.assign(truth=said["truth"].where(~some, -1))
     ours = pool.judged(partly, LABELS, resamples=20).set_index(["part", "method"])
@@ -171,7 +171,7 @@ def test_pictures_of_unknown_grade_are_not_counted_among_the_known(runs):
 
 
 def test_no_pool_is_said_so(home):
-    none = pool.told(pd.DataFrame(columns=["run", "method", "seed", "labels"]))
+    none = pool.told(pd.DataFrame(columns=["run", "method", "seed", "labels"]), simulated=True)
     assert pool.show(none, LABELS, simulated=True).endswith(
         "There is no pool, or no run graded it.\n"
     )
@@ -179,7 +179,7 @@ def test_no_pool_is_said_so(home):
 
 
 def test_accuracy_by_quarters_of_confidence(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     table = pool.by_confidence(said).set_index(["part", "method"])
     assert len(table) == 4
     for (part, method), row in table.iterrows():
@@ -194,7 +194,7 @@ def test_accuracy_by_quarters_of_confidence(runs):
 
 
 def test_pseudo_labels_grade_by_grade_against_a_slow_loop(runs):
-    said, floor = pool.told(runs), 0.6
+    said, floor = pool.told(runs, simulated=True), 0.6
     table = pool.per_grade(said, floor).set_index(["method", "part", "grade"])
     assert len(table) == 2 * 2 * 5
     for (method, part, k), row in table.iterrows():
@@ -218,7 +218,7 @@ def test_pseudo_labels_grade_by_grade_against_a_slow_loop(runs):
 
 def test_seeds_are_averaged_and_hidden_pictures_are_those_of_all_seeds(runs):
     """Another seed hides other training pictures: those of both are judged."""
-    said = pool.told(runs[runs["method"] == "fixmatch"])
+    said = pool.told(runs[runs["method"] == "fixmatch"], simulated=True)
     lost = said.loc[said["part"] == HIDDEN, "id"].iloc[:5]
     other = said[~said["id"].isin(lost)].assign(seed=1, grade=3)
     table = pool.judged(pd.concat([said, other]), LABELS, resamples=50)
@@ -234,7 +234,7 @@ def test_seeds_are_averaged_and_hidden_pictures_are_those_of_all_seeds(runs):
 
 
 def test_budgets_of_one_method_are_rows_of_their_own(runs):
-    said = pool.told(pd.concat([runs, runs.assign(labels=300, run=["a", "b"])]))
+    said = pool.told(pd.concat([runs, runs.assign(labels=300, run=["a", "b"])]), simulated=True)
     table = pool.judged(said, LABELS, resamples=20)
     mine = table[(table["method"] == "fixmatch") & (table["part"] == "pool")]
     assert mine["labels"].tolist() == [10, 300]
@@ -243,7 +243,7 @@ def test_budgets_of_one_method_are_rows_of_their_own(runs):
 
 # ---------------------------------------------------------------- in words
 def test_findings_say_what_the_numbers_say(runs):
-    table = pool.judged(pool.told(runs), LABELS)
+    table = pool.judged(pool.told(runs, simulated=True), LABELS)
     lines = pool.findings(table, "forest").splitlines()
     row = table[(table["method"] == "forest") & (table["part"] == "pool")].iloc[0]
     assert len(lines) == 2
@@ -264,7 +264,7 @@ def test_findings_say_what_the_numbers_say(runs):
 
 
 def test_a_difference_whose_interval_holds_0_is_not_called_below_or_above(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     g = rng("as often right")
     same = said["truth"].where(g.uniform(size=len(said)) < 0.6, 0)
     table = pool.judged(said.assign(grade=same.astype(int)), LABELS)
@@ -275,7 +275,7 @@ def test_a_difference_whose_interval_holds_0_is_not_called_below_or_above(runs):
 
 
 def test_the_summary_counts_the_rows_below_the_commonest_grade(runs):
-    table = pool.judged(pool.told(runs), LABELS)
+    table = pool.judged(pool.told(runs, simulated=True), LABELS)
     first, second = pool.summary(table).splitlines()
     always = table.query("part == 'pool' and answer == 'commonest'").iloc[0]
     recall = table.query("part == 'pool' and method == 'fixmatch'").iloc[0]["recall_4"]
@@ -287,7 +287,7 @@ def test_the_summary_counts_the_rows_below_the_commonest_grade(runs):
 
 
 def test_the_page_names_pictures_behind_a_recall(runs):
-    said = pool.told(runs)
+    said = pool.told(runs, simulated=True)
     text = pool.show(said, LABELS, simulated=True)
     truth = said[(said["part"] == "pool") & (said["method"] == "forest")]["truth"]
     assert f"recall of 2 ({(truth == 2).sum()} have it)" in text

@@ -242,7 +242,7 @@ def test_pseudo_labels_are_those_of_first_stages_and_of_pictures_without_a_label
     runs = photographs.train_rows(
         "w", "smoke", ["supervised", "fixmatch", "fixmatch_second"], 0, SMALL
     )
-    labels = second_stage.pseudo_labels(runs)
+    labels = second_stage.pseudo_labels(runs, simulated=True)
     data = photo_data.walk_data("w")
     assert set(labels["method"]) == {"supervised", "fixmatch"}
     hidden = data.frame["split"].isin(["pool", "train"]).sum() - 40
@@ -253,7 +253,9 @@ def test_pseudo_labels_are_those_of_first_stages_and_of_pictures_without_a_label
         "hidden training pictures": splits["train"] - 40,
     }
     with pytest.raises(ValueError, match="no first-stage run"):
-        second_stage.pseudo_labels(runs[runs["method"] == "fixmatch_second"])
+        second_stage.pseudo_labels(
+            runs[runs["method"] == "fixmatch_second"], simulated=True
+        )
 
 
 def shifted(method: str, seed: int, off: int) -> pd.DataFrame:
