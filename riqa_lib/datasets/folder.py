@@ -72,7 +72,8 @@ def read_folder(
     **Pictures without a score.** Where score, grade and votes are all empty (or NA, N/A, NaN,
     null, none), the picture is in the pool: split pool, grade -1, score NaN; what is in a
     validation or test picture's group is left out. pool: True makes every picture below root that
-    the table doesn't name one too, its path its id.
+    the table doesn't name one too, its path its id. A score in a row of split pool is not used
+    (with a note): neither learnt from nor judged by.
     **The table's file**: text, .xlsx or Parquet (with pyarrow: the extra riqa[parquet]). encoding
     ("utf-8"; "ansi" is cp1252; a byte order mark decides). separator: one character or tab, comma,
     semicolon, pipe, space; not declared: what Excel's first line `sep=` says, else that of comma,
@@ -125,6 +126,7 @@ def read_folder(
     if problems:
         raise FolderError(paths.shown(table), problems, _usable(frame, root))
     frame["score"], frame["grade"] = scores_and_grades(found, said)
+    notes += _unscored_pool(frame)
     frame, told = _completed(frame, files, table, said)
     notes += told
     leaks = _leaks(frame)
@@ -249,6 +251,16 @@ def _usable(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
 
 
 # ---------------------------------------------------------------- pool and splits
+def _unscored_pool(frame: pd.DataFrame) -> list[Problem]:
+    """Takes score and grade (in place) of pictures that their owner put into the pool: none is
+    learnt from, and none is a truth to be judged by, since it may be a stopgap for a cell that was
+    not to be empty. A note of them."""
+    scored = (frame["split"] == POOL) & (frame["grade"] >= 0)
+    names = frame.loc[scored, "id"].tolist()
+    frame.loc[scored, ["score", "grade"]] = np.nan, -1
+    return [Problem("score not used: split pool", 0, "", few(names))] if names else []
+
+
 def _completed(
     frame: pd.DataFrame, files: Files, table: Path, said: Declaration
 ) -> tuple[pd.DataFrame, list[Problem]]:
