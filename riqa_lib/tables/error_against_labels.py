@@ -63,10 +63,11 @@ KEPT = (
 
 
 # ---------------------------------------------------------------- runs
-def listed(name: str) -> pd.DataFrame:
+def listed(name: str, weights: str = SELECTED) -> pd.DataFrame:
     """The runs of a walk that belong here: run, method, seed, labels (how many). Those of the lists
     budgets-*.csv, and of all labels those of Table 2's lists that have no other here;
-    "supervised_all" is the supervised row.
+    "supervised_all" is the supervised row. weights: of Table 2's lists only runs that keep what
+    these say.
 
     FileNotFoundError, naming the notebook, where there is none of the first kind, or where a run is
     gone."""
@@ -77,7 +78,10 @@ def listed(name: str) -> pd.DataFrame:
     of_table2 = _lists(name, "runs")
     of_table2["method"] = of_table2["method"].replace("supervised_all", BASE)
     whole = of_table2["method"].isin(ROWS) & (of_table2["labels"] == every)
-    runs = pd.concat([runs, of_table2[whole]])
+    kept = [
+        (paths.runs() / run / store.PREDICTIONS[weights]).exists() for run in of_table2["run"]
+    ]
+    runs = pd.concat([runs, of_table2[whole & np.array(kept, dtype=bool)]])
     runs = runs.drop_duplicates(["method", "seed", "labels"], ignore_index=True)
     for run in runs["run"]:
         store.need(paths.runs() / run / "provenance.json", TRAINED)
@@ -107,7 +111,7 @@ def predictions_of(runs: pd.DataFrame, weights: str = SELECTED) -> pd.DataFrame:
     parts = []
     for run in runs.to_dict("records"):
         folder = paths.runs() / run["run"]
-        kind = SELECTED if run["method"] in UNTRAINED else weights
+        kind = SELECTED if run["method"] in SIMPLE else weights
         store.need(folder / store.PREDICTIONS[kind], TRAINED)
         table = on_test(store.read_predictions(folder, kind))
         said = {column: run[column] for column in ("method", "seed", "labels")}
@@ -119,7 +123,7 @@ def measured(
     name: str, resamples: int = 1000, seed: int = 0, weights: str = SELECTED
 ) -> pd.DataFrame:
     """`error_against_labels` of all that a walk lists. Raises as `listed` and `predictions_of`."""
-    runs = listed(name)
+    runs = listed(name, weights)
     info = store.read_json(store.need(paths.results(name) / "data" / "dataset.json", "01_koka10k"))
     return error_against_labels(
         predictions_of(runs, weights), _train_grades(name), bool(info["simulated"]), resamples, seed
