@@ -5,6 +5,7 @@ A run's folder holds
     config.json            the settings; their hash names the folder
     history.csv            one row per evaluation: step, losses, diagnostics, validation metrics
     predictions.csv.gz     one row per picture: id, group, source, split, truth, p0..p4
+    predictions-last.csv.gz  the same of validation and test, by the weights of the last step
     model.safetensors      weights (no pickle)
     about.json             what a trained network must know of itself to answer for new pictures
     provenance.json        software, machine, times; written last: it means "done"
@@ -40,6 +41,8 @@ TEXT = (
 )
 
 
+# a run's predictions, by the weights that make them
+PREDICTIONS = {"selected": "predictions.csv.gz", "last": "predictions-last.csv.gz"}
 JOURNAL = "RIQA_JOURNAL"  # a file that lists what a step wrote, kept by `plan.one_step`
 
 
@@ -248,10 +251,10 @@ def row_of(file: Path, table: pd.DataFrame, row: int) -> str:
     return f"{paths.shown(file)}: row {row + 2} ({table['id'][row]})"
 
 
-def read_predictions(folder: Path | str) -> pd.DataFrame:
-    """Predictions of one run; ValueError, naming file and row, if a probability row does not sum to
-    1."""
-    file = Path(folder) / "predictions.csv.gz"
+def read_predictions(folder: Path | str, weights: str = "selected") -> pd.DataFrame:
+    """Predictions of one run, by the weights that validation "selected" or those of the "last"
+    step; ValueError, naming file and row, if a probability row does not sum to 1."""
+    file = Path(folder) / PREDICTIONS[weights]
     frame = read_table(file)
     columns = columns_of_p(frame)
     if not columns:

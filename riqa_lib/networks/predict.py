@@ -74,3 +74,8 @@ def predictions(frame: pd.DataFrame, p: Tensor) -> pd.DataFrame:
     return table.assign(**{f"p{k}": values[:, k] for k in range(values.shape[1])}).reset_index(
         drop=True
     )
+
+
+def said_of(net: nn.Module, source: Source, frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """`predictions` of a network for these rows of a data set's frame."""
+    return predictions(frame.iloc[rows], probabilities(net, source, rows))

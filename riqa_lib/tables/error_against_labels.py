@@ -31,6 +31,11 @@ from .text import with_ends
 TRAINED, NOTEBOOK = "20_label_budgets", "21_error_against_labels"  # runs and table
 
 
+# which weights of a run speak: those that validation selects, or those of the last step, which
+# nobody selects
+SELECTED, LAST = "selected", "last"
+
+
 ORDINAL = "supervised_ordinal"
 
 
@@ -58,10 +63,11 @@ KEPT = (
 
 
 # ---------------------------------------------------------------- runs
-def listed(name: str) -> pd.DataFrame:
+def listed(name: str, weights: str = SELECTED) -> pd.DataFrame:
     """The runs of a walk that belong here: run, method, seed, labels (how many). Those of the lists
     budgets-*.csv, and of all labels those of Table 2's lists that have no other here;
-    "supervised_all" is the supervised row.
+    "supervised_all" is the supervised row. weights: of Table 2's lists only runs that keep what
+    these say.
 
     FileNotFoundError, naming the notebook, where there is none of the first kind, or where a run is
     gone."""
@@ -72,7 +78,10 @@ def listed(name: str) -> pd.DataFrame:
     of_table2 = _lists(name, "runs")
     of_table2["method"] = of_table2["method"].replace("supervised_all", BASE)
     whole = of_table2["method"].isin(ROWS) & (of_table2["labels"] == every)
-    runs = pd.concat([runs, of_table2[whole]])
+    kept = [
+        (paths.runs() / run / store.PREDICTIONS[weights]).exists() for run in of_table2["run"]
+    ]
+    runs = pd.concat([runs, of_table2[whole & np.array(kept, dtype=bool)]])
     runs = runs.drop_duplicates(["method", "seed", "labels"], ignore_index=True)
     for run in runs["run"]:
         store.need(paths.runs() / run / "provenance.json", TRAINED)
@@ -94,49 +103,57 @@ def _train_grades(name: str) -> pd.Series:
     return frame.loc[(frame["grade"] >= 0) & (frame["split"] == "train"), "grade"]
 
 
-def predictions_of(runs: pd.DataFrame) -> pd.DataFrame:
+def predictions_of(runs: pd.DataFrame, weights: str = SELECTED) -> pd.DataFrame:
     """Long predictions on the test pictures of these runs (run, method, seed, labels, as `listed`);
-    probabilities as stored."""
+    probabilities as stored. weights: of a trained network, those that validation "selected" or
+    those of the "last" step; FileNotFoundError, naming the notebook, where a run has none of
+    these."""
     parts = []
     for run in runs.to_dict("records"):
-        table = on_test(store.read_predictions(paths.runs() / run["run"]))
+        folder = paths.runs() / run["run"]
+        kind = SELECTED if run["method"] in SIMPLE else weights
+        store.need(folder / store.PREDICTIONS[kind], TRAINED)
+        table = on_test(store.read_predictions(folder, kind))
         said = {column: run[column] for column in ("method", "seed", "labels")}
         parts.append(table.assign(**said))
     return pd.concat(parts, ignore_index=True)
 
 
-def measured(name: str, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """`error_against_labels` of all that a walk lists. Raises as `listed`."""
-    runs = listed(name)
+def measured(
+    name: str, resamples: int = 1000, seed: int = 0, weights: str = SELECTED
+) -> pd.DataFrame:
+    """`error_against_labels` of all that a walk lists. Raises as `listed` and `predictions_of`."""
+    runs = listed(name, weights)
     info = store.read_json(store.need(paths.results(name) / "data" / "dataset.json", "01_koka10k"))
     return error_against_labels(
-        predictions_of(runs), _train_grades(name), bool(info["simulated"]), resamples, seed
+        predictions_of(runs, weights), _train_grades(name), bool(info["simulated"]), resamples, seed
     )
 
 
-def table_of(name: str) -> pd.DataFrame:
+def table_of(name: str, weights: str = SELECTED) -> pd.DataFrame:
     """A walk's table, made from its predictions and kept (`place`); of the tracked reference as it
     lies there."""
     if name.partition("/")[0] == REFERENCE:
-        return load(name)
-    table = measured(name)
-    store.write_table(place(name), table)
+        return load(name, weights)
+    table = measured(name, weights=weights)
+    store.write_table(place(name, weights), table)
     return table
 
 
-def place(name: str) -> Path:
+def place(name: str, weights: str = SELECTED) -> Path:
     """Where the table of a walk lies; of "reference" and of folders below it, such as
     "reference/biq2021", where it is tracked."""
+    file = "budgets.csv" if weights == SELECTED else f"budgets_{weights}.csv"
     first, _, rest = name.partition("/")
     if first == REFERENCE:
-        return paths.reference() / rest / "budgets.csv"
-    return paths.results(name) / "tables" / "budgets.csv"
+        return paths.reference() / rest / file
+    return paths.results(name) / "tables" / file
 
 
-def load(name: str) -> pd.DataFrame:
+def load(name: str, weights: str = SELECTED) -> pd.DataFrame:
     """The stored table of a walk, or the tracked one (see `place`). FileNotFoundError, naming the
     notebook that makes it."""
-    return store.read_table(store.need(place(name), NOTEBOOK))
+    return store.read_table(store.need(place(name, weights), NOTEBOOK))
 
 
 # ---------------------------------------------------------------- the table

@@ -12,28 +12,44 @@ import pandas as pd
 from .. import paths, store
 from . import stored
 from .budget_verdicts import findings, show_grid, show_table
-from .error_against_labels import NOTEBOOK, budgets_of, listed, load, measured, place
+from .error_against_labels import (
+    LAST,
+    NOTEBOOK,
+    SELECTED,
+    budgets_of,
+    listed,
+    load,
+    measured,
+    place,
+)
 from .names import REFERENCE
 from .text import kind_of
 
 FACTS = "budgets.json"  # beside the table; written last
 
+OF_THE_LAST_STEP = (
+    "**With the weights of the last step**, which no validation picture selects (methods are often "
+    "compared so):"
+)
+
 
 def collect_budgets(name: str, folder: str = "") -> Path:
-    """Keep the table of the walk `name` in results/reference, or in a folder below it ("biq2021");
-    returns the table's file. The facts go first and come back last: a half-written table is never
-    read.
+    """Keep the tables of the walk `name`, of selected and of last weights, in results/reference, or
+    in a folder below it ("biq2021"); returns the first one's file. The facts go first and come back
+    last: a half-written table is never read.
 
     Raises as `error_against_labels.measured`, and ValueError for a folder that is a path, or real
     photographs without one: results/reference itself holds the simulated ones."""
     if folder != PurePath(folder).name:
         raise ValueError(f"folder {folder!r}: expected one name, such as biq2021")
-    table, facts = measured(name), about(name)
+    tables = {weights: measured(name, weights=weights) for weights in (SELECTED, LAST)}
+    facts = about(name)
     if not folder and not facts["simulated"]:
         raise ValueError(f"{name} has real photographs: name a folder for them, such as biq2021")
     file = place(f"{REFERENCE}/{folder}")
     (file.parent / FACTS).unlink(missing_ok=True)
-    store.write_table(file, table)
+    for weights, table in tables.items():
+        store.write_table(place(f"{REFERENCE}/{folder}", weights), table)
     store.write_json(file.parent / FACTS, facts)
     return file
 
@@ -102,6 +118,7 @@ def block(folder: str) -> str:
     name = f"{REFERENCE}/{folder}"
     table = load(name)
     parts = [findings(table), show_grid(table, "control"), show_table(table, _shown(table))]
+    parts.insert(1, f"{OF_THE_LAST_STEP}\n\n{findings(load(name, LAST))}")
     return "\n\n".join(part.strip() for part in [*parts, provenance_line(name)])
 
 

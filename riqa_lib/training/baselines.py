@@ -31,6 +31,7 @@ from .. import paths
 from ..datasets.data_folder import DataSet, data_key
 from ..networks import map_store
 from ..networks.predict import predictions
+from ..pictures.photo_data import processes_at_most
 from ..seeding import seed_of
 from ..stats.picture_statistics import statistics
 from . import run_folder
@@ -177,7 +178,8 @@ def rows_for(rows: Iterable[str], data: DataSet) -> list[str]:
 
 def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
     """Probabilities (asked, classes) of the forest; a grade that nobody showed it gets 0."""
-    every = measured(lesson.data, statistics, lesson.data.pixels)
+    processes = processes_at_most()  # the statistics need no torch, so these start fast
+    every = measured(lesson.data, statistics, lesson.data.pixels, processes=processes)
     shown, asked = every[lesson.labelled], every[lesson.asked]
     learnt = forest(shown, lesson.grades, settings, seed_of("forest", lesson.seed))
     p = np.zeros((len(lesson.asked), lesson.classes))

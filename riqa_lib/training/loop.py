@@ -10,7 +10,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,11 +262,13 @@ def fit(
     seed: int,
     state_file: Path | None = None,
     stop_after: int | None = None,
+    at_end: Callable[[Network], None] | None = None,
 ) -> tuple[Network, pd.DataFrame, dict[str, float]]:
     """Train; return the selected network, the history and the times.
 
     Resumes from `state_file` if it is there (ValueError if it is damaged). stop_after: return early
-    after that many steps (tests). Model selection looks at validation pictures only."""
+    after that many steps (tests). at_end: is shown the network as the last step left it, before the
+    selected weights are put into it. Model selection looks at validation pictures only."""
     trainer = Trainer(method, material, c, seed)
     if state_file is not None and state_file.exists():
         trainer.resume(state_file)
@@ -278,9 +280,12 @@ def fit(
             trainer.check()
             if state_file is not None and trainer.done < c.steps:
                 trainer.save(state_file)
+    seconds = trainer.seconds()
+    if at_end is not None:
+        at_end(trainer.average.net)
     trainer.best.load_into(trainer.average.net)
     times = {
-        "train_seconds": trainer.seconds(),
+        "train_seconds": seconds,
         "steps_now": trainer.done - first,
         "pictures_a_step": trainer.pictures,
     }

@@ -16,17 +16,31 @@ from numpy.typing import NDArray
 
 from .. import paths, store
 from ..datasets.data_folder import DataSet, alone
+from ..sim.workers import spawned
 
 Floats = NDArray[np.float64]
 BLOCK = 64  # pictures measured at a time: what is measured lies on disk, maybe larger than memory
+AHEAD = 4  # blocks a process is given ahead
+MANY = 1000  # pictures from which it is worth starting processes
 
 
 def by_blocks(
-    measure: Callable[[np.ndarray], Floats], stored: np.ndarray, rows: np.ndarray
+    measure: Callable[[np.ndarray], Floats],
+    stored: np.ndarray,
+    rows: np.ndarray,
+    processes: int = 1,
 ) -> Floats:
-    """measure(stored[rows]), some rows at a time."""
-    starts = range(0, len(rows), BLOCK)
-    return np.concatenate([measure(stored[rows[i : i + BLOCK]]) for i in starts])
+    """measure(stored[rows]), some rows at a time; of many pictures in so many processes, some
+    blocks for each in memory at a time, which changes no bit."""
+    blocks = [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
+    if processes == 1 or len(rows) < MANY:
+        return np.concatenate([measure(stored[block]) for block in blocks])
+    out: list[Floats] = []
+    with spawned(processes) as workers:
+        for i in range(0, len(blocks), AHEAD * processes):
+            read = [stored[block] for block in blocks[i : i + AHEAD * processes]]
+            out += workers.map(measure, read)
+    return np.concatenate(out)
 
 
 def key_of(data: DataSet, measure: Callable, source: str) -> str:
@@ -42,7 +56,11 @@ def key_of(data: DataSet, measure: Callable, source: str) -> str:
 
 
 def measured(
-    data: DataSet, measure: Callable[[np.ndarray], Floats], stored: np.ndarray, source: str = ""
+    data: DataSet,
+    measure: Callable[[np.ndarray], Floats],
+    stored: np.ndarray,
+    source: str = "",
+    processes: int = 1,
 ) -> Floats:
     """measure(stored), (N, features), made now where it is not there yet.
 
@@ -50,7 +68,7 @@ def measured(
     file = data.folder / f"measured-{measure.__name__}-{key_of(data, measure, source)}.npy"
     with alone(data.folder):  # another process may be measuring the same
         if not file.exists():
-            table = by_blocks(measure, stored, np.arange(len(data)))
+            table = by_blocks(measure, stored, np.arange(len(data)), processes)
             with store.replacing(file) as temporary, open(temporary, "wb") as f:
                 np.save(f, table)
     try:

@@ -29,7 +29,8 @@ from ..datasets.data_folder import DataSet, data_key
 from ..datasets.splits import draw_labelled
 from ..networks import lite0, map_store, views
 from ..networks.device import device, on_device, threads
-from ..networks.predict import predictions, probabilities
+from ..networks.network import Network
+from ..networks.predict import said_of
 from ..networks.sources import Maps, Pixels, Source
 from ..networks.vit import ViT, ViTConfig
 from ..networks.weights import load_weights
@@ -296,10 +297,14 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
         val=rows["val"],
         val_grades=data.frame["grade"].to_numpy()[rows["val"]],
     )
-    net, history, times = fit(method, material, run.train, run.seed, state)
+    last: list[pd.DataFrame] = []
+
+    def say(net: Network) -> None:
+        last.append(said_of(net, source, data.frame, asked(data, rows, pool=False)))
+
+    net, history, times = fit(method, material, run.train, run.seed, state, at_end=say)
     began = time.perf_counter()
-    predicted = asked(data, rows, run.grade_pool)
-    p = probabilities(net, material.source, predicted)
+    predicted = said_of(net, source, data.frame, asked(data, rows, run.grade_pool))
     facts = {
         "train_seconds": round(times["train_seconds"], 1),
         "predict_seconds": round(time.perf_counter() - began, 1),
@@ -308,7 +313,7 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
         "pseudo_labels": len(learnt) - len(rows["labelled"]),
         "pictures_seen": run.train.steps * int(times["pictures_a_step"]),
     }
-    return run_folder.Result(net, history, predictions(data.frame.iloc[predicted], p), facts, said)
+    return run_folder.Result(net, history, predicted, facts, said, last=last[0])
 
 
 def train_baseline(row: str, run: Run, data: DataSet) -> Path:

@@ -31,13 +31,15 @@ from ..provenance import commit, provenance
 class Result:
     """What a training leaves. net: None of a row that trains no network; facts: for
     provenance.json, besides software and machine; about: for about.json, which is not written where
-    it is empty."""
+    it is empty; last: what the weights of the last step say, where those that are kept were
+    selected."""
 
     net: nn.Module | None
     history: pd.DataFrame
     predictions: pd.DataFrame
     facts: Mapping[str, object]
     about: Mapping[str, object] = field(default_factory=dict)
+    last: pd.DataFrame | None = None
 
 
 class RunFolder:
@@ -56,7 +58,9 @@ class RunFolder:
         if result.net is not None:
             save_weights(self.folder / "model.safetensors", result.net)
         store.write_table(self.folder / "history.csv", result.history)
-        store.write_table(self.folder / "predictions.csv.gz", result.predictions)
+        store.write_table(self.folder / store.PREDICTIONS["selected"], result.predictions)
+        if result.last is not None:
+            store.write_table(self.folder / store.PREDICTIONS["last"], result.last)
         if result.about:
             store.write_json(self.folder / "about.json", result.about)
         counted = {

@@ -82,6 +82,29 @@ def test_what_is_not_there_names_the_notebook(home):
         budgets.listed("mine")
 
 
+def test_the_weights_of_the_last_step_have_a_table_of_their_own(home):
+    walks.write_walk("mine", seeds=1)
+    frame, tables = walks.pictures(), paths.results("mine") / "tables"
+    older = walks.write_run(frame, "fixmatch", walks.TRAIN, 0)  # of before these were kept
+    (paths.runs() / older["run"] / store.PREDICTIONS["last"]).unlink()
+    store.write_table(tables / "runs-fixmatch-seed0.csv", pd.DataFrame([older]))
+    found = budgets.listed("mine", "last")
+    assert len(found) == len(budgets.listed("mine")) - 1
+    said = budgets.predictions_of(found, "last")
+    trained = ~said["method"].isin(["forest", "ridge"])
+    assert (said.loc[trained, "p0"] == 1).all()
+    assert (said.loc[~trained, "p0"] < 1).any()
+    made = budgets.table_of("mine", "last")
+    assert budgets.load("mine", "last")["mae"].to_numpy() == pytest.approx(made["mae"].to_numpy())
+    truth = frame.loc[frame["split"] == "test", "grade"]
+    of_networks = made.loc[made["method"].isin(["supervised", "fixmatch"]), "mae"]
+    assert of_networks.to_numpy() == pytest.approx(truth.mean())
+    assert not budgets.place("mine").exists()
+    (paths.runs() / found["run"].iloc[-1] / store.PREDICTIONS["last"]).unlink()
+    with pytest.raises(FileNotFoundError, match="run the notebook 20_label_budgets first"):
+        budgets.table_of("mine", "last")
+
+
 def test_a_walks_table_is_kept_and_read_again(home):
     walks.write_walk("mine", seeds=1)
     made = budgets.table_of("mine")

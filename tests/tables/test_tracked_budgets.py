@@ -15,7 +15,11 @@ from riqa_lib.tables import reference, tracked_budgets
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RIQA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(paths, "reference", lambda: tmp_path / "reference")
-    monkeypatch.setattr(tracked_budgets, "measured", lambda name: budgets.measured(name, 20))
+
+    def measured(name, weights):
+        return budgets.measured(name, 20, weights=weights)
+
+    monkeypatch.setattr(tracked_budgets, "measured", measured)
     return tmp_path
 
 
@@ -23,7 +27,11 @@ def test_aggregates_and_facts_are_kept_and_nothing_of_a_picture(home, capsys):
     walks.write_walk("mine", seeds=3, simulated=False, sources=2)
     assert main(["collect", "mine", "--budgets", "--folder", "biq2021"]) == 0
     folder = home / "reference" / "biq2021"
-    assert sorted(p.name for p in folder.iterdir()) == ["budgets.csv", "budgets.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "budgets.csv",
+        "budgets.json",
+        "budgets_last.csv",
+    ]
     table = budgets.load("reference/biq2021")
     assert set(table["data"]) == {"real"}
     assert (len(table), table["seeds"].max()) == (1 + len(walks.budget_rows()), 3)
@@ -81,6 +89,11 @@ def test_the_readmes_blocks(home):
     assert "riqa collect WALK --budgets --folder biq2021" in blocks["biq2021"]
     for said in ("Simulated data", "cells undecided", "| 60 |", "gap closed", "commit abc"):
         assert said in blocks["budgets"]
+    chosen, last = blocks["budgets"].split("**With the weights of the last step**")
+    assert "supervised MAE" in last
+    grades = walks.pictures().query("split == 'test'")["grade"]
+    assert f"supervised MAE {grades.mean():.3f}" in last  # it says grade 0 of everything
+    assert f"supervised MAE {grades.mean():.3f}" not in chosen
 
 
 def test_the_reference_hands_them_to_the_readme(monkeypatch):

@@ -89,8 +89,9 @@ def test_other_pictures_grades_are_not_in_a_run(walk, name):
 def test_the_labels_and_the_pictures_asked_are_those_of_the_network(walk, monkeypatch, seed):
     given, lessons = [], []
 
-    def no_fit(method, material, *rest):
+    def no_fit(method, material, *rest, at_end):
         given.append(material)
+        at_end(method.net)
         return method.net, None, {"train_seconds": 0.0, "pictures_a_step": 1}
 
     monkeypatch.setattr(photographs, "fit", no_fit)
@@ -212,6 +213,16 @@ def test_rows_are_measured_by_blocks(monkeypatch):
     found = measured.by_blocks(measure, maps, rows)
     assert found == pytest.approx(map_features(maps[rows]))
     assert taken == [2, 2, 1]
+
+
+def test_processes_measure_the_same(monkeypatch):
+    pixels = rng("pixels").integers(0, 256, (11, 24, 24, 3)).astype(np.uint8)
+    rows = np.array([10, 0, 3, 3, 5, 9, 7])
+    monkeypatch.setattr(measured, "BLOCK", 2)
+    monkeypatch.setattr(measured, "AHEAD", 1)
+    alone = measured.by_blocks(statistics, pixels, rows, processes=2)
+    monkeypatch.setattr(measured, "MANY", 3)
+    assert np.array_equal(measured.by_blocks(statistics, pixels, rows, processes=2), alone)
 
 
 # ---------------------------------------------------------------- the mean of its subset

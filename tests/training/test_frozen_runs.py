@@ -51,8 +51,23 @@ def data(tmp_path_factory):
 
 def left_by(folder):
     """Bytes of all that a run leaves and that says nothing of times."""
-    names = ("config.json", "history.csv", "predictions.csv.gz", "model.safetensors")
+    names = ("config.json", "history.csv", *store.PREDICTIONS.values(), "model.safetensors")
     return {name: (folder / name).read_bytes() for name in names}
+
+
+def test_a_run_says_what_the_weights_of_the_last_step_say(data, home):
+    few = {"train.evaluations": 6, "train.lr": 0.05}  # best before the end, and far from it
+    folder = photographs.train(settings("smoke", "supervised", 0, FROZEN).but(**few), data)
+    chosen, last = (store.read_predictions(folder, w) for w in ("selected", "last"))
+    history = store.read_table(folder / "history.csv")["val_mae"]
+    assert history.idxmin() < len(history) - 1
+    shown = chosen[chosen["split"] != "pool"].reset_index(drop=True)
+    shown = shown[shown["split"] != "train"].reset_index(drop=True)
+    assert last["id"].tolist() == shown["id"].tolist()
+    for said, mae in ((shown, history.min()), (last, history.iloc[-1])):
+        val = said[said["split"] == "val"]
+        errors = (val[P].to_numpy().argmax(axis=1) - val["truth"]).abs()
+        assert errors.mean() == pytest.approx(mae)
 
 
 @pytest.mark.parametrize("row", ["supervised", "fixmatch", "fixmatch_randaugment"])
@@ -64,8 +79,8 @@ def test_a_run_on_maps_stopped_and_resumed_ends_with_the_same_bits(data, home, m
 
     fit = photographs.fit
 
-    def stopped(*given):
-        fit(*given, stop_after=4)
+    def stopped(*given, **more):
+        fit(*given, **more, stop_after=4)
         raise KeyboardInterrupt
 
     monkeypatch.setenv("RIQA_HOME", str(home / "another"))

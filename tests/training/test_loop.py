@@ -138,6 +138,20 @@ def test_the_selected_weights_are_those_of_the_best_or_last_evaluation(select):
     )
 
 
+def test_the_weights_of_the_last_step_are_shown_before_the_best_are_loaded():
+    config = TrainConfig(**{**vars(FAST), "evaluations": 6, "lr": 0.05})
+    shown = []
+
+    def look(net):
+        shown.append(loop.validate(net, method(Supervised), material())["val_mae"])
+
+    net, history, _ = loop.fit(method(Supervised), material(), config, 0, at_end=look)
+    assert shown == [pytest.approx(history["val_mae"].iloc[-1])]
+    best = loop.validate(net, method(Supervised), material())["val_mae"]
+    assert best == pytest.approx(history["val_mae"].min())
+    assert best < shown[0]  # else this says nothing
+
+
 def test_learning_rate():
     c = TrainConfig(steps=100, lr=2.0, warmup=0.1, final=0.25)
     for step in range(100):
