@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import types
 import warnings
 import zlib
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from picture_files import chunk, deep_grey, encoded, exif_turned, noise, with_chunk
-from PIL import Image
+from PIL import Image, ImageFile
 
 from riqa_lib.pictures import file_kinds, reading
 from riqa_lib.pictures.reading import read, read_picture
@@ -244,6 +246,29 @@ def test_heic_is_named_with_what_reads_it(tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(iso(b"heic"))
     with pytest.raises(ValueError, match=r"^a HEIC picture.*pip install pillow-heif"):
         read(tmp_path / name)
+
+
+def test_heic_is_given_to_pillow_heif_where_it_is(tmp_path, monkeypatch):
+    """What is installed elsewhere, put in its place: it takes the file's first bytes for pixels."""
+
+    class Opened(ImageFile.ImageFile):
+        format = "HEIF"
+
+        def _open(self):
+            self._mode, self._size = "RGB", (4, 4)
+            self.tile = [ImageFile._Tile("raw", (0, 0, 4, 4), 0, ("RGB", 0, 1))]
+
+    def register_heif_opener():
+        Image.register_open("HEIF OF TESTS", Opened, lambda head: head[4:12] == b"ftypheic")
+
+    there = types.SimpleNamespace(register_heif_opener=register_heif_opener)
+    monkeypatch.setitem(sys.modules, "pillow_heif", there)
+    monkeypatch.setattr(file_kinds, "heif_is_there", lambda: True)
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    (tmp_path / "x.jpg").write_bytes(iso(b"heic"))
+    found = np.asarray(read_picture(tmp_path / "x.jpg"))
+    assert found.tobytes() == iso(b"heic")[:48]
 
 
 def test_heic_is_read_where_pillow_heif_is(tmp_path):
