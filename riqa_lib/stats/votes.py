@@ -99,7 +99,7 @@ def vote_columns(frame: pd.DataFrame) -> list[str]:
     ['c1', 'c2', 'c3']
     """
     found = [int(c[1:]) for c in map(str, frame) if c[:1] == "c" and c[1:].isdigit()]
-    return [f"c{k}" for k in range(1, max(found) + 1)] if found else list(VOTES)
+    return [f"c{k}" for k in range(1, max(found) + 1)] if max(found, default=0) > 1 else list(VOTES)
 
 
 def redraw(counts: ArrayLike, rng: np.random.Generator) -> tuple[float, float]:
