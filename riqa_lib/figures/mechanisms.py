@@ -50,7 +50,7 @@ def _bars(
         ax.bar(place, values, width=0.8 / len(parts), color=tint, label=label)
     ax.set_title(title, fontsize=9)
     ax.set(xlabel="grade", ylim=(0, None))
-    style.grade_ticks(ax.xaxis, len(next(iter(parts.values()))[0]), words, rotated=True)
+    style.grade_ticks(ax.xaxis, len(next(iter(parts.values()))[0]), words, room=26)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(visible=False, axis="x")
     ax.legend()
@@ -290,7 +290,7 @@ def kept_per_class(
             xlabel="predicted grade (above: pictures)",
         )
         ax.set_title("share of the pictures that is kept", fontsize=9)
-        style.grade_ticks(ax.xaxis, len(table), words)
+        style.grade_ticks(ax.xaxis, len(table), words, room=60)
         ax.yaxis.set_major_formatter(PercentFormatter(1))
         ax.grid(visible=False, axis="x")
         figure.legend(loc="outside upper right", ncols=2)

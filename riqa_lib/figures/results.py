@@ -208,7 +208,7 @@ def _matrix(ax: Axes, counts: np.ndarray, words: Sequence[str]) -> None:
             color="white" if share[i, j] > 0.6 else style.INK,
             linespacing=1.1,
         )
-    style.grade_ticks(ax.xaxis, len(counts), words, rotated=True)
+    style.grade_ticks(ax.xaxis, len(counts), words, room=20)
     style.grade_ticks(ax.yaxis, len(counts), words)
     ax.grid(visible=False)
     ax.tick_params(length=0)

@@ -263,24 +263,23 @@ def shades(classes: int, of: Sequence[str] = GRADES) -> list[str]:
     return [to_hex(between(k / max(1, classes - 1))) for k in range(classes)]
 
 
-def grade_ticks(
-    axis: Axis, classes: int, words: Sequence[str] = (), *, rotated: bool = False
-) -> None:
-    """A tick for each grade, with its name where they have names (worst first); rotated: names
-    that would run into each other stand upright."""
+def grade_ticks(axis: Axis, classes: int, words: Sequence[str] = (), room: int = 0) -> None:
+    """A tick for each grade, with its name where they have names (worst first). room: letters that
+    the axis has room for, beyond which names stand upright; 0: any number."""
     axis.set_ticks(range(classes))
     if len(words):
-        upright = rotated and max(map(len, words)) > 3
+        upright = 0 < room < classes * max(map(len, words))
         axis.set_ticklabels(list(words), rotation=90 if upright else 0)
 
 
 def grade_label(grade: int, words: Sequence[str] = ()) -> str:
     """What a grade is called in a legend.
 
-    >>> grade_label(1), grade_label(1, ["bad", "good"])
-    ('grade 1', 'good')
+    >>> grade_label(1), grade_label(1, ["bad", "good"]), grade_label(1, ["1", "2"])
+    ('grade 1', 'good', 'grade 2')
     """
-    return words[grade] if len(words) else f"grade {grade}"
+    word = words[grade] if len(words) else str(grade)
+    return f"grade {word}" if word.isdigit() else word
 
 
 def tint(method: str) -> str:
