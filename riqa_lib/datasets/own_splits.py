@@ -40,6 +40,10 @@ def completed(
         frame = pd.concat([frame, _added(frame, added, table)], ignore_index=True)
         extra = [name for name in extra if not is_picture(name)]
     notes = [Problem("file not in the table", 0, name) for name in extra]
+    if any(map(is_picture, extra)):
+        notes[0] = notes[0]._replace(
+            found="declare pool=true to learn from pictures without a score"
+        )
     frame, found = _without_duplicates(frame, files.root)
     scored = (frame["grade"] >= 0).to_numpy()
     if said.split is None:
