@@ -282,9 +282,9 @@ def _of_pairs(report: Report, rows: pd.DataFrame, near: pd.DataFrame, scene: np.
         Problem("near-duplicate", int(rows["row"][j]), rows["id"][j], _pair(rows, i, j, d))
         for i, j, d in near.itertuples(index=False)
     ]
+    told_pairs.sort(key=_within_a_split)
     report.problems += told_pairs
     sizes = pd.Series(scene).map(pd.Series(scene).value_counts())
-    told_pairs.sort(key=_within_a_split)
     several = rows.assign(scene=scene)[(sizes > 1).to_numpy()]
     n = several["scene"].nunique()
     splits = several[several["split"] != ""].groupby("scene")["split"].nunique()
