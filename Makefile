@@ -46,9 +46,10 @@ setup: .venv/.stamp
 	.uv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-# For maintainers: pyproject.toml is the only list; the lock and environment.yml follow from it.
+# For maintainers: pyproject.toml is the only list; the lock and environment.yml follow from it (without what is a
+# user's choice: parquet, heic).
 lock: | .uv/bin/uv
-	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
+	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra dev --extra site pyproject.toml -o requirements.lock
 	$(BIN)/python -m riqa_lib environment
 
 clean:

@@ -11,6 +11,7 @@ from pathlib import Path
 from . import paths
 from .assess.inputs import SCORE_RATE, check
 from .plan.arguments import Parser, at_least_one
+from .plan.declared import add_declaration, declared
 from .training.photo_profiles import PROFILES
 
 CONDA = {"torch": "pytorch", "playwright": "playwright-python"}  # names that differ on conda-forge
@@ -35,6 +36,14 @@ def score(chosen: argparse.Namespace) -> int:
     files = {"csv_file": chosen.csv, "json_file": chosen.json}
     how = {"windows": chosen.windows, "workers": chosen.workers}
     return command(chosen.path, chosen.run, chosen.rate, **files, **how)
+
+
+def check_own(chosen: argparse.Namespace) -> int:
+    """Look at a folder of one's own before training; 1 where training could not work."""
+    from .assess.check_command import command
+
+    typed = {key: getattr(chosen, key) for key in ("size", "scale", "labels", "bad")}
+    return command(declared(chosen), chosen.profile, typed, chosen.csv)
 
 
 def data(chosen: argparse.Namespace) -> int:
@@ -221,6 +230,22 @@ def parser() -> Parser:
             "Exit status 1: no picture could be read.",
         )
     )
+    _check_options(
+        command(
+            check_own,
+            "look at a folder of your own pictures before training on it",
+            "examples\n"
+            "  riqa check photos --table scores.csv --id file --score MOS --low 1 --high 10\n"
+            "  riqa check photos --table votes.xlsx --id file --grade g --size 224 --csv bad.csv\n"
+            '  riqa check --declare \'{"root":"photos","table":"t.csv","id":"f"}\' --score MOS\n\n'
+            "It says how many pictures there are and how large; which defects vanish at the\n"
+            "working size; grades in each split, and whether validation can choose by so few;\n"
+            "near-duplicates across splits; scores that hardly fit their range; files that can't\n"
+            "be read.\n\n"
+            "Exit status 1: training could not work.",
+            name="check",
+        )
+    )
     own = command(
         data,
         "say of each real data set: found or not, where to get it, what is wrong",
@@ -295,6 +320,19 @@ def _assess_options(own: Parser) -> None:
     add("--csv", type=Path, help="also write this table")
     add("--json", type=Path, help="also write this, with all that was measured")
     add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
+
+
+def _check_options(own: Parser) -> None:
+    add = own.add_argument
+    add("root", nargs="?", metavar="FOLDER", help="the pictures")
+    add("--table", metavar="FILE", help="their scores, grades or votes")
+    add("--profile", choices=PROFILES, default="demo", help="working size and split (default demo)")
+    add("--size", type=at_least_one, metavar="PX", help="another working size, as data.size")
+    add("--labels", type=at_least_one, metavar="N", help="so many labels are used, as data.labels")
+    add("--scale", choices=("fit", "native"), help="as data.scale")
+    add("--bad", choices=("stop", "skip"), help="as data.bad: files that can't be read")
+    add("--csv", type=Path, help="write all problems and near-duplicates, a line each")
+    add_declaration(own)
 
 
 def _score_options(own: Parser) -> None:

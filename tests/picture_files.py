@@ -42,6 +42,15 @@ def exif_turned() -> bytes:
     return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
+def deep_colour(values: np.ndarray) -> bytes:
+    """A PNG of 16-bit colours, uint16 (H, W, 3), which Pillow cannot write."""
+    height, width, _ = values.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in values.astype(">u2"))
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    parts = {b"IHDR": header, b"IDAT": zlib.compress(rows), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts.items())
+
+
 def deep_grey(top: int, side: int = 16) -> np.ndarray:
     """Grey values from 0 to `top`, evenly, uint16 (side, side)."""
     return np.linspace(0, top, side * side).round().astype(np.uint16).reshape(side, side)

@@ -19,6 +19,7 @@ from riqa_lib.plan.steps import PlanError, Walk
 COMMANDS = (
     "assess",
     "score",
+    "check",
     "data",
     "figures",
     "bench",

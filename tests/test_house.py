@@ -299,7 +299,7 @@ def requirements():
     """Every package of pyproject.toml with its least version: for running, the site, developing."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    assert set(extras) == {"dev", "site"}
+    assert {"dev", "site"} <= set(extras)
     every = [*project["dependencies"], *extras["dev"], *extras["site"]]
     assert len(every) == len({r.split(">=")[0] for r in every}), "a package is listed twice"
     return {r.split(">=")[0]: r.split(">=")[1] for r in every}
@@ -328,10 +328,24 @@ def test_the_lock_has_hashes_no_addresses_and_satisfies_pyproject():
         assert all(numbers(v) >= numbers(least) for v in found), (name, found, least)
 
 
+def optional():
+    """What a user may add: the packages of the other extras."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    return {r.split(">=")[0]: extra for extra in {*extras} - {"dev", "site"} for r in extras[extra]}
+
+
 def test_every_dependency_has_its_reason_in_contributing():
     said = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8").lower()
-    for name in requirements():
+    for name in [*requirements(), *optional()]:
         assert name.lower() in said, f"{name}: name it in CONTRIBUTING, with its reason"
+
+
+def test_what_is_a_users_choice_is_not_in_the_lock():
+    lock = (REPOSITORY / "requirements.lock").read_text(encoding="utf-8")
+    assert "pyarrow" in optional()
+    for name, extra in optional().items():
+        assert not re.search(rf"^{re.escape(name)}==", lock, re.M), f"{name} is of {extra}"
 
 
 def test_the_library_imports_fast():

@@ -106,7 +106,10 @@ class Scorer:
     def describe(self) -> dict[str, object]:
         """Which run, trained on what, and what its answers promise; plain JSON."""
         own = self.about
-        interval = asdict(self.interval) | {"factor": number(self.interval.factor)}
+        interval = asdict(self.interval) | {
+            "factor": number(self.interval.factor),
+            "held": [round(share, 4) for share in self.interval.held],
+        }
         return {
             "run": own["run"],
             "method": own["method"],
@@ -145,7 +148,7 @@ class Scorer:
         low, high = told.held
         return (
             f"In brackets: where {told.level:.0%} of true scores lie, by {told.n} validation "
-            f"pictures (of so few, most such runs hold {low:.0%} to {high:.0%})."
+            f"pictures (by so many mostly {low:.0%} to {high:.0%})."
         )
 
     def _grades(self) -> str:

@@ -8,7 +8,6 @@ is found later, by riqa_lib.pictures.decode."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -17,14 +16,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import paths
+from .. import contents, paths
 from .declaration import Declaration
-from .file_matching import Files, few, is_picture, match, safe, tidy
+from .file_matching import Files, match, safe, tidy
 from .long_ratings import one_row_each
 from .own_scores import Measured, is_measure, measured, rows, scores_and_grades, without_votes
+from .own_splits import POOL, completed, leaks, unscored_pool
 from .own_table import read_own_table
 from .problems import FolderError, Problem, listed
-from .splits import SPLITS, floor_split, shared_groups
+from .splits import SPLITS
 
 SPLIT_NAMES = {name: name for name in SPLITS} | {
     "training": "train",
@@ -32,7 +32,6 @@ SPLIT_NAMES = {name: name for name in SPLITS} | {
     "validation": "val",
     "testing": "test",
 }
-POOL = "pool"
 BAD = ("stop", "skip")  # what becomes of a row without its file
 COLUMNS = ["id", "path", "group", "source", "split", "grade", "score", "row"]
 
@@ -109,7 +108,7 @@ def read_folder(
     1  b.png      4   95.0    3
     """
     said = Declaration.of(declared)
-    root, table = _there(Path(root), Path(table), bad)
+    root, table = _there(Path(paths.typed(root)), Path(paths.typed(table)), bad)
     raw, problems, notes = _cells(table, said)
     raw, found, told = _said(raw, said)
     notes += told
@@ -119,19 +118,19 @@ def read_folder(
     notes += told
     if bad == "skip":
         keep, told = _found(frame, unusable)
+        contents.note(*(root / path for path in frame["path"][~keep]))  # they may be mended
         raw, frame, found = raw[keep], frame[keep].reset_index(drop=True), found.only(keep)
         notes, unusable = notes + told, [] if told else unusable
     problems += wrong + _doubled(frame, said) + unusable + found.problems
-    problems = problems or without_votes(raw, found, said) or _nothing_said(found, said)
+    problems = problems or without_votes(raw, found, said) or _nothing_said(frame, found, said)
     if problems:
         raise FolderError(paths.shown(table), problems, _usable(frame, root))
     frame["score"], frame["grade"] = scores_and_grades(found, said)
-    notes += _unscored_pool(frame)
-    frame, told = _completed(frame, files, table, said)
+    notes += unscored_pool(frame)
+    frame, told = completed(frame, files, table, said)
     notes += told
-    leaks = _leaks(frame)
-    if leaks:
-        raise FolderError(paths.shown(table), leaks + notes, frame)
+    if leaking := leaks(frame):
+        raise FolderError(paths.shown(table), leaking + notes, frame)
     if notes:
         warnings.warn(
             f"{paths.shown(table)}: worth knowing\n{listed(notes)}", UserWarning, stacklevel=2
@@ -145,9 +144,9 @@ def _there(root: Path, table: Path, bad: str) -> tuple[Path, Path]:
     if bad not in BAD:
         raise ValueError(f"bad = {bad!r}: expected {' or '.join(BAD)}")
     if not root.is_dir():
-        raise FileNotFoundError(f"{paths.shown(root.absolute())}: no such folder of pictures")
+        raise FileNotFoundError(f"{root}: no such folder of pictures")
     if not table.is_file():
-        raise FileNotFoundError(f"{paths.shown(table.absolute())}: no such table")
+        raise FileNotFoundError(f"{table}: no such table")
     return root, table
 
 
@@ -172,11 +171,15 @@ def _said(raw: pd.DataFrame, said: Declaration) -> tuple[pd.DataFrame, Measured,
     return raw, measured(raw, said), []
 
 
-def _nothing_said(found: Measured, said: Declaration) -> list[Problem]:
-    if found.said.any():
-        return []
+def _nothing_said(frame: pd.DataFrame, found: Measured, said: Declaration) -> list[Problem]:
     names = ", ".join(name for key, name in said.columns.items() if is_measure(key))
-    return [Problem("no scores", 0, "", f"{names} is empty in every row: nothing to learn from")]
+    if not found.said.any():
+        return [
+            Problem("no scores", 0, "", f"{names} is empty in every row: nothing to learn from")
+        ]
+    if (frame.loc[found.said, "split"] == POOL).all():
+        return [Problem("no scores", 0, "", f"every row that has {names} is in the pool")]
+    return []
 
 
 # ---------------------------------------------------------------- its pictures
@@ -248,133 +251,3 @@ def _usable(frame: pd.DataFrame, root: Path) -> pd.DataFrame:
         for p in frame["path"]
     ]
     return frame[there].reset_index(drop=True)
-
-
-# ---------------------------------------------------------------- pool and splits
-def _unscored_pool(frame: pd.DataFrame) -> list[Problem]:
-    """Takes score and grade (in place) of pictures that their owner put into the pool: none is
-    learnt from, and none is a truth to be judged by, since it may be a stopgap for a cell that was
-    not to be empty. A note of them."""
-    scored = (frame["split"] == POOL) & (frame["grade"] >= 0)
-    names = frame.loc[scored, "id"].tolist()
-    frame.loc[scored, ["score", "grade"]] = np.nan, -1
-    return [Problem("score not used: split pool", 0, "", few(names))] if names else []
-
-
-def _completed(
-    frame: pd.DataFrame, files: Files, table: Path, said: Declaration
-) -> tuple[pd.DataFrame, list[Problem]]:
-    """The frame with the files that the table doesn't name (where they are the pool) and its
-    splits, without what the pool must not have; notes."""
-    extra = _extra_files(frame, files, table)
-    added = [name for name in extra if said.pool and is_picture(name)]
-    if added:
-        frame = pd.concat([frame, _added(frame, added, table)], ignore_index=True)
-        extra = [name for name in extra if not is_picture(name)]
-    notes = [Problem("file not in the table", 0, name) for name in extra]
-    frame, found = _without_duplicates(frame, files.root)
-    scored = (frame["grade"] >= 0).to_numpy()
-    if said.split is None:
-        frame.loc[scored, "split"] = floor_split(
-            frame["grade"][scored], frame["group"][scored], said.fractions, said.seed
-        )
-    frame, held = _pool_apart(frame)
-    pool = frame.loc[frame["grade"] < 0, "id"].tolist()
-    if pool:
-        found.append(Problem("without a score, in the pool", 0, "", few(pool)))
-    return frame, found + held + notes
-
-
-def _added(frame: pd.DataFrame, names: list[str], table: Path) -> pd.DataFrame:
-    """Rows of the pool for files that the table doesn't name; their path is their id."""
-    ids = {*frame["id"]}
-    found = "the id of another picture: name the pictures by their files, or move this one away"
-    if clash := [Problem("doubled id", 0, name, found) for name in names if name in ids]:
-        raise FolderError(paths.shown(table), clash)
-    return pd.DataFrame(
-        {
-            "id": names,
-            "path": names,
-            "group": names,
-            "source": "",
-            "split": POOL,
-            "row": 0,
-            "score": np.nan,
-            "grade": -1,
-        }
-    )
-
-
-def _pool_apart(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
-    """The frame without the unscored pictures whose group is validated or tested on (with a note
-    of each); those of a training picture's group are a group of their own in the pool, where they
-    tell nothing that training must not know."""
-    bare = (frame["grade"] < 0).to_numpy()
-    held = {*frame.loc[~bare & frame["split"].isin(["val", "test"]), "group"]}
-    out = bare & frame["group"].isin(held).to_numpy()
-    notes = [
-        Problem("left out of the pool", row, name, f"group {group} is validated or tested on")
-        for row, name, group in frame.loc[out, ["row", "id", "group"]].itertuples(index=False)
-    ]
-    shared = bare & frame["group"].isin({*frame.loc[~bare, "group"]}).to_numpy()
-    frame.loc[shared, "group"] = frame.loc[shared, "id"]
-    return frame[~out].reset_index(drop=True), notes
-
-
-def _leaks(frame: pd.DataFrame) -> list[Problem]:
-    first = frame.drop_duplicates("group").set_index("group")["row"]
-    return [
-        Problem("group in more than one split", int(first[g]), g, ", ".join(splits))
-        for g, splits in shared_groups(frame).items()
-    ]
-
-
-def _without_duplicates(frame: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """Pictures with the same bytes get one group, so that no two splits share a picture; an
-    unscored copy of a scored picture is left out. With a note of each."""
-    notes, parent, out = [], {}, []  # type: list[Problem], dict[str, str], list[int]
-    grade, name = frame["grade"].to_numpy(), frame["id"].to_numpy()
-    group = frame["group"].to_numpy(object)
-    for same in _same_bytes(frame, root):
-        scored = [i for i in same if grade[i] >= 0]
-        first = min(scored or same)
-        for i in sorted({*same} - {first}):
-            found = f"same bytes as {name[first]}"
-            if grade[i] < 0 <= grade[first]:
-                found += ", which has a score: left out of the pool"
-                out.append(i)
-            else:
-                parent[_top(parent, group[i])] = _top(parent, group[first])
-            if grade[i] not in (-1, grade[first]):
-                found += f", but grade {grade[i]} and {grade[first]}"
-            notes.append(Problem("duplicate picture", int(frame["row"][i]), name[i], found))
-    if parent:
-        frame["group"] = [_top(parent, g) for g in group]
-    return frame.drop(index=out).reset_index(drop=True), notes
-
-
-def _top(parent: dict[str, str], group: str) -> str:
-    """The group that a group has become part of."""
-    while parent.get(group, group) != group:
-        group = parent[group]
-    return group
-
-
-def _same_bytes(frame: pd.DataFrame, root: Path) -> list[list[int]]:
-    """Rows of pictures with the same bytes, in order of their first. (Only files of one size can be
-    the same.)"""
-    sizes = pd.Series([os.path.getsize(root / p) for p in frame["path"]])
-    found: dict[bytes, list[int]] = {}
-    for i in np.flatnonzero(sizes.duplicated(keep=False)):
-        with open(root / frame["path"][i], "rb") as f:
-            found.setdefault(hashlib.file_digest(f, "sha256").digest(), []).append(int(i))
-    return [same for same in found.values() if len(same) > 1]
-
-
-def _extra_files(frame: pd.DataFrame, files: Files, table: Path) -> list[str]:
-    """Files below root that the table doesn't name; the table itself doesn't count."""
-    top, place = files.root.resolve(), table.resolve()
-    known = {*frame["path"]}
-    if place.is_relative_to(top):
-        known.add(place.relative_to(top).as_posix())
-    return [path for path in files.names if path not in known]

@@ -96,11 +96,9 @@ def _hand_table(
         name, problems = "extra", list[Problem]()
         text = extra.astype(str).set_axis(range(2, len(extra) + 2))
     else:
-        file = Path(extra).expanduser()
+        file = Path(paths.typed(extra))
         if not file.is_file():
-            raise FileNotFoundError(
-                f"{paths.shown(file)}: no such table of hand labels (columns id, grade)"
-            )
+            raise FileNotFoundError(f"{file}: no such table of hand labels (columns id, grade)")
         name = paths.shown(file)
         log = file.read_bytes().removeprefix(b"\xef\xbb\xbf").startswith(",".join(COLUMNS).encode())
         text, problems = lines(file) if log else read_text(file, "utf-8", ",", ["id", "grade"])

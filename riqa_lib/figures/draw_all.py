@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..tables import comparisons
 from ..tables.error_against_labels import load, place
+from ..tables.grade_columns import classes_in, names_in
 from ..tables.names import REFERENCE
 from ..tables.reference import about, tables
 from ..tables.stored import is_simulated
@@ -32,7 +34,9 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     command = f"python -m riqa_lib figures ({walk})"
     drawn: dict[str, Figure] = {}
     if len(frames.get("counts", ())):
-        drawn["class_shares"] = class_shares(frames["counts"], simulated=simulated)
+        drawn["class_shares"] = class_shares(
+            frames["counts"], simulated=simulated, **_grades(frames)
+        )
     history = frames.get("history", pd.DataFrame())
     if len(history) and "val_mae" in history:
         drawn |= by_stage(learning_curves, "learning_curves", history, simulated=simulated)
@@ -47,6 +51,12 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     ]
 
 
+def _grades(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """How many grades there are (0: nobody says) and their names, worst first."""
+    table = frames.get("table2", pd.DataFrame())
+    return {"classes": classes_in(table) if len(table) else 0, "names": names_in(table)}
+
+
 def _of_predictions(frames: Mapping[str, pd.DataFrame], simulated: bool) -> dict[str, Figure]:
     """Table 2's figure, and those of its predictions, where they are stored."""
     drawn: dict[str, Figure] = {}
@@ -55,7 +65,8 @@ def _of_predictions(frames: Mapping[str, pd.DataFrame], simulated: bool) -> dict
         seeds = predictions if len(predictions) else None
         drawn["table2"] = table2_points(frames["table2"], seeds, simulated=simulated)
     if len(predictions):
-        drawn |= by_stage(confusion, "confusion", predictions, simulated=simulated)
+        words = _grades(frames)["names"]
+        drawn |= by_stage(confusion, "confusion", predictions, simulated=simulated, words=words)
         drawn |= by_stage(reliability, "reliability", predictions, simulated=simulated)
     return drawn
 

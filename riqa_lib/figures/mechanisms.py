@@ -3,8 +3,9 @@ to a Figure.
 
 history: one method's rows of `stored.load_runs`' history; every diagnostic there is the mean over
 the steps since the evaluation before. Several seeds are averaged. predictions: rows of
-`store.read_predictions`, as a rule those of the pool. Every function takes `simulated` and says so
-at the figure's foot; ValueError names missing columns, or ones without values."""
+`store.read_predictions`, as a rule those of the pool. words: names of the grades, worst first,
+where they have names. Every function takes `simulated` and says so at the figure's foot; ValueError
+names missing columns, or ones without values."""
 
 from __future__ import annotations
 
@@ -19,10 +20,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..checks import columns
+from ..stats.metrics import columns_p
 from ..tables.diagnostics import CHANCE, edges, kept_shares, over_steps, per_class, when_full
 from . import style
 
-LINES = (*style.GRADES[:2], style.GREY, *style.GRADES[3:])  # one colour a grade, on white
+LINES = (*style.GRADES[:2], style.GREY, *style.GRADES[3:])  # from bad to good, on white
 
 
 # ---------------------------------------------------------------- parts of figures
@@ -39,14 +41,16 @@ def _line(ax: Axes, values: pd.Series, tint: str, label: str, **look: Any) -> No
     ax.plot(values.index, values, color=tint, label=label, marker="o", markersize=2.5, **look)
 
 
-def _bars(ax: Axes, parts: dict[str, tuple[np.ndarray, str]], title: str) -> None:
-    """Shares per grade, side by side: {label: (shares (C,), colour)}."""
+def _bars(
+    ax: Axes, parts: dict[str, tuple[np.ndarray, str]], title: str, words: Sequence[str]
+) -> None:
+    """Shares per grade, side by side: {label: (shares (C,), colour)}; words: the grades' names."""
     for i, (label, (values, tint)) in enumerate(parts.items()):
         place = np.arange(len(values)) + (i - (len(parts) - 1) / 2) * 0.8 / len(parts)
         ax.bar(place, values, width=0.8 / len(parts), color=tint, label=label)
     ax.set_title(title, fontsize=9)
     ax.set(xlabel="grade", ylim=(0, None))
-    ax.set_xticks(range(len(next(iter(parts.values()))[0])))
+    style.grade_ticks(ax.xaxis, len(next(iter(parts.values()))[0]), words, room=26)
     ax.yaxis.set_major_formatter(PercentFormatter(1))
     ax.grid(visible=False, axis="x")
     ax.legend()
@@ -66,7 +70,7 @@ def _nothing(ax: Axes, words: str) -> None:
 
 
 # ---------------------------------------------------------------- SimMatch
-def memory(history: pd.DataFrame, *, simulated: bool) -> Figure:
+def memory(history: pd.DataFrame, *, simulated: bool, words: Sequence[str] = ()) -> Figure:
     """SimMatch: how often the memory agrees with the network and changes the label, the similarity
     loss, and what both say per grade at the last evaluation. All from the steps at which the memory
     was full. history: step, full, agrees, changed, in_loss, memory_0.., network_0.."""
@@ -93,7 +97,7 @@ def memory(history: pd.DataFrame, *, simulated: bool) -> Figure:
             "network, aligned": (says["network"].iloc[-1].to_numpy(), style.PALE),
             "memory": (says["memory"].iloc[-1].to_numpy(), tint),
         }
-        _bars(right, both, "mean prediction, last steps")
+        _bars(right, both, "mean prediction, last steps", words)
     return figure
 
 
@@ -113,7 +117,11 @@ def relative_cut(history: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def marginals(
-    history: pd.DataFrame, labelled: Sequence[float] | np.ndarray, *, simulated: bool
+    history: pd.DataFrame,
+    labelled: Sequence[float] | np.ndarray,
+    *,
+    simulated: bool,
+    words: Sequence[str] = (),
 ) -> Figure:
     """AdaMatch: mean predictions per grade on labelled pictures (P_t, solid) and on the pool (P_u,
     dashed) over the steps, and both at the last evaluation beside the labelled grades' shares (C,).
@@ -128,9 +136,9 @@ def marginals(
     with style.sheet():
         figure = style.canvas(9.2, 3.4, simulated=simulated)
         left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
-        for k in range(len(shares)):
-            _line(left, target[f"P_t_{k}"], LINES[k % 5], f"grade {k}")
-            _line(left, pool[f"P_u_{k}"], LINES[k % 5], "_", linestyle=style.DASHED)
+        for k, tint in enumerate(style.shades(len(shares), LINES)):
+            _line(left, target[f"P_t_{k}"], tint, style.grade_label(k, words))
+            _line(left, pool[f"P_u_{k}"], tint, "_", linestyle=style.DASHED)
         _panel(left, "labelled (P_t, solid) and pool (P_u, dashed)", share=True)
         left.set_ylim(0, None)
         left.legend(ncols=2, handlelength=1.4)
@@ -139,7 +147,7 @@ def marginals(
             "P_t": (target.iloc[-1].to_numpy(), style.colour("adamatch")),
             "P_u": (pool.iloc[-1].to_numpy(), style.INK),
         }
-        _bars(right, bars, "at the last evaluation")
+        _bars(right, bars, "at the last evaluation", words)
     return figure
 
 
@@ -168,12 +176,19 @@ def graph_over_steps(history: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def label_graph(
-    predictions: pd.DataFrame, edge: float, *, simulated: bool, count: int = 150, seed: int = 0
+    predictions: pd.DataFrame,
+    edge: float,
+    *,
+    simulated: bool,
+    count: int = 150,
+    seed: int = 0,
+    words: Sequence[str] = (),
 ) -> Figure:
     """CoMatch: the graph (`edges`) of `count` pictures drawn at random, sorted by predicted grade,
     with strips for the predicted grade and, where known, the true one. predictions: truth (-1:
     unknown), p0..; not aligned, not smoothed."""
     columns(predictions, ["truth"], "predictions")
+    tints = style.shades(len(columns_p(predictions)))
     sample = predictions.sample(min(count, len(predictions)), random_state=seed)
     graph, rows = edges(sample, edge)
     linked = (graph > 0) & ~np.eye(len(rows), dtype=bool)
@@ -197,9 +212,9 @@ def label_graph(
         both = np.stack([np.where(truth >= 0, truth, np.nan), rows["said"].to_numpy(float)], axis=1)
         strips.imshow(
             both,
-            cmap=ListedColormap(style.GRADES),
+            cmap=ListedColormap(tints),
             vmin=-0.5,
-            vmax=4.5,
+            vmax=len(tints) - 0.5,
             aspect="auto",
             interpolation="nearest",
         )
@@ -212,22 +227,23 @@ def label_graph(
             each.tick_params(length=0)
         ax.set_title(title, fontsize=9)
         figure.colorbar(shown, ax=ax, shrink=0.6, label=f"q·q (edges from {edge:g} on)")
-        for k, tint in enumerate(style.GRADES):
-            ax.bar(0, 0, color=tint, label=f"grade {k}")
+        for k, tint in enumerate(tints):
+            ax.bar(0, 0, color=tint, label=style.grade_label(k, words))
         figure.legend(loc="outside upper center", ncols=5, handlelength=1.2)
     return figure
 
 
 # ---------------------------------------------------------------- FreeMatch
-def thresholds(history: pd.DataFrame, *, simulated: bool) -> Figure:
+def thresholds(history: pd.DataFrame, *, simulated: bool, words: Sequence[str] = ()) -> Figure:
     """FreeMatch: the global threshold and each class's over the steps, and the fairness term.
     history: step, tau, fair_loss, tau_0.."""
     table, each = over_steps(history, ["tau", "fair_loss"]), per_class(history, "tau")
     with style.sheet():
         figure = style.canvas(8.0, 3.2, simulated=simulated)
         left, right = figure.subplots(1, 2, width_ratios=[1.3, 1])
-        for k, column in enumerate(each):
-            _line(left, each[column], LINES[k % 5], f"grade {k}")
+        tints = style.shades(each.shape[1], LINES)
+        for k, (column, tint) in enumerate(zip(each, tints, strict=True)):
+            _line(left, each[column], tint, style.grade_label(k, words))
         # the most frequent grade's is the same
         _line(left, table["tau"], style.INK, "global", linestyle=style.DASHED)
         _panel(left, "threshold on the confidence", share=True)
@@ -238,7 +254,11 @@ def thresholds(history: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def kept_per_class(
-    predictions: pd.DataFrame, limits: Sequence[float] | np.ndarray, *, simulated: bool
+    predictions: pd.DataFrame,
+    limits: Sequence[float] | np.ndarray,
+    *,
+    simulated: bool,
+    words: Sequence[str] = (),
 ) -> Figure:
     """FreeMatch: which share of the pictures predicted as each grade reaches its threshold, and, as
     dots, how many of these are right (`kept_shares`). predictions: truth (-1: unknown), p0..;
@@ -251,7 +271,7 @@ def kept_per_class(
             table["grade"],
             table["kept"],
             width=0.6,
-            color=[LINES[k % 5] for k in table["grade"]],
+            color=style.shades(len(table), LINES),
             label="kept",
         )
         ax.plot(
@@ -270,7 +290,7 @@ def kept_per_class(
             xlabel="predicted grade (above: pictures)",
         )
         ax.set_title("share of the pictures that is kept", fontsize=9)
-        ax.set_xticks(table["grade"])
+        style.grade_ticks(ax.xaxis, len(table), words, room=60)
         ax.yaxis.set_major_formatter(PercentFormatter(1))
         ax.grid(visible=False, axis="x")
         figure.legend(loc="outside upper right", ncols=2)

@@ -51,10 +51,10 @@ def table2_points(
     table: pd.DataFrame, predictions: pd.DataFrame | None = None, *, simulated: bool
 ) -> Figure:
     """Table 2 as points (second stages: squares) with 95 % intervals, the seeds as small dots, the
-    published MAE as a diamond. The rows "always 2" and "always 3" are left to the table: they are
-    far from all others. table: `tables.table2.table2` (row, method, labels, published_mae, and mae,
-    macro_mae, srcc with _low and _high); predictions: the long predictions it was made from, for
-    the seeds (split "test" where there is one)."""
+    published MAE as a diamond. The rows that always say one of the middle grades are left to the
+    table: they are far from all others. table: `tables.table2.table2` (row, method, labels,
+    published_mae, and mae, macro_mae, srcc with _low and _high); predictions: the long predictions
+    it was made from, for the seeds (split "test" where there is one)."""
     numbers = [f"{metric}{end}" for metric in PANELS for end in ("", "_low", "_high")]
     columns(table, ["row", "method", "labels", "published_mae", *numbers], "table")
     table = table[~table["method"].isin(list(ALWAYS))]
@@ -140,31 +140,41 @@ def _methods(
 
 
 def by_stage(
-    draw: Callable[..., Figure], name: str, table: pd.DataFrame, *, simulated: bool
+    draw: Callable[..., Figure], name: str, table: pd.DataFrame, *, simulated: bool, **more: Any
 ) -> dict[str, Figure]:
     """A figure of the first stages and one of the second, where there are any: {name: ...,
     name_second: ...}.
 
-    draw: a function of this module that takes a table with a column method, such as `confusion`."""
+    draw: a function of this module that takes a table with a column method, such as `confusion`;
+    more: what else it takes."""
     columns(table, ["method"], name)
     second = table["method"].str.endswith(SECOND)
     parts = {name: table[~second], f"{name}{SECOND}": table[second]}
-    return {key: draw(part, simulated=simulated) for key, part in parts.items() if len(part)}
+    drawn = {key: part for key, part in parts.items() if len(part)}
+    return {key: draw(part, simulated=simulated, **more) for key, part in drawn.items()}
 
 
-def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated: bool) -> Figure:
+def confusion(
+    predictions: pd.DataFrame,
+    method: str | None = None,
+    *,
+    simulated: bool,
+    words: Sequence[str] = (),
+) -> Figure:
     """Confusion matrices, one a method (or only `method`): shares of each true grade, with counts
-    (summed over seeds). predictions: method, seed, truth, p0.. (split "test" where there is one).
-    ValueError for an unknown method."""
+    (summed over seeds). predictions: method, seed, truth, p0.. (split "test" where there is one);
+    words: names of the grades, worst first. ValueError for an unknown method."""
     predictions, methods = _methods(predictions, "predictions")
     if method is not None and method not in methods:
         raise ValueError(f"predictions: no method {method}; found {', '.join(methods)}")
     methods = [method] if method else methods
     names = columns_p(predictions)
-    classes, columns = len(names), min(4, len(methods))
+    classes, larger = len(names), max(1.0, len(names) / 5)  # than a matrix of five grades
+    columns = min(int(4 / larger), len(methods))
     with style.sheet():
         rows_of = math.ceil(len(methods) / columns)
-        figure = style.canvas(0.5 + 2.3 * columns, 0.45 + 2.75 * rows_of, simulated=simulated)
+        wide, high = 2.3 * larger * columns, 2.75 * larger * rows_of
+        figure = style.canvas(0.5 + wide, 0.45 + high, simulated=simulated)
         grid = figure.subplots(rows_of, columns, squeeze=False)
         for ax in grid.flat[len(methods) :]:
             ax.axis("off")
@@ -173,7 +183,7 @@ def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated
             counts = np.zeros((classes, classes), dtype=int)
             said = rows[names].to_numpy().argmax(axis=1)
             np.add.at(counts, (rows["truth"].to_numpy(int), said), 1)
-            _matrix(ax, counts)
+            _matrix(ax, counts, words)
             ax.set_title(textwrap.fill(name_of(one), 30), fontsize=8.5)
         for ax in grid[:, 0]:
             ax.set_ylabel("true grade")
@@ -183,7 +193,7 @@ def confusion(predictions: pd.DataFrame, method: str | None = None, *, simulated
     return figure
 
 
-def _matrix(ax: Axes, counts: np.ndarray) -> None:
+def _matrix(ax: Axes, counts: np.ndarray, words: Sequence[str]) -> None:
     """Counts (C, C), true grades down and predicted ones across, with the share of each row."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -198,8 +208,8 @@ def _matrix(ax: Axes, counts: np.ndarray) -> None:
             color="white" if share[i, j] > 0.6 else style.INK,
             linespacing=1.1,
         )
-    ax.set_xticks(range(len(counts)))
-    ax.set_yticks(range(len(counts)))
+    style.grade_ticks(ax.xaxis, len(counts), words, room=20)
+    style.grade_ticks(ax.yaxis, len(counts), words)
     ax.grid(visible=False)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -212,6 +222,7 @@ def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -
     there is one)."""
     predictions, methods = _methods(predictions, "predictions")
     names = columns_p(predictions)
+    least = 0.75 / len(names)  # a little below what one who knows nothing would give
     with style.sheet():
         figure = style.canvas(7.6, 3.4 + 0.18 * math.ceil(len(methods) / 2), simulated=simulated)
         ax, beside = figure.subplots(1, 2, width_ratios=[1.15, 1])
@@ -240,8 +251,8 @@ def reliability(predictions: pd.DataFrame, *, simulated: bool, bins: int = 10) -
                 color=style.colour(method),
                 linewidth=1.4,
             )
-        ax.set(xlim=(0.15, 1.01), ylim=(0, 1.02), xlabel="confidence", title="share that is right")
-        beside.set(xlim=(0.15, 1.01), xlabel="confidence", title="how often it is given")
+        ax.set(xlim=(least, 1.01), ylim=(0, 1.02), xlabel="confidence", title="share that is right")
+        beside.set(xlim=(least, 1.01), xlabel="confidence", title="how often it is given")
         for each in (ax.xaxis, ax.yaxis, beside.xaxis, beside.yaxis):
             each.set_major_formatter(PercentFormatter(1, decimals=0))
         legend_below(figure, ax, 2)

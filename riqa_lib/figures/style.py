@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -249,17 +250,36 @@ TINTS = {
 }
 
 
-def shades(classes: int) -> list[str]:
-    """One colour a grade, bad to good: GRADES where there are five, else as many on the way from
-    the first to the last.
+def shades(classes: int, of: Sequence[str] = GRADES) -> list[str]:
+    """One colour a grade, bad to good: GRADES (or those given) where there are as many, else that
+    many on the way from the first to the last.
 
     >>> shades(5) == list(GRADES), shades(2), len(shades(10))
     (True, ['#8c2d04', '#08519c'], 10)
     """
-    if classes == len(GRADES):
-        return list(GRADES)
-    between = LinearSegmentedColormap.from_list("grades", GRADES)
+    if classes == len(of):
+        return list(of)
+    between = LinearSegmentedColormap.from_list("grades", list(of))
     return [to_hex(between(k / max(1, classes - 1))) for k in range(classes)]
+
+
+def grade_ticks(axis: Axis, classes: int, words: Sequence[str] = (), room: int = 0) -> None:
+    """A tick for each grade, with its name where they have names (worst first). room: letters that
+    the axis has room for, beyond which names stand upright; 0: any number."""
+    axis.set_ticks(range(classes))
+    if len(words):
+        upright = 0 < room < classes * max(map(len, words))
+        axis.set_ticklabels(list(words), rotation=90 if upright else 0)
+
+
+def grade_label(grade: int, words: Sequence[str] = ()) -> str:
+    """What a grade is called in a legend.
+
+    >>> grade_label(1), grade_label(1, ["bad", "good"]), grade_label(1, ["1", "2"])
+    ('grade 1', 'good', 'grade 2')
+    """
+    word = words[grade] if len(words) else str(grade)
+    return f"grade {word}" if word.isdigit() else word
 
 
 def tint(method: str) -> str:

@@ -81,7 +81,7 @@ function render({ model, el }) {
     const page = model.get("page");
     if (live !== page.turn || performance.now() - since < SOONEST) {
       early = `"${key}" came before this picture was seen: it was not stored. Press it again.`;
-      if (live === page.turn) told.textContent = early;
+      told.textContent = early;
       return;
     }
     live = null;
@@ -97,7 +97,7 @@ function render({ model, el }) {
   }
 
   root.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!event.key || event.ctrlKey || event.metaKey || event.altKey) return;
     const onButton = event.target !== field && ["Enter", " "].includes(event.key);
     if (onButton && !event.repeat) return; // the browser makes it a click
     const look = event.key === " " && !onButton;

@@ -47,10 +47,10 @@ SOURCE_LEAK = (
 
 
 HOW = {
-    "mode": "the most frequent vote",
-    "round_mean": "the rounded mean of the votes",
-    "given": "the grades of the table",
-    "equal_width": "parts of equal width of its range",
+    "mode": "by the most frequent vote",
+    "round_mean": "by the rounded mean of the votes",
+    "given": "as the table gives them",
+    "equal_width": "in parts of equal width",
 }
 
 
@@ -84,18 +84,19 @@ def _grades(info: Mapping) -> str:
     names = grade_names(info)
     words = ", ".join(named(k, names) for k in range(int(info["classes"])))
     scale = info.get("scale") or {}
-    how = HOW.get(scale.get("rule", ""), "")
+    said = [HOW[scale["rule"]]] if scale.get("rule") in HOW else []
     if scale.get("score"):
         worse = "" if scale.get("higher_is_better", True) else ", turned round: higher is worse"
-        how += f" (`{scale['score']}`, {scale['low']:g} to {scale['high']:g}{worse})"
-    return f"Grades, worst first: {words}." + (f" Made from {how}." if how else "")
+        said.insert(0, f"of `{scale['score']}` ({scale['low']:g} to {scale['high']:g}{worse})")
+    return f"Grades, worst first: {words}." + (f" Made {', '.join(said)}." if said else "")
 
 
 def _pool(pictures: int) -> str:
     if pictures:
+        are = f"{pictures:,} {'is' if pictures == 1 else 'are'}"
         return (
-            f"{pictures:,} are the **pool**: pictures to learn from without a label. How good they "
-            "are nobody knows, so nothing below says how right anything is there."
+            f"{are} the **pool**: pictures to learn from without a label. How good they are nobody "
+            "knows, so nothing below says how right anything is there."
         )
     return (
         "There is no **pool**: no picture without a label. To have one, leave the score empty in "

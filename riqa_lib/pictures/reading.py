@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ from .mended import mended
 # pixels a file may have; Pillow's own limit, a guard against files made to fill the memory
 MAX_PIXELS = 2 * 89_478_485
 DEPTHS = (8, 12)  # bits of grey values that people keep in files of 16
+# how 8 of 16 bits are taken -> how the other 8 are; N is this machine's order of bytes
+OTHER_HALF = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
+OTHER_HALF["RGB;16N"] = "RGB;16B" if sys.byteorder == "little" else "RGB;16L"
 REDUCED, DNG_VERSION = 254, 50706  # tags of TIFF: what an image is of another one; of DNG
 
 
@@ -98,8 +102,9 @@ def _opened(file: str | io.BytesIO, least: int | None, max_pixels: int) -> Pictu
         _refuse_thumbnails(opened)
         if least is not None:
             opened.draft(None, (least, least))
+        tiles = list(getattr(opened, "tile", []))
         opened.load()
-        notes = _upright(opened)
+        notes = _dark_colour(opened, file, tiles) + _upright(opened)
         image, more = rgb(opened)
         return Picture(image, (width, height), notes + more)
 
@@ -132,6 +137,29 @@ def _refuse_thumbnails(opened: Image.Image) -> None:
         raise Refused("not a picture: a camera's raw file (DNG, NEF or alike), with only a preview")
 
 
+def _dark_colour(opened: Image.Image, file: str | io.BytesIO, tiles: list) -> list[Note]:
+    """Colours of 16 bits, of which Pillow keeps the upper 8, and 12 or fewer are used: taken from
+    the file anew, both halves, and put into the loaded image.
+
+    tiles: how the image was stored in the file, before it was loaded."""
+    args = [t.args if isinstance(t.args, str) else next(iter(t.args), "") for t in tiles]
+    if not args or {*args} - {*OTHER_HALF} or np.asarray(opened).max() > 15:
+        return []
+    with Image.open(file) as again:
+        again.tile = [
+            t._replace(args=_swapped(t.args, arg)) for t, arg in zip(tiles, args, strict=True)
+        ]
+        values = np.asarray(opened).astype(np.int64) * 256 + np.asarray(again)
+    image, notes = _eight_bits(values)
+    opened.paste(image)
+    return notes
+
+
+def _swapped(args: str | tuple, mode: str) -> str | tuple:
+    """How Pillow is told to take the other half of 16 bits."""
+    return OTHER_HALF[mode] if isinstance(args, str) else (OTHER_HALF[mode], *args[1:])
+
+
 def _upright(opened: Image.Image) -> list[Note]:
     """Turn a loaded image as its EXIF says."""
     try:
@@ -157,16 +185,16 @@ def rgb(image: Image.Image) -> tuple[Image.Image, list[Note]]:
 
 
 def _eight_bits(grey: np.ndarray) -> tuple[Image.Image, list[Note]]:
-    """Grey values (H, W) of 0 to 65535 as 0 to 255. Where none is above 255, or 4095, they are of 8
-    or 12 bits, and their own range is what is made 0 to 255; values of 14 bits could as well be a
-    dark picture of 16."""
+    """Values (H, W) or (H, W, 3) of 0 to 65535 as 0 to 255. Where none is above 255, or 4095, they
+    are of 8 or 12 bits, and their own range is what is made 0 to 255; values of 14 bits could as
+    well be a dark picture of 16."""
     low, high = int(grey.min()), int(grey.max())
     if low < 0 or high > 65535:
         raise Refused(f"grey values from {low} to {high}, expected 0 to 65535")
     bits = next((b for b in DEPTHS if high < 2**b), 16)
     notes = []
     if bits < 16 and high:
-        notes = [Note(f"{bits} bits in 16", f"grey values up to {high} of 65535: stretched")]
+        notes = [Note(f"{bits} bits in 16", f"values up to {high} of 65535: stretched")]
     if bits == 16:
         return Image.fromarray(((grey + 128) // 257).astype(np.uint8)), notes
     top = 2**bits - 1

@@ -99,14 +99,14 @@ def vote_columns(frame: pd.DataFrame) -> list[str]:
     ['c1', 'c2', 'c3']
     """
     found = [int(c[1:]) for c in map(str, frame) if c[:1] == "c" and c[1:].isdigit()]
-    return [f"c{k}" for k in range(1, max(found) + 1)] if found else list(VOTES)
+    return [f"c{k}" for k in range(1, max(found) + 1)] if max(found, default=0) > 1 else list(VOTES)
 
 
 def redraw(counts: ArrayLike, rng: np.random.Generator) -> tuple[float, float]:
     """The ceiling: all votes drawn again from each picture's own shares; (share of labels that
     change, their MAE).
 
-    counts: (N, 5), at least one vote a row. KonIQ-10k: (0.062, 0.062)."""
+    counts: (N, grades), at least one vote a row. KonIQ-10k: (0.062, 0.062)."""
     votes = vote_counts(counts)
     n = votes.sum(axis=1)
     again = rng.multinomial(n, votes / n[:, None]).argmax(axis=1)
@@ -116,8 +116,8 @@ def redraw(counts: ArrayLike, rng: np.random.Generator) -> tuple[float, float]:
 
 def vote_counts(counts: ArrayLike, least: int = 1) -> np.ndarray:
     votes = np.asarray(counts)
-    if votes.ndim != 2 or votes.shape[1] != 5:
-        raise ValueError(f"counts of shape {votes.shape}; expected (N, 5)")
+    if votes.ndim != 2 or votes.shape[1] < 2:
+        raise ValueError(f"counts of shape {votes.shape}; expected (N, grades)")
     bad = (
         (votes < 0).any(axis=1)
         | (votes != np.rint(votes)).any(axis=1)

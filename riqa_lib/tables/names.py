@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..scales import SECOND
+from ..stats.metrics import MOST
 
 TITLES = {
     "macro_f1": "macro F1 ↑",
@@ -29,7 +30,7 @@ BASE = "supervised"  # the row that the others are compared with
 CONSTANT, RATER = "constant", "rater"
 
 
-ALWAYS = {"always_2": 2, "always_3": 3}
+ALWAYS = {f"always_{k}": k for k in range(MOST)}  # a table has two of them, see `always`
 
 
 UNTRAINED = frozenset({CONSTANT, *ALWAYS, RATER})  # rows that look at no picture, and people
@@ -51,8 +52,7 @@ FIVE = (
 
 NAMES = {
     CONSTANT: "best constant",
-    "always_2": "always 2",
-    "always_3": "always 3",
+    **{row: f"always {k}" for row, k in ALWAYS.items()},
     RATER: "one rater",
     "source_mean": "mean of its subset",
     "forest": "statistics + forest",
@@ -101,6 +101,17 @@ PUBLISHED = {
     "mae_4": "MAE 4 ↓",
     "mae_34": "MAE 3&4 ↓",
 }
+
+
+def always(classes: int) -> dict[str, int]:
+    """The rows of constants that a table has beside the best one, with their grades: the middle
+    grade (of two the lower) and the next.
+
+    >>> always(5), always(2)
+    ({'always_2': 2, 'always_3': 3}, {'always_0': 0, 'always_1': 1})
+    """
+    middle = (classes - 1) // 2
+    return {f"always_{k}": k for k in (middle, middle + 1)}
 
 
 def _of_set(row: str) -> tuple[str, str]:

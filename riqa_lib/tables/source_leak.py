@@ -207,7 +207,9 @@ def sources(graded: pd.DataFrame) -> pd.DataFrame:
     0    home         2         3.5                3
     1  street         1         0.0                0
     """
-    by = graded.assign(source=graded["source"].fillna("").astype(str)).groupby("source")["grade"]
+    by = graded.assign(source=graded["source"].astype(object).fillna("").astype(str)).groupby(
+        "source"
+    )["grade"]
     columns = {"pictures": "size", "mean grade": "mean"}
     table = by.agg(**columns).assign(**{"commonest grade": by.agg(lambda g: g.mode().iloc[0])})
     table = table.reset_index()

@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from .. import checks, paths, provenance, store
-from ..scales import DETAILS, VOTES
+from ..scales import DETAILS
 from ..stats.metrics import columns_p
-from ..stats.votes import one_rater
+from ..stats.votes import one_rater, vote_columns
 from . import departures
 from .names import REFERENCE, kind_of_row
-from .published import published
+from .published import of_paper, published
 from .table1 import class_counts
 from .table2 import table2
+from .text import grade_names
 
 LISTED = ("run", "method", "seed", "labels")  # columns of runs-*.csv
 
@@ -178,7 +179,7 @@ def load_runs(name: str, runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     predictions, history = _gathered(runs, _method_seed_labels, _judged_predictions)
     predictions = _rounded(predictions)
     paper = published()
-    if "KOKA10K" not in info["name"]:  # of other pictures the paper published nothing
+    if not of_paper(info):  # of other pictures the paper published nothing
         paper = paper.iloc[:0]
     labelled = frame[frame["grade"] >= 0]
     train = labelled.loc[labelled["split"] == "train", "grade"]
@@ -187,7 +188,9 @@ def load_runs(name: str, runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "predictions": predictions,
         "history": history,
         "counts": class_counts(frame),
-        "table2": table2(predictions, paper, simulated, train, _rater(labelled)),
+        "table2": table2(
+            predictions, paper, simulated, train, _rater(labelled), names=grade_names(info)
+        ),
         "runs": pd.concat([runs, facts], axis=1),
         "provenance": _items(_about(name, info)),
     }
@@ -215,13 +218,13 @@ def _rounded(predictions: pd.DataFrame) -> pd.DataFrame:
 def _rater(labelled: pd.DataFrame) -> dict[str, float] | None:
     """Errors of one rater on the test pictures; None where nobody's votes are known."""
     test = labelled[labelled["split"] == "test"]
-    return one_rater(test) if set(VOTES) <= {*test} and len(test) else None
+    return one_rater(test) if {*vote_columns(test)} <= {*test} and len(test) else None
 
 
 def _about(name: str, info: Mapping) -> dict[str, object]:
     """Where a walk's results come from, by item."""
     about: dict[str, object] = {"walk": name, "data": "simulated" if info["simulated"] else "real"}
-    about |= {k: info.get(k, "") for k in ("name", "size")}
+    about |= {k: info.get(k, "") for k in ("name", "size")} | {"of_paper": of_paper(info)}
     about |= {f"collected.{k}": v for k, v in store.flat(provenance.provenance()).items()}
     return dict(sorted(about.items()))
 
@@ -334,6 +337,12 @@ def load_walk(name: str) -> dict[str, pd.DataFrame]:
     words = dict.fromkeys(("run", "commit", "machine", "python", "torch", "departs"), str)
     out["runs"] = pd.read_csv(folder / FILES["runs"], dtype=words)
     return out | {"provenance": _items(facts)}
+
+
+def is_of_paper(frames: Mapping[str, pd.DataFrame]) -> bool:
+    """Whether the paper's numbers may stand beside a walk's (`load_walk`): `published.of_paper`."""
+    facts = dict(frames["provenance"].set_index("item")["value"])
+    return facts.get("of_paper", str(of_paper(facts))) == "True"
 
 
 def is_simulated(frames: Mapping[str, pd.DataFrame]) -> bool:

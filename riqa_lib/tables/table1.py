@@ -149,7 +149,7 @@ def class_counts(frame: pd.DataFrame) -> pd.DataFrame:
         known=np.where(labelled, "label", "none"), grade=frame["grade"].where(labelled, -1)
     )
     if "true_grade" in frame:
-        hidden = (frame["grade"] < 0) & (frame["true_grade"] >= 0)
+        hidden = ~labelled & (frame["true_grade"] >= 0)
         table.loc[hidden, "grade"] = frame.loc[hidden, "true_grade"]
         table.loc[hidden, "known"] = "truth"
     out = table.groupby(["source", "split", "grade", "known"]).size().rename("count").reset_index()

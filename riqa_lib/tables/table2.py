@@ -3,6 +3,7 @@ intervals, a verdict for each row and plain words."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,52 +15,22 @@ from ..stats import bootstrap, crossed
 from ..stats.metrics import best_constant, columns_p
 from .against_base import COMPARED, Comparison, outdone_by
 from .comparisons import margins
-from .names import ALWAYS, BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, name_of, order
+from .grade_columns import POINTS, classes_in, columns_of, names_in, shown
+from .names import BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, always, name_of, order
 from .quantities import on_test
 from .rank_target import against
 from .text import cell, cell_of, kind_of, markdown
 
-COLUMNS = PUBLISHED | {
-    "mae_012": "MAE 0–2 ↓",
-    "mae_0": "MAE 0 ↓",
-    "mae_1": "MAE 1 ↓",
-    "mae_2": "MAE 2 ↓",
-    "macro_mae": "macro-MAE ↓",
-    "accuracy": "accuracy ↑",
-    "qwk": "QWK ↑",
-    "srcc": "SRCC ↑",
-}
+COLUMNS = columns_of(5)  # of the paper's grades
 
 
-# without interval
-POINTS = {
-    "krcc": "KRCC ↑",
-    "plcc_logistic": "PLCC (logistic) ↑",
-    "mae_median": "MAE, posterior median ↓",
-    "mae_expected": "MAE, expected grade ↓",
-}
+LEFT = ("", "verdict", "data")  # titles of columns that are words
+
+
+PRINTED = "published MAE"  # a column where one of the paper's rows is there
 
 
 HOLM = {"mae": "p_holm", "macro_mae": "p_holm_macro_mae"}  # column of the adjusted p-value
-
-
-# what `show_table` shows
-KINDS = {
-    "summary": ("mae", "mae_34", "macro_mae", "qwk", "srcc"),
-    "paper": tuple(PUBLISHED),
-    "hidden": (
-        "mae_0",
-        "mae_1",
-        "mae_2",
-        "mae_3",
-        "mae_4",
-        "mae_012",
-        "macro_mae",
-        "accuracy",
-        "qwk",
-    ),
-    "correlation": ("srcc", *POINTS),
-}
 
 
 MOST_LINES = 6  # of `findings` with a line each
@@ -74,17 +45,18 @@ def table2(
     rater: Mapping[str, float] | None = None,
     resamples: int = 2000,
     seed: int = 0,
+    names: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Table 2 of Dang et al. with what it leaves out: constants, one rater, then each method, its
     second stage after it.
 
-    predictions: long predictions (method, seed, labels, id, group, truth, p0..p4, ...); only split
+    predictions: long predictions (method, seed, labels, id, group, truth, p0.., ...); only split
     "test" is used where there is a split column. train_grades: labels of the training part, for the
-    best constant. rater: from `one_rater`.
+    best constant. rater: from `one_rater`. names: of the grades, worst first.
 
     One row per method and number of labels. Columns: row, method, labels, seeds, pictures, data
     ("simulated"/"real"), against (what correlations are taken against, `rank_target`); each metric
-    of COLUMNS with _low and _high (95 %, percentile, `bootstrap`, which counts the residual of
+    of `columns_of` with _low and _high (95 %, percentile, `bootstrap`, which counts the residual of
     picture and seed more than once); each of POINTS, the mean over seeds; d_mae and d_macro_mae
     with _low and _high (95 %), _low_90 and _high_90: this row minus "supervised" (first stage) with
     as many labels, paired, over the d_seeds seeds that both have (below 0 is better; where
@@ -94,24 +66,25 @@ def table2(
     stage and number of labels (five also where some were not run); could_show (in MAE) and
     could_show_macro_mae: the smallest true difference that would be decided with probability 80 %
     at these seeds and pictures (of the five by Holm's first step); margin: of equivalence in MAE,
-    set before any result; published_mae, published_mae_3, ..: the paper's four columns, the same
-    for both stages.
+    set before any result; published_mae and, of five grades, published_mae_3, ..: the paper's four
+    columns, the same for both stages; grades: their names, as JSON, where they have names.
 
     Rows with the same seeds and pictures share the draws of one bootstrap. Raises ValueError for
     predictions that don't fit together."""
     predictions = _judged(predictions)
     train, classes = np.asarray(train_grades), len(columns_p(predictions))
-    fixed = {CONSTANT: best_constant(train, classes), **ALWAYS}
+    fixed = {CONSTANT: best_constant(train, classes), **always(classes)}
     everything = pd.concat([*_constants(predictions, fixed, len(train)), predictions])
     parts = dict(iter(everything.groupby(["method", "labels"])))
-    compare = Comparison(parts, COLUMNS, resamples, seed)
+    columns = columns_of(classes)
+    compare = Comparison(parts, columns, resamples, seed)
     paper = published.pivot_table(index="method", columns="metric", values="value")
     rows = []
     for method in order(everything["method"]):
         for labels in sorted(n for m, n in parts if m == method):
             key, own = (method, labels), parts[method, labels]
             row: dict[str, object] = {
-                "row": name_of(method),
+                "row": _row_name(method, fixed, names),
                 "method": method,
                 "labels": int(labels),
                 "seeds": 0 if method in fixed else own["seed"].nunique(),
@@ -122,14 +95,22 @@ def table2(
             }
             row |= compare.values(key) | _points(own, method in fixed)
             row |= compare.to_base(key, method in fixed)
-            rows.append(row | _printed(paper, method))
-    rows[0]["row"] = f"{name_of(CONSTANT)} (always {fixed[CONSTANT]})"
+            row |= {"grades": json.dumps([*names])} if len(names) else {}
+            rows.append(row | _printed(paper, method, classes))
     if rater is not None:
-        rows.insert(len(fixed), _rater_row(rater, rows[0]))
+        rows.insert(len(fixed), _rater_row(rater, rows[0], columns))
     table = pd.DataFrame(rows)[list(rows[0])]
     for m, name in HOLM.items():
         table.insert(list(table).index(f"p_{m}") + 1, name, _holm(table, f"p_{m}"))
     return table
+
+
+def _row_name(method: str, fixed: Mapping[str, int], names: Sequence[str]) -> str:
+    """A row's name; of a constant with what it always says."""
+    if method not in fixed:
+        return name_of(method)
+    said = f"always {names[fixed[method]] if len(names) else fixed[method]}"
+    return f"{name_of(CONSTANT)} ({said})" if method == CONSTANT else said
 
 
 def _judged(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -159,21 +140,26 @@ def _points(own: pd.DataFrame, constant: bool) -> dict[str, float]:
     return dict.fromkeys(POINTS, np.nan) if constant else bootstrap.point_estimates(own, POINTS)
 
 
-def _printed(paper: pd.DataFrame, method: str) -> dict[str, float]:
-    """The paper's columns; it does not say which stage it reports, so both get them."""
+def _printed(paper: pd.DataFrame, method: str, classes: int) -> dict[str, float]:
+    """The paper's columns; it does not say which stage it reports, so both get them. Of other than
+    its five grades there is nothing but an empty MAE."""
     first = method.removesuffix(SECOND)
+    five = tuple(PUBLISHED) == shown("paper", classes)
     return {
-        f"published_{m}": paper[m].get(first, np.nan) if m in paper else np.nan for m in PUBLISHED
+        f"published_{m}": paper[m].get(first, np.nan) if five and m in paper else np.nan
+        for m in (PUBLISHED if five else ("mae",))
     }
 
 
-def _rater_row(rater: Mapping[str, float], like: Mapping) -> dict[str, object]:
+def _rater_row(
+    rater: Mapping[str, float], like: Mapping, columns: Mapping[str, str]
+) -> dict[str, object]:
     row: dict[str, object] = {"row": name_of(RATER), "method": RATER, "labels": 0, "seeds": 0}
     row["d_seeds"] = 0
     return (
         row
-        | {c: like[c] for c in ("pictures", "data", "margin")}
-        | {m: rater.get(m, np.nan) for m in COLUMNS}
+        | {c: like[c] for c in ("pictures", "data", "margin", "grades") if c in like}
+        | {m: rater.get(m, np.nan) for m in columns}
     )
 
 
@@ -215,22 +201,20 @@ def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
 # ---------------------------------------------------------------- as markdown
 def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
     """`table2` as a markdown table, with what its numbers are in a line below it. Columns that the
-    table lacks show "–".
+    table lacks show "–". Published numbers stand there only where the table has one.
 
-    kind: "summary" (what decides), "paper" (the paper's four columns, ours beside published),
-    "hidden" (what these leave out: grades one by one, 0-2, macro-MAE, accuracy, QWK) or
-    "correlation". ValueError for another."""
-    if kind not in KINDS:
-        raise ValueError(f"kind {kind!r}; allowed: {', '.join(KINDS)}")
-    titles, columns = COLUMNS | POINTS, KINDS[kind]
+    kind: "summary" (what decides), "paper" (the paper's columns, of all grades and of the two best,
+    ours beside published), "hidden" (what these leave out: grades one by one, all but the two best,
+    macro-MAE, accuracy, QWK) or "correlation". ValueError for another."""
+    classes = classes_in(frame)
+    columns, titles = shown(kind, classes), columns_of(classes, names_in(frame)) | POINTS
     head = ["", "labels", "seeds", *(titles[m] for m in columns)]
-    cells, left = _plain_cells, [0]
+    cells = _plain_cells
     if kind == "paper":
         head = head[:3] + [h for m in columns for h in (f"{titles[m]}, ours", "published")]
         cells = _cells_beside_published
     if kind == "summary":
-        head += ["MAE − supervised", "could show", "Holm p", "verdict", "published MAE", "data"]
-        left += [head.index("verdict"), head.index("data")]
+        head += ["MAE − supervised", "could show", "Holm p", "verdict", PRINTED, "data"]
         cells = _cells_and_verdict
     every = frame.to_dict("records")
     rows = [
@@ -241,7 +225,17 @@ def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
         ]
         for row in every
     ]
+    head, *rows = _without_nothing_printed(frame, [head, *rows])
+    left = [i for i, title in enumerate(head) if title in LEFT]
     return markdown(head, rows, left) + "\n\n" + _note(frame, kind) + "\n"
+
+
+def _without_nothing_printed(frame: pd.DataFrame, lines: list[list[str]]) -> list[list[str]]:
+    """Head and rows without the column PRINTED where it has nothing: none of the paper's rows."""
+    if PRINTED not in lines[0] or frame["published_mae"].notna().any():
+        return lines
+    at = lines[0].index(PRINTED)
+    return [line[:at] + line[at + 1 :] for line in lines]
 
 
 def _plain_cells(row: Mapping, columns: Sequence[str]) -> list[str]:
@@ -288,7 +282,7 @@ def _note(frame: pd.DataFrame, kind: str) -> str:
             " Published: Table 2 of Dang et al., on their pictures; it does not say which stage it "
             "reports."
         )
-    if "srcc" in KINDS[kind]:
+    if "srcc" in shown(kind, classes_in(frame)):
         found = sorted(set(frame["against"].dropna())) if "against" in frame else []
         what = "SRCC" if kind == "summary" else "Correlations"
         note += f" {what}: of the expected grade with the {' and the '.join(found) or 'label'}."

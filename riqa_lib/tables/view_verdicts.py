@@ -8,11 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ..scales import VOTES
 from ..seeding import rng
 from ..stats import bootstrap
 from ..stats.resampling import Floats, drawn, percentiles
-from ..stats.votes import redraw
+from ..stats.votes import redraw, vote_columns
 from .text import kind_of, with_ends
 
 LIMIT = 0.1  # classes
@@ -28,11 +27,12 @@ NUMBERS = ["d_true", "flip_true", "d_model", "flip_model"]
 
 
 def disagreement(frame: pd.DataFrame, draws: int = 50, seed: int = 0) -> dict[str, float]:
-    """Of pictures with two votes or more (columns c1..c5): redraw, the chance that the label
+    """Of pictures with two votes or more (columns c1, c2, ..): redraw, the chance that the label
     changes when all raters are drawn anew; two_raters, the chance that two of a picture's raters
     differ. NaN where nobody's votes are known."""
-    known = set(VOTES) <= set(frame)
-    votes = frame[list(VOTES)].fillna(0).to_numpy(float) if known else np.zeros((0, 5))
+    names = vote_columns(frame)
+    known = {*names} <= {*frame}
+    votes = frame[names].fillna(0).to_numpy(float) if known else np.zeros((0, len(names)))
     votes = votes[votes.sum(axis=1) >= 2]
     if len(votes) == 0:
         return {"pictures": 0, "redraw": math.nan, "two_raters": math.nan}

@@ -132,7 +132,8 @@ def rows_of(run: Run, data: DataSet) -> dict[str, np.ndarray]:
     if len(train) == 0 or len(val) == 0:
         raise ValueError(
             f"{paths.shown(data.folder)}: {len(train)} training and {len(val)} validation "
-            "pictures have a grade"
+            "pictures have a grade; give more of data.fractions (training, validation, test) to "
+            "the part without, for example [0.6, 0.2, 0.2], or add pictures; riqa check shows them"
         )
     labelled = train
     if run.data.labels:

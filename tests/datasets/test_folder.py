@@ -307,10 +307,18 @@ def test_extra_files_are_reported_not_fatal(photos: Path) -> None:
     (photos / "more").mkdir()
     for name in ("z.jpg", "more/y.jpg", ".hidden"):
         (photos / name).write_bytes(b"x" + name.encode())
-    with pytest.warns(UserWarning, match=r"file not in the table \(2\): more/y.jpg; z.jpg"):
+    words = "declare pool=true to learn from pictures without a score"
+    with pytest.warns(
+        UserWarning, match=rf"file not in the table \(2\): more/y.jpg: {words}; z.jpg"
+    ):
         frame = read_folder(photos, photos.parent / "scores.csv", **DECLARED)  # type: ignore[arg-type]
     assert len(frame) == 20
     assert [n[0] for n in frame.attrs["notes"]] == ["file not in the table"] * 2
+    for name in ("z.jpg", "more/y.jpg"):
+        (photos / name).unlink()
+    (photos / "z.txt").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match=r"file not in the table \(1\): z.txt$"):
+        read_folder(photos, photos.parent / "scores.csv", **DECLARED)  # type: ignore[arg-type]
 
 
 def test_the_tables_floor_needs_no_pillow_or_torch() -> None:

@@ -91,6 +91,8 @@ def test_part_of_the_numbers_is_a_problem_not_the_pool(photos: Path) -> None:
 def test_no_score_at_all_is_told(photos: Path) -> None:
     write(photos, "name,mos\na.jpg,\nb.jpg,NA\n")
     assert "no scores: mos is empty in every row: nothing to learn from" in problems(photos)
+    write(photos, "name,mos,set\na.jpg,1,pool\nb.jpg,,\n")
+    assert "no scores: every row that has mos is in the pool" in problems(photos, split="set")
 
 
 def test_source_and_group_may_be_unknown_in_the_pool_only(photos: Path) -> None:

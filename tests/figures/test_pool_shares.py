@@ -56,6 +56,15 @@ def test_it_says_of_what_data_it_is_and_what_is_marked():
     assert "true share" in words(pool_shares(table(), simulated=True))
 
 
+def test_grades_have_their_names_and_any_number_of_colours():
+    ticks = [t.get_text() for t in pool_shares(table(), simulated=True).axes[0].get_xticklabels()]
+    assert ticks == ["0", "1", "2", "3", "4"]
+    two = table().drop(columns=["share_2", "share_3", "share_4"])
+    ax = pool_shares(two, simulated=False, words=["bad", "good"]).axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["bad", "good"]
+    assert len({bar.get_facecolor() for bar in ax.patches}) == 2
+
+
 def test_what_is_missing_is_named():
     with pytest.raises(ValueError, match="table: no column part"):
         pool_shares(table().drop(columns="part"), simulated=True)

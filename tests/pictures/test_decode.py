@@ -516,14 +516,14 @@ def test_what_is_read_all_the_same_is_noted(photos: Path, tmp_path: Path) -> Non
     for line in (
         "slightly damaged file (2): row 2: 0.png: comments damaged or too long (tEXt); left out",
         "row 32: 30.png: its end marker is missing; every pixel is there",
-        "12 bits in 16 (1): row 3: 1.png: grey values up to 4095 of 65535: stretched",
+        "12 bits in 16 (1): row 3: 1.png: values up to 4095 of 65535: stretched",
         "smaller than the working size (20): row 4: 2.png: 30 x 8 px, enlarged to 12",
         "and 10 more",
     ):
         assert line in said
     assert len(data) == 200
     assert "left_out" not in data.info
-    assert ["12 bits in 16", 3, "1.png", "grey values up to 4095 of 65535: stretched"] in data.info[
+    assert ["12 bits in 16", 3, "1.png", "values up to 4095 of 65535: stretched"] in data.info[
         "notes"
     ]
     assert len(data.info["notes"]) == 2 + 1 + 10 + 1

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import types
 import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from picture_files import chunk, deep_grey, encoded, exif_turned, noise, with_chunk
-from PIL import Image
+import tifffile
+from picture_files import chunk, deep_colour, deep_grey, encoded, exif_turned, noise, with_chunk
+from PIL import Image, ImageFile
 
 from riqa_lib.pictures import file_kinds, reading
 from riqa_lib.pictures.reading import read, read_picture
+
+
+def read_bytes(tmp_path: Path, data: bytes, **options):
+    (tmp_path / "x.bin").write_bytes(data)
+    return read(tmp_path / "x.bin", **options)
 
 
 # ---------------------------------------------------------------- every form
@@ -68,7 +76,7 @@ def test_fewer_bits_in_sixteen_are_stretched_and_noted(tmp_path, top, bits):
     assert np.abs(np.asarray(picture.image)[..., 0] - expected).max() <= 1
     ((kind, what),) = picture.notes
     assert kind == f"{bits} bits in 16"
-    assert what == f"grey values up to {top} of 65535: stretched"
+    assert what == f"values up to {top} of 65535: stretched"
 
 
 @pytest.mark.parametrize("top", [0, 4096, 16383, 65535])
@@ -79,12 +87,50 @@ def test_sixteen_bits_and_black_are_as_they_are(tmp_path, top):
     assert np.abs(np.asarray(picture.image)[..., 0] - deep_grey(top) / 257).max() <= 0.5
 
 
+def colours(top: int) -> np.ndarray:
+    return np.linspace(0, top, 16 * 20 * 3).round().astype(np.uint16).reshape(16, 20, 3)
+
+
+@pytest.mark.parametrize(("top", "bits"), [(255, 8), (4095, 12), (4096, 16), (65535, 16)])
+@pytest.mark.parametrize("turned", [False, True])
+def test_colours_of_fewer_bits_are_stretched_too(tmp_path, top, bits, turned):
+    png = deep_colour(colours(top))
+    if turned:
+        png = with_chunk(png, chunk(b"eXIf", exif_turned()))
+    picture = read_bytes(tmp_path, png)
+    expected = colours(top) / (2**bits - 1) * 255
+    found = np.rot90(np.asarray(picture.image), 1) if turned else np.asarray(picture.image)
+    assert np.abs(found - expected).max() <= 1  # Pillow takes the upper half of 16
+    assert [note.kind for note in picture.notes] == ([f"{bits} bits in 16"] if bits < 16 else [])
+
+
+def test_dark_and_black_colours_of_sixteen_bits_are_as_they_are(tmp_path):
+    for dark in (np.zeros((8, 8, 3), np.uint16), np.full((8, 8, 3), 4097, np.uint16)):
+        picture = read_bytes(tmp_path, deep_colour(dark))
+        assert picture.notes == []
+        assert (np.asarray(picture.image) == dark // 256).all()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_colours_of_twelve_bits_are_stretched_in_a_tiff(tmp_path, order, compression):
+    how = {"byteorder": order, "compression": compression, "photometric": "rgb"}
+    tifffile.imwrite(tmp_path / "x.tif", colours(4095), **how)
+    picture = read(tmp_path / "x.tif")
+    assert np.abs(np.asarray(picture.image) - colours(4095) / 4095 * 255).max() <= 1
+    assert [note.kind for note in picture.notes] == ["12 bits in 16"]
+    tifffile.imwrite(tmp_path / "x.tif", colours(65535), **how)
+    assert read(tmp_path / "x.tif").notes == []
+
+
+def test_colours_of_twelve_bits_are_stretched_in_a_damaged_file(tmp_path):
+    png = with_chunk(deep_colour(colours(4095)), chunk(b"tEXt", b"a\0b", wrong=True))
+    picture = read_bytes(tmp_path, png)
+    assert [note.kind for note in picture.notes] == ["slightly damaged file", "12 bits in 16"]
+    assert 120 < np.asarray(picture.image).mean() < 135
+
+
 # ---------------------------------------------------------------- slight damage
-def read_bytes(tmp_path: Path, data: bytes, **options):
-    (tmp_path / "x.bin").write_bytes(data)
-    return read(tmp_path / "x.bin", **options)
-
-
 LONG = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**20 + 1)))
 
 
@@ -244,6 +290,29 @@ def test_heic_is_named_with_what_reads_it(tmp_path, monkeypatch, name):
     (tmp_path / name).write_bytes(iso(b"heic"))
     with pytest.raises(ValueError, match=r"^a HEIC picture.*pip install pillow-heif"):
         read(tmp_path / name)
+
+
+def test_heic_is_given_to_pillow_heif_where_it_is(tmp_path, monkeypatch):
+    """What is installed elsewhere, put in its place: it takes the file's first bytes for pixels."""
+
+    class Opened(ImageFile.ImageFile):
+        format = "HEIF"
+
+        def _open(self):
+            self._mode, self._size = "RGB", (4, 4)
+            self.tile = [ImageFile._Tile("raw", (0, 0, 4, 4), 0, ("RGB", 0, 1))]
+
+    def register_heif_opener():
+        Image.register_open("HEIF OF TESTS", Opened, lambda head: head[4:12] == b"ftypheic")
+
+    there = types.SimpleNamespace(register_heif_opener=register_heif_opener)
+    monkeypatch.setitem(sys.modules, "pillow_heif", there)
+    monkeypatch.setattr(file_kinds, "heif_is_there", lambda: True)
+    monkeypatch.setattr(Image, "OPEN", dict(Image.OPEN))
+    monkeypatch.setattr(Image, "ID", list(Image.ID))
+    (tmp_path / "x.jpg").write_bytes(iso(b"heic"))
+    found = np.asarray(read_picture(tmp_path / "x.jpg"))
+    assert found.tobytes() == iso(b"heic")[:48]
 
 
 def test_heic_is_read_where_pillow_heif_is(tmp_path):

@@ -266,6 +266,30 @@ def test_the_score_of_before_finds_the_run_of_before(mine):
     assert store.read_json(run_of(mine) / "provenance.json") == made
 
 
+@pytest.mark.parametrize("lack", ["broken", "empty", "absent", "a copy"])
+def test_pictures_that_were_left_out_are_seen_when_they_come(here, lack):
+    settings = own(here, pool=lack == "a copy") | {"bad": "skip"}
+    file, other = here / "photos" / "IMG_7.png", here / "photos" / "copy.png"
+    if lack == "broken":
+        file.write_bytes(file.read_bytes()[:60])
+    elif lack == "empty":
+        file.write_bytes(b"")
+    elif lack == "absent":
+        file.unlink()
+    else:
+        shutil.copy(file, other)
+        file = other
+    aged(here)
+    walk = plan(here, settings)
+    assert states(walk) == ["done", "done"]
+    left_out = len(open_dataset(walk.folder / "data"))
+    picture(file, 7000)
+    what = "new" if lack == "absent" else "changed"
+    assert reason(walk) == [f"data file {what}: {file}"]
+    assert states(walk) == ["done", "done"]
+    assert len(open_dataset(walk.folder / "data")) == left_out + 1
+
+
 def test_a_file_that_is_no_picture_trains_nothing(mine):
     made = store.read_json(run_of(mine) / "provenance.json")
     (photos(mine) / "notes.txt").write_text("x")

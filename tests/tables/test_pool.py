@@ -64,6 +64,31 @@ def test_told_is_what_runs_say_of_pictures_without_a_label(runs):
     assert pool.told(runs.iloc[:0], simulated=True).empty
 
 
+def test_the_truth_of_a_real_pool_is_unknown_whatever_was_stored(runs):
+    """An invented grade of its pictures is no truth: nothing is judged by it. Training pictures
+    whose label was hidden are."""
+    stored_ones = pool.told(runs, simulated=True)
+    said = pool.told(runs, simulated=False)
+    inside = said["part"] == "pool"
+    assert (stored_ones.loc[inside, "truth"] >= 0).all()
+    assert (said.loc[inside, "truth"] == -1).all()
+    assert said[~inside].equals(stored_ones[~inside])
+    assert said.drop(columns="truth").equals(stored_ones.drop(columns="truth"))
+    for table in (pool.judged(said, LABELS), pool.by_confidence(said), pool.per_grade(said)):
+        assert set(table["part"]) == {HIDDEN}
+    text = pool.show(said[inside], LABELS, simulated=False)
+    assert "**Pool**: no true grade is known, so nothing is judged." in text
+    assert "ccuracy" not in text
+    assert "true" not in text.replace("no true grade", "")
+
+
+def test_shares_are_told_by_the_names_of_the_grades(runs):
+    said = pool.told(runs, simulated=True)
+    text = pool.show(said, LABELS, simulated=True, words=["a", "b", "c", "d", "e"])
+    assert "| share of each grade | pictures | 0 (a) | 1 (b) | 2 (c) | 3 (d) | 4 (e) |" in text
+    assert "| pictures | 0 | 1 | 2 | 3 | 4 |" in pool.show(said, LABELS, simulated=True)
+
+
 def test_shares_of_each_grade_against_a_slow_loop(runs):
     said = pool.told(runs, simulated=True)
     table = pool.shares(said, LABELS).set_index(["part", "method"])

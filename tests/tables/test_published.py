@@ -292,3 +292,17 @@ def test_claims_of_what_there_is() -> None:
     assert found["simmatch", "mae_3", "supervised", "first"] == "better"
     with pytest.raises(ValueError, match="no test predictions of supervised; run notebook 03"):
         claims.claims(lone.assign(method="simmatch"), False)
+
+
+@pytest.mark.parametrize(
+    ("info", "its"),
+    [
+        ({"name": "KOKA10K-like"}, True),
+        ({"name": "KOKA10K, no hand labels", "settings": {"extra": 0}}, True),
+        ({"name": "photos", "settings": {"id": "file"}}, False),
+        ({"name": "my KOKA10K", "settings": {"id": "file"}}, False),  # a folder may be called so
+        ({"name": "BIQ2021"}, False),
+    ],
+)
+def test_the_papers_numbers_stand_beside_its_own_pictures_alone(info, its) -> None:
+    assert published.of_paper(info) == its

@@ -252,10 +252,11 @@ def test_pseudo_labels_are_those_of_first_stages_and_of_pictures_without_a_label
         "pool": splits["pool"],
         "hidden training pictures": splits["train"] - 40,
     }
+    assert second_stage.pseudo_labels(runs, simulated=False)["truth"].max() >= 0  # the hidden ones
+    real = second_stage.pseudo_labels(runs, simulated=False).query("part == 'pool'")
+    assert (real["truth"] == -1).all()
     with pytest.raises(ValueError, match="no first-stage run"):
-        second_stage.pseudo_labels(
-            runs[runs["method"] == "fixmatch_second"], simulated=True
-        )
+        second_stage.pseudo_labels(runs[runs["method"] == "fixmatch_second"], simulated=True)
 
 
 def shifted(method: str, seed: int, off: int) -> pd.DataFrame:

@@ -144,3 +144,23 @@ def test_findings_are_made_from_the_numbers() -> None:
         frame.replace({"source": {"koniq-like": "mine"}}), pixels
     ).empty
     assert "nothing to detect" in source_leak.findings(one, simulated=False)
+
+
+# ---------------------------------------------------------------- pictures of one's own
+def test_own_sources_are_told_with_their_mean_grades() -> None:
+    graded = pd.DataFrame({"source": ["a", "b", "b", "a", "b"], "grade": [0, 4, 3, 1, 4]})
+    table = source_leak.sources(graded).set_index("source")
+    assert table["pictures"].to_dict() == {"a": 2, "b": 3}
+    assert table["mean grade"].to_dict() == {"a": 0.5, "b": pytest.approx(11 / 3)}
+    assert table["commonest grade"].to_dict() == {"a": 0, "b": 4}
+    said = source_leak.own_findings(table)
+    assert "from 2 sources, whose mean grades go from 0.50 to 3.67" in said
+
+
+@pytest.mark.parametrize("source", ["", np.nan, "camera"])
+def test_one_source_or_none_is_said_to_tell_nothing(source: object) -> None:
+    table = source_leak.sources(pd.DataFrame({"source": [source] * 3, "grade": [0, 4, 3]}))
+    assert table.empty
+    said = source_leak.own_findings(table)
+    assert "nothing could be told from it" in said
+    assert "KonIQ" not in said + source_leak.findings(table, simulated=False)

@@ -13,7 +13,7 @@ from riqa_lib import paths, store
 from riqa_lib.seeding import rng
 from riqa_lib.stats import bootstrap, crossed, metrics
 from riqa_lib.stats.votes import one_rater
-from riqa_lib.tables import published, reference, stored, table2
+from riqa_lib.tables import grade_columns, published, reference, stored, table2
 from riqa_lib.tables.names import SECOND, order
 from riqa_lib.tables.text import cell, fill_markers, show_frame
 
@@ -470,7 +470,7 @@ def test_tables_of_before_lack_columns_and_are_shown() -> None:
         *table2.POINTS,
     ]
     old = table.drop(columns=later)
-    for kind in table2.KINDS:
+    for kind in grade_columns.KINDS:
         text = table2.show_table(old, kind)
         assert len({line.count("|") for line in text.splitlines()[: len(table) + 2]}) == 1
     assert table2.findings(old) == table2.findings(table)
@@ -526,7 +526,7 @@ def test_load_walk(walk) -> None:
     assert set(runs["departs"]) == {"none"}
 
 
-@pytest.mark.parametrize("kind", table2.KINDS)
+@pytest.mark.parametrize("kind", grade_columns.KINDS)
 def test_each_table_with_a_correlation_says_what_it_is_against(kind) -> None:
     """One picture without a score: the grades of all, in the number and in the note."""
     predictions = long(pictures(20), 1).query("split == 'test'")
@@ -542,7 +542,7 @@ def test_each_table_with_a_correlation_says_what_it_is_against(kind) -> None:
         assert table.set_index("method").loc["fixmatch", "srcc"] == pytest.approx(expected)
         text = table2.show_table(table, kind)
         sentence = f": of the expected grade with the {said}."
-        assert (sentence in text) == ("srcc" in table2.KINDS[kind])
+        assert (sentence in text) == ("srcc" in grade_columns.shown(kind, 5))
     none = predictions.drop(columns="score")
     table = table2.table2(none, published.published(), True, [2, 3], resamples=20)
     assert set(table["against"]) == {"grade"}

@@ -193,9 +193,11 @@ def test_the_rule(change, flips, rough, expected):
     assert view_verdicts.verdict((0, 0), (0, 0), math.nan) == "undecided"
 
 
-def test_disagreement_against_pairs_of_raters():
-    votes = np.array([[0, 3, 2, 0, 0], [0, 0, 4, 0, 0], [0, 0, 0, 0, 0], [1, 0, 0, 0, 0]])
-    frame = pd.DataFrame(votes, columns=view_verdicts.VOTES)
+@pytest.mark.parametrize("classes", [3, 5, 10])
+def test_disagreement_against_pairs_of_raters(classes):
+    votes = np.zeros((4, classes), int)
+    votes[:, :3] = [[0, 3, 2], [0, 0, 4], [0, 0, 0], [1, 0, 0]]
+    frame = pd.DataFrame(votes, columns=[f"c{k + 1}" for k in range(classes)])
     pairs = [
         [a != b for i, a in enumerate(r) for j, b in enumerate(r) if i != j]
         for r in ([1, 1, 1, 2, 2], [2] * 4)

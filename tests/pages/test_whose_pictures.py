@@ -1,0 +1,59 @@
+"""What is said of a set of pictures, by whose they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from riqa_lib.datasets.data_folder import DataSet
+from riqa_lib.pages import whose_pictures
+
+SCALE = {"score": "MOS", "low": 0.0, "high": 100.0, "higher_is_better": True}
+
+
+def data(grades: list[int], splits: list[str], **info: object) -> DataSet:
+    frame = pd.DataFrame({"split": splits, "grade": grades})
+    facts = {"name": "photos", "simulated": False, "size": 40, "classes": 2} | info
+    return DataSet(Path(), frame, np.zeros((len(frame), 1, 1, 3), np.uint8), facts)
+
+
+def test_ones_own_pictures_are_told_by_their_scale():
+    scale = SCALE | {"grades": ["bad", "good"], "rule": "equal_width"}
+    said = whose_pictures.made(data([0, 1, -1], ["train", "test", "pool"], scale=scale))
+    assert "**3 pictures of your own** (photos), 40 px; real" in said
+    assert "2 have a grade. Grades, worst first: 0 (bad), 1 (good)." in said
+    assert "Made of `MOS` (0 to 100), in parts of equal width." in said
+    assert "1 is the **pool**" in said
+    assert "nothing below says how right anything is there" in said
+    assert "KonIQ" not in said
+
+
+def test_a_grade_in_the_pool_is_not_counted():
+    said = whose_pictures.made(data([0, 1, 1], ["train", "test", "pool"]))
+    assert "2 have a grade" in said
+    assert "1 is the **pool**" in said
+
+
+def test_without_a_pool_it_says_how_to_have_one_and_what_is_worth_knowing():
+    turned = SCALE | {"higher_is_better": False, "grades": ["0", "1"], "rule": "equal_width"}
+    notes = [["duplicate picture", 3, "b.png", "same bytes as a.png"]]
+    said = whose_pictures.made(data([0, 1], ["train", "test"], scale=turned, notes=notes))
+    assert "There is no **pool**" in said
+    assert (
+        "Grades, worst first: 0, 1. Made of `MOS` (0 to 100, turned round: higher is worse)" in said
+    )
+    assert "Worth knowing:" in said
+    assert "b.png" in said
+
+
+def test_the_papers_and_simulated_ones_are_told_in_its_words():
+    for name, simulated, kind in (
+        ("KOKA10K-like", True, "**simulated**"),
+        ("KOKA10K", False, "real"),
+    ):
+        said = whose_pictures.made(data([0, 1], ["train", "test"], name=name, simulated=simulated))
+        assert f"**2 pictures** ({name}), 40 px; {kind}" in said
+        assert "KonIQ-10k" in said
+        assert "your own" not in said
