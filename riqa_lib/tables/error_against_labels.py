@@ -78,9 +78,7 @@ def listed(name: str, weights: str = SELECTED) -> pd.DataFrame:
     of_table2 = _lists(name, "runs")
     of_table2["method"] = of_table2["method"].replace("supervised_all", BASE)
     whole = of_table2["method"].isin(ROWS) & (of_table2["labels"] == every)
-    kept = [
-        (paths.runs() / run / store.PREDICTIONS[weights]).exists() for run in of_table2["run"]
-    ]
+    kept = [(paths.runs() / run / store.PREDICTIONS[weights]).exists() for run in of_table2["run"]]
     runs = pd.concat([runs, of_table2[whole & np.array(kept, dtype=bool)]])
     runs = runs.drop_duplicates(["method", "seed", "labels"], ignore_index=True)
     for run in runs["run"]:
