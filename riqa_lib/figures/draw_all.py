@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..tables import comparisons
-from ..tables.error_against_labels import load, place
+from ..tables.error_against_labels import LAST, load, place
 from ..tables.grade_columns import classes_in, names_in
 from ..tables.names import REFERENCE
 from ..tables.reference import about, tables
@@ -119,11 +119,14 @@ def draw_budgets(walk: str) -> list[Path]:
     also those of real data sets, a folder each. Returns the files; none where there is no table."""
     below = [f"{walk}/{folder}" for folder in BLOCKS.values() if folder and walk == REFERENCE]
     files: list[Path] = []
+    command = f"python -m riqa_lib figures ({walk})"
     for name in (n for n in (walk, *below) if place(n).exists()):
         table = load(name)
         simulated = bool((table["data"] == "simulated").all())
         for metric in (m for m in AGAINST_LABELS if m in table):
             figure = label_curves(table, metric, simulated=simulated)
-            command = f"python -m riqa_lib figures ({walk})"
             files += style.save(figure, AGAINST_LABELS[metric], name, command)
+        if place(name, LAST).exists():
+            figure = label_curves(load(name, LAST), "mae", simulated=simulated)
+            files += style.save(figure, "error_of_the_last_step", name, command)
     return files

@@ -96,3 +96,6 @@ def test_every_tracked_table_is_drawn_from_itself_alone(tmp_path, monkeypatch):
     assert {f.stem for f in files} == {"error_against_labels", "srcc_against_labels"}
     assert b"real data" in (folder / "biq2021" / "error_against_labels.png").read_bytes()
     assert len(draw_all.draw_budgets("mine")) == 4
+    store.write_table(budgets.place("mine", "last"), table())
+    more = {f.stem for f in draw_all.draw_budgets("mine")} - {f.stem for f in files}
+    assert more == {"error_of_the_last_step"}
