@@ -22,6 +22,7 @@ from PIL import Image
 from toy_notebooks import write_notebook
 
 from riqa_lib import contents, paths, store
+from riqa_lib.datasets.about import need_file
 from riqa_lib.datasets.data_folder import data_key, open_dataset
 from riqa_lib.pictures import fundus_data, photo_data
 from riqa_lib.plan import data_read, one_step
@@ -383,6 +384,20 @@ def test_a_file_that_changed_while_it_was_read_twice_counts_as_changed(tmp_path,
 
 
 # ---------------------------------------------------------------- sets below RIQA_DATA
+def test_the_one_file_of_a_set_and_the_names_beside_it_are_noted(tmp_path, monkeypatch):
+    """Whatever reads it then: LIVE's and TID's are no tables."""
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "DMOS.mat").write_bytes(b"x")
+    monkeypatch.setenv(contents.READING, str(tmp_path / "log"))
+    need_file(tmp_path / "sets", "dmos.mat")
+    found = data_read.listed(tmp_path / "log")
+    assert list(found.files) == [str(tmp_path / "sets" / "DMOS.mat")]
+    assert [f["names"] for f in found.folders] == [["DMOS.mat"]]
+    (tmp_path / "sets" / "dmos_realigned.mat").write_bytes(b"y")
+    words, _ = data_read._compared(found)
+    assert words == [f"data file new: {tmp_path}/sets/dmos_realigned.mat"]
+
+
 @pytest.fixture
 def koka(here, monkeypatch) -> Walk:
     data = make_koka10k(here / "sets")
