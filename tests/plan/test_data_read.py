@@ -383,6 +383,23 @@ def test_a_file_that_changed_while_it_was_read_twice_counts_as_changed(tmp_path,
     assert data_read._compared(found)[0] == [f"data file changed: {table}"]
 
 
+def test_python_and_notebooks_take_places_as_typed_and_messages_show_them_whole(here, monkeypatch):
+    settings = own(here)
+    monkeypatch.setenv("RIQA_HOME", str(here))  # not even below it is a place shown short
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.chdir(here / "photos")
+    folder = settings["folder"] | {"root": ".", "table": "~/scores.csv"}
+    d = photo_data.DataConfig(**settings | {"folder": folder, "extra": "labels.csv"})
+    assert (d.folder["root"], d.folder["table"]) == (str(here / "photos"), f"{here}/scores.csv")
+    assert d.extra == f"{here}/photos/labels.csv"
+    data = photo_data.make("mine", replace(d, size=SIZE, crop=SIZE), "smoke")
+    assert (len(data), data.info["name"]) == (20, "photos")
+    for key, what in (("root", "folder of pictures"), ("table", "table")):
+        wrong = photo_data.DataConfig(**settings | {"folder": folder | {key: "nowhere"}})
+        with pytest.raises(FileNotFoundError, match=f"^{here}/photos/nowhere: no such {what}"):
+            photo_data.make("mine", wrong, "smoke")
+
+
 # ---------------------------------------------------------------- sets below RIQA_DATA
 def test_the_one_file_of_a_set_and_the_names_beside_it_are_noted(tmp_path, monkeypatch):
     """Whatever reads it then: LIVE's and TID's are no tables."""
