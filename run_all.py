@@ -105,15 +105,19 @@ EXAMPLES = """examples
   python run_all.py --only 03_vit_supervised   this step and what it needs
   python run_all.py --name mine --set train.lr=1e-4 --only 04_fixmatch
                                                other settings, kept apart in results/mine
+  python run_all.py --name mine --set data.source=folder --set 'data.folder={"root": "photos",
+      "table": "scores.csv", "id": "file", "score": "score", "low": 1, "high": 10}'
+                                               your own pictures; paths as seen from where you are
   python run_all.py --labels 50 100 --only 21_error_against_labels
                                                errors against these numbers of labels
   python run_all.py --profile gpu --jobs 4     three seeds, four steps side by side on the GPUs
   python run_all.py --reference                the best this machine allows, then collect it for
                                                figures/reference
 
-Killed or interrupted, start it again: it goes on where it was. Settings: --set here, or PROFILE and
-SETTINGS in a notebook's parameters cell. Environment: RIQA_HOME (where results go), RIQA_DATA (real
-data sets), RIQA_THREADS (threads of each step, default 1). Linux and macOS.
+Killed or interrupted, start it again: it goes on where it was. A changed table, picture or hand
+label is seen: what learns from it is trained anew (--why STEP names the file). Settings: --set
+here, or PROFILE and SETTINGS in a notebook's parameters cell. Environment: RIQA_HOME (where results
+go), RIQA_DATA (real data sets), RIQA_THREADS (threads of each step, default 1). Linux and macOS.
 Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
 
 

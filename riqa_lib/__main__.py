@@ -249,7 +249,8 @@ def parser() -> Parser:
     own = command(
         data,
         "say of each real data set: found or not, where to get it, what is wrong",
-        "example\n  riqa data --root ~/data\n\nExit status 1: a set that is there is broken.",
+        "example\n  riqa data --root ~/data\n\nA set of which a part is there is used, and told.\n"
+        "Exit status 1: a set that is there is broken.",
     )
     own.add_argument("--root", type=Path, help="folder of all sets (default: RIQA_DATA)")
     own = command(

@@ -68,6 +68,30 @@ def make_biq2021(root: Path, each: int = 50) -> dict[str, object]:
     return {"root": str(images), "table": str(root / "scores.csv"), **declared}
 
 
+OWN_GRADES = ["awful", "poor", "middling", "fine", "superb"]
+
+
+def make_own(root: Path, pool: int = 0) -> dict[str, object]:
+    """Somebody's own pictures below root: photos/IMG_0000.png and scores.csv (file, score in 1..10,
+    split, place), 25 with a score, 5 a grade, and `pool` more of split pool: every other one
+    without a score, the rest with one that is invented (5.5). The declaration that reads them, as
+    data.folder, with paths relative to root; with a pool also names of the grades, and sources."""
+    g, folder = np.random.default_rng(9), root / "photos"
+    folder.mkdir(parents=True)
+    lines = ["file,score,split,place"]
+    splits = ["train", "train", "val", "test", "test"]
+    for i in range(25 + pool):
+        score = 1 + 1.8 * (i // 5) + 0.3 * (i % 5) if i < 25 else 4.0
+        pixels = np.clip(128 + (5 + 6 * score) * g.normal(size=(36, 40, 3)), 0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"IMG_{i:04d}.png")
+        told = f"{score:.1f},{splits[i % 5]}" if i < 25 else f"{'' if i % 2 else '5.5'},pool"
+        lines.append(f"IMG_{i:04d}.png,{told},{'street' if i % 3 else 'home'}")
+    (root / "scores.csv").write_text("\n".join(lines) + "\n")
+    declared: dict[str, object] = {"id": "file", "score": "score", "low": 1, "high": 10}
+    declared |= {"root": "photos", "table": "scores.csv", "split": "split"}
+    return declared | ({"names": OWN_GRADES, "source": "place"} if pool else {})
+
+
 def floor_counts(n: int) -> tuple[int, int, int]:
     """Of a class's n pictures, those that train, validate and test: .8, .1, .1 in whole numbers."""
     train, val = 8 * n // 10, n // 10

@@ -103,6 +103,16 @@ class Scorer:
     validation: int
     chosen: str = ""
 
+    @property
+    def method(self) -> str:
+        """What it was trained by, and whether it also learnt from what a first stage says."""
+        return self.about["method"] + (", second stage" if self.config.get("teacher") else "")
+
+    @property
+    def unlabelled(self) -> int:
+        """Pictures without a label that it learnt from; the labelled ones are shown so too."""
+        return max(0, int(self.about["unlabelled"]) - int(self.about["labels"]))
+
     def describe(self) -> dict[str, object]:
         """Which run, trained on what, and what its answers promise; plain JSON."""
         own = self.about
@@ -112,11 +122,11 @@ class Scorer:
         }
         return {
             "run": own["run"],
-            "method": own["method"],
+            "method": self.method,
             "trained_on": own["name"],
             "simulated": own["simulated"],
             "labels": own["labels"],
-            "unlabelled": own["unlabelled"],
+            "unlabelled": self.unlabelled,
             "scale": own["scale"],
             "validation_pictures": self.validation,
             "temperature": round(self.temperature, 4),
@@ -128,10 +138,10 @@ class Scorer:
         """The same in words."""
         own = self.about
         data = "SIMULATED pictures" if own["simulated"] else "real pictures"
-        more = f" and {own['unlabelled']:,} without" if own["unlabelled"] else ""
+        more = f" and {self.unlabelled:,} without" if self.unlabelled else ""
         return "\n".join(
             (
-                f"Run {own['run']}{self.chosen}: {own['method']}, trained on {own['name']}, "
+                f"Run {own['run']}{self.chosen}: {self.method}, trained on {own['name']}, "
                 f"{data}, {own['labels']:,} with a label{more}.",
                 f"Score: {self.ruler.words()}. {self._interval()}",
                 f"Grade: {self._grades()}",

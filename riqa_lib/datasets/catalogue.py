@@ -62,6 +62,7 @@ def status(root: Path | None) -> pd.DataFrame:
                 found, notes = one.counts(frame), _text(frame)
                 wrong = listed(about.compare(found))
                 state = _state(frame, wrong)
+                wrong = "" if state == PARTIAL else wrong  # a note says which part
             except (ValueError, OSError) as e:
                 state, wrong = BROKEN, str(e)
         elif root is not None:

@@ -118,8 +118,6 @@ class Files:
     def _below(self, path: str) -> list[str]:
         """What may be left of a path when the folder itself is taken from its front."""
         parts = path.split("/")
-        if ".." in parts:
-            return []
         absolute = [path.removeprefix(top) for top in self._tops if path.startswith(top)]
         name = one_spelling(self._tops[-1].split("/")[-2])
         return absolute + [

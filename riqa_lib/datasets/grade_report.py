@@ -126,7 +126,8 @@ def _validation(val: pd.Series, graded: pd.DataFrame, labels: int) -> list[Remar
         text = "no validation picture has a grade, so nothing can choose the weights: more pictures"
         return [Remark(STOP, "validation", f"{text}, or more of data.fractions for validation")]
     mae, half = resolution(graded["grade"].to_numpy(), n)
-    text = f"{n} pictures choose the weights: their MAE moves in steps of {1 / n:.3f}"
+    choose = "picture chooses the weights: its" if n == 1 else "pictures choose the weights: their"
+    text = f"{n} {choose} MAE moves in steps of {1 / n:.3f}"
     if math.isfinite(half):
         text += f"; that of always saying the middle grade would be {mae:.2f} +- {half:.2f} (95 %)"
     if half <= SURE:

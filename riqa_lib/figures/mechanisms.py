@@ -261,8 +261,8 @@ def kept_per_class(
     words: Sequence[str] = (),
 ) -> Figure:
     """FreeMatch: which share of the pictures predicted as each grade reaches its threshold, and, as
-    dots, how many of these are right (`kept_shares`). predictions: truth (-1: unknown), p0..;
-    limits (C,): the thresholds."""
+    dots where the truth is known, how many of these are right (`kept_shares`). predictions: truth
+    (-1: unknown), p0..; limits (C,): the thresholds."""
     table = kept_shares(predictions, limits)
     with style.sheet():
         figure = style.canvas(5.6, 3.2, simulated=simulated)
@@ -274,14 +274,9 @@ def kept_per_class(
             color=style.shades(len(table), LINES),
             label="kept",
         )
-        ax.plot(
-            table["grade"],
-            table["right"],
-            "D",
-            color=style.INK,
-            markerfacecolor="white",
-            label="of these right",
-        )
+        if table["right"].notna().any():
+            look: Any = {"color": style.INK, "markerfacecolor": "white"}
+            ax.plot(table["grade"], table["right"], "D", label="of these right", **look)
         for grade, number in table[["grade", "pictures"]].itertuples(index=False):
             ax.text(grade, 1.05, f"{number:,}", ha="center", fontsize=8, color=style.GREY)
         ax.set(

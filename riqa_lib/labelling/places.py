@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import paths, store
+from .. import contents, paths, store
 from ..datasets import data_folder, hand_labels, kadis
+from ..datasets.file_matching import is_picture
 from ..pictures.reading import read_picture
 from ..scales import PHOTO_GRADES
 from .keyboard import check_names
@@ -35,10 +36,6 @@ NUMBERED = tuple(f"{k} {word}" for k, word in enumerate(PHOTO_GRADES))  # typed 
 # of labels.csv: the picture's path below the folder; 0 for the worst grade; its name; whose grade;
 # seconds that it took; when, in UTC
 TABLE = ("id", "grade", "name", "labeller", "seconds", "when")
-ENDINGS = {
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".avif"),
-    *(".jp2", ".gif", ".ppm", ".pgm", ".heic", ".heif"),
-}
 
 
 class Reader:
@@ -165,7 +162,7 @@ def open_folder(
     names = check_names(grades)
     pool, notes = pictures_below(root)
     if not len(pool):
-        raise ValueError(f"{root}: no pictures in it ({', '.join(sorted(ENDINGS))})")
+        raise ValueError(f"{root}: no pictures in it (known by their ending)")
     at = at or paths.results(name) / "labels" / root.name
     log, table = at / "labels.log.csv", at / "labels.csv"
     read = Reader(root, {i: i for i in pool["id"]})
@@ -198,8 +195,8 @@ def pictures_below(root: Path) -> tuple[pd.DataFrame, list[str]]:
     """All pictures of a folder and of the folders in it (column id: path below root, with /),
     sorted, known by their ending; hidden ones aside. And what was left out, in words."""
     taken, other, unnamed = [], [], []
-    for path in _files(root):
-        if Path(path).suffix.lower() not in ENDINGS:
+    for path in contents.names_below(root, deep=True):
+        if not is_picture(path):
             other.append(path)
         elif _can_be_a_cell(path):
             taken.append(path)
@@ -211,15 +208,6 @@ def pictures_below(root: Path) -> tuple[pd.DataFrame, list[str]]:
             files = "file" if len(found) == 1 else "files"
             notes.append(f"{len(found)} {files} left out: {why}, first {found[0]!r}")
     return pd.DataFrame({"id": pd.Series(taken, dtype=str)}), notes
-
-
-def _files(root: Path) -> Iterator[str]:
-    for where, inner, names in os.walk(root):
-        # in place: os.walk goes on with what is left in this list
-        inner[:] = sorted(d for d in inner if not d.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(where, name).relative_to(root).as_posix()
 
 
 def _can_be_a_cell(path: str) -> bool:

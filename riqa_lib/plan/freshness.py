@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import paths, provenance
 from ..house import imported
@@ -109,9 +109,25 @@ def notebook_code(file: Path) -> tuple[list[ast.AST | str], set[str] | None]:
         raise PlanError(f"{file.name}: no such notebook in {paths.shown(file.parent)}") from e
 
 
+class Code(NamedTuple):
+    """What matters of a piece of code: its hash, its texts, the dotted names that it imports."""
+
+    digest: str
+    texts: tuple[str, ...]
+    imports: tuple[str, ...]
+
+
+def _code(tree: ast.AST, package: list[str]) -> Code:
+    nodes = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    texts = {value for value in nodes if isinstance(value, str)}
+    return Code(_digest(ast.dump(tree)), tuple(texts), tuple(imported(tree, package)))
+
+
+# kept by file and time of change: all steps share the library
 @lru_cache(maxsize=1024)
-def _module(file: Path, _changed: int) -> ast.AST:
-    return _without_docstrings(ast.parse(file.read_text(encoding="utf-8")))
+def _module(file: Path, _changed: int, package: tuple[str, ...]) -> Code:
+    tree = _without_docstrings(ast.parse(file.read_text(encoding="utf-8")))
+    return _code(tree, list(package))
 
 
 def _data_files(library: Path) -> dict[str, Path]:
@@ -123,12 +139,10 @@ def _data_files(library: Path) -> dict[str, Path]:
     }
 
 
-def _named(tree: ast.AST, data: dict[str, Path]) -> Iterator[Path]:
+def _named(code: Code, data: dict[str, Path]) -> Iterator[Path]:
     """Of the library's data files, those whose name is in a text of this code."""
-    nodes = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    texts = [value for value in nodes if isinstance(value, str)]
     for name, path in data.items():
-        if any(name in text for text in texts):
+        if any(name in text for text in code.texts):
             yield path
 
 
@@ -153,19 +167,19 @@ def library_code(library: Path, trees: Sequence[ast.AST]) -> dict[str, str]:
     Comments, docstrings and layout don't count. A data file of the library counts where its name is
     in such code."""
     found: dict[str, str] = {}
-    queue = [(tree, [library.name]) for tree in trees]
+    queue = [_code(tree, [library.name]) for tree in trees]
     data = _data_files(library)
     while queue:
-        tree, package = queue.pop()
-        for path in _named(tree, data):
+        code = queue.pop()
+        for path in _named(code, data):
             name = path.relative_to(library).as_posix()
             found[f"library file {name}"] = file_digest(path)[:16]
-        for dotted in imported(tree, package):
+        for dotted in code.imports:
             for name, file, its_package in _modules(library, dotted):
                 if f"library {name}" not in found:
-                    module = _module(file, file.stat().st_mtime_ns)
-                    found[f"library {name}"] = _digest(ast.dump(module))
-                    queue.append((module, its_package))
+                    module = _module(file, file.stat().st_mtime_ns, tuple(its_package))
+                    found[f"library {name}"] = module.digest
+                    queue.append(module)
     return found
 
 

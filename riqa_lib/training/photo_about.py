@@ -7,7 +7,8 @@ new pictures needs beside config.json and the weights (assess.photo_runs reads i
                 grades (worst first), rule; as dataset.json has it
     levels      score of each grade, worst first: the mean of its labelled pictures. As the frame's
                 scores: on the owner's range, turned round where higher is worse
-    classes, size, crop, grid, method, seed, labels, unlabelled
+    classes, size, crop, grid, method, seed
+    labels      pictures with a label; unlabelled: those shown without one, the labelled ones too
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ KIND = "photographs"
 
 
 def about(run: RunSettings, data: DataSet, labelled: np.ndarray, unlabelled: int) -> dict[str, Any]:
-    """about.json of a run on these rows of the data set's frame. unlabelled: how many pictures
-    without a label it saw."""
+    """about.json of a run on these rows of the data set's frame. unlabelled: how many
+    pictures it was shown without their label."""
     config: Any = run
     scale = scale_of(data.info)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -400,6 +401,19 @@ def test_the_newest_real_run_answers_where_none_is_named(runs, tmp_path, monkeyp
         photo_runs.load("own-tim")
     with pytest.raises(FileNotFoundError, match="own-frozen: no finished run"):
         photo_runs.load("own-frozen")
+
+
+def test_a_run_says_how_many_pictures_without_a_label_it_learnt_from(home):
+    """The labelled ones are shown without their label too, and don't count."""
+    run = photographs.settings("smoke", "fixmatch", 0, {"data.labels": 30})
+    one = photo_runs.load(photographs.train(run, blurred_pictures("half")))
+    assert (one.about["labels"], one.unlabelled) == (30, 25 + 60 - 30)
+    assert "fixmatch, trained on by code, SIMULATED pictures, 30 with a label and 55 without." in (
+        one.headline()
+    )
+    assert one.describe()["unlabelled"] == 55
+    second = dataclasses.replace(one, config=one.config | {"teacher": "fixmatch-abc"})
+    assert "fixmatch, second stage, trained" in second.headline()
 
 
 def test_a_run_that_cannot_score_says_why_and_what_can(runs, table, tmp_path, monkeypatch):

@@ -48,6 +48,7 @@ def test_as_written_nothing_is_told(photos: Path) -> None:
         ("photos/IMG_0001.jpg", "IMG_0001.jpg", "without the folder in front"),
         ("my/Photos/sub/IMG_0003.png", "sub/IMG_0003.png", "without the folder in front"),
         ("C:\\me\\photos\\IMG_0001.jpg", "IMG_0001.jpg", "without the folder in front"),
+        ("../photos/IMG_0001.jpg", "IMG_0001.jpg", "without the folder in front"),
         (
             "photos\\img_0001",
             "IMG_0001.jpg",
@@ -98,6 +99,13 @@ def test_ambiguous_names_are_a_problem(tmp_path: Path) -> None:
         in said
     )
     assert "2 problem(s)" in said  # c.txt is no picture, a.png is written out
+
+
+def test_an_ending_is_added_to_names_without_one_only(photos: Path) -> None:
+    (photos / "x.jpg.png").write_bytes(b"x")
+    assert found(photos, "x.jpg.png") == ["x.jpg.png"]
+    write(photos, "name,mos\nx.jpg,1\n")
+    assert "missing file (1): row 2: x.jpg: did you mean x.jpg.png?" in problems(photos)
 
 
 def test_one_file_under_two_names(photos: Path) -> None:

@@ -39,10 +39,16 @@ def test_an_empty_score_is_the_pool(photos: Path) -> None:
     assert said in notes(photos)
 
 
-def test_the_splits_of_the_scored_are_as_without_a_pool(photos: Path) -> None:
-    both = read(photos).set_index("id")["split"][:6]
-    write(photos, "name,mos\n" + "".join(f"{n},{i * 10}\n" for i, n in enumerate(NAMES[:6])))
-    assert read(photos).set_index("id")["split"].to_dict() == both.to_dict()
+def test_the_splits_of_the_scored_are_as_without_a_pool(tmp_path: Path) -> None:
+    names = [f"{k:02d}.jpg" for k in range(60)]
+    root = make_folder(tmp_path, names)
+    rows = [f"{n},{k % 100}\n" for k, n in enumerate(names)]
+    write(root, "name,mos\n" + "".join(rows[:45]))
+    alone = read(root).set_index("id")["split"].to_dict()
+    write(root, "name,mos\n" + "".join([*rows[:45], *(f"{n},\n" for n in names[45:])]))
+    both = read(root).set_index("id")["split"]
+    assert both[:45].to_dict() == alone
+    assert (both[45:] == "pool").all()
 
 
 @pytest.mark.parametrize("empty", ["", "NA", "n/a", "NaN", "null", "None", "#N/A", " "])
@@ -153,6 +159,13 @@ def test_a_copy_of_a_scored_picture_is_left_out_of_the_pool(photos: Path, declar
     assert ("aa.jpg: same bytes as b.jpg" in text) == declared
 
 
+def test_a_copy_that_comes_before_the_scored_picture_is_left_out_too(photos: Path) -> None:
+    (photos / "a.jpg").write_bytes((photos / "b.jpg").read_bytes())
+    write(photos, "name,mos\na.jpg,\nb.jpg,10\n")
+    assert read(photos)["id"].tolist() == ["b.jpg"]
+    assert "row 2: a.jpg: same bytes as b.jpg, which has a score: left out" in notes(photos)
+
+
 def test_copies_within_the_pool_are_one_group(photos: Path) -> None:
     (photos / "i.jpg").write_bytes((photos / "g.jpg").read_bytes())
     frame = read(photos).set_index("id")
@@ -166,6 +179,12 @@ def test_chains_of_groups_and_copies_end_in_one_group(photos: Path) -> None:
     write(photos, "name,mos,who\na.jpg,1,p\nb.jpg,2,p\nc.jpg,3,q\nd.jpg,4,q\ne.jpg,5,r\n")
     frame = read(photos, group="who")
     assert frame["group"].tolist() == ["p", "p", "p", "p", "r"]
+    for copy, of in (("c.jpg", "a.jpg"), ("d.jpg", "b.jpg")):  # q is of p, and of s
+        (photos / copy).write_bytes((photos / of).read_bytes())
+    write(photos, "name,mos,who\na.jpg,1,p\nb.jpg,2,s\nc.jpg,3,q\nd.jpg,4,q\ne.jpg,5,r\n")
+    group = read(photos, group="who")["group"].tolist()
+    assert len({*group[:4]}) == 1
+    assert group[4] == "r"
 
 
 def test_the_pool_has_nothing_of_a_group_that_is_tested(photos: Path) -> None:

@@ -110,7 +110,7 @@ def test_validation_is_told_with_its_steps_and_its_interval():
     few_labels = said(on_grades(frame(WELL), NAMES, None, labels=25), LOOK)
     assert "25 pictures choose the weights" in few_labels  # as training draws them
     one = said(on_grades(frame({"train": [9, 9], "val": [1]}), NAMES), LOOK)
-    assert "1 pictures choose the weights: their MAE moves in steps of 1.000: too few" in one
+    assert "1 picture chooses the weights: its MAE moves in steps of 1.000: too few" in one
 
 
 # ---------------------------------------------------------------- the scale

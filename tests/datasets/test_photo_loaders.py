@@ -369,6 +369,7 @@ def test_the_command_tells_missing_from_broken(tmp_path, monkeypatch, capsys):
     assert "counts    pictures: 1 of 3000, references: 1 of 25" in said
     assert "part of the set: TID2013: 1 of 2 pictures; not there: distorted_images/" in said
     assert said.endswith("not found; 1 partial\n")
+    assert catalogue.status(tmp_path).set_index("key").loc["tid2013", "wrong"] == ""
     both.write_bytes(b"x")
     assert catalogue.status(tmp_path).set_index("key").loc["tid2013", "state"] == catalogue.OTHER
     (tmp_path / "tid2013" / "distorted_images" / "i01_01_1.bmp").unlink()

@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from photo_trees import make_koka10k
 from PIL import Image
 
-from riqa_lib import store
+from riqa_lib import paths, store
+from riqa_lib.datasets import hand_labels, koka10k
 from riqa_lib.datasets.folder import read_folder
 from riqa_lib.labelling import choose, keyboard, places
 from riqa_lib.labelling.agree import agreement, confusion
+from riqa_lib.pictures.decode import import_folder
 from riqa_lib.seeding import rng
 
 NAMES = ["a, b.jpg", "007.JPG", "NA.png", "sub/p1.jpg", 'sub/q"1".jpg', "sub/deep/ü.webp"]
@@ -42,7 +45,7 @@ def photos(tmp_path: Path) -> Path:
 
 def test_all_pictures_of_a_folder_and_below_without_a_table(photos, home):
     place = places.open_folder(photos, "own", GOOD_BAD)
-    assert place.pool["id"].tolist() == sorted(NAMES, key=lambda n: (n.count("/"), n))
+    assert place.pool["id"].tolist() == sorted(NAMES)
     assert place.notes == [
         "1 file left out: no picture by its ending, first 'notes.txt'",
         "2 files left out: a name no table can hold, first ' blank.jpg'",
@@ -292,3 +295,39 @@ def test_agreement_of_two_grades_and_of_ten():
         assert table.loc["g0", "g1"] == ((one == 0) & (two == 1)).sum()
         one_picture = pd.DataFrame([r for r in rows if r["id"] == "p0"])
         assert agreement(one_picture, 200, classes)["mae"][0] == abs(one[0] - two[0])
+
+
+# ---------------------------------------------------------------- from labels to a walk, and back
+def test_what_was_graded_becomes_a_walk_whose_pool_can_be_graded_too(photos, home):
+    place = places.open_folder(photos, "own", GOOD_BAD)
+    session = place.session(NAMES[:4], "ann")
+    for grade in (0, 1, 1, 0):
+        session.grade(grade)
+    declared = place.declared
+    root, table = declared.pop("root"), declared.pop("table")
+    data = paths.results("own") / "data"
+    with pytest.warns(UserWarning, match="worth knowing"):
+        import_folder(root, table, data, 8, name="own", bad="skip", progress=False, **declared)
+    walk = places.open_place("walk", "own")
+    assert set(walk.pool["id"]) == set(NAMES[4:])
+    assert walk.names == GOOD_BAD
+    assert walk.read(NAMES[4]).shape == (8, 8, 3)
+    assert (walk.table, walk.file, walk.simulated) == (None, walk.log, False)
+    walk.session(walk.pool["id"], "ann").grade(1)
+    assert walk.labels()["grade"].tolist() == [1]
+    assert hand_labels.read(walk.log)["id"].tolist() == [walk.pool["id"].iloc[0]]
+    assert walk.log != place.log
+
+
+def test_kadis_is_graded_as_koka10k_reads_it(tmp_path, home, monkeypatch):
+    monkeypatch.setenv("RIQA_DATA", str(make_koka10k(tmp_path / "sets")))
+    place = places.open_place("kadis", "paper")
+    assert place.names[0] == "0 bad"
+    assert len(place.pool) == 30
+    before = len(place.labels())
+    session = place.session(place.pool["id"], "me")
+    assert session.progress == (before, 30)
+    session.grade(3)
+    labels, _ = koka10k.hand_labels(place.file, {*place.pool["id"]})
+    assert len(labels) == before + 1
+    assert place.read(place.pool["id"][0]).shape == (40, 40, 3)

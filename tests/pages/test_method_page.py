@@ -98,6 +98,7 @@ def test_real_pools_have_no_accuracy(page, monkeypatch):
     assert "ccuracy" not in text
     assert "always" not in text
     assert "on the pool" not in page.found().data
+    assert (page.pool["truth"] == -1).all()  # whatever was stored
 
 
 def test_figures_carry_the_number_of_the_notebook_and_the_seed(page):

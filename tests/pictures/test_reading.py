@@ -200,10 +200,12 @@ def test_a_jpeg_is_read_without_its_end_and_no_further(tmp_path, shown, progress
         picture = read_bytes(tmp_path, whole[:-lost])
         assert (np.asarray(picture.image) == pixels).all()
         assert [note.kind for note in picture.notes] == ["slightly damaged file"]
-    found = {lost: pixels_or_none(tmp_path, whole[:-lost]) for lost in range(3, len(whole))}
+    found = {
+        lost: pixels_or_none(tmp_path, whole[:-lost]) for lost in range(3, min(len(whole), 900))
+    }
     read_too = [lost for lost, one in found.items() if one is not None]
     assert all((found[lost] == pixels).all() for lost in read_too)  # padding: no pixel is missing
-    assert len(read_too) < 0.05 * len(whole)
+    assert len(read_too) < 0.05 * len(found)
 
 
 def pixels_or_none(tmp_path, data):

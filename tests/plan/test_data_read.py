@@ -22,6 +22,7 @@ from PIL import Image
 from toy_notebooks import write_notebook
 
 from riqa_lib import contents, paths, store
+from riqa_lib.datasets.about import need_file
 from riqa_lib.datasets.data_folder import data_key, open_dataset
 from riqa_lib.pictures import fundus_data, photo_data
 from riqa_lib.plan import data_read, one_step
@@ -382,7 +383,38 @@ def test_a_file_that_changed_while_it_was_read_twice_counts_as_changed(tmp_path,
     assert data_read._compared(found)[0] == [f"data file changed: {table}"]
 
 
+def test_python_and_notebooks_take_places_as_typed_and_messages_show_them_whole(here, monkeypatch):
+    settings = own(here)
+    monkeypatch.setenv("RIQA_HOME", str(here))  # not even below it is a place shown short
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.chdir(here / "photos")
+    folder = settings["folder"] | {"root": ".", "table": "~/scores.csv"}
+    d = photo_data.DataConfig(**settings | {"folder": folder, "extra": "labels.csv"})
+    assert (d.folder["root"], d.folder["table"]) == (str(here / "photos"), f"{here}/scores.csv")
+    assert d.extra == f"{here}/photos/labels.csv"
+    data = photo_data.make("mine", replace(d, size=SIZE, crop=SIZE), "smoke")
+    assert (len(data), data.info["name"]) == (20, "photos")
+    for key, what in (("root", "folder of pictures"), ("table", "table")):
+        wrong = photo_data.DataConfig(**settings | {"folder": folder | {key: "nowhere"}})
+        with pytest.raises(FileNotFoundError, match=f"^{here}/photos/nowhere: no such {what}"):
+            photo_data.make("mine", wrong, "smoke")
+
+
 # ---------------------------------------------------------------- sets below RIQA_DATA
+def test_the_one_file_of_a_set_and_the_names_beside_it_are_noted(tmp_path, monkeypatch):
+    """Whatever reads it then: LIVE's and TID's are no tables."""
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "DMOS.mat").write_bytes(b"x")
+    monkeypatch.setenv(contents.READING, str(tmp_path / "log"))
+    need_file(tmp_path / "sets", "dmos.mat")
+    found = data_read.listed(tmp_path / "log")
+    assert list(found.files) == [str(tmp_path / "sets" / "DMOS.mat")]
+    assert [f["names"] for f in found.folders] == [["DMOS.mat"]]
+    (tmp_path / "sets" / "dmos_realigned.mat").write_bytes(b"y")
+    words, _ = data_read._compared(found)
+    assert words == [f"data file new: {tmp_path}/sets/dmos_realigned.mat"]
+
+
 @pytest.fixture
 def koka(here, monkeypatch) -> Walk:
     data = make_koka10k(here / "sets")
