@@ -41,7 +41,8 @@ def keys_of(names: Sequence[str]) -> list[list[str]]:
     """
     first = [name[0].lower() for name in names]
     digits = list(DIGITS[: len(names)])
-    if len(set(first)) < len(first) or {SKIP, UNDO} & set(first):
+    plain = all(key.isalnum() for key in first) and not {SKIP, UNDO} & set(first)
+    if not plain or len(set(first)) < len(first):
         return [[key] for key in digits]
     if any(key.isdigit() for key in first):
         return [[key] for key in first]

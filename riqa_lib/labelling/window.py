@@ -86,6 +86,7 @@ class LabelApp:
     ) -> None:
         self.session, self.read, self.side, self.turn = session, read, side, 0
         self.sights: OrderedDict[str, Sight] = OrderedDict()
+        self.unreadable: set[str] = set()
         grades = keys_of(session.names)
         self.grade_of = {key: k for k, keys in enumerate(grades) for key in keys}
         buttons = [
@@ -166,11 +167,11 @@ class LabelApp:
     def _state(self, page: dict[str, Any], sight: Sight) -> dict[str, Any]:
         """The rest of a page: what there is to see, to say and to press."""
         if not page["id"]:
-            words = f"All {page['all']} pictures are graded. Stored in {self.session.file.name}."
-            return {"state": "done", "words": words}
+            return {"state": "done", "words": f"All {page['all']} pictures are graded."}
         words = f"{self.session.labeller}: {page['done']} of {page['all']} graded."
         if sight.pixels is None:
-            words += f" {sight.trouble}; skip it."
+            others = set(self.session.left()) - self.unreadable
+            words += f" {sight.trouble}; {'skip it' if others else 'no other picture is left'}."
             return {"state": "unreadable", "words": words, "can": [SKIP, *page["can"]]}
         height, width = sight.pixels.shape[:2]
         return {
@@ -192,6 +193,7 @@ class LabelApp:
                 self.sights[picture] = Sight(pixels, *packed(Image.fromarray(pixels)))
             except ValueError as e:
                 self.sights[picture] = Sight(None, trouble=str(e))
+                self.unreadable.add(picture)
         self.sights.move_to_end(picture)
         while len(self.sights) > AHEAD:
             self.sights.popitem(last=False)

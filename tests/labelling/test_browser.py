@@ -21,7 +21,7 @@ from PIL import Image
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 EVIL = "<img src=x onerror=document.title='owned'>"  # of a file, and of a person
-GRADES = ["bad", "good", "<b>x</b>"]
+GRADES = ["bad", "good", "no <b>x</b>"]
 WINDOW = "document.querySelector('.riqa-label')"
 SEEN = 300  # ms: from then on a key counts
 CELLS = (
@@ -48,7 +48,8 @@ pytestmark = pytest.mark.browser
 
 
 def browser_file() -> str:
-    """A browser that is installed; the test is skipped where there is none."""
+    """A browser that is installed; the test is skipped where there is none to drive."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     named = os.environ.get("RIQA_BROWSER")
     found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
     mac = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -151,7 +152,8 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(lab, tmp_path_factory):
     """A notebook with the window, opened in JupyterLab; 18 pictures, and one nobody can read."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+    from playwright import sync_api
+
     browser = browser_file()
     address, token, folder = lab
     photos = folder / "photos"

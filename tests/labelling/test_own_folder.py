@@ -257,6 +257,7 @@ def test_the_list_stays_the_same_and_only_grows(tmp_path):
         (["unsharp", "good"], [["1"], ["2"]]),  # u takes back
         (["schlecht", "gut"], [["1"], ["2"]]),  # s skips
         (["bad", "better"], [["1"], ["2"]]),
+        (["bad", "<b>"], [["1"], ["2"]]),
         ([str(k) for k in range(1, 11)], [[k] for k in "1234567890"]),
         (list(places.NUMBERED), [[k] for k in "01234"]),
     ],

@@ -383,7 +383,7 @@ def test_a_picture_that_cannot_be_read_is_named_can_be_skipped_and_gets_no_grade
     assert session.progress == (0, 2)
     assert typed(app, "s") == [True]
     assert session.current() == "b"
-    assert "b.png: missing file; skip it" in app.box.page["words"]
+    assert "b.png: missing file; no other picture is left" in app.box.page["words"]
 
 
 # ---------------------------------------------------------------- what the browser gets
