@@ -134,6 +134,8 @@ def test_a_hint_names_no_file_that_another_row_has(photos: Path) -> None:
     assert "did you mean IMG_0001.jpg?" not in said
     assert "row 3: IMG_00001.jpg: did you mean IMG_0002.JPG?" in said
     assert said.endswith("row 4: zebra.gif")
+    write(photos, "name,mos\nIMG_0001.jpg,1\nIMG_0001.png,1\n")
+    assert "row 3: IMG_0001.png: did you mean IMG_0002.JPG?" in problems(photos)
 
 
 def test_a_hint_beside_a_path_of_its_own(photos: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_header_decides_not_the_cells() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["sep=;", "SEP=;", '"sep=;"', "sep=;\r", "\ufeffsep=;", "sep=|", "sep=\t"]
+    "first", ["sep=;", "SEP=;", '"sep=;"', "sep=;\r", "\ufeffsep=;", "sep=|", "sep=\t", "sep=:"]
 )
 def test_excel_s_first_line(photos: Path, first: str) -> None:
     separator = first.strip('"\r')[-1]
