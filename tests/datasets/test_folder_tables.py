@@ -137,6 +137,12 @@ def test_without_a_header_the_separator_is_seen_in_the_rows(photos: Path, separa
     right(read(photos, header=False, id=1, score=2))
 
 
+def test_a_decimal_comma_is_no_separator(photos: Path) -> None:
+    write(photos, "a.jpg 10,5\nf.jpg 99,5\n")
+    frame = read(photos, header=False, id=1, score=2, decimal=",")
+    assert frame["score"].tolist() == [10.5, 99.5]
+
+
 def test_a_wanted_column_in_other_case_is_a_hint(photos: Path) -> None:
     write(photos, "Name,mos\na.jpg,1\n")
     assert "row 1: name: found Name, mos; did you mean Name?" in problems(photos)
