@@ -18,6 +18,7 @@ WITH_EXAMPLES = [
 ]
 # What the README, the notebooks and CONTRIBUTING tell a user to type.
 TYPED = [
+    "riqa_lib.score",
     "riqa_lib.store.settings_hash",
     "riqa_lib.stats.metrics.mae",
     "riqa_lib.stats.votes.mode_grade",

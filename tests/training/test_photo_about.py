@@ -45,8 +45,8 @@ def test_a_supervised_run_saw_no_picture_without_a_label(home):
 
 
 def test_levels_are_means_of_labelled_scores_and_middles_without():
-    frame = pd.DataFrame({"grade": [0, 0, 1, 1], "score": [2.0, 3.0, np.nan, np.nan]})
-    assert photo_about.levels(frame, SCALE) == [2.5, 7.5]
+    frame = pd.DataFrame({"grade": [0, 0, 1, 1], "score": [1.0, 3.0, np.nan, np.nan]})
+    assert photo_about.levels(frame, SCALE) == [2.0, 7.5]
     assert photo_about.levels(frame[:0], SCALE) == [2.5, 7.5]
     given = SCALE | {"grades": list("abc"), "low": 1.0, "high": 3.0, "rule": "given"}
     assert photo_about.levels(frame.assign(score=np.nan), given) == [1.0, 2.0, 3.0]
