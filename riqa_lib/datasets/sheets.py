@@ -88,8 +88,8 @@ def read_sheet(file: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list[P
 def text_of(cell: Any, decimal: str = ".") -> str:
     """A cell as text: "" for none (or not a number), no decimal mark in whole numbers.
 
-    >>> [text_of(cell, ",") for cell in (None, 3.0, 3.5, True, " a.b ")]
-    ['', '3', '3,5', '1', 'a.b']
+    >>> [text_of(cell, ",") for cell in (None, float("nan"), 3.0, 3.5, True, " a.b ")]
+    ['', '', '3', '3,5', '1', 'a.b']
     """
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""

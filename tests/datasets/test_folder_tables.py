@@ -144,8 +144,10 @@ def test_a_decimal_comma_is_no_separator(photos: Path) -> None:
 
 
 def test_a_wanted_column_in_other_case_is_a_hint(photos: Path) -> None:
-    write(photos, "Name,mos\na.jpg,1\n")
-    assert "row 1: name: found Name, mos; did you mean Name?" in problems(photos)
+    write(photos, "Name,MOS\na.jpg,1\n")
+    said = problems(photos)
+    assert "row 1: name: found Name, MOS; did you mean Name?" in said
+    assert "row 1: mos: found Name, MOS; did you mean MOS?" in said
 
 
 # ---------------------------------------------------------------- encodings
