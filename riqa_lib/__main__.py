@@ -119,12 +119,13 @@ def nullworlds(chosen: argparse.Namespace) -> int:
 def collect(chosen: argparse.Namespace) -> int:
     """Copy what a walk has, photographs or fundus photographs or both, to results/reference; with
     --budgets its table of label budgets alone."""
-    if chosen.folder and not chosen.budgets:
-        raise ValueError("--folder is where --budgets are kept: give both")
+    if (chosen.folder or chosen.without) and not chosen.budgets:
+        raise ValueError("--folder and --without are for --budgets: give both")
     if chosen.budgets:
-        from .tables.tracked_budgets import collect_budgets
+        from .tables.tracked_budgets import collect_budgets, left_out
 
-        print(paths.shown(collect_budgets(chosen.walk, chosen.folder)))
+        without = left_out(chosen.without) if chosen.without else ()
+        print(paths.shown(collect_budgets(chosen.walk, chosen.folder, without)))
     else:
         collect_walk(chosen.walk)
     return 0
@@ -298,6 +299,12 @@ def parser() -> Parser:
     own.add_argument("--budgets", action="store_true", help="its table of label budgets alone")
     own.add_argument(
         "--folder", default="", help="below results/reference, of real photographs (biq2021)"
+    )
+    own.add_argument(
+        "--without",
+        type=Path,
+        metavar="FILE",
+        help="CSV whose column id names test pictures that don't count (near-copies)",
     )
     command(
         write_environment,

@@ -10,7 +10,7 @@ prediction (`load`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -118,14 +118,23 @@ def predictions_of(runs: pd.DataFrame, weights: str = SELECTED) -> pd.DataFrame:
 
 
 def measured(
-    name: str, resamples: int = 1000, seed: int = 0, weights: str = SELECTED
+    name: str,
+    resamples: int = 1000,
+    seed: int = 0,
+    weights: str = SELECTED,
+    without: Collection[str] = (),
 ) -> pd.DataFrame:
-    """`error_against_labels` of all that a walk lists. Raises as `listed` and `predictions_of`."""
+    """`error_against_labels` of all that a walk lists. without: ids of test pictures that don't
+    count, such as near-copies of what was learnt from; ValueError for one that is no test picture.
+    Raises as `listed` and `predictions_of`."""
     runs = listed(name, weights)
     info = store.read_json(store.need(paths.results(name) / "data" / "dataset.json", "01_koka10k"))
-    return error_against_labels(
-        predictions_of(runs, weights), _train_grades(name), bool(info["simulated"]), resamples, seed
-    )
+    predictions = predictions_of(runs, weights)
+    if unknown := sorted({*without} - {*predictions["id"]}):
+        raise ValueError(f"{len(unknown)} ids are of no test picture of {name}, first {unknown[0]}")
+    counted = predictions[~predictions["id"].isin(list(without))].reset_index(drop=True)
+    simulated = bool(info["simulated"])
+    return error_against_labels(counted, _train_grades(name), simulated, resamples, seed)
 
 
 def table_of(name: str, weights: str = SELECTED) -> pd.DataFrame:

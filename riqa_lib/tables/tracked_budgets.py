@@ -4,7 +4,7 @@ aggregates are kept: no prediction, no file name, no picture's score."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 
 import pandas as pd
@@ -33,17 +33,18 @@ OF_THE_LAST_STEP = (
 )
 
 
-def collect_budgets(name: str, folder: str = "") -> Path:
+def collect_budgets(name: str, folder: str = "", without: Collection[str] = ()) -> Path:
     """Keep the tables of the walk `name`, of selected and of last weights, in results/reference, or
     in a folder below it ("biq2021"); returns the first one's file. The facts go first and come back
-    last: a half-written table is never read.
+    last: a half-written table is never read. without: ids of test pictures that don't count, being
+    near-copies of pictures that were learnt from (`riqa check` finds them).
 
     Raises as `error_against_labels.measured`, and ValueError for a folder that is a path, or real
     photographs without one: results/reference itself holds the simulated ones."""
     if folder != PurePath(folder).name:
         raise ValueError(f"folder {folder!r}: expected one name, such as biq2021")
-    tables = {weights: measured(name, weights=weights) for weights in (SELECTED, LAST)}
-    facts = about(name)
+    tables = {w: measured(name, weights=w, without=without) for w in (SELECTED, LAST)}
+    facts = about(name) | {"left_out": len({*without})}
     if not folder and not facts["simulated"]:
         raise ValueError(f"{name} has real photographs: name a folder for them, such as biq2021")
     file = place(f"{REFERENCE}/{folder}")
@@ -52,6 +53,14 @@ def collect_budgets(name: str, folder: str = "") -> Path:
         store.write_table(place(f"{REFERENCE}/{folder}", weights), table)
     store.write_json(file.parent / FACTS, facts)
     return file
+
+
+def left_out(file: Path) -> list[str]:
+    """The ids in a CSV's column `id`. ValueError, naming the file, where it has none."""
+    table = store.read_table(file)
+    if "id" not in table:
+        raise ValueError(f"{paths.shown(file)}: no column id; found {', '.join(table)}")
+    return table["id"].astype(str).tolist()
 
 
 def belongs(name: str) -> bool:
@@ -92,8 +101,10 @@ def provenance_line(name: str) -> str:
 
 def _source(facts: Mapping) -> str:
     splits = ", ".join(f"{split} {n:,}" for split, n in facts["splits"].items())
+    left_out = facts.get("left_out", 0)
+    near = f" {left_out:,} test pictures, near-copies of others, don't count;" if left_out else ""
     return (
-        f"{kind_of(facts['simulated'])} ({facts['name']}, {facts['size']} px; {splits}); "
+        f"{kind_of(facts['simulated'])} ({facts['name']}, {facts['size']} px; {splits});{near} "
         f"{facts['runs']} runs, {len(facts['seeds'])} seeds, {facts['minutes']:.0f} minutes of "
         f"training in all; {facts['machine']}; torch {facts['torch']}; commit {facts['commit']}."
     )

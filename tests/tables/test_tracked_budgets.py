@@ -16,8 +16,8 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RIQA_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(paths, "reference", lambda: tmp_path / "reference")
 
-    def measured(name, weights):
-        return budgets.measured(name, 20, weights=weights)
+    def measured(name, weights, without):
+        return budgets.measured(name, 20, weights=weights, without=without)
 
     monkeypatch.setattr(tracked_budgets, "measured", measured)
     return tmp_path
@@ -47,6 +47,29 @@ def test_aggregates_and_facts_are_kept_and_nothing_of_a_picture(home, capsys):
         assert str(home) not in text
     line = tracked_budgets.provenance_line("reference/biq2021")
     assert line.startswith("Real data (a set, 48 px; pool 30, test 400, train 160, val 40); ")
+
+
+def test_pictures_that_do_not_count_are_left_out_and_told(home, capsys):
+    walks.write_walk("mine", seeds=1, simulated=False)
+    test = walks.pictures().query("split == 'test'")
+    near = test.iloc[::3]
+    store.write_table(home / "near.csv", near[["id"]])
+    words = ["collect", "mine", "--budgets", "--folder", "biq2021"]
+    assert main([*words, "--without", str(home / "near.csv")]) == 0
+    assert set(budgets.load("reference/biq2021")["pictures"]) == {len(test) - len(near)}
+    last = budgets.load("reference/biq2021", "last")
+    rest = test.loc[~test["id"].isin(near["id"]), "grade"]  # the last step says 0 of everything
+    assert last.loc[last["method"] == "fixmatch", "mae"].iloc[0] == pytest.approx(rest.mean())
+    line = tracked_budgets.provenance_line("reference/biq2021")
+    assert f"; {len(near)} test pictures, near-copies of others, don't count; " in line
+    store.write_table(home / "near.csv", near[["id"]].assign(id="gone"))
+    capsys.readouterr()
+    assert main([*words, "--without", str(home / "near.csv")]) == 1
+    assert "1 ids are of no test picture of mine, first gone" in capsys.readouterr().err
+    store.write_table(home / "near.csv", near[["split"]])
+    assert main([*words, "--without", str(home / "near.csv")]) == 1
+    assert "near.csv: no column id; found split" in capsys.readouterr().err
+    assert main(["collect", "mine", "--without", "near.csv"]) == 1
 
 
 def test_a_name_that_is_a_path_tells_nothing_of_it(home):
