@@ -184,7 +184,7 @@ def test_list_works_from_any_folder_without_an_activated_environment(tmp_path):
         (["--profile", "huge"], "invalid choice: 'huge'"),
         (["--name", "../elsewhere", "--list"], "cannot name a walk"),
         (["--set", "train.lr"], "'train.lr' is not KEY=VALUE"),
-        (["--set", "data.folder={'root': 'photos'}"], "begins like JSON, and is none"),
+        (["--list", "--set", "data.folder={'root': 'photos'}"], "begins like JSON, and is none"),
         (["--labels", "50", "0"], "'0' is not a whole number from 1 on"),
         (["--jobs", "0"], "'0' is not a whole number from 1 on"),
         (["--serial", "--jobs", "2"], "--serial runs one step at a time"),
