@@ -18,7 +18,8 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def test_my_own_pictures_word_for_word(tmp_path):
-    example = re.search(r"<!-- example: own pictures -->\n```python\n(.*?)```", README, re.S)[1]
+    text = (REPOSITORY / "docs" / "own-pictures.md").read_text(encoding="utf-8")
+    example = re.search(r"<!-- example: own pictures -->\n```python\n(.*?)```", text, re.S)[1]
     assert len(example.splitlines()) <= 10
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()

@@ -129,7 +129,8 @@ def block(folder: str) -> str:
     name = f"{REFERENCE}/{folder}"
     table = load(name)
     parts = [findings(table), show_grid(table, "control"), show_table(table, _shown(table))]
-    parts.insert(1, f"{OF_THE_LAST_STEP}\n\n{findings(load(name, LAST))}")
+    if place(name, LAST).exists():
+        parts.insert(1, f"{OF_THE_LAST_STEP}\n\n{findings(load(name, LAST))}")
     return "\n\n".join(part.strip() for part in [*parts, provenance_line(name)])
 
 
