@@ -82,7 +82,7 @@ try:
 except KeyboardInterrupt:
     open({str(kept)!r}, "w").write("kept")
 """
-    assert gpu.part(program(text), {}, 3) == "stopped"
+    assert gpu.part(program(text), {}, 8) == "stopped"
     assert kept.read_text() == "kept"
 
 
