@@ -276,3 +276,25 @@ def controls() -> pd.DataFrame:
     """Which row each row that learns from the pool is held against: row, control."""
     names = [(name_of(m), name_of(CONTROL[m])) for m in order(POOLED)]
     return pd.DataFrame(names, columns=["row", "its control, without a pool"])
+
+
+def beside_selected(chosen: pd.DataFrame, last: pd.DataFrame) -> str:
+    """Whether any row that learns from the pool, with the weights of the last step, reaches the
+    supervised row whose weights validation chose, in words: a line for each number of labels, by
+    point estimates. chosen, last: tables of the same walk."""
+    lines = []
+    for labels in budgets_of(last):
+        base, pooled = _row(chosen, BASE, labels), _cells(last, [labels])
+        if base is None or not pooled:
+            continue
+        best = min(pooled, key=_mae)
+        verb = "reaches" if best["mae"] <= base["mae"] else "does not reach"
+        lines.append(
+            f"{labels} labels: the best of them, {best['row']} ({best['mae']:.3f}), {verb} the "
+            f"supervised row whose weights validation chose ({base['mae']:.3f})"
+        )
+    return "\n".join(f"- {line}." for line in lines)
+
+
+def _mae(row: Mapping) -> float:
+    return row["mae"]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import paths, store
 from . import stored
-from .budget_verdicts import findings, show_grid, show_table
+from .budget_verdicts import beside_selected, findings, show_grid, show_table
 from .error_against_labels import (
     LAST,
     NOTEBOOK,
@@ -130,7 +130,9 @@ def block(folder: str) -> str:
     table = load(name)
     parts = [findings(table), show_grid(table, "control"), show_table(table, _shown(table))]
     if place(name, LAST).exists():
-        parts.insert(1, f"{OF_THE_LAST_STEP}\n\n{findings(load(name, LAST))}")
+        last = load(name, LAST)
+        said = f"{findings(last)}\n{beside_selected(table, last)}"
+        parts.insert(1, f"{OF_THE_LAST_STEP}\n\n{said}")
     return "\n\n".join(part.strip() for part in [*parts, provenance_line(name)])
 
 

@@ -284,3 +284,19 @@ def test_the_table_in_words_has_every_row_and_the_columns_within(told):
         name_of("mean_teacher"),
         name_of("supervised_ordinal"),
     ]
+
+
+def test_the_last_step_is_held_against_what_validation_chose(told):
+    _, table = told
+    least = walks.BUDGETS[0]
+    base = table.query("method == 'supervised' and labels == @least")["mae"].iloc[0]
+    pooled = table[table["method"].isin(budgets.POOLED) & (table["labels"] == least)]
+    best = pooled.loc[pooled["mae"].idxmin()]
+    said = words.beside_selected(table, table).splitlines()
+    assert len(said) == len(walks.BUDGETS)
+    assert said[0] == (
+        f"- {least} labels: the best of them, {best['row']} ({best['mae']:.3f}), reaches the "
+        f"supervised row whose weights validation chose ({base:.3f})."
+    )
+    worse = table.assign(mae=table["mae"] + 1)
+    assert "does not reach" in words.beside_selected(table, worse).splitlines()[0]
