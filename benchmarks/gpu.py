@@ -28,7 +28,11 @@ PARTS = {
 def part(command: list[str], environment: dict[str, str], seconds: float) -> str:
     """Run a command for at most so long; how it ended: "done", "failed (rc)" or "stopped"."""
     process = subprocess.Popen(
-        command, env=os.environ | environment, cwd=paths.ROOT, start_new_session=True
+        command,
+        env=os.environ | environment,
+        cwd=paths.ROOT,
+        start_new_session=True,
+        preexec_fn=_listening,
     )
     try:
         status = process.wait(seconds)
@@ -42,6 +46,12 @@ def part(command: list[str], environment: dict[str, str], seconds: float) -> str
                 except subprocess.TimeoutExpired:
                     continue
         return "stopped"
+
+
+def _listening() -> None:
+    """A part hears SIGINT, also where a shell that put this script into the background has told it
+    not to."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def threads() -> int:
