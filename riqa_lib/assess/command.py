@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from tqdm import tqdm
-
 from ..scales import DETAILS
 from . import books
 from .inputs import RATE, STATES, check, files, missing
+from .printed import print_rows, shortened
 
 __all__ = ["COLUMNS", "check", "command", "flat", "line", "missing"]
 
@@ -48,7 +47,7 @@ def line(row: dict[str, Any], width: int = 36) -> str:
     >>> line({"file": "a.jpg", "state": "refused", "reason": "no round field"}, width=8)
     'a.jpg     refused: no round field'
     """
-    name = row["file"] if len(row["file"]) <= width else "..." + row["file"][3 - width :]
+    name = shortened(row["file"], width)
     if row["state"] in ("refused", "unreadable"):
         return f"{name:<{width}}  {row['state']}: {row['reason']}"
     grade = row["grade"] or "unsure"
@@ -75,23 +74,11 @@ def command(
     out = out or sys.stdout
     one = load(run, rate)
     total = sum(1 for _ in files(named))
-    counts = dict.fromkeys(STATES, 0)
     heads = "".join(f"{d:<13}" for d in DETAILS) if one.about["details_learnt"] else ""
     columns = [*COLUMNS, *(f"p_{grade}" for grade in one.words)]
     with books.opened(csv_file, json_file, columns=columns, flat=flat, about=one.describe()) as add:
         print(
             f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice", file=out
         )
-        for row in tqdm(
-            assess(named, one, workers=workers),
-            total=total,
-            unit="picture",
-            desc="assess",
-            disable=None,
-        ):
-            counts[row["state"]] += 1
-            with tqdm.external_write_mode(file=out):
-                print(line(row), file=out)
-            add(row)
-    print("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()), file=out)
-    return int(counts["graded"] + counts["abstained"] == 0)
+        found = assess(named, one, workers=workers)
+        return print_rows(found, line, add, out, total=total, states=STATES, desc="assess")

@@ -11,10 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from tqdm import tqdm
-
 from . import books
 from .inputs import SCORE_RATE, check, files
+from .printed import print_rows, shortened
 
 WIDTH = 36  # of a file's name in the terminal
 
@@ -29,7 +28,7 @@ def line(row: dict[str, Any], width: int = WIDTH) -> str:
     >>> line({"file": "a.jpg", "state": "unreadable", "reason": "missing file"}, width=8)
     'a.jpg     unreadable: missing file'
     """
-    name = row["file"] if len(row["file"]) <= width else "..." + row["file"][3 - width :]
+    name = shortened(row["file"], width)
     if row["state"] == "unreadable":
         return f"{name:<{width}}  unreadable: {row['reason']}"
     between = ""
@@ -60,7 +59,6 @@ def command(
     out = out or sys.stdout
     one = load(run, rate)
     total = sum(1 for _ in files(named))
-    counts = dict.fromkeys(("graded", "abstained", "unreadable"), 0)
     with books.opened(
         csv_file,
         json_file,
@@ -71,10 +69,5 @@ def command(
         head = f"{'file':<{WIDTH}}  {'score':<7} {'':<18} {'grade':<10} prob."
         print(f"{one.headline()}\n\n{head}", file=out)
         found = rows(named, one, windows=windows, workers=workers)
-        for row in tqdm(found, total=total, unit="picture", desc="score", disable=None):
-            counts[row["state"]] += 1
-            with tqdm.external_write_mode(file=out):
-                print(line(row), file=out)
-            add(row)
-    print("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()), file=out)
-    return int(counts["graded"] + counts["abstained"] == 0)
+        states = ("graded", "abstained", "unreadable")
+        return print_rows(found, line, add, out, total=total, states=states, desc="score")

@@ -165,15 +165,13 @@ made(Path({root!r}), Path({folder!r}), **{more!r})
 """
 
 
-def test_killed_and_started_again_gives_the_same_bytes(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, folder = made(photos, tmp_path / "whole"), tmp_path / "killed"
+def killed(photos: Path, folder: Path, **more: object) -> None:
+    """An import of these photos into the folder, killed when some of its pixels are written."""
     code = SLOW.format(
         tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")],
         root=str(photos),
         folder=str(folder),
-        more={},
+        more=more,
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT)
     each, deadline = SIZE * SIZE * 3, time.monotonic() + 60
@@ -183,11 +181,18 @@ def test_killed_and_started_again_gives_the_same_bytes(
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def test_killed_and_started_again_gives_the_same_bytes(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, folder = made(photos, tmp_path / "whole"), tmp_path / "killed"
+    killed(photos, folder)
     with pytest.raises(FileNotFoundError, match="01_koka10k"):
         open_dataset(folder)
     part = next(folder.glob(".pixels-*.part"))
     with open(part, "ab") as f:  # a block written in part
-        f.write(b"\x07" * (each // 2))
+        f.write(b"\x07" * (SIZE * SIZE * 3 // 2))
     calls: list[int] = []
     seen = decode._seen
     monkeypatch.setattr(decode, "_seen", lambda job: (calls.append(1), seen(job))[1])
@@ -433,20 +438,7 @@ def test_killed_while_skipping_and_started_again_gives_the_same_bytes(
     spoilt(photos, BAD)
     Image.fromarray(noise(5, 6, 9)).save(photos / "5.png")  # enlarged: told of before the kill
     whole, folder = made(photos, tmp_path / "whole", bad="skip"), tmp_path / "killed"
-    code = SLOW.format(
-        tests=[str(Path(__file__).parent), str(REPOSITORY / "tests")],
-        root=str(photos),
-        folder=str(folder),
-        more={"bad": "skip"},
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.ROOT)
-    each, deadline = SIZE * SIZE * 3, time.monotonic() + 60
-    while sum(p.stat().st_size for p in folder.glob(".pixels-*.part")) < 30 * each:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed(photos, folder, bad="skip")
     (log,) = folder.glob(".told-*")
     with open(log, "a") as f:
         f.write("[199, true, [[")  # a line written in part
