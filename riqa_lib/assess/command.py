@@ -67,9 +67,10 @@ def command(
 ) -> int:
     """Assess and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1
     where no picture was a fundus. Raises what `check` raises, before torch is imported, a Student
-    looked for or anything written; then what `grading.load` raises."""
+    looked for or anything written; then what `fundus_student.load` raises."""
     check(named, rate, (csv_file, json_file), workers)
-    from .grading import assess, load  # torch
+    from .fundus_student import load  # torch
+    from .grading import assess
 
     out = out or sys.stdout
     one = load(run, rate)

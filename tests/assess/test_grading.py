@@ -18,7 +18,7 @@ from PIL import Image
 
 from riqa_lib import paths, store
 from riqa_lib.__main__ import main
-from riqa_lib.assess import advice, command, flow, grading, inputs
+from riqa_lib.assess import advice, command, flow, fundus_student, grading, inputs
 from riqa_lib.networks.weights import save_weights
 from riqa_lib.pictures.field import find_field
 from riqa_lib.sim import fundus_camera
@@ -96,7 +96,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one(home):
-    return grading.load()
+    return fundus_student.load()
 
 
 def photograph(key="a", size=512, **severity):
@@ -204,7 +204,7 @@ def test_reduced_decoding_agrees_with_full(folder, one):
     full, _ = grading.read(file, None)
     assert size == (3000, 3000)
     assert full.shape == (3000, 3000, 3)
-    assert max(small.shape) == grading.WORKING
+    assert max(small.shape) == fundus_student.WORKING
     reduced = np.asarray(Image.fromarray(full).resize((480, 480), Image.Resampling.BOX))
     assert np.abs(reduced.astype(int) - small).mean() < 1.5
     a, b = find_field(small), find_field(reduced)
@@ -266,7 +266,7 @@ def test_a_failure_leaves_no_half_written_table(folder, home, tmp_path, monkeypa
 def test_which_student(home, tmp_path, monkeypatch):
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="15_student"):
-        grading.load()
+        fundus_student.load()
     runs = {}
     for k, (name, how) in enumerate(
         {
@@ -281,24 +281,25 @@ def test_which_student(home, tmp_path, monkeypatch):
         os.utime(runs[name] / "provenance.json", (1000 + k, 1000 + k))
     unfinished = student(paths.runs() / "student-unfinished", row=9)
     (unfinished / "provenance.json").unlink()
-    assert grading.newest().name == "student-second"
-    assert grading.load("student-first").about["run"] == "student-first"
-    binary = grading.load(runs["binary"])
+    assert fundus_student.newest().name == "student-second"
+    assert fundus_student.load("student-first").about["run"] == "student-first"
+    binary = fundus_student.load(runs["binary"])
     assert binary.words == ("bad", "good")
-    single = grading.load("student-single")
+    single = fundus_student.load("student-single")
     photograph().save(tmp_path / "a.png")
     (row,) = grading.assess([tmp_path / "a.png"], single)
     assert row["details"] == {}
     assert "no details" in single.headline()
     assert (
-        "real photographs" in grading.load(student(tmp_path / "real", simulated=False)).headline()
+        "real photographs"
+        in fundus_student.load(student(tmp_path / "real", simulated=False)).headline()
     )
     with pytest.raises(FileNotFoundError, match="no finished run"):
-        grading.load("student-unfinished")
+        fundus_student.load("student-unfinished")
 
 
 def test_a_student_that_is_often_wrong_abstains_always(tmp_path):
-    wrong = grading.load(student(tmp_path / "student-wrong", sure=False))
+    wrong = fundus_student.load(student(tmp_path / "student-wrong", sure=False))
     photograph().save(tmp_path / "a.png")
     (row,) = grading.assess([tmp_path / "a.png"], wrong)
     assert row["state"] == "abstained"

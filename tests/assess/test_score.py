@@ -19,7 +19,7 @@ from PIL import Image
 import riqa_lib
 from riqa_lib import paths, store
 from riqa_lib.__main__ import main
-from riqa_lib.assess import flow, grading, photo_runs, photo_scoring, score_command
+from riqa_lib.assess import flow, fundus_student, photo_runs, photo_scoring, score_command
 from riqa_lib.stats import calibration
 from riqa_lib.training import photographs
 
@@ -432,9 +432,9 @@ def test_a_run_that_cannot_score_says_why_and_what_can(runs, table, tmp_path, mo
     ):
         photo_runs.load(student)
     with pytest.raises(ValueError, match=r"riqa score PATH... --run " + runs["pixels"].name):
-        grading.load(runs["pixels"])
+        fundus_student.load(runs["pixels"])
     with pytest.raises(ValueError, match="riqa score PATH"):
-        grading.load(runs["pixels"].name)
+        fundus_student.load(runs["pixels"].name)
 
 
 def test_a_run_of_other_settings_or_grades_is_told(runs, tmp_path):
