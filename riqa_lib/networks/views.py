@@ -127,6 +127,24 @@ def centre_crops(pixels: Tensor, size: int, grid: int = 1) -> Tensor:
     )
 
 
+def eight_views(pixels: Tensor) -> Tensor:
+    """(N, S, S, 3) -> (8, N, S, S, 3): the four quarter turns of each picture, then those of its
+    mirror image; the first is the picture itself. No resampling.
+
+    Averaged over these, what a network says does not depend on how the picture is turned or
+    mirrored. Raises ValueError for pictures that are not square: half of the turns would have
+    another shape.
+
+    >>> eight_views(torch.zeros(5, 80, 80, 3, dtype=torch.uint8)).shape
+    torch.Size([8, 5, 80, 80, 3])
+    """
+    height, width = pixels.shape[1:3]
+    if height != width:
+        raise ValueError(f"pictures of {height} x {width} px: expected square ones")
+    both = (pixels, pixels.flip(2))
+    return torch.stack([torch.rot90(x, k, dims=(1, 2)) for x in both for k in range(4)])
+
+
 def normalise(x: Tensor) -> Tensor:
     """(N, H, W, 3) uint8 or float 0..255 -> (N, 3, H, W) float, channels last in memory."""
     return x.permute(0, 3, 1, 2).float().sub_(255 * MEAN).mul_(1 / (255 * SD))

@@ -187,6 +187,28 @@ def test_centre_crops():
     assert torch.equal(grid[8], store[:, 4:, 8:])
 
 
+def test_eight_views_are_the_ways_to_lay_a_square_down():
+    square = pixels(2, 5)[:, :, :5]
+
+    def laid(picture):  # slowly: pixel by pixel
+        side, back = range(5), range(4, -1, -1)
+        for rows, columns in ((side, side), (side, back), (back, side), (back, back)):
+            yield [[picture[i, j].tolist() for j in columns] for i in rows]
+            yield [[picture[i, j].tolist() for i in rows] for j in columns]
+
+    turned = views.eight_views(square)
+    assert turned.shape == (8, 2, 5, 5, 3)
+    assert torch.equal(turned[0], square)
+    for n, picture in enumerate(square):
+        found = [x.tolist() for x in turned[:, n]]
+        assert sorted(found) == sorted(laid(picture))
+        assert len({str(x) for x in found}) == 8
+        for other in (picture.flip(1), torch.rot90(picture)):  # the same, in another order
+            assert sorted(x.tolist() for x in views.eight_views(other[None])[:, 0]) == sorted(found)
+    with pytest.raises(ValueError, match="5 x 4 px: expected square"):
+        views.eight_views(square[:, :, :4])
+
+
 def test_a_crop_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="crop of 21 px does not fit into pictures of 20 x 24"):
         views.crop(pixels(), torch.arange(2), 21, generator())
