@@ -21,6 +21,12 @@ from scipy import ndimage
 WORK = 288  # px, longer side of the copy that is searched
 SURE = 0.5  # a field of less confidence carries a reason
 SMALLEST = 16  # px, shorter side
+# px, radius from which clarity can be judged. On 120 simulated photographs (one half with clarity
+# severity 1, all with illumination and contrast 0 to 1.5), reduced to a radius, with a sensor's
+# noise of 3 grey levels and JPEG 75: logistic regression on eight statistics of sharpness, learnt
+# and tried (6 folds) at that radius, has AUC .79 at 20 px, .84 at 24, .89 at 28, .96 at 32, .99 at
+# 40, .998 at 112.
+CLARITY_FROM = 32
 RAYS = 180  # radial profiles
 TRIES = 300  # circles drawn by RANSAC for each threshold
 
@@ -37,6 +43,23 @@ class Field:
     confidence: float
     reason: str = ""
     whole: bool = False
+
+
+def too_small(field: Field) -> str:
+    """Why a field of view is too small to judge clarity in ("" where it isn't): blurred and sharp
+    ones of so few px look alike.
+
+    >>> too_small(Field(23, 23, 22, 1.0))
+    'too small to judge clarity: a field of view of 44 px across (from 64 px on)'
+    >>> too_small(Field(120, 120, 110, 1.0))
+    ''
+    """
+    if field.radius >= CLARITY_FROM:
+        return ""
+    return (
+        f"too small to judge clarity: a field of view of {2 * field.radius:.0f} px across "
+        f"(from {2 * CLARITY_FROM} px on)"
+    )
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
