@@ -23,6 +23,7 @@ from PIL import Image
 
 from ..networks.predict import two_heads
 from ..networks.sources import Pixels
+from ..networks.views import eight_views
 from ..pictures.field import SMALLEST, Field, crop_field, find_field
 from ..pictures.reading import read_near
 from ..pictures.recognition import is_fundus
@@ -33,17 +34,19 @@ from ..stats.calibration import calibrated
 from . import advice, flow
 from .fundus_student import WORKING, Assessor, rounded
 from .inputs import files
+from .looks import LOOK, Look
 
 
 # ---------------------------------------------------------------- one picture
 @dataclass(frozen=True)
 class Prepared:
     """A file on its way: crop for the network (S, S, 3) uint8 or None, and what its row says
-    already."""
+    already; look: what a report shows of it."""
 
     row: dict[str, Any]
     crop: np.ndarray | None = None
     statistics: dict[str, float] | None = None
+    look: Look | None = None
 
 
 def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, tuple[int, int]]:
@@ -62,9 +65,11 @@ def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, t
     return np.asarray(image), size
 
 
-def prepare(file: Path | str, size: int, working: int | None = WORKING) -> Prepared:
+def prepare(
+    file: Path | str, size: int, working: int | None = WORKING, keep: bool = False
+) -> Prepared:
     """Read, find the field of view, refuse what is no fundus, crop to size x size. Never raises for
-    what a file holds.
+    what a file holds. keep: with its look.
 
     >>> prepare("no such picture.jpg", 32).row
     {'file': 'no such picture.jpg', 'state': 'unreadable', 'reason': 'no such file'}
@@ -80,12 +85,15 @@ def prepare(file: Path | str, size: int, working: int | None = WORKING) -> Prepa
         return Prepared(row | {"reason": str(e)})
     row["field_confidence"] = found.confidence
     if not yes:
-        return Prepared(row | {"state": "refused", "reason": reason})
-    crop, _ = crop_field(rgb, size, found)
+        return Prepared(
+            row | {"state": "refused", "reason": reason}, look=Look(rgb) if keep else None
+        )
+    crop, seen = crop_field(rgb, size, found)
     wide, mask = crop_field(rgb, advice.SIDE, found)
     off, cut = _framing(found, rgb.shape, mask)
     measured = advice.statistics(wide, mask, off_centre=off, cut=cut)
-    return Prepared(row | {"reason": found.reason}, crop, measured)
+    look = Look(rgb, found, crop, seen) if keep else None
+    return Prepared(row | {"reason": found.reason}, crop, measured, look)
 
 
 def _framing(found: Field, shape: tuple[int, ...], mask: np.ndarray) -> tuple[float, float]:
@@ -114,15 +122,24 @@ def _graded(one: Assessor, batch: list[Prepared]) -> list[dict[str, Any]]:
     return rows
 
 
-def _probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of crops (N, S, S, 3) uint8: calibrated probabilities of the grades (N, C), and of good of
-    the details (N, 3), nan where the Student learnt none."""
+def raw_probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of crops (N, S, S, 3) uint8: what the network says, not calibrated: of the grades (N, C), and
+    of good of the details (N, 3). Means over the eight ways to lay a crop down: a picture that is
+    mirrored or turned gets the same answer."""
     pixels = torch.from_numpy(crops).to(next(one.net.parameters()).device)
-    source = Pixels(pixels, int(one.about["crop"]), int(one.about["grid"]))
-    raw, details = two_heads(one.net, source, np.arange(len(crops)))
-    p = calibration.tempered(raw.numpy(), one.temperature)
+    eight = eight_views(pixels)
+    source = Pixels(eight.flatten(0, 1), int(one.about["crop"]), int(one.about["grid"]))
+    said = two_heads(one.net, source, np.arange(len(source.pixels)))
+    overall, details = (x.unflatten(0, eight.shape[:2]).mean(dim=0).numpy() for x in said)
+    return overall, details
+
+
+def _probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`raw_probabilities`, calibrated; nan for the details where the Student learnt none."""
+    raw, details = raw_probabilities(one, crops)
+    p = calibration.tempered(raw, one.temperature)
     if one.about["details_learnt"]:
-        return p, calibrated(details.numpy(), list(one.maps))
+        return p, calibrated(details, list(one.maps))
     return p, np.full((len(crops), len(DETAILS)), np.nan)
 
 
@@ -149,17 +166,25 @@ def _answer(
 
 # ---------------------------------------------------------------- many
 def assess(
-    named: Iterable[str | Path], one: Assessor, *, workers: int = 2, working: int | None = None
+    named: Iterable[str | Path],
+    one: Assessor,
+    *,
+    workers: int = 2,
+    working: int | None = None,
+    keep: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """A row for every file of `files`, in order: file, state (one of STATES), reason, width,
     height; of fundus photographs also field_confidence, grade ("" where it abstains), confidence,
     probabilities, details (good: probability; call), advice (say, why, detail), statistics.
     workers: threads that decode and crop; at most flow.BATCH x (workers + 1) pictures are in
     memory.
-    working: px that pictures are brought to, the Student's by default."""
+    working: px that pictures are brought to, the Student's by default.
+    keep: rows also have what a report shows, as looks.LOOK (no plain JSON; pop it)."""
     size, least = int(one.about["size"]), working or one.working
-    for batch in flow.batches(files(named), partial(prepare, size=size, working=least), workers):
-        yield from _graded(one, batch)
+    ready = partial(prepare, size=size, working=least, keep=keep)
+    for batch in flow.batches(files(named), ready, workers):
+        for row, its in zip(_graded(one, batch), batch, strict=True):
+            yield row | {LOOK: its.look} if its.look else row
 
 
 # ---------------------------------------------------------------- for the notebook
