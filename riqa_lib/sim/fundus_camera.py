@@ -17,15 +17,13 @@ from typing import Any
 import numpy as np
 
 from .. import seeding
+from . import defect_effects as effects
 from . import fundus_eye
-from .fundus_defects import CAUSES, SHARP, Defect, defect, severity_of
+from .fundus_defects import CAUSES, Defect, defect, severity_of
 from .fundus_eye import MM_PER_DEGREE, Eye, colour
-from .fundus_optics import convolve, double_pass, kernel
+from .fundus_optics import double_pass
 
 FRAMINGS = ("camera", "crop")
-
-# tints of light leaks: white, cyan, olive
-HALOES = (colour(1.1, 1.0, 0.9), colour(0.7, 1.1, 1.2), colour(1.0, 1.1, 0.9))
 
 
 @dataclass(frozen=True)
@@ -125,14 +123,14 @@ class Shot:
         flip = 1 if self.left else -1
         x, y = self.centre[0] + flip * u[0] * half, self.centre[1] + v[:, 0] * half
         retina = fundus_eye.reflectance(self.eye, x, y)
-        image = double_pass(retina, self._light(u, v), self._veil(u, v)).astype(np.float32)
-        image = self._blurred(image, u, v, n * self.radius / self.size / half)
-        image = self._covered(image, u, v)
+        illumination, clarity, contrast, artefact = (self.defects.get(c) for c in CAUSES)
+        light = self._own_light(u, v) * effects.light(illumination, u, v)
+        veil = effects.veil(contrast, u, v)
+        image = double_pass(retina, light.astype(np.float32), veil).astype(np.float32)
+        image = effects.blurred(clarity, image, u, v, n * self.radius / self.size / half)
+        image = effects.covered(artefact, image, u, v)
         image = np.clip(image, 0, None) ** np.float32(self.style.gamma) * colour(*self.gains)
-        image = np.where(
-            image > 0.75, 0.75 + 0.25 * np.tanh((image - 0.75) / 0.25), image
-        )  # a sensor's shoulder
-        image = image * self.mask(n)[..., None]
+        image = effects.developed(image) * self.mask(n)[..., None]
         if n != self.size:
             image = image.reshape(self.size, 2, self.size, 2, 3).mean(axis=(1, 3))
         rng = seeding.rng("sensor", self.key)
@@ -140,51 +138,10 @@ class Shot:
         image = image + (0.35 + np.sqrt(np.maximum(image, 0))) * self.style.noise * noise + 0.01
         return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
-    def _light(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """L, (n, n, 3): the camera's own light, changed by the illumination defect."""
+    def _own_light(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """(n, n, 1): the camera's own light, without the illumination defect."""
         vignette, tilt_x, tilt_y, exposure = self.light
-        own = exposure * np.exp(-vignette * (u * u + v * v) + tilt_x * u + tilt_y * v)
-        one = self.defects.get("illumination")
-        if one is None:
-            return own[..., None].astype(np.float32)
-        up = one.kinds[0] in ("bright", "halo")
-        tint = colour(1, 1, 1) if one.kinds[0] != "halo" else HALOES[int(3 * one.place[3])]
-        log = one.strength(u, v)[..., None] * (
-            tint / tint.mean() if up else colour(0.92, 1.02, 1.06)
-        )
-        return (own[..., None] * np.exp(log if up else -log)).astype(np.float32)
-
-    def _veil(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """T, (n, n, 1)."""
-        one = self.defects.get("contrast")
-        strength = np.zeros(np.broadcast(u, v).shape) if one is None else one.strength(u, v)
-        return np.exp(-0.5 * strength)[..., None].astype(np.float32)
-
-    def _blurred(self, image: np.ndarray, u: np.ndarray, v: np.ndarray, scale: float) -> np.ndarray:
-        """The picture after the point-spread function, which may vary over the field. scale: px a
-        mm."""
-        one = self.defects.get("clarity")
-        if one is None:
-            return image
-        strength = one.strength(u, v)
-        if one.kinds[0] != "tilt":
-            turn, bend = np.pi * one.place[0], one.place[1] - 0.5
-            return convolve(image, kernel(one.kinds[0], SHARP * one.amount * scale, turn, bend))
-        top = float(strength.max())
-        half, full = (
-            convolve(image, kernel("defocus", SHARP * k * top * scale)) for k in (0.5, 1.0)
-        )
-        w = np.clip(strength / top, 0, 1)[..., None].astype(np.float32) * 2
-        return np.where(w < 1, image + w * (half - image), half + (w - 1) * (full - half))
-
-    def _covered(self, image: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """The picture under its artefacts: dark lashes, dust and lids, bright reflections."""
-        one = self.defects.get("artefact")
-        if one is None:
-            return image
-        paints = {"reflection": colour(0.95, 0.98, 1.0), "eyelid": colour(0.20, 0.13, 0.10)}
-        paint = paints.get(one.kinds[0], colour(0.12, 0.09, 0.08))
-        return (image + one.map(u, v)[..., None] * (paint - image)).astype(np.float32)
+        return (exposure * np.exp(-vignette * (u * u + v * v) + tilt_x * u + tilt_y * v))[..., None]
 
 
 @lru_cache(maxsize=8)

@@ -133,6 +133,7 @@ SHAPES: dict[str, Callable[[Place, np.ndarray, np.ndarray], np.ndarray]] = {
     "bright": _spot,
     "halo": _halo,
     "defocus": _even,
+    "gaussian": _even,
     "motion": _even,
     "tilt": _to_one_side,
     "veil": _even,

@@ -15,9 +15,13 @@ def kernel(kind: str, sigma: float, turn: float = 0.0, bend: float = 0.0) -> np.
     """A point-spread function (n, n), n odd, sum 1, of standard deviation sigma px along an axis
     (mean of both).
 
-    "defocus": a disc of radius 2 sigma; "motion": a slightly bent line of length sqrt(24) sigma,
-    direction turn (rad)."""
+    "defocus": a disc of radius 2 sigma; "gaussian", cut at 3 sigma; "motion": a slightly bent line
+    of length sqrt(24) sigma, direction turn (rad)."""
     radius, length = 2 * sigma, np.sqrt(24) * sigma
+    if kind == "gaussian":
+        n = int(np.ceil(3 * sigma))
+        one = np.exp(-0.5 * (np.arange(-n, n + 1) / max(sigma, 1e-6)) ** 2)
+        return np.outer(one, one) / one.sum() ** 2
     if kind == "defocus":
         n = int(np.ceil(radius))
         grid = np.arange(-n, n + 1)
@@ -40,7 +44,7 @@ def kernel(kind: str, sigma: float, turn: float = 0.0, bend: float = 0.0) -> np.
 
 
 def convolve(image: np.ndarray, psf: np.ndarray) -> np.ndarray:
-    """image (H, W, 3) with psf (n, n), mirrored at the borders; float32, the same shape."""
+    """image (H, W, C) with psf (n, n), mirrored at the borders; float32, the same shape."""
     n = len(psf) // 2
     n_fit = min(n, min(image.shape[:2]) - 1)
     psf = psf[n - n_fit : n + n_fit + 1, n - n_fit : n + n_fit + 1]
