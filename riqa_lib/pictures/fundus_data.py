@@ -41,7 +41,7 @@ class FundusData:
 
     source: str = "simulation"  # or "real": EyeQ, MSHF, DeepDRiD and EyeQ-D below RIQA_DATA
     # simulation: how many of each of SETS
-    pictures: tuple[int, int, int, int] = tuple(SIZES["demo"].values())  # type: ignore[assignment]
+    pictures: tuple[int, int, int, int] = tuple(SIZES["demo"].values())[:4]  # type: ignore[assignment]
     size: int = 80  # px, side of the stored pictures
     # px, side of what the network sees: at least 95 % of size, since the field must stay in the
     # picture

@@ -1,4 +1,5 @@
-"""Four simulated sets of fundus photographs, built like the real ones (riqa.md 2), as data folders.
+"""Simulated sets of fundus photographs as data folders: four built like the real ones (riqa.md 2),
+and one to see what a head answers to.
 
 mshf-like      three cameras (its sources and groups), three readers; details and overall grade by
                majority. Two cameras are for training, the portable one for testing.
@@ -9,6 +10,9 @@ deepdrid-like  overall grade in 2 classes, one label for an eye, two views of it
                60/20/20 of the patients.
 eyeq_d-like    pictures by the law of eyeq-like's test split; overall grade and details. All are
                "test".
+single-defect  every eye with one detail spoilt at a time, at LEVELS of severity, all else perfect:
+               same eye, camera, framing, kind and place of defect. Details and grade are the true
+               ones; columns cause and severity. All are "test".
 
 Grades: 0 bad, higher is better, everywhere; details 1 good, 0 bad, -1 where the real set has none.
 Truth stays beside: each cause's severity, true_<detail>, true_grade, and all votes, also where the
@@ -36,13 +40,19 @@ from .workers import spawned
 
 CHUNK = 32  # pictures made at a time
 VERSION = 1  # raise it when the same settings would give other pictures
-KINDS = ("mshf-like", "eyeq-like", "deepdrid-like", "eyeq_d-like")
+KINDS = ("mshf-like", "eyeq-like", "deepdrid-like", "eyeq_d-like", "single-defect")
 
-SIZES = {  # pictures of each kind
-    "smoke": {"mshf-like": 60, "eyeq-like": 120, "deepdrid-like": 40, "eyeq_d-like": 40},
-    "demo": {"mshf-like": 400, "eyeq-like": 1400, "deepdrid-like": 440, "eyeq_d-like": 160},
-    "gpu": {"mshf-like": 802, "eyeq-like": 28792, "deepdrid-like": 2000, "eyeq_d-like": 160},
+# pictures of each kind, in the order of KINDS
+SIZES = {
+    profile: dict(zip(KINDS, sizes, strict=True))
+    for profile, sizes in {
+        "smoke": (60, 120, 40, 40, 18),
+        "demo": (400, 1400, 440, 160, 216),
+        "gpu": (802, 28792, 2000, 160, 432),
+    }.items()
 }
+LEVELS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)  # severities of single-defect
+STEPS = {"deepdrid-like": 4, "single-defect": len(DETAILS) * len(LEVELS)}  # n is a multiple of it
 
 CAMERAS = {"kowa45": 0.33, "topcon50": 0.29, "portable60": 0.38}  # of MSHF without ultra-wide field
 HELD_OUT = "portable60"
@@ -55,29 +65,36 @@ SHIFT = ((0.74, 0.03, 0.23), (0.44, 0.42, 0.14))
 MSHF_WORSE, DEEPDRID_WORSE, DEEPDRID_NOISE = 0.35, -0.05, 2.6
 
 
+DRAWN = ("anatomy", "pigment", "camera", "left", "view")  # columns that only drawing needs
+
+
 # ---------------------------------------------------------------- what each picture is
 def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
     """The table of a set, without its pictures: the frame that `make_fundus` writes, and columns
-    anatomy, camera, left, view.
+    DRAWN.
 
     Raises ValueError for an unknown kind, or an n that is no count (deepdrid-like: a multiple of 4,
-    four pictures a patient)."""
-    if kind not in KINDS or n < 1 or (kind == "deepdrid-like" and n % 4):
+    four pictures a patient; single-defect: of 18, those of an eye)."""
+    if kind not in KINDS or n < 1 or n % STEPS.get(kind, 1):
         raise ValueError(
             f"{n} pictures of kind {kind!r}; expected one of {', '.join(KINDS)}, 1 or more "
-            "(deepdrid-like: 4, 8, ...)"
+            "(deepdrid-like: 4, 8, ...; single-defect: 18, 36, ...)"
         )
     makers = {
         "mshf-like": _mshf,
         "eyeq-like": _eyeq,
         "deepdrid-like": _deepdrid,
         "eyeq_d-like": _eyeq_d,
+        "single-defect": _single,
     }
     rows = makers[kind](n, seeding.rng("fundus set", kind, seed))
     severity = rows[list(CAUSES)].to_numpy()
     true_details = fundus_raters.true_details(severity)
     graded = _graded(rows, kind, seed)
-    public = kind in ("mshf-like", "eyeq_d-like")  # the real sets that publish details
+    if kind == "single-defect":
+        graded = graded._replace(majority=true_details, grade=graded.true_grade)
+    # the real sets that publish details
+    public = kind in ("mshf-like", "eyeq_d-like", "single-defect")
     frame = pd.DataFrame(
         {
             "id": rows["id"],
@@ -95,7 +112,8 @@ def plan(kind: str, n: int, seed: int = 0) -> pd.DataFrame:
             **graded.votes,
         }
     )
-    return pd.concat([frame, rows[["anatomy", "pigment", "camera", "left", "view"]]], axis=1)
+    more = [c for c in ("cause", "severity", *DRAWN) if c in rows]
+    return pd.concat([frame, rows[more]], axis=1)
 
 
 class Graded(NamedTuple):
@@ -241,12 +259,36 @@ def _deepdrid(n: int, rng: np.random.Generator) -> pd.DataFrame:
     return _table(rows, general, rng, eye, 0.8)
 
 
+def _single(n: int, rng: np.random.Generator) -> pd.DataFrame:
+    eyes = n // STEPS["single-defect"]
+    grid = pd.MultiIndex.from_product(
+        [range(eyes), DETAILS, LEVELS], names=["eye", "cause", "severity"]
+    ).to_frame(index=False)
+    eye = grid["eye"]
+    name = [f"eye-{e + 1}" for e in eye]
+    camera = np.resize(list(STYLES), eyes)[eye]
+    return grid.assign(
+        id=[
+            f"{e}-{c}-{s:g}" for e, c, s in zip(name, grid["cause"], grid["severity"], strict=True)
+        ],
+        group=name,
+        source=camera,
+        split="test",
+        anatomy=name,
+        pigment=rng.beta(2, 2.2, eyes)[eye],
+        camera=camera,
+        left=(rng.random(eyes) < 0.5)[eye],
+        view="macula",
+        **{c: np.where(grid["cause"] == c, grid["severity"], 0.0) for c in CAUSES},
+    )
+
+
 # ---------------------------------------------------------------- pictures
 def shot(row: dict[str, object], kind: str, size: int, seed: int) -> Shot:
     """The photograph of a row of `plan`."""
     severity = {c: float(row[f"severity_{c}"]) for c in CAUSES}  # type: ignore[arg-type]
     return fundus(
-        (kind, seed, row["id"]),
+        (kind, seed, row["anatomy" if kind == "single-defect" else "id"]),
         size,
         severity,
         style=str(row["camera"]),
@@ -303,7 +345,7 @@ def make_fundus(
         "classes": 2 if kind == "deepdrid-like" else 3,
         "settings": settings,
     }
-    frame = table.drop(columns=["anatomy", "pigment", "camera", "left", "view"])
+    frame = table.drop(columns=[*DRAWN])
     key = json.dumps({"fundus": VERSION, **settings})
     return write_dataset(folder, frame, size, blocks, key=key, info=info, progress=progress)
 

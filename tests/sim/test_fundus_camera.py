@@ -345,34 +345,65 @@ def test_plans_have_the_shape_of_the_real_sets():
     assert set(small["split"]) == {"test"}
     assert small["illumination"].isin([0, 1]).all()
     for kind in fundus_sets.KINDS:
-        table = fundus_sets.plan(kind, 120)
+        table = fundus_sets.plan(kind, 144)
         assert table["id"].is_unique
-        assert not table.equals(fundus_sets.plan(kind, 120, seed=1))
+        assert not table.equals(fundus_sets.plan(kind, 144, seed=1))
     with pytest.raises(ValueError, match="expected one of"):
         fundus_sets.plan("kaggle", 10)
     with pytest.raises(ValueError, match="deepdrid-like: 4"):
         fundus_sets.plan("deepdrid-like", 10)
+    with pytest.raises(ValueError, match="single-defect: 18"):
+        fundus_sets.plan("single-defect", 20)
+
+
+def test_single_defects_spoil_one_detail_of_an_eye_and_nothing_else():
+    table = fundus_sets.plan("single-defect", 72)
+    assert {*table["source"]} == set(fundus_camera.STYLES)
+    assert {*table["split"]} == {"test"}
+    assert "eye-3-clarity-2.5" in set(table["id"])
+    for _, one in table.iterrows():
+        for cause in CAUSES:
+            severity = one["severity"] if cause == one["cause"] else 0
+            assert one[f"severity_{cause}"] == severity
+            if cause in DETAILS:
+                assert one[cause] == one[f"true_{cause}"] == (severity < 1)
+        assert one["id"] == f"{one['group']}-{one['cause']}-{one['severity']:g}"
+    assert table.groupby(["group", "cause"])["severity"].apply(tuple).unique().tolist() == [
+        fundus_sets.LEVELS
+    ]
+    # same eye, framing, kind and place of defect at all severities
+    rows = table[table["group"] == "eye-2"].to_dict("records")
+    shots = [fundus_sets.shot(row, "single-defect", 24, 0) for row in rows]
+    assert len({(s.x, s.y, s.radius, s.chord, s.notch, s.light, s.gains) for s in shots}) == 1
+    assert len({id(s.eye) for s in shots}) == 1
+    for cause in DETAILS:
+        same = {
+            (s.defects[cause].kinds, s.defects[cause].place) for s in shots if cause in s.defects
+        }
+        assert len(same) == 1
 
 
 @pytest.mark.parametrize("kind", fundus_sets.KINDS)
 def test_a_set_is_written_and_its_truth_can_be_drawn_again(tmp_path, kind):
-    folder = fundus_sets.make_fundus(tmp_path / "a", kind, 8, 32, progress=False)
+    n = fundus_sets.STEPS.get(kind, 8)
+    folder = fundus_sets.make_fundus(tmp_path / "a", kind, n, 32, progress=False)
     data = open_dataset(folder)
     assert data.info["simulated"] is True
     assert data.info["classes"] == (2 if kind == "deepdrid-like" else 3)
-    assert data.pixels.shape == (8, 32, 32, 3)
-    for i in (0, 7):
+    assert data.pixels.shape == (n, 32, 32, 3)
+    for i in (0, n - 1):
         row = data.frame.iloc[i]
         shot = fundus_sets.shot_of(data, row["id"])
         assert np.array_equal(shot.pixels, data.pixels[i])
         for cause, found in shot.severity.items():
-            assert found == pytest.approx(row[f"severity_{cause}"], abs=2e-3)
+            most = 0.97 / fundus_defects.BAD[cause]  # a map is 1 at most
+            assert found == pytest.approx(min(row[f"severity_{cause}"], most), abs=2e-3)
         maps = fundus_sets.shot_of(data, row["id"]).maps(40)
         assert {c: m.any() for c, m in maps.items()} == {
             c: row[f"severity_{c}"] > 0 for c in CAUSES
         }
     before = (folder / "pixels.npy").stat().st_mtime_ns
-    fundus_sets.make_fundus(folder, kind, 8, 32, progress=False)
+    fundus_sets.make_fundus(folder, kind, n, 32, progress=False)
     assert (
         folder / "pixels.npy"
     ).stat().st_mtime_ns == before  # finished sets are left as they are
