@@ -11,78 +11,19 @@ import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
+from fundus_students import photograph, student
 from PIL import Image
 
-from riqa_lib import paths, store
+from riqa_lib import paths
 from riqa_lib.__main__ import main
 from riqa_lib.assess import advice, command, flow, fundus_student, grading, inputs
-from riqa_lib.networks.weights import save_weights
 from riqa_lib.pictures.field import find_field
-from riqa_lib.sim import fundus_camera
 from riqa_lib.stats import calibration
 from riqa_lib.stats.calibration import calibrated
 from riqa_lib.training import fundus
 
 DETAILS = advice.DETAILS
-
-
-def student(folder, *, seed=0, learnt=True, classes=3, row=0, simulated=True, sure=True):
-    """A finished run in the form that training.fundus leaves. sure: validation on which it is
-    nearly always right."""
-    run = fundus.settings("smoke", "multi_eyeq", seed)
-    config = run.config("made up") | {"seed": seed, "row": row}
-    torch.manual_seed(seed)
-    net = fundus.network(run, classes)
-    with torch.no_grad():
-        net.overall.weight.mul_(20)
-        net.details.weight.mul_(20)
-    folder.mkdir(parents=True)
-    store.write_json(folder / "config.json", config)
-    store.write_json(
-        folder / "about.json",
-        {
-            "classes": classes,
-            "simulated": simulated,
-            "set": "eyeq",
-            "name": "eyeq-like",
-            "crop": run.data.crop,
-            "size": run.data.size,
-            "grid": 1,
-            "details": list(DETAILS),
-            "details_learnt": learnt,
-            "lookup": [[0.5] * 3] * classes,
-        },
-    )
-    save_weights(folder / "model.safetensors", net)
-    rng = np.random.default_rng(0)
-    n = 300
-    truth = rng.integers(0, classes, n)
-    p = np.full((n, classes), 0.4 / (classes - 1))
-    p[np.arange(n), truth if sure else rng.integers(0, classes, n)] = 0.6
-    table = pd.DataFrame(
-        {
-            "set": np.where(np.arange(n) < 150, "eyeq", "mshf"),
-            "id": [f"x{i}" for i in range(n)],
-            "group": [f"g{i}" for i in range(n)],
-            "source": "s",
-            "split": np.where(
-                np.arange(n) < 75, "val", np.where(np.arange(n) < 150, "test", "train")
-            ),
-            "truth": truth,
-            "score": np.nan,
-        }
-    )
-    for k in range(classes):
-        table[f"p{k}"] = p[:, k]
-    for d in DETAILS:
-        table[d] = np.where(table["set"] == "mshf", rng.integers(0, 2, n), -1)
-        table[f"d_{d}"] = np.where(table[d] == 1, rng.uniform(0.4, 1, n), rng.uniform(0, 0.6, n))
-    store.write_table(folder / "predictions.csv.gz", table)
-    store.write_json(folder / "provenance.json", {})
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -96,11 +37,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one(home):
-    return fundus_student.load()
-
-
-def photograph(key="a", size=512, **severity):
-    return Image.fromarray(fundus_camera.fundus(("assess", key), size, severity).pixels)
+    return fundus_student.load(simulated=True)
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +236,7 @@ def test_which_student(home, tmp_path, monkeypatch):
 
 
 def test_a_student_that_is_often_wrong_abstains_always(tmp_path):
-    wrong = fundus_student.load(student(tmp_path / "student-wrong", sure=False))
+    wrong = fundus_student.load(student(tmp_path / "student-wrong", sure=False), simulated=True)
     photograph().save(tmp_path / "a.png")
     (row,) = grading.assess([tmp_path / "a.png"], wrong)
     assert row["state"] == "abstained"
