@@ -6,21 +6,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 BATCH = 32  # pictures a forward pass
 
 
 def batches(
-    source: Iterator[Path], prepare: Callable[[Path], T], workers: int, batch: int = BATCH
+    source: Iterator[S], prepare: Callable[[S], T], workers: int, batch: int = BATCH
 ) -> Iterator[list[T]]:
-    """What `prepare` makes of each file, in order, `batch` at a time. workers: threads that
+    """What `prepare` makes of each file or page, in order, `batch` at a time. workers: threads that
     prepare; at most batch x (workers + 1) results are in memory.
 
-    >>> [*batches(iter([Path("a"), Path("b"), Path("c")]), str, workers=1, batch=2)]
-    [['a', 'b'], ['c']]
+    >>> [*batches(iter("abc"), str.upper, workers=1, batch=2)]
+    [['A', 'B'], ['C']]
     """
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(max(1, workers)) as pool:

@@ -1,5 +1,5 @@
 """What is asked of `riqa assess` and `riqa score`, and whether it can be done: paths, rate, places
-to write.
+to write; and which of all files are looked at.
 
 Nothing here needs a network: what is mistyped is said in a tenth of a second, not after the
 libraries of networks were loaded."""
@@ -8,49 +8,158 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+from ..datasets.file_matching import is_picture
+from ..pictures import file_kinds
 
 RATE = 0.1  # error promised among the answered
 # the same for grades of photographs: neighbouring ones are a matter of opinion, and two people
 # differ more often than one time in ten
 SCORE_RATE = 0.25
+KINDS_TOLD = 6  # kinds of files that are no pictures, named in a line
 
 
 STATES = ("graded", "abstained", "refused", "unreadable")  # what becomes of a file
 
 
+# ---------------------------------------------------------------- files
+class Page(NamedTuple):
+    """A picture to look at: its file, and which page of it, from 1; None where it has but one."""
+
+    file: Path
+    number: int | None = None
+
+
+@dataclass
+class Found:
+    """What paths, folders and globs name. files: how many are looked at; passed_over: of folders,
+    how many are not, by kind; empty: folders and globs without any that is."""
+
+    files: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
+    empty: list[str] = field(default_factory=list)
+
+    def told(self) -> str:
+        """What is worth a line or two; "" for a folder of nothing but pictures.
+
+        >>> Found(3, Counter({".txt": 2, "hidden": 1})).told()
+        '3 files that are no pictures were skipped: 2 .txt, 1 hidden'
+        """
+        lines = [f"{shown(name)}: no picture in it" for name in self.empty]
+        if n := self.passed_over.total():
+            kinds = [f"{m} {shown(kind)}" for kind, m in self.passed_over.most_common(KINDS_TOLD)]
+            more = ["..."] if len(self.passed_over) > KINDS_TOLD else []
+            what = "file that is no picture was" if n == 1 else "files that are no pictures were"
+            lines.append(f"{n} {what} skipped: {', '.join(kinds + more)}")
+        return "\n".join(lines)
+
+
+def shown(text: str) -> str:
+    """A text harmless on a terminal and in a table: what would move the cursor, turn the writing
+    round or is no character at all is shown by its number.
+
+    >>> print(shown("a\\nb\\x1b[2J\\udcff.png"))
+    a\\x0ab\\x1b[2J\\xff.png
+    """
+    return "".join(c if c.isprintable() or c in KEPT else _number(ord(c)) for c in text)
+
+
+KEPT = "\u200c\u200d\u3000\xa0"  # joiners, which several scripts need, and two kinds of space
+
+
+def _number(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte of a name that is not UTF-8
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
 def _matches(name: str) -> list[str]:
     """What a path or glob names, sorted; itself where it names nothing."""
     # a file may be called "eye[1].jpg": only what is no file is a pattern
-    if not glob.has_magic(name) or os.path.exists(name):
+    if not glob.has_magic(name) or os.path.lexists(name):
         return [name]
     return sorted(glob.glob(name, recursive=True)) or [name]
 
 
-def _below(folder: str) -> Iterator[Path]:
-    """The files of a folder and of all folders below, sorted within each; hidden ones aside."""
-    for where, inner, names in os.walk(folder):
+def _below(folder: str, passed_over: Counter[str]) -> Iterator[Path]:
+    """What is in a folder and in all folders below, sorted within each: all files but those that
+    are surely no pictures, and folders that can't be looked into."""
+    closed: list[str] = []
+    for where, inner, names in os.walk(folder, onerror=lambda e: closed.append(str(e.filename))):
         # in place: os.walk goes on with what is left in this list
         inner[:] = sorted(d for d in inner if not d.startswith("."))
-        yield from (Path(where) / name for name in sorted(names) if not name.startswith("."))
+        for name in sorted(names):
+            kind = _passed_over(where, name)
+            if kind:
+                passed_over[kind] += 1
+            else:
+                yield Path(where) / name
+    yield from map(Path, closed)
 
 
-def files(named: Iterable[str | Path]) -> Iterator[Path]:
-    """The files that paths, folders (all below, hidden ones aside) and globs name, sorted within
-    each; what names nothing is yielded as it is, so that it gets its row.
+def _passed_over(where: str, name: str) -> str:
+    """What a file in a folder is that is not looked at, in a word; "" for one that is."""
+    if name.startswith("."):
+        return "hidden"
+    if is_picture(name) or not file_kinds.surely_no_picture(os.path.join(where, name)):
+        return ""
+    return os.path.splitext(name)[1].lower() or name
+
+
+def files(named: Iterable[str | Path], found: Found | None = None) -> Iterator[Path]:
+    """The files that paths, folders and globs name, sorted within each. Of a folder: all below, but
+    hidden ones and what is known to be no picture (by what it holds, and where that says nothing,
+    by its name). What names nothing is yielded as it is, so that it gets its row, as is whatever is
+    named by itself. found: is told of them.
 
     >>> list(files(["no such picture.jpg"]))[0].name
     'no such picture.jpg'
     """
+    found = found if found is not None else Found()
     for name in map(str, named):
+        before = found.files
         for path in _matches(name):
-            if os.path.isdir(path):
-                yield from _below(path)
-            else:
-                yield Path(path)
+            inside = _below(path, found.passed_over) if os.path.isdir(path) else [Path(path)]
+            for file in inside:
+                found.files += 1
+                yield file
+        if found.files == before:
+            found.empty.append(name)
 
 
+def look(named: Iterable[str | Path]) -> Found:
+    """What paths, folders and globs name, all of it counted. FileNotFoundError where there is no
+    picture at all."""
+    found = Found()
+    for _ in files(named, found):
+        pass
+    if not found.files:
+        raise FileNotFoundError(found.told())
+    return found
+
+
+def pages(named: Iterable[str | Path]) -> Iterator[Page]:
+    """The files of `files`, page by page.
+
+    >>> list(pages(["no such picture.jpg"]))[0].number is None
+    True
+    """
+    from ..pictures import file_pages  # Pillow
+
+    for file in files(named):
+        count = file_pages.count(file)
+        if count == 1:
+            yield Page(file)
+        else:
+            yield from (Page(file, number) for number in range(1, count + 1))
+
+
+# ---------------------------------------------------------------- checks
 def missing(named: Iterable[str | Path]) -> list[str]:
     """Which of these paths, folders and globs name nothing that is there.
 
@@ -80,7 +189,7 @@ def check(
     FileNotFoundError: no such picture.jpg: no such file or folder
     """
     if absent := missing(named):
-        raise FileNotFoundError(f"{', '.join(absent)}: no such file or folder")
+        raise FileNotFoundError(f"{', '.join(map(shown, absent))}: no such file or folder")
     if not 0 < rate < 1:
         raise ValueError(f"rate = {rate}: expected a share between 0 and 1")
     if workers < 1:

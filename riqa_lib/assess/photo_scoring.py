@@ -33,11 +33,12 @@ from ..pictures.reading import MAX_PIXELS
 from ..pictures.windows import read_for
 from ..stats import calibration
 from . import flow
-from .inputs import SCORE_RATE, check, files
+from .inputs import SCORE_RATE, Page, check, look, pages
 from .photo_runs import Scorer, load, number
 
 COLUMNS = (
     "file",
+    "page",
     "state",
     "score",
     "score_low",
@@ -65,16 +66,17 @@ class Prepared:
     windows: np.ndarray | None = None
 
 
-def prepare(file: Path | str, how: dict[str, Any]) -> Prepared:
-    """Read a picture as the run's data set was; how: what windows.read_for takes. Never raises for
-    what a file holds.
+def prepare(file: Path | str, how: dict[str, Any], page: int | None = None) -> Prepared:
+    """Read a picture as the run's data set was; how: what windows.read_for takes; page: of a file
+    with several, from 1. Never raises for what a file holds.
 
     >>> prepare("no such picture.jpg", {"size": 32}).row
     {'file': 'no such picture.jpg', 'state': 'unreadable', 'reason': 'missing file'}
     """
     row: dict[str, Any] = {"file": str(file), "state": "unreadable"}
+    row |= {"page": page} if page is not None else {}
     try:
-        seen = read_for(file, **how)
+        seen = read_for(file, **how, page=page)
     except ValueError as e:
         return Prepared(row | {"reason": str(e)})
     row["reason"] = "; ".join(": ".join(filter(None, note)) for note in seen.notes)
@@ -147,16 +149,21 @@ def _answer(one: Scorer, p: np.ndarray, mean: float, spread: float) -> dict[str,
 def rows(
     named: Iterable[str | Path], one: Scorer, *, windows: int = 1, workers: int = 2
 ) -> Iterator[dict[str, Any]]:
-    """A row for every file of `files`, in order: file, state ("graded", "abstained" or
-    "unreadable"), reason (or what is worth knowing of how it was read); of pictures also width,
-    height (px, of the file), windows (how many were looked at), score, score_low, score_high (on
-    the owner's scale and in its direction; None where there is no interval), grade ("" where it
-    abstains), likeliest, its probability confidence, and probabilities {grade: 0..1}.
+    """A row for every file of `files`, in order, and for every page of those that have several
+    (page, from 1): file, state ("graded", "abstained" or "unreadable"), reason (or what is worth
+    knowing of how it was read); of pictures also width, height (px, of the file), windows (how many
+    were looked at), score, score_low, score_high (on the owner's scale and in its direction; None
+    where there is no interval), grade ("" where it abstains), likeliest, its probability
+    confidence, and probabilities {grade: 0..1}.
 
     windows: along each side that is longer than a window (windows.read_for); workers: threads that
     read; at most flow.BATCH x (workers + 1) pictures are in memory."""
     how = how_read(one, windows)
-    for batch in flow.batches(files(named), partial(prepare, how=how), workers):
+
+    def prepared(one_page: Page) -> Prepared:
+        return prepare(one_page.file, how=how, page=one_page.number)
+
+    for batch in flow.batches(pages(named), prepared, workers):
         yield from _scored(one, batch)
 
 
@@ -195,8 +202,8 @@ def score(
     photo_runs.load raise."""
     named = [paths] if isinstance(paths, str | Path) else list(paths)
     check(named, rate, (), workers, windows)
+    total = look(named).files
     one = load(run, rate)
-    total = sum(1 for _ in files(named))
     found = rows(named, one, windows=windows, workers=workers)
     bar = tqdm(found, total=total, unit="picture", desc="score", disable=None)
     table = pd.DataFrame([flat(row, one) for row in bar], columns=columns(one))

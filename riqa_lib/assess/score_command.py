@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import books
-from .inputs import SCORE_RATE, check, files
-from .printed import print_rows, shortened
+from .inputs import SCORE_RATE, check, look
+from .printed import Terminal, called, print_rows
 
 WIDTH = 36  # of a file's name in the terminal
 
@@ -28,7 +28,7 @@ def line(row: dict[str, Any], width: int = WIDTH) -> str:
     >>> line({"file": "a.jpg", "state": "unreadable", "reason": "missing file"}, width=8)
     'a.jpg     unreadable: missing file'
     """
-    name = shortened(row["file"], width)
+    name = called(row, width)
     if row["state"] == "unreadable":
         return f"{name:<{width}}  unreadable: {row['reason']}"
     between = ""
@@ -40,7 +40,7 @@ def line(row: dict[str, Any], width: int = WIDTH) -> str:
 
 
 def command(
-    named: Sequence[str],
+    paths: Sequence[str],
     run: str | None = None,
     rate: float = SCORE_RATE,
     csv_file: Path | None = None,
@@ -50,15 +50,15 @@ def command(
     out: IO[str] | None = None,
 ) -> int:
     """Score and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1
-    where no picture could be read. Raises what `check` raises, before torch is imported, a run
-    looked for or anything written; then what `photo_runs.load` raises."""
-    check(named, rate, (csv_file, json_file), workers, windows)
+    where no picture could be read. Raises what `check` and `look` raise, before torch is imported,
+    a run looked for or anything written; then what `photo_runs.load` raises."""
+    check(paths, rate, (csv_file, json_file), workers, windows)
+    found = look(paths)
     from .photo_runs import load  # torch
     from .photo_scoring import columns, flat, rows
 
-    out = out or sys.stdout
+    terminal = Terminal(out or sys.stdout)
     one = load(run, rate)
-    total = sum(1 for _ in files(named))
     with books.opened(
         csv_file,
         json_file,
@@ -67,7 +67,15 @@ def command(
         about=one.describe(),
     ) as add:
         head = f"{'file':<{WIDTH}}  {'score':<7} {'':<18} {'grade':<10} prob."
-        print(f"{one.headline()}\n\n{head}", file=out)
-        found = rows(named, one, windows=windows, workers=workers)
-        states = ("graded", "abstained", "unreadable")
-        return print_rows(found, line, add, out, total=total, states=states, desc="score")
+        terminal.say(f"{one.headline()}\n\n{head}")
+        scored = rows(paths, one, windows=windows, workers=workers)
+        return print_rows(
+            scored,
+            line,
+            add,
+            terminal,
+            total=found.files,
+            states=("graded", "abstained", "unreadable"),
+            desc="score",
+            last=found.told(),
+        )

@@ -2,24 +2,24 @@
 
 read("photo.jpg").image             a Pillow image
 read("photo.jpg").notes             [] for nearly all
+read("scan.tif", page=2).image      the second page (file_pages.count says how many there are)
 read_picture("photo.jpg")           the image alone
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from . import file_kinds
+from . import dicom_files, file_kinds, file_pages
+from .formats import formats, no_limit
 from .mended import mended
 
 # pixels a file may have; Pillow's own limit, a guard against files made to fill the memory
@@ -48,35 +48,74 @@ class Picture:
     notes: list[Note] = field(default_factory=list)
 
 
+class Asked(NamedTuple):
+    """How a file is read: as `read` has it."""
+
+    least: int | None
+    max_pixels: int
+    page: int | None = None
+
+    def among(self, pages: int) -> list[Note]:
+        """What is to be noted where a file has so many; Refused where it has not the page."""
+        if not 1 <= (self.page or 1) <= pages:
+            raise Refused(f"no page {self.page}: the file has {pages}")
+        if self.page is None and pages > 1:
+            return [Note("several pages", f"page 1 of {pages} is read")]
+        return []
+
+
 class Refused(ValueError):
     """A file whose form is known, and that is not read."""
 
 
-def read(file: Path | str, least: int | None = None, max_pixels: int = MAX_PIXELS) -> Picture:
+def read(
+    file: Path | str,
+    least: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    page: int | None = None,
+) -> Picture:
     """A picture file as an upright RGB image: EXIF orientation applied, see-through parts on white,
     16 bits made 8.
 
     least: a JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at
     `least` px or more (None: as it is), which is much faster. max_pixels: larger ones are refused
-    before they fill the memory. Damage that leaves all pixels whole is noted, not refused. Raises
-    ValueError that says what is wrong: missing, what it is if it is no picture, truncated, too
-    large, of unknown range.
+    before they fill the memory. page: from 1; None is the first, and a note says so where there are
+    more. Damage that leaves all pixels whole is noted, not refused. Raises ValueError that says
+    what is wrong: missing, no page of this number, no permission, what it is if it is no picture,
+    truncated, too large, of unknown range.
 
     >>> read("no such picture.jpg")
     Traceback (most recent call last):
     ValueError: missing file
     """
+    if what := file_kinds.special(file):
+        raise Refused(f"not a picture: {what}")
+    asked = Asked(least, max_pixels, page)
     try:
-        return _opened(str(file), least, max_pixels)
+        return _opened(str(file), asked)
     except Refused:
         raise
-    except FileNotFoundError as e:
-        raise ValueError("missing file") from e
+    except OSError as e:
+        if e.errno is not None:
+            raise ValueError(_denied(e)) from e
+        return _otherwise(Path(file), asked, e)
     except Exception as e:  # damaged files make decoders raise almost anything
-        try:
-            return _second_try(Path(file), least, max_pixels)
-        except _NoHelp:
-            raise ValueError(_reason(e, Path(file))) from e
+        return _otherwise(Path(file), asked, e)
+
+
+def _otherwise(file: Path, asked: Asked, e: Exception) -> Picture:
+    """A file that Pillow could not open for the reason e. ValueError that says what is wrong."""
+    try:
+        return _second_try(file, asked)
+    except _NoHelp:
+        raise ValueError(_reason(e, file)) from e
+
+
+def _denied(e: OSError) -> str:
+    """Why a file could not be opened at all."""
+    if isinstance(e, FileNotFoundError | NotADirectoryError):
+        return "missing file"
+    return "permission denied" if isinstance(e, PermissionError) else f"cannot be read ({e})"
 
 
 def read_picture(file: Path | str) -> Image.Image:
@@ -84,50 +123,36 @@ def read_picture(file: Path | str) -> Image.Image:
     return read(file).image
 
 
-def read_near(file: Path | str, least: int | None) -> tuple[Image.Image, tuple[int, int]]:
+def read_near(
+    file: Path | str, least: int | None, page: int | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
     """`read`, image and the file's own (width, height)."""
-    picture = read(file, least)
+    picture = read(file, least, page=page)
     return picture.image, picture.size
 
 
 # ---------------------------------------------------------------- opened
-def _opened(file: str | io.BytesIO, least: int | None, max_pixels: int) -> Picture:
-    with _no_limit(), Image.open(file) as opened:
+def _opened(file: str | io.BytesIO, asked: Asked) -> Picture:
+    with no_limit(), Image.open(file, formats=formats()) as opened:
+        frames = file_pages.of_image(opened)
+        notes = asked.among(len(frames))
+        frame = frames[(asked.page or 1) - 1]
+        if getattr(opened, "n_frames", 1) > 1:
+            opened.seek(frame)
         width, height = opened.size
-        if width * height > max_pixels:
+        if width * height > asked.max_pixels:
             raise Refused(
                 f"too large: {width} x {height} px are {width * height:,} pixels, more than "
-                f"max_pixels, {max_pixels:,}"
+                f"max_pixels, {asked.max_pixels:,}"
             )
         _refuse_thumbnails(opened)
-        if least is not None:
-            opened.draft(None, (least, least))
+        if asked.least is not None:
+            opened.draft(None, (asked.least, asked.least))
         tiles = list(getattr(opened, "tile", []))
         opened.load()
-        notes = _dark_colour(opened, file, tiles) + _upright(opened)
+        notes += _dark_colour(opened, file, tiles, frame) + _upright(opened)
         image, more = rgb(opened)
         return Picture(image, (width, height), notes + more)
-
-
-_open_now, _lock, _before = 0, threading.Lock(), Image.MAX_IMAGE_PIXELS
-
-
-@contextlib.contextmanager
-def _no_limit() -> Iterator[None]:
-    """Pillow's own limit, which is one for the whole process and warns at half of it, put aside
-    while pictures are read (max_pixels is checked instead); put back after the last."""
-    global _open_now, _before
-    with _lock:
-        if not _open_now:
-            _before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        _open_now += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _open_now -= 1
-            if not _open_now:
-                Image.MAX_IMAGE_PIXELS = _before
 
 
 def _refuse_thumbnails(opened: Image.Image) -> None:
@@ -137,7 +162,9 @@ def _refuse_thumbnails(opened: Image.Image) -> None:
         raise Refused("not a picture: a camera's raw file (DNG, NEF or alike), with only a preview")
 
 
-def _dark_colour(opened: Image.Image, file: str | io.BytesIO, tiles: list) -> list[Note]:
+def _dark_colour(
+    opened: Image.Image, file: str | io.BytesIO, tiles: list, frame: int = 0
+) -> list[Note]:
     """Colours of 16 bits, of which Pillow keeps the upper 8, and 12 or fewer are used: taken from
     the file anew, both halves, and put into the loaded image.
 
@@ -145,7 +172,9 @@ def _dark_colour(opened: Image.Image, file: str | io.BytesIO, tiles: list) -> li
     args = [t.args if isinstance(t.args, str) else next(iter(t.args), "") for t in tiles]
     if not args or {*args} - {*OTHER_HALF} or np.asarray(opened).max() > 15:
         return []
-    with Image.open(file) as again:
+    with Image.open(file, formats=formats()) as again:
+        if frame:
+            again.seek(frame)
         again.tile = [
             t._replace(args=_swapped(t.args, arg)) for t, arg in zip(tiles, args, strict=True)
         ]
@@ -206,15 +235,18 @@ class _NoHelp(Exception):
     pass
 
 
-def _second_try(file: Path, least: int | None, max_pixels: int) -> Picture:
+def _second_try(file: Path, asked: Asked) -> Picture:
     """A file that could not be read, mended; or by the reader that its form needs. _NoHelp where
     that does not read it either."""
     try:
+        kind = file_kinds.kind_of(file_kinds.head_of(file))
+        if kind == file_kinds.DICOM:
+            return _by_pydicom(file, asked)
         data = file.read_bytes()
-        if file_kinds.kind_of(data[: file_kinds.HEAD]) == file_kinds.HEIC:
-            return _by_pillow_heif(data, least, max_pixels)
+        if kind == file_kinds.HEIC:
+            return _by_pillow_heif(data, asked)
         whole = mended(data)
-        picture = _opened(io.BytesIO(whole.data), least, max_pixels) if whole else None
+        picture = _opened(io.BytesIO(whole.data), asked) if whole else None
     except Refused:
         raise
     except Exception as e:
@@ -225,21 +257,56 @@ def _second_try(file: Path, least: int | None, max_pixels: int) -> Picture:
     return picture
 
 
-def _by_pillow_heif(data: bytes, least: int | None, max_pixels: int) -> Picture:
+def _by_pillow_heif(data: bytes, asked: Asked) -> Picture:
     if not file_kinds.heif_is_there():
         raise Refused(file_kinds.NEEDS_HEIF)
     import pillow_heif
 
     pillow_heif.register_heif_opener()  # for good: the next ones are read at once
-    return _opened(io.BytesIO(data), least, max_pixels)
+    return _opened(io.BytesIO(data), asked)
+
+
+def _by_pydicom(file: Path, asked: Asked) -> Picture:
+    try:
+        notes = asked.among(dicom_files.pages(file))
+        found = dicom_files.opened(file, asked.page or 1, asked.least, asked.max_pixels)
+    except dicom_files.NoPicture as e:
+        raise Refused(str(e)) from e
+    image, more = rgb(found.image)
+    return Picture(image, found.size, notes + more)
 
 
 def _reason(e: Exception, file: Path) -> str:
     """What is wrong with a file that nothing could read."""
+    try:
+        head = file_kinds.head_of(file)
+    except OSError as gone:
+        return _denied(gone)
+    kind = file_kinds.kind_of(head)
+    if kind == file_kinds.DICOM:
+        return "a DICOM file, damaged or of a form that pydicom does not read"
     if not isinstance(e, UnidentifiedImageError):
         return f"cannot be decoded ({str(e) or type(e).__name__})"
-    with open(file, "rb") as f:
-        kind = file_kinds.kind_of(f.read(file_kinds.HEAD))
     if kind == file_kinds.HEIC:
         kind = f"a {kind} picture, damaged"
+    if "damaged TIFF" in kind:
+        kind = _of_tiff(file) or kind
     return f"not a picture{kind and ': '}{kind}"
+
+
+def _of_tiff(file: Path) -> str:
+    """What the values of a TIFF are that Pillow cannot open; "" where it does not say, as cameras'
+    raw files."""
+    try:
+        with open(file, "rb") as f:
+            tags = ImageFileDirectory_v2(f.read(8))
+            f.seek(tags.next)
+            tags.load(f)
+        bits, kept = tags.get(258), tags.get(339, (1,))
+    except Exception:  # damaged files make it raise almost anything
+        return ""
+    if not bits or DNG_VERSION in tags or int(tags.get(REDUCED, 0)) & 1:
+        return ""
+    number = {1: "whole numbers", 2: "signed numbers", 3: "floating point"}.get(kept[0], "others")
+    values = f"{len(bits)} values a pixel of {bits[0]} bits ({number})"
+    return f"a TIFF of {values}, compression {tags.get(259, 1)}, a form that is not read"

@@ -43,13 +43,15 @@ def read_for(
     scale: str = "fit",
     windows: int = 1,
     max_pixels: int = MAX_PIXELS,
+    page: int | None = None,
 ) -> Windows:
     """A picture file as size x size windows, as a data set of this size and scale stores it.
 
     windows: how many along each side that is longer than a window, evenly from edge to edge; "fit"
     has them along the longer side only, "native" windows x windows of them; 1 is the centre, which
-    is what a data set stores. Fewer where they would be the same. Raises ValueError that says what
-    is wrong with the file (reading.read), and for an unknown scale.
+    is what a data set stores. Fewer where they would be the same. page: as reading.read has it.
+    Raises ValueError that says what is wrong with the file (reading.read), and for an unknown
+    scale.
 
     >>> read_for("no such picture.jpg", 80)
     Traceback (most recent call last):
@@ -58,7 +60,7 @@ def read_for(
     check_scale(scale)
     if windows < 1:
         raise ValueError(f"windows is {windows}; expected 1 or more")
-    picture = read(file, None, max_pixels)
+    picture = read(file, None, max_pixels, page)
     side = side_of(picture.image, size, scale)
     boxes = places(*picture.image.size, side, windows)
     pixels = np.stack([cut(picture.image, size, box, side) for box in boxes])

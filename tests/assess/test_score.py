@@ -258,8 +258,8 @@ def test_every_file_gets_its_row_and_none_stops_the_rest(mixed, runs):
     found = riqa_lib.score(mixed, runs["pixels"])
     found["file"] = [os.path.relpath(name, mixed) for name in found["file"]]
     rows = found.set_index("file")
-    assert len(rows) == 7
-    bad = ["b cut.jpg", "c text.txt", "d empty.png"]
+    assert len(rows) == 6  # the text was passed over
+    bad = ["b cut.jpg", "d empty.png"]
     assert rows.index[rows["state"] == "unreadable"].tolist() == bad
     assert (rows.loc[bad, "reason"] != "").all()
     assert rows.loc[bad, "score"].isna().all()
@@ -297,7 +297,7 @@ def test_memory_does_not_grow_with_the_folder(runs, monkeypatch):
     begun = taken = most = listed = 0
     one = photo_runs.load(runs["pixels"])
 
-    def prepared(file, how):
+    def prepared(file, how, page):
         nonlocal begun, most
         begun += 1
         most = max(most, begun - taken)
@@ -329,18 +329,19 @@ def test_the_command_prints_and_writes_the_same(mixed, runs, home, capsys):
     assert f"{LABELS} with a label." in head
     assert "Score: noise from 0 to 20, lower is better." in head
     assert "In brackets: where 90% of true scores lie" in head
-    assert len(lines.splitlines()) == 9 + 2
-    assert said.endswith("\n\n6 graded, 0 abstained, 3 unreadable\n")
+    assert len(lines.splitlines()) == 8 + 3
+    last = "1 file that is no picture was skipped: 1 .txt\n"
+    assert said.endswith(f"\n\n6 graded, 0 abstained, 2 unreadable\n{last}")
     assert "?" not in lines
     assert main([*asked, "--rate", "0.001"]) == 0
     lines = capsys.readouterr().out.split("prob.\n")[1]
-    assert lines.endswith("\n\n0 graded, 6 abstained, 3 unreadable\n")
+    assert lines.endswith(f"\n\n0 graded, 6 abstained, 2 unreadable\n{last}")
     assert lines.count("?") == 6
-    rows = list(csv.DictReader(io.StringIO(files[0].read_text())))
+    rows = list(csv.DictReader(io.StringIO(files[0].read_text("utf-8-sig"))))
     book = json.loads(files[1].read_text(), parse_constant=lambda c: pytest.fail(f"{c}: no JSON"))
     table = riqa_lib.score([mixed, f"{home}/photos/1[01].png"], runs["pixels"])
     assert list(rows[0]) == list(table)
-    assert len(rows) == len(book["pictures"]) == len(table) == 9
+    assert len(rows) == len(book["pictures"]) == len(table) == 8
     assert book["about"] == table.attrs["about"]
     assert book["about"]["labels"] == LABELS
     for row, full, (_, line) in zip(rows, book["pictures"], table.iterrows(), strict=True):
