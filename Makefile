@@ -47,7 +47,7 @@ setup: .venv/.stamp
 	@touch $@
 
 # For maintainers: pyproject.toml is the only list; the lock and environment.yml follow from it (without what is a
-# user's choice: parquet, heic).
+# user's choice: parquet, heic, dicom).
 lock: | .uv/bin/uv
 	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra dev --extra site pyproject.toml -o requirements.lock
 	$(BIN)/python -m riqa_lib environment
