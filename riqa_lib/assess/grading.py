@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from PIL import Image
 from ..networks.predict import two_heads
 from ..networks.sources import Pixels
 from ..networks.views import eight_views
-from ..pictures.field import SMALLEST, Field, crop_field, find_field
+from ..pictures.field import SMALLEST, Field, crop_field, find_field, too_small
 from ..pictures.reading import read_near
 from ..pictures.recognition import is_fundus
 from ..scales import DETAILS
@@ -32,32 +31,38 @@ from ..sim.fundus_camera import fundus
 from ..stats import calibration
 from ..stats.calibration import calibrated
 from . import advice, flow
-from .fundus_student import WORKING, Assessor, rounded
-from .inputs import files
+from .fundus_student import NEVER, NOT_YOURS, WORKING, Assessor, rounded
+from .inputs import Page, pages
 from .looks import LOOK, Look
+from .photograph_facts import facts
+
+TOO_SMALL = "too small"  # call of a detail that cannot be judged in so few px
 
 
 # ---------------------------------------------------------------- one picture
 @dataclass(frozen=True)
 class Prepared:
     """A file on its way: crop for the network (S, S, 3) uint8 or None, and what its row says
-    already; look: what a report shows of it."""
+    already; too_small: why clarity cannot be judged in it ("" where it can); look: what a report
+    shows of it."""
 
     row: dict[str, Any]
     crop: np.ndarray | None = None
     statistics: dict[str, float] | None = None
     look: Look | None = None
+    too_small: str = ""
 
 
-def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, tuple[int, int]]:
+def read(
+    file: Path | str, working: int | None = WORKING, page: int | None = None
+) -> tuple[np.ndarray, tuple[int, int]]:
     """A picture as upright uint8 (H, W, 3) of longer side at most `working` px, and the file's own
     (width, height).
 
     JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at `working` px or
-    more; None: as it is. Raises ValueError that says what is wrong with the file."""
-    if not Path(file).exists():
-        raise ValueError("no such file")
-    image, size = read_near(file, working)
+    more; None: as it is. page: of a file with several, from 1. Raises ValueError that says what is
+    wrong with the file."""
+    image, size = read_near(file, working, page)
     if working is not None and max(image.size) > working:
         scale = working / max(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
@@ -66,19 +71,26 @@ def read(file: Path | str, working: int | None = WORKING) -> tuple[np.ndarray, t
 
 
 def prepare(
-    file: Path | str, size: int, working: int | None = WORKING, keep: bool = False
+    file: Path | str,
+    size: int,
+    working: int | None = WORKING,
+    keep: bool = False,
+    page: int | None = None,
 ) -> Prepared:
     """Read, find the field of view, refuse what is no fundus, crop to size x size. Never raises for
-    what a file holds. keep: with its look.
+    what a file holds. keep: with its look; page: of a file with several, from 1.
 
-    >>> prepare("no such picture.jpg", 32).row
-    {'file': 'no such picture.jpg', 'state': 'unreadable', 'reason': 'no such file'}
+    >>> row = prepare("no such picture.jpg", 32).row
+    >>> row["state"], row["reason"]
+    ('unreadable', 'missing file')
     """
     row: dict[str, Any] = {"file": str(file), "state": "unreadable", "reason": ""}
+    row |= facts(file) | ({"page": page} if page is not None else {})
     try:
-        rgb, (row["width"], row["height"]) = read(file, working)
+        rgb, (row["width"], row["height"]) = read(file, working, page)
         if min(rgb.shape[:2]) < SMALLEST:
-            raise ValueError(f"{rgb.shape[1]} x {rgb.shape[0]} px: expected {SMALLEST} px or more")
+            px = f"{row['width']} x {row['height']} px"
+            raise ValueError(f"{px}: too small, or too narrow to be seen whole")
         found = find_field(rgb)
         yes, reason = is_fundus(rgb, found)
     except ValueError as e:
@@ -93,7 +105,7 @@ def prepare(
     off, cut = _framing(found, rgb.shape, mask)
     measured = advice.statistics(wide, mask, off_centre=off, cut=cut)
     look = Look(rgb, found, crop, seen) if keep else None
-    return Prepared(row | {"reason": found.reason}, crop, measured, look)
+    return Prepared(row | {"reason": found.reason}, crop, measured, look, too_small(found))
 
 
 def _framing(found: Field, shape: tuple[int, ...], mask: np.ndarray) -> tuple[float, float]:
@@ -118,7 +130,7 @@ def _graded(one: Assessor, batch: list[Prepared]) -> list[dict[str, Any]]:
             continue
         p, good = next(said)
         details = dict(zip(DETAILS, good.tolist(), strict=True))
-        rows.append(b.row | _answer(one, p, details, b.statistics or {}))
+        rows.append(b.row | _answer(one, b, p, details))
     return rows
 
 
@@ -144,24 +156,35 @@ def _probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _answer(
-    one: Assessor, p: np.ndarray, details: dict[str, float], found: dict[str, float]
+    one: Assessor, its: Prepared, p: np.ndarray, details: dict[str, float]
 ) -> dict[str, Any]:
     k = int(p.argmax())
-    sure = bool(p[k] >= one.abstention.threshold)
-    told = advice.advise(details, found, good=k == len(p) - 1, sure=one.sure)
+    threshold = NEVER if its.too_small else one.threshold
+    sure = bool(p[k] >= threshold)
+    found = its.statistics or {}
+    calls = {d: _call(one, its, d, x) for d, x in details.items() if np.isfinite(x)}
+    judged = {d: x for d, x in details.items() if calls.get(d) != TOO_SMALL}
+    told = advice.advise(judged, found, good=k == len(p) - 1, sure=one.sure)
+    why = (NOT_YOURS if one.basis == "none" else "", its.too_small, its.row["reason"])
     return {
         "state": "graded" if sure else "abstained",
+        "reason": "; ".join(filter(None, why)),
         "grade": one.words[k] if sure else "",
+        "likeliest": one.words[k],
         "confidence": rounded(p[k]),
+        "distance": rounded(p[k] - threshold),
+        "score": rounded(100 * float(p @ np.arange(len(p))) / (len(p) - 1), 2),
         "probabilities": {w: rounded(x) for w, x in zip(one.words, p, strict=True)},
-        "details": {
-            d: {"good": rounded(x), "call": advice.call(x, one.sure[d])}
-            for d, x in details.items()
-            if np.isfinite(x)
-        },
+        "details": {d: {"good": rounded(details[d]), "call": call} for d, call in calls.items()},
         "advice": [asdict(a) for a in told],
         "statistics": found,
     }
+
+
+def _call(one: Assessor, its: Prepared, detail: str, p: float) -> str:
+    if detail == "clarity" and its.too_small:
+        return TOO_SMALL
+    return advice.call(p, one.sure[detail])
 
 
 # ---------------------------------------------------------------- many
@@ -173,16 +196,25 @@ def assess(
     working: int | None = None,
     keep: bool = False,
 ) -> Iterator[dict[str, Any]]:
-    """A row for every file of `files`, in order: file, state (one of STATES), reason, width,
-    height; of fundus photographs also field_confidence, grade ("" where it abstains), confidence,
-    probabilities, details (good: probability; call), advice (say, why, detail), statistics.
+    """A row for every file of `files`, in order, and for every page of those that have several
+    (page, from 1): file, state (one of STATES), reason, patient, eye, taken, camera (see
+    photograph_facts), width, height; of fundus photographs also field_confidence, grade ("" where
+    it abstains, and reason says why if it is not for want of confidence), likeliest (grade),
+    confidence (its probability), distance (confidence less the threshold; below 0 it abstains),
+    score (0..100: expected grade, higher is better), probabilities, details (good: probability;
+    call: good, bad, unsure, or TOO_SMALL), advice (say, why, detail), statistics.
+
     workers: threads that decode and crop; at most flow.BATCH x (workers + 1) pictures are in
     memory.
     working: px that pictures are brought to, the Student's by default.
     keep: rows also have what a report shows, as looks.LOOK (no plain JSON; pop it)."""
     size, least = int(one.about["size"]), working or one.working
-    ready = partial(prepare, size=size, working=least, keep=keep)
-    for batch in flow.batches(files(named), ready, workers):
+
+    def ready(one_page: Page) -> Prepared:
+        how = {"working": least, "keep": keep, "page": one_page.number}
+        return prepare(one_page.file, size=size, **how)
+
+    for batch in flow.batches(pages(named), ready, workers):
         for row, its in zip(_graded(one, batch), batch, strict=True):
             yield row | {LOOK: its.look} if its.look else row
 
@@ -240,7 +272,8 @@ def examples(one: Assessor, count: int, seed: int = 0, size: int = 512) -> list[
             Image.fromarray(fundus(("example", seed, k), size, severity).pixels).save(
                 Path(folder) / f"example-{k}.png"
             )
-        return [row | {"file": Path(row["file"]).name} for row in assess([folder], one)]
+        shown = replace(one, basis="validation")  # simulated pictures, as those it is promised for
+        return [row | {"file": Path(row["file"]).name} for row in assess([folder], shown)]
 
 
 def findings(one: Assessor, held: pd.DataFrame) -> str:
