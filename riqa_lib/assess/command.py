@@ -1,26 +1,46 @@
-"""The command `riqa assess PATH...`: a line a file in the terminal, a table and JSON on request.
+"""The command `riqa assess PATH...`: a line a file in the terminal, a table, JSON, a page and
+overlays on request; or the same of a folder, as pictures arrive in it.
 
 Networks are imported where they grade, not before: a mistyped path is answered at once."""
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from ..scales import DETAILS
-from . import books
-from .inputs import RATE, STATES, check, files, missing
-from .printed import print_rows, shortened
+from .books import opened
+from .inputs import RATE, STATES, check, look, missing
+from .printed import Terminal, called, print_rows
+from .spool import Spool, order
+from .wanted import Wanted
+
+if TYPE_CHECKING:
+    from .desk import Desk
 
 __all__ = ["COLUMNS", "check", "command", "flat", "line", "missing"]
 
 COLUMNS = (
     "file",
+    "page",
+    "patient",
+    "eye",
+    "taken",
+    "camera",
     "state",
     "grade",
+    "likeliest",
+    "score",
     "confidence",
+    "distance",
     *DETAILS,
     "advice",
     "why",
@@ -29,9 +49,10 @@ COLUMNS = (
     "height",
     "field_confidence",
 )
+Row = dict[str, Any]
 
 
-def flat(row: dict[str, Any]) -> dict[str, Any]:
+def flat(row: Row) -> Row:
     """A row of `assess` as one of COLUMNS and p_<grade>: details as probabilities of good, advice
     joined by " | "."""
     out = {c: row.get(c, "") for c in COLUMNS}
@@ -41,45 +62,100 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     return out | {f"p_{w}": p for w, p in row.get("probabilities", {}).items()}
 
 
-def line(row: dict[str, Any], width: int = 36) -> str:
-    """A row of `assess` as a line of the terminal's table.
+def line(row: Row, width: int = 36) -> str:
+    """A row of `assess` as a line of the terminal's table; a grade that it doesn't answer for with
+    a question mark.
 
     >>> line({"file": "a.jpg", "state": "refused", "reason": "no round field"}, width=8)
     'a.jpg     refused: no round field'
     """
-    name = shortened(row["file"], width)
+    name = called(row, width)
     if row["state"] in ("refused", "unreadable"):
         return f"{name:<{width}}  {row['state']}: {row['reason']}"
-    grade = row["grade"] or "unsure"
+    grade = row["grade"] or f"{row['likeliest']}?"
     calls = "".join(f"{c['call']:<13}" for c in row["details"].values())
     told = " | ".join(a["say"] for a in row["advice"])
     return f"{name:<{width}}  {grade:<7} {row['confidence']:<6.2f} {calls}{told}".rstrip()
 
 
 def command(
-    named: Sequence[str],
+    paths: Sequence[str],
     run: str | None = None,
     rate: float = RATE,
     csv_file: Path | None = None,
     json_file: Path | None = None,
     workers: int = 2,
     out: IO[str] | None = None,
+    *,
+    wanted: Wanted | None = None,
+    watch: Path | None = None,
+    stop: Callable[[], bool] | None = None,
+    how: Mapping[str, Any] | None = None,
 ) -> int:
-    """Assess and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1
-    where no picture was a fundus. Raises what `check` raises, before torch is imported, a Student
-    looked for or anything written; then what `fundus_student.load` raises."""
-    check(named, rate, (csv_file, json_file), workers)
-    from .fundus_student import load  # torch
-    from .grading import assess
+    """Assess and print the table; every file is written whole or not at all. wanted: what else is
+    asked for; watch: a folder to watch instead of paths, until `stop` says so, or Ctrl-C; how: what
+    `fundus_student.load` takes.
 
-    out = out or sys.stdout
-    one = load(run, rate)
-    total = sum(1 for _ in files(named))
+    Returns 0; 1 where no picture was a fundus; RETAKE where strict is wanted and something must be
+    taken again. Raises what `check` and `look` raise, before torch is imported, a Student looked
+    for or anything written; then what `load` raises."""
+    wanted = replace(wanted or Wanted(), csv=csv_file, json=json_file)
+    named = [str(watch)] if watch is not None else list(paths)
+    check_all(named, rate, wanted, workers, watch)
+    found = None if watch is not None else look(named)
+    from .desk import Desk
+    from .fundus_student import load  # torch
+
+    terminal = Terminal(out or sys.stdout)
+    one = load(run, rate, **(how or {}))
     heads = "".join(f"{d:<13}" for d in DETAILS) if one.about["details_learnt"] else ""
-    columns = [*COLUMNS, *(f"p_{grade}" for grade in one.words)]
-    with books.opened(csv_file, json_file, columns=columns, flat=flat, about=one.describe()) as add:
-        print(
-            f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice", file=out
-        )
-        found = assess(named, one, workers=workers)
-        return print_rows(found, line, add, out, total=total, states=STATES, desc="assess")
+    terminal.say(f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice")
+    desk = Desk(one, wanted, workers)
+    if found is None:
+        from .watch import watched
+
+        watched(named[0], desk, partial(written, desk), line, terminal, stop)
+        return desk.status()
+    with books_of(desk) as add, desk.page_written():
+        rows = desk.rows(named)
+        if wanted.sort:
+            rows = in_order(rows, wanted.sort, found.files)
+        told: dict[str, Any] = {"desc": "assess", "last": found.told()}
+        print_rows(rows, line, add, terminal, total=found.files, states=STATES, **told)
+    return desk.status()
+
+
+def check_all(
+    named: Sequence[str], rate: float, wanted: Wanted, workers: int, watch: Path | None
+) -> None:
+    """Raise what `inputs.check` and `overlays.check_folder` raise; ValueError for what can't be
+    watched."""
+    check(named, rate, wanted.files, workers)
+    if watch is not None and not watch.is_dir():
+        raise ValueError(f"{watch}: expected a folder to watch")
+    if wanted.overlays is not None:
+        from .overlays import check_folder  # Pillow
+
+        check_folder(wanted.overlays, named)
+
+
+def books_of(desk: Desk) -> AbstractContextManager[Callable[[Row], None]]:
+    """`books.opened` for the rows of a desk."""
+    columns = [*COLUMNS, *(f"p_{grade}" for grade in desk.one.words)]
+    csv_file, json_file, _ = desk.wanted.files
+    return opened(csv_file, json_file, columns=columns, flat=flat, about=desk.one.describe())
+
+
+def written(desk: Desk, rows: Iterable[Row]) -> None:
+    """Write all files anew, with these rows."""
+    with books_of(desk) as add, desk.page_written():
+        for row in rows:
+            add(row)
+
+
+def in_order(rows: Iterable[Row], by: str, total: int) -> Iterator[Row]:
+    """The rows sorted (spool.order), once all of them have come."""
+    spool = Spool()
+    for row in tqdm(rows, total=total, unit="picture", desc="assess", disable=None, leave=False):
+        spool.add(row["file"], json.dumps(row), order(row, by))
+    yield from map(json.loads, spool)

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 LOOK = "_look"  # key of a row that is for the eye alone: popped before CSV and JSON
 BATCH = 16  # pictures a pass of Grad-CAM
 CIRCLE = (255, 214, 10)  # of the field, on reds and blacks alike
-HEAT = 0.65  # share of the heat's colours where a map is at its maximum
+HEAT = 0.5  # share of the heat's colours where a map is at its maximum
 FAINT = 0.15  # the same, at least, however small the probability of bad
 
 

@@ -7,13 +7,18 @@ was refused or can't be read counts as to be retaken where its eye has nothing b
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .inputs import STATES
+
 Row = dict[str, Any]
 KINDS = ("fine", "usable", "look", "retake", "refused", "unreadable")  # the best first
 SIDES = ("right", "left", "")  # the patient's right eye stands on the left, as one faces them
+STATE = {"look": "abstained", "refused": "refused", "unreadable": "unreadable"}  # else graded
+NUMBERS = re.compile(r" \(probability [\d.]+\)|;.*", re.S)  # of a reason of advice
 NEEDS = ("retake", "look", "fine")  # what becomes of a patient, the most urgent first
 
 
@@ -24,6 +29,12 @@ class Verdict:
     kind: str
     why: str = ""
     do: str = ""
+
+    def in_words(self) -> str:
+        """What to do and why; of a picture without a sure grade, what it seems to be."""
+        if self.kind == "look":
+            return f"{self.why} ({self.do})" if self.do else self.why
+        return f"{self.do} ({self.why})"
 
     @property
     def need(self) -> str:
@@ -37,8 +48,9 @@ def verdict(row: Row) -> Verdict:
     """What becomes of a row's picture.
 
     >>> worst = {"state": "graded", "grade": "bad", "probabilities": {"bad": 0.9, "good": 0.1}}
-    >>> verdict(worst | {"advice": [{"say": "refocus", "why": "clarity bad; sharp 0.1"}]})
-    Verdict(kind='retake', why='clarity bad', do='refocus')
+    >>> why = "clarity bad (probability 0.90): vessels are not sharp; direction 0.20"
+    >>> verdict(worst | {"advice": [{"say": "refocus", "why": why}]})
+    Verdict(kind='retake', why='clarity bad: vessels are not sharp', do='refocus')
     """
     state = row["state"]
     if state == "refused":
@@ -48,10 +60,12 @@ def verdict(row: Row) -> Verdict:
             "unreadable", f"unreadable: {row['reason']}", "find its file, or take another"
         )
     # numbers are for the picture's own card
-    why = "; ".join(dict.fromkeys(a["why"].split(";")[0] for a in row["advice"]))
+    short = (NUMBERS.sub("", a["why"]) for a in row["advice"])
+    why = "; ".join(dict.fromkeys(short))
     do = "; ".join(dict.fromkeys(a["say"] for a in row["advice"]))
     if state == "abstained":
-        return Verdict("look", "no sure grade" + (f"; {why}" if why else ""), do)
+        unsure = f"likeliest {row['likeliest']}"
+        return Verdict("look", f"{unsure}; {why}" if why else unsure, do)
     grades = list(row["probabilities"])
     if row["grade"] == grades[-1]:
         return Verdict("fine", why, do)
@@ -64,11 +78,13 @@ def verdict(row: Row) -> Verdict:
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture of a patient: its file, what becomes of it, its place in the page."""
+    """A picture of a patient: its file, what becomes of it, its place in the page, its score (the
+    worst first)."""
 
     file: str
     verdict: Verdict
     place: str = ""
+    score: float = 0.0
 
 
 @dataclass
@@ -107,32 +123,46 @@ class Patient:
         >>> one.say()
         'retake the left eye: refocus (vessels are not sharp); right eye fine'
         """
-        told = [(self.best(side).verdict, f"the {side} eye") for side in self.sides if side]
-        kinds = [v.kind for v, _ in told]
-        if kinds in (["fine"] * 2, ["usable"] * 2):
-            told = [(told[0][0], "both eyes")]
-        unknown = sorted(self.eyes.get("", []), key=_rank, reverse=True)
-        named = [
-            f"the picture {Path(s.file).name}" if self.name else "this picture" for s in unknown
-        ]
-        told += [(seen.verdict, what) for seen, what in zip(unknown, named, strict=True)]
-        told = sorted(told, key=lambda each: NEEDS.index(each[0].need))
-        parts = [_said(*each) for each in told]
+        told = [*self._of_eyes(), *self._of_unknown()]
+        parts = [_said(*each) for each in sorted(told, key=_urgency)]
         lacking = [side for side in SIDES[:2] if side not in self.eyes]
-        if self.name and len(lacking) == 1 and not unknown:
+        if self.name and len(lacking) == 1 and "" not in self.eyes:
             parts.append(f"no picture of the {lacking[0]} eye")
         return "; ".join(dict.fromkeys(parts))
+
+    def _of_eyes(self) -> list[tuple[Verdict, str]]:
+        """What becomes of each eye, and what it is called."""
+        told = [(self.best(side).verdict, f"the {side} eye") for side in self.sides if side]
+        kinds = [its.kind for its, _ in told]
+        both = kinds in (["fine"] * 2, ["usable"] * 2)
+        return [(told[0][0], "both eyes")] if both else told
+
+    def _of_unknown(self) -> list[tuple[Verdict, str]]:
+        """The same of pictures whose eye isn't known."""
+        unknown = sorted(self.eyes.get("", []), key=_rank, reverse=True)
+        names = [
+            f"the picture {Path(s.file).name}" if self.name else "this picture" for s in unknown
+        ]
+        return [(seen.verdict, name) for seen, name in zip(unknown, names, strict=True)]
+
+
+def _urgency(told: tuple[Verdict, str]) -> int:
+    return NEEDS.index(told[0].need)
 
 
 def _rank(seen: Seen) -> int:
     return KINDS.index(seen.verdict.kind)
 
 
+def _worst(one: Patient) -> float:
+    return min(seen.score for seen in one.deciding)
+
+
 def _said(of: Verdict, what: str) -> str:
     if of.need == "retake":
-        return f"retake {what}: {of.do} ({of.why})"
+        return f"retake {what}: {of.in_words()}"
     if of.need == "look":
-        return f"look at {what} yourself: {of.why}" + (f" ({of.do})" if of.do else "")
+        return f"look at {what} yourself: no sure grade, {of.in_words()}"
     word = "fine" if of.kind == "fine" else "usable as it is"
     return f"{what.removeprefix('the ')} {word}"
 
@@ -149,7 +179,9 @@ class Patients:
         key = (name, "") if name else ("", f"{row['file']}\n{row.get('page') or ''}")
         its = verdict(row)
         one = self.known.setdefault(key, Patient(name))
-        one.eyes.setdefault(eye if eye in SIDES else "", []).append(Seen(row["file"], its, place))
+        one.eyes.setdefault(eye if eye in SIDES else "", []).append(
+            Seen(row["file"], its, place, row.get("score") or 0.0)
+        )
         return its
 
     def drop(self, file: str) -> None:
@@ -160,6 +192,18 @@ class Patients:
             if not one.eyes:
                 del self.known[key]
 
+    def counts(self) -> dict[str, int]:
+        """How many pictures there are of each of inputs.STATES."""
+        kinds = [
+            seen.verdict.kind
+            for one in self.known.values()
+            for pictures in one.eyes.values()
+            for seen in pictures
+        ]
+        states = [STATE.get(kind, "graded") for kind in kinds]
+        return {state: states.count(state) for state in STATES}
+
     def of_need(self, need: str) -> list[Patient]:
-        """Those of one of NEEDS."""
-        return [one for one in self.known.values() if one.need == need]
+        """Those of one of NEEDS, whoever has the worst picture first."""
+        found = [one for one in self.known.values() if one.need == need]
+        return sorted(found, key=_worst)

@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-SORTS = ("file", "score", "patient", "taken")  # what rows can be sorted by
-
 
 def order(row: dict[str, Any], by: str) -> tuple:
     """What rows of `assess` are sorted by: file (its name), score (the worst first), patient (then
@@ -44,7 +42,7 @@ class Spool:
 
     def __init__(self) -> None:
         self.file = tempfile.TemporaryFile()  # noqa: SIM115
-        self.texts: list[tuple[tuple, int, int, str]] = []  # key, offset, bytes, name
+        self.texts: dict[str, list[tuple[tuple, int, int]]] = {}  # name: key, offset, bytes
 
     def add(self, name: str, text: str, key: tuple = ()) -> None:
         """Keep a text. name: the file it belongs to; key: where it comes, equal ones in the order
@@ -52,16 +50,23 @@ class Spool:
         data = text.encode("utf-8", "backslashreplace")  # names of files may be no text at all
         offset = self.file.seek(0, 2)
         self.file.write(data)
-        self.texts.append((key, offset, len(data), name))
+        self.texts.setdefault(name, []).append((key, offset, len(data)))
 
     def drop(self, name: str) -> None:
         """Forget the texts of a file."""
-        self.texts = [text for text in self.texts if text[3] != name]
+        self.texts.pop(name, None)
+
+    def of(self, name: str) -> str:
+        """The first text of a file; "" where it has none."""
+        return self._read(self.texts[name][0]) if name in self.texts else ""
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return sum(map(len, self.texts.values()))
 
     def __iter__(self) -> Iterator[str]:
-        for _, offset, length, _ in sorted(self.texts, key=lambda text: text[:2]):
-            self.file.seek(offset)
-            yield self.file.read(length).decode("utf-8")
+        for text in sorted(text for texts in self.texts.values() for text in texts):
+            yield self._read(text)
+
+    def _read(self, text: tuple[tuple, int, int]) -> str:
+        self.file.seek(text[1])
+        return self.file.read(text[2]).decode("utf-8")

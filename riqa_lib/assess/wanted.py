@@ -1,0 +1,90 @@
+"""What may be asked of `riqa assess`: its options, and what it writes beside its table."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SORTS = ("file", "score", "patient", "taken")  # what rows can be sorted by
+EXAMPLES = """examples
+  riqa assess photo.jpg
+  riqa assess photos/ 'more/*.png' --csv grades.csv --json grades.json
+  riqa assess photos/ --rate 0.05      rather unsure than wrong
+  riqa assess photos/ --report page.html --overlays seen/
+                                       what to retake; every picture, circle and heat map
+  riqa assess --watch camera/ --report page.html
+                                       as pictures arrive, until Ctrl-C
+  riqa assess photos/ --calibrated clinic
+                                       on your own camera: see riqa calibrate --help
+
+Exit status 0: done. 1: no picture was a fundus photograph, or it failed. 3, with --strict:
+an eye has no better picture than one of the worst grade, or one that was refused or can't
+be read."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Files and a folder to write (None: not asked for); sort: in what order rows lie in them and
+    on the terminal, one of SORTS, or "" as they come; strict: the exit status says whether
+    something must be taken again."""
+
+    csv: Path | None = None
+    json: Path | None = None
+    report: Path | None = None
+    overlays: Path | None = None
+    sort: str = ""
+    strict: bool = False
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """The files to write, each None or a place."""
+        return self.csv, self.json, self.report
+
+
+def assess_options(own: argparse.ArgumentParser) -> None:
+    """Add what may be typed after `riqa assess`."""
+    add = own.add_argument
+    where = own.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "path", nargs="*", default=[], metavar="PATH", help="files, folders or globs"
+    )
+    where.add_argument(
+        "--watch", type=Path, metavar="FOLDER", help="instead: assess what arrives in this folder"
+    )
+    add(
+        "--run",
+        help="a Student's folder, or its name in results/runs "
+        "(default: the newest multi-task one, eyeq first)",
+    )
+    # what rate and workers may be is checked by the command, before it loads anything heavy
+    add("--rate", type=float, default=0.1, help="error promised among the answered (default: 0.1)")
+    trust = own.add_mutually_exclusive_group()
+    trust.add_argument(
+        "--calibrated",
+        metavar="NAME",
+        nargs="?",
+        const="",
+        help="as riqa calibrate set it on labelled pictures of yours (no name: the only one)",
+    )
+    trust.add_argument(
+        "--uncalibrated",
+        action="store_true",
+        help="a Student of simulated photographs: grade all the same, nothing is promised",
+    )
+    trust.add_argument(
+        "--simulated", action="store_true", help="the same: the pictures are simulated ones"
+    )
+    add("--csv", type=Path, help="also write this table")
+    add("--json", type=Path, help="also write this, with all that was measured")
+    add("--report", type=Path, metavar="HTML", help="also write this page: all of it in one file")
+    add("--overlays", type=Path, metavar="FOLDER", help="also write a PNG a picture into this")
+    add("--sort", choices=SORTS, default="", help="order of table, files and page (default: found)")
+    add("--strict", action="store_true", help="exit status 3 where something must be retaken")
+    add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
+
+
+def trust(chosen: argparse.Namespace) -> dict[str, Any]:
+    """What was typed of the pictures, as `fundus_student.load` takes it."""
+    return {key: getattr(chosen, key) for key in ("calibrated", "uncalibrated", "simulated")}
