@@ -5,6 +5,7 @@ Networks are imported where they grade, not before: a mistyped path is answered 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,8 +18,29 @@ from .inputs import RATE, check, shown
 if TYPE_CHECKING:
     from .calibrating import Calibrated
 
+EXAMPLES = """examples
+  riqa calibrate labels.csv photos/
+  riqa calibrate labels.xlsx photos/ --out clinic --rate 0.2
+  riqa assess more/ --calibrated clinic
+
+LABELS: a table with the columns file and grade (the Student's words, or 0, 1, ..., 0 the
+worst), and where there are any illumination, clarity, contrast (good or bad) and patient.
+About fifty pictures, taken as they come, not chosen.
+
+Exit status 1: it failed, or the labels show too little for any promise."""
 SHOWN = 10  # pictures that could not be graded, by name
 WIDE = 30  # of a column
+
+
+def options(own: argparse.ArgumentParser) -> None:
+    """Add what may be typed after `riqa calibrate`."""
+    add = own.add_argument
+    add("labels", type=Path, metavar="LABELS", help="table of labels (.csv, .tsv, .xlsx)")
+    add("path", nargs="+", metavar="PICTURES", help="files, folders or globs")
+    add("--run", help="a Student's folder, or its name in results/runs (default: as riqa assess)")
+    add("--out", default="", metavar="NAME", help="what to call it (default: date and labels)")
+    add("--rate", type=float, default=RATE, help="error promised among the answered (default 0.1)")
+    add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
 
 
 def error_line(told: dict[str, Any]) -> str:
