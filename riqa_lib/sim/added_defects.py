@@ -3,17 +3,15 @@ to be bad, whatever it was before.
 
 The shapes and formulas are the camera's (`fundus_defects`, `defect_effects`), with the picture I in
 place of the retina:
-    I' = blur(D I),  or  T^2 I + (1 - T) V,
-D the change of light, T the transmission of a veil, V the local light: what a white retina would
-reflect there, from the picture's own colour over a wide neighbourhood, divided by the reflectance
-of a retina of middle pigment; half of it has the tint of the cameras. Blur and neighbourhoods are
-normalised over the field, so that the black surround doesn't bleed in and the rim stays sharp. What
-a defect takes of the picture's noise (blur takes nearly all) comes back as fresh noise of the same
-strength: a sensor's noise knows no eye."""
+    I' = blur(I),  D I + A V,  or  T^2 I + (1 - T) V,
+D the change of light, A what leaks in beside the retina, T the transmission of a veil, V the local
+light: what a white retina would reflect there, from the picture's own colour over a wide
+neighbourhood, divided by the reflectance of a retina of middle pigment; half of it has the tint of
+the cameras. Blur and neighbourhoods are normalised over the field, so that the black surround
+doesn't bleed in and the rim stays sharp. What a defect takes of the picture's noise (blur takes
+nearly all) comes back as fresh noise of the same strength: a sensor's noise knows no eye."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -27,7 +25,6 @@ DEGREES = (45.0, 50.0)  # of view: of such a camera a picture is taken to be
 RETINA = colour(0.79, 0.43, 0.30)  # reflectance of middle pigment, RGB
 VEIL = colour(1.0, 0.8, 0.5)  # a veil's colour: about the gains of the simulated cameras
 WIDE = 0.10  # standard deviation of a local neighbourhood, share of the picture's side
-SOFT = 0.3  # share of defocused pictures that a Gaussian blurs instead of a disc
 SMALLEST = 16  # px
 
 
@@ -51,12 +48,10 @@ def added(pixels: np.ndarray, cause: str, severity: float, rng: np.random.Genera
     if not square or a.dtype != np.uint8:
         raise ValueError(f"pixels {a.dtype} {a.shape}; expected uint8 (S, S, 3), {SMALLEST} px")
     one = defect(cause, severity, rng)
-    degrees, soft = rng.uniform(*DEGREES), rng.random() < SOFT
+    degrees = rng.uniform(*DEGREES)
     inside = field_of(a)
     if one is None or not inside.any():
         return a.copy()
-    if soft and one.kinds[0] == "defocus":
-        one = replace(one, kinds=("gaussian",))
     scale = len(a) / (degrees * MM_PER_DEGREE)  # px a mm
     image = a.astype(np.float32) / 255
     out, kept = _changed(one, image, inside, scale)
@@ -88,19 +83,20 @@ def _changed(
     """The picture (S, S, 3) under its defect, and the share of its noise that is left, which
     broadcasts to it."""
     u, v = _coordinates(len(image))
-    if one.cause == "illumination":
-        change = effects.light(one, u, v).astype(np.float32)
-        return effects.developed(_straight(image) * change), change
-    if one.cause == "artefact":
-        return effects.covered(one, image, u, v), 1 - one.map(u, v)[..., None].astype(np.float32)
     core = ndimage.binary_erosion(inside, border_value=1)
     core = core if core.any() else inside
+    if one.cause == "illumination":
+        change = effects.light(one, u, v).astype(np.float32)
+        stray = effects.leak(one, u, v).astype(np.float32)
+        if stray.any():
+            stray = stray * _white(image, core) * _share(image, core)
+        return effects.developed(_straight(image) * change + stray), change
+    if one.cause == "artefact":
+        return effects.covered(one, image, u, v), 1 - one.map(u, v)[..., None].astype(np.float32)
     if one.cause == "contrast":
         t = effects.veil(one, u, v)
-        white = _around(image, WIDE * len(image), core) / RETINA
-        white = (white + white[..., :1] * VEIL) / 2  # pictures are tinted, veils less so
-        share = _share(image, core)
-        return t * t * image + (1 - t) * share * np.minimum(white, 1), t * t
+        white = _white(image, core)
+        return t * t * image + (1 - t) * _share(image, core) * np.minimum(white, 1), t * t
 
     def through(picture: np.ndarray, psf: np.ndarray) -> np.ndarray:
         return _over(picture, psf, core)
@@ -110,6 +106,12 @@ def _changed(
     # the sum of a psf squared: of a disc or a Gaussian, of a line
     left = 1 / (1 + (4.9 * sigma if one.kinds[0] == "motion" else 4 * np.pi * sigma**2))
     return out, np.sqrt(left).astype(np.float32)
+
+
+def _white(image: np.ndarray, core: np.ndarray) -> np.ndarray:
+    """What a white retina would reflect, (S, S, 3): the local light."""
+    white = _around(image, WIDE * len(image), core) / RETINA
+    return (white + white[..., :1] * VEIL) / 2  # pictures are tinted, veils less so
 
 
 def _straight(image: np.ndarray) -> np.ndarray:

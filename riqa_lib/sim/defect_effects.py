@@ -10,22 +10,55 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .fundus_defects import SHARP, Defect
+from .fundus_defects import LEAKS, SHARP, UP, Defect, spot_balance
 from .fundus_eye import colour
 from .fundus_optics import convolve, kernel
 
-# tints of light leaks: white, cyan, olive
-HALOES = (colour(1.1, 1.0, 0.9), colour(0.7, 1.1, 1.2), colour(1.0, 1.1, 0.9))
+# tints of light leaks: white, cyan, olive, orange, grey
+HALOES = (
+    colour(1.1, 1.0, 0.9),
+    colour(0.5, 1.1, 1.3),
+    colour(0.95, 1.15, 0.8),
+    colour(1.5, 0.85, 0.55),
+    colour(0.9, 1.0, 1.05),
+)
+FLOODS = (colour(1.1, 1.0, 0.9), colour(1.2, 1.0, 0.6))
+DIMMED = colour(0.92, 1.02, 1.06)  # log of light lost, by colour: what is left is redder
+PAINTS = {  # what artefacts look like that are not dark
+    "reflection": colour(0.95, 0.98, 1.0),
+    "eyelid": colour(0.20, 0.13, 0.10),
+    "ghost": colour(0.86, 0.82, 0.80),
+}
+OPEN = 0.15  # of a leak, the log of light that the retina still reflects
+PALE = 0.45  # reflectance that leaked light is as bright as
+BRIGHTEST = 6.0  # log of light, at most: far more than a sensor takes
 
 
 def light(one: Defect | None, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """By how much the light changes, (n, n, 3), or (1, 1, 1) where nothing does; 1 is no change."""
+    """By how much the light on the retina changes, (n, n, 3) or broadcasts to it; 1 is none."""
     if one is None:
         return np.ones((1, 1, 1))
-    up = one.kinds[0] in ("bright", "halo")
-    tint = colour(1, 1, 1) if one.kinds[0] != "halo" else HALOES[int(3 * one.place[3])]
-    log = one.strength(u, v)[..., None] * (tint / tint.mean() if up else colour(0.92, 1.02, 1.06))
-    return np.exp(log if up else -log)
+    kind, log = one.kinds[0], _log(one, u, v)
+    if kind in LEAKS:
+        return np.exp(OPEN * log)
+    if kind == "spotlight":
+        return np.exp(np.where(spot_balance(one.place, u, v)[..., None] < 0, log, -log * DIMMED))
+    return np.exp(log if kind in UP else -log * DIMMED)
+
+
+def leak(one: Defect | None, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Light that reaches the picture beside the retina, (n, n, 3), in units of the own light: with
+    that of `light`, exp(a s) times as much as there was over a retina of reflectance PALE."""
+    if one is None or one.kinds[0] not in LEAKS:
+        return np.zeros((1, 1, 3))
+    tints = FLOODS if one.kinds[0] == "flood" else HALOES
+    tint = tints[int(len(tints) * one.place[3])]
+    log = _log(one, u, v)
+    return (np.exp(log) - np.exp(OPEN * log)) * PALE * tint / tint.mean()
+
+
+def _log(one: Defect, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return np.minimum(one.strength(u, v), BRIGHTEST)[..., None]
 
 
 def veil(one: Defect | None, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -60,8 +93,7 @@ def covered(one: Defect | None, image: np.ndarray, u: np.ndarray, v: np.ndarray)
     """The picture (n, n, 3) under its artefacts: dark lashes, dust and lids, bright reflections."""
     if one is None:
         return image
-    paints = {"reflection": colour(0.95, 0.98, 1.0), "eyelid": colour(0.20, 0.13, 0.10)}
-    paint = paints.get(one.kinds[0], colour(0.12, 0.09, 0.08))
+    paint = PAINTS.get(one.kinds[0], colour(0.12, 0.09, 0.08))
     return (image + one.map(u, v)[..., None] * (paint - image)).astype(np.float32)
 
 

@@ -48,6 +48,10 @@ STYLES = {
 }
 
 
+FOUR_SIDES = 0.2  # share of the cut fields that are cut left and right too
+TIGHT = 0.5  # share of them that are cut as far in as EyeQ's Usable ones, .76 to .83
+
+
 # ---------------------------------------------------------------- the picture
 @dataclass(frozen=True)
 class Shot:
@@ -63,13 +67,13 @@ class Shot:
     x: float
     y: float
     radius: float
-    chord: (
-        float  # the field ends at +- chord (in radii) above and below; 1 when it is a whole circle
-    )
+    # where the field is cut off left, above, right and below, in radii from its centre; 1 is not
+    ends: tuple[float, float, float, float]
     notch: float | None  # direction in rad
     light: tuple[float, ...]  # the camera's own unevenness: vignette, tilt x, tilt y, exposure
     gains: tuple[float, float, float]  # the style's, with this picture's white balance
     defects: Mapping[str, Defect] = field(default_factory=dict)
+    cropped: bool = False  # black outside the field, as a crop is; else as dark as a camera has it
 
     @property
     def severity(self) -> dict[str, float]:
@@ -88,9 +92,10 @@ class Shot:
         n = n or self.size
         u, v = self._field(n)
         sharp = self.radius * n / self.size  # px a unit
-        out = np.clip((1 - np.hypot(u, v)) * sharp + 0.5, 0, 1) * np.clip(
-            (self.chord - np.abs(v)) * sharp + 0.5, 0, 1
-        )
+        out = np.clip((1 - np.hypot(u, v)) * sharp + 0.5, 0, 1)
+        left, top, right, bottom = self.ends
+        for end in (left + u, top + v, right - u, bottom - v):
+            out = out * np.clip(end * sharp + 0.5, 0, 1)
         if self.notch is not None:
             along = u * np.cos(self.notch) + v * np.sin(self.notch)
             across = v * np.cos(self.notch) - u * np.sin(self.notch)
@@ -126,16 +131,24 @@ class Shot:
         illumination, clarity, contrast, artefact = (self.defects.get(c) for c in CAUSES)
         light = self._own_light(u, v) * effects.light(illumination, u, v)
         veil = effects.veil(contrast, u, v)
-        image = double_pass(retina, light.astype(np.float32), veil).astype(np.float32)
+        image = double_pass(retina, light.astype(np.float32), veil)
+        image = (image + self._own_light(u, v) * effects.leak(illumination, u, v)).astype(
+            np.float32
+        )
         image = effects.blurred(clarity, image, u, v, n * self.radius / self.size / half)
         image = effects.covered(artefact, image, u, v)
         image = np.clip(image, 0, None) ** np.float32(self.style.gamma) * colour(*self.gains)
-        image = effects.developed(image) * self.mask(n)[..., None]
+        inside = self.mask(n)[..., None]
+        image = effects.developed(image) * inside
         if n != self.size:
-            image = image.reshape(self.size, 2, self.size, 2, 3).mean(axis=(1, 3))
+            image, inside = (
+                a.reshape(self.size, 2, self.size, 2, -1).mean(axis=(1, 3)) for a in (image, inside)
+            )
         rng = seeding.rng("sensor", self.key)
         noise = rng.standard_normal((self.size, self.size, 3), dtype=np.float32)
         image = image + (0.35 + np.sqrt(np.maximum(image, 0))) * self.style.noise * noise + 0.01
+        if self.cropped:
+            image = image * (inside > 0)
         return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
     def _own_light(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -184,18 +197,18 @@ def fundus(
     anatomy = key if anatomy is None else anatomy
     pigment = float(seeding.rng("pigment", anatomy).beta(2, 2.2)) if pigment is None else pigment
     one = _eye(anatomy, pigment)
-    (x, y, radius), chord, notch = _stop(rng, made, framing)
+    (x, y, radius), ends, notch = _stop(rng, made, framing)
     drift = rng.normal(0, 0.35, 2)
     centre = (0.5 + drift[0], 0.1 + drift[1])
     if view == "macula":
         centre = (one.fovea[0] - 1.0 + drift[0], one.fovea[1] * 0.7 + drift[1])
     light = (
-        float(rng.uniform(0.15, 0.6)),
-        *rng.normal(0, 0.09, 2).tolist(),
-        float(np.exp(rng.normal(-0.12, 0.13))),
+        float(rng.uniform(0.1, 0.65)),
+        *rng.normal(0, 0.11, 2).tolist(),
+        float(np.exp(rng.normal(-0.08, 0.16))),
     )
     red, green, blue = made.gains
-    balance = np.exp(rng.normal(0, (0.02, 0.06, 0.12)))
+    balance = np.exp(rng.normal((0, 0, -0.2), (0.02, 0.08, 0.25)))
     return Shot(
         key=key,
         size=size,
@@ -206,11 +219,12 @@ def fundus(
         x=x * size - 0.5,
         y=y * size - 0.5,
         radius=radius * size,
-        chord=chord,
+        ends=ends,
         notch=notch,
         light=light,
         gains=(red * balance[0], green * balance[1], blue * balance[2]),
         defects=_defects(key, severity or {}),
+        cropped=framing == "crop",
     )
 
 
@@ -227,19 +241,26 @@ def _check(size: int, severity: Mapping[str, float], style: str, view: str, fram
 
 def _stop(
     rng: np.random.Generator, made: Style, framing: str
-) -> tuple[tuple[float, float, float], float, float | None]:
-    """The field stop: centre and radius in sides of the picture, chord and notch (see Shot)."""
+) -> tuple[tuple[float, float, float], tuple[float, float, float, float], float | None]:
+    """The field stop: centre and radius in sides of the picture, ends and notch (see Shot)."""
     circle = 0.5 + rng.normal(0, 0.012), 0.5 + rng.normal(0, 0.012), rng.uniform(*made.radius)
-    clipped, notched = rng.random() < made.clip, rng.random() < made.notch
-    chord = float(rng.uniform(0.82, 0.96)) if clipped else 1.0
+    clipped, notched, all_around = rng.random(3) < (made.clip, made.notch, FOUR_SIDES)
+    tight = rng.random() < TIGHT
+    chord = rng.normal(0.80, 0.02) if tight else rng.uniform(0.80, 0.97)
+    wide = rng.normal(0.81, 0.03) if tight else rng.uniform(0.84, 0.99)
+    nudge = rng.normal(0, 0.02, 4)
+    ends = np.array([wide if all_around else 1.0, chord, wide if all_around else 1.0, chord])
+    ends = np.clip(np.where(ends < 1, ends + nudge, 1), 0.72, 1) if clipped else np.ones(4)
     notch = float(rng.choice([-0.7, 0.7, -2.4])) + rng.normal(0, 0.05) if notched else None
-    if framing == "crop":
+    if framing == "crop":  # what lies outside the circle, the notch too, is not in a crop
+        notch = None
         circle = (
             0.5 + rng.normal(0, 0.004),
             0.5 + rng.normal(0, 0.004),
             rng.uniform(0.488, 0.502),
         )
-    return circle, chord, notch
+    left, top, right, bottom = ends.tolist()
+    return circle, (left, top, right, bottom), notch
 
 
 def _defects(key: object, severity: Mapping[str, float]) -> dict[str, Defect]:

@@ -5,8 +5,9 @@ picture by
     m = 1 - exp(-a s),
 which is its defect map: the share of light lost, min(L0/L, L/L0) = 1 - m; of the retina's light
 lost to the veil, T^2 = 1 - m; a blur of SHARP * a s mm (standard deviation along an axis); the
-opacity of an artefact. Severity is the mean of m over the field divided by BAD, so that severity 1
-is where graders begin to call a detail bad, whatever its kind."""
+opacity of an artefact. Of leaks of light a s nears LEAKED. Severity is the mean of m over the field
+divided by BAD, so that severity 1 is where graders begin to call a detail bad, whatever its
+kind."""
 
 from __future__ import annotations
 
@@ -28,17 +29,25 @@ MOST = 80.0  # largest amount a
 
 KINDS = {
     "illumination": {
-        "dim": 0.2,
-        "vignette": 0.2,
-        "crescent": 0.25,
-        "hole": 0.15,
-        "bright": 0.1,
-        "halo": 0.1,
+        "dim": 0.17,
+        "vignette": 0.15,
+        "crescent": 0.21,
+        "hole": 0.12,
+        "bright": 0.09,
+        "halo": 0.06,
+        "arc": 0.07,  # a tinted leak at one side of the rim
+        "spotlight": 0.08,  # a bright middle, a dark periphery
+        "flood": 0.05,  # broad over-exposure from one side
     },
-    "clarity": {"defocus": 0.55, "motion": 0.2, "tilt": 0.25},
+    "clarity": {"defocus": 0.40, "gaussian": 0.15, "motion": 0.2, "tilt": 0.25},
     "contrast": {"veil": 0.4, "haze": 0.6},
-    "artefact": {"lashes": 0.3, "dust": 0.25, "reflection": 0.3, "eyelid": 0.15},
+    "artefact": {"lashes": 0.27, "dust": 0.22, "reflection": 0.26, "eyelid": 0.13, "ghost": 0.12},
 }
+
+# kinds of illumination that add light; LEAKS of them pass by the retina and hide it
+LEAKS = ("halo", "arc", "flood")
+UP = ("bright", *LEAKS)
+LEAKED = 1.6  # what a s of a leak nears: beyond, a sensor saturates whatever the tint
 
 COARSE = 48  # points a side on which severities are measured: the same at every size
 
@@ -80,6 +89,48 @@ def _halo(place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     inner = 0.45 + 0.3 * place[2]
     rho = np.sqrt((u - 0.15 * cosine) ** 2 + (v - 0.15 * sine) ** 2)
     return 1 / (1 + np.exp(-(rho - inner - 0.2) / 0.09))
+
+
+def _arc(place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    _, q, w, _ = place[:4]
+    cosine, sine = _direction(place)
+    rho = np.sqrt(u * u + v * v)
+    facing = (u * cosine + v * sine) / np.maximum(rho, 1e-6)
+    band = np.exp(-np.maximum(1.02 - rho, 0) / (0.05 + 0.20 * q))
+    return band / (1 + np.exp(-(facing - 0.6 + 0.9 * w) / 0.15)) + 0.02
+
+
+def spot_balance(place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """How much darker a spotlight leaves each place, from -0.6 in its middle to 1 far away."""
+    _, q, w, _ = place[:4]
+    cosine, sine = _direction(place)
+    far, reach = 0.4 * q, 0.45 + 0.35 * w
+    away = ((u - far * cosine) ** 2 + (v - far * sine) ** 2) / reach**2
+    return 1 - 1.6 * np.exp(-away)
+
+
+def _spotlight(place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return np.abs(spot_balance(place, u, v))
+
+
+def _flood(place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    _, q, w, _ = place[:4]
+    cosine, sine = _direction(place)
+    across = u * cosine + v * sine + 0.15 * (u * sine - v * cosine) ** 2
+    return 1 / (1 + np.exp(-(across - 0.45 + 0.6 * q) / (0.12 + 0.15 * w))) + 0.03
+
+
+def _ghost(place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    cosine, sine = _direction(place)
+    out = 0.12 * np.exp(-(u * u + v * v) / 0.5**2)  # the glow around them
+    for a, b, c, d in _spots(place, 1 + int(place[3] * 4)):  # pairs, mirrored at the middle
+        x, y = 0.55 * (a - 0.5), 0.55 * (b - 0.5)
+        for k in (1, -0.6):
+            du, dv = u - k * x, v - k * y
+            along, across = du * cosine + dv * sine, dv * cosine - du * sine
+            far = (along / (0.035 + 0.07 * c)) ** 2 + (across / (0.03 + 0.04 * c)) ** 2
+            out = out + (0.4 + 0.6 * d) * np.exp(-far) * (1 if k > 0 else 0.6)
+    return out
 
 
 def _eyelid(place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -132,6 +183,9 @@ SHAPES: dict[str, Callable[[Place, np.ndarray, np.ndarray], np.ndarray]] = {
     "hole": _spot,
     "bright": _spot,
     "halo": _halo,
+    "arc": _arc,
+    "spotlight": _spotlight,
+    "flood": _flood,
     "defocus": _even,
     "gaussian": _even,
     "motion": _even,
@@ -142,7 +196,17 @@ SHAPES: dict[str, Callable[[Place, np.ndarray, np.ndarray], np.ndarray]] = {
     "dust": _dust,
     "reflection": _reflection,
     "eyelid": _eyelid,
+    "ghost": _ghost,
 }
+
+
+def _shape(kinds: tuple[str, ...], place: Place, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return np.sum([SHAPES[k](place, u, v) for k in kinds], axis=0)
+
+
+def _strength(kinds: tuple[str, ...], raised: np.ndarray) -> np.ndarray:
+    """a s: leaks near LEAKED."""
+    return -LEAKED * np.expm1(-raised / LEAKED) if kinds[0] in LEAKS else raised
 
 
 # ---------------------------------------------------------------- defects
@@ -159,7 +223,7 @@ class Defect:
     def strength(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """a s at field coordinates (the field's circle has radius 1): the broadcast shape of u and
         v, float."""
-        return self.amount * np.sum([SHAPES[k](self.place, u, v) for k in self.kinds], axis=0)
+        return _strength(self.kinds, self.amount * _shape(self.kinds, self.place, u, v))
 
     def map(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The defect map m = 1 - exp(-a s), 0..1."""
@@ -188,20 +252,26 @@ def defect(cause: str, severity: float, rng: np.random.Generator) -> Defect | No
         )
     names, shares = list(KINDS[cause]), list(KINDS[cause].values())
     kinds = [str(rng.choice(names, p=shares))]
-    if cause == "illumination" and rng.random() < 0.35 and kinds[0] not in ("bright", "halo"):
+    if cause == "illumination" and rng.random() < 0.35 and kinds[0] not in (*UP, "spotlight"):
         kinds.append(str(rng.choice(["dim", "vignette", "crescent"])))
-    if cause == "artefact" and rng.random() < 0.3:
+    if cause == "artefact" and rng.random() < 0.3 and kinds[0] not in ("reflection", "ghost"):
         kinds.append("dust")
     place = tuple(rng.random(4 + 4 * 16).tolist())
     if severity == 0:
         return None
-    wanted = min(severity * BAD[cause], 0.97)
-    shape = Defect(cause, tuple(dict.fromkeys(kinds)), place, 1.0).strength(_U, _V)
+    both = tuple(dict.fromkeys(kinds))
+    return Defect(cause, both, place, _amount(both, place, min(severity * BAD[cause], 0.97)))
+
+
+def _amount(kinds: tuple[str, ...], place: Place, wanted: float) -> float:
+    """The amount at which a map's mean over the field is `wanted`, or MOST."""
+    shape = _shape(kinds, place, _U, _V)
     low, high = 0.0, MOST
     for _ in range(26):
         middle = (low + high) / 2
-        low, high = (middle, high) if -np.expm1(-middle * shape).mean() < wanted else (low, middle)
-    return Defect(cause, tuple(dict.fromkeys(kinds)), place, high)
+        reached = -np.expm1(-_strength(kinds, middle * shape)).mean()
+        low, high = (middle, high) if reached < wanted else (low, middle)
+    return high
 
 
 def severity_of(one: Defect | None) -> float:

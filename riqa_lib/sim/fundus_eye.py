@@ -20,6 +20,9 @@ MM_PER_DEGREE = 0.28
 TEXELS, TILE = 128, 12.0  # textures: texels a side, mm a side; they wrap around
 
 
+LESIONS = ("bleeding", "exudate", "laser scar", "dark scar")
+
+
 def colour(red: float, green: float, blue: float) -> np.ndarray:
     """(3,) float32."""
     return np.array([red, green, blue], np.float32)
@@ -39,7 +42,7 @@ class Eye:
     sheen: float  # reflexes of the nerve fibre layer, 0 (old) to 1 (young)
     texture: np.ndarray  # (3, TEXELS, TEXELS), float32, mean 0, standard deviation 1
     fibres: np.ndarray  # (360,), the nerve fibres' brightness by direction from the disc
-    lesions: np.ndarray  # (n, 4): x, y, radius in mm, kind 0 bleeding, 1 exudate
+    lesions: np.ndarray  # (n, 4): x, y, radius in mm, kind: place in LESIONS
 
 
 # ---------------------------------------------------------------- the eye
@@ -49,9 +52,13 @@ def eye(key: object, pigment: float | None = None) -> Eye:
     fovea = (rng.uniform(3.9, 4.9), rng.uniform(0.1, 0.6))
     tree = grow(rng, fovea)
     half = rng.normal(0.90, 0.07)
-    f = np.hypot(np.fft.fftfreq(TEXELS)[:, None], np.fft.rfftfreq(TEXELS)[None, :])
+    fy, fx = np.fft.fftfreq(TEXELS)[:, None], np.fft.rfftfreq(TEXELS)[None, :]
+    f = np.hypot(fy, fx)
     f[0, 0] = np.inf
-    amplitude = np.stack([f**-1.6, np.exp(-(((f - 0.11) / 0.06) ** 2)), f**-0.5]).astype(np.float32)
+    lean = rng.uniform(-0.9, 0.9)  # the choroid's vessels run mostly this way, and not as a mesh
+    across = (fx * np.sin(lean) - fy * np.cos(lean)) ** 2 / f**2
+    choroid = np.exp(-((np.log(f / 0.085) / 0.75) ** 2)) * (0.25 + across**2)
+    amplitude = np.stack([f**-1.6, choroid, f**-0.5]).astype(np.float32)
     noise = irfft2(rfft2(rng.standard_normal((3, TEXELS, TEXELS), dtype=np.float32)) * amplitude)
     fibres = rng.standard_normal(360)
     fibres = np.mean(
@@ -61,17 +68,6 @@ def eye(key: object, pigment: float | None = None) -> Eye:
         ],
         axis=0,
     )
-    lesions = np.empty((0, 4))
-    if rng.random() < 0.3:
-        n, middle = int(rng.integers(4, 40)), rng.normal((fovea[0], 0), (1.8, 2.0), (3, 2))
-        places = middle[rng.integers(0, 3, n)] + rng.normal(0, rng.uniform(0.3, 1.4), (n, 2))
-        lesions = np.column_stack(
-            [
-                places,
-                np.minimum(0.03 * np.exp(rng.exponential(0.5, n)), 0.25),
-                rng.random(n) < rng.random(),
-            ]
-        )
     return Eye(
         tree=tree,
         fovea=fovea,
@@ -83,28 +79,64 @@ def eye(key: object, pigment: float | None = None) -> Eye:
         sheen=float(rng.beta(1.2, 1.8)),
         texture=noise / noise.std(axis=(1, 2), keepdims=True),
         fibres=fibres,
-        lesions=lesions,
+        lesions=_lesions(rng, fovea),
     )
+
+
+def _lesions(rng: np.random.Generator, fovea: tuple[float, float]) -> np.ndarray:
+    """Bleedings and exudates, large exudates and scars of laser treatment: each in some eyes."""
+    found = [np.empty((0, 4))]
+
+    def add(places: np.ndarray, radius: np.ndarray, kind: np.ndarray | int) -> None:
+        found.append(np.column_stack([places, radius, np.broadcast_to(kind, len(places))]))
+
+    small, large, treated = rng.random(3) < (0.3, 0.08, 0.05)
+    if small:
+        n, middle = int(rng.integers(4, 40)), rng.normal((fovea[0], 0), (1.8, 2.0), (3, 2))
+        places = middle[rng.integers(0, 3, n)] + rng.normal(0, rng.uniform(0.3, 1.4), (n, 2))
+        radius = np.minimum(0.03 * np.exp(rng.exponential(0.5, n)), 0.25)
+        add(places, radius, rng.random(n) < rng.random())
+    if large:  # plaques: heaps of overlapping exudates, some in a ring
+        for _ in range(int(rng.integers(1, 4))):
+            n, middle = int(rng.integers(12, 44)), rng.normal((fovea[0], 0), (1.8, 1.6))
+            turn, ring, wide = (
+                rng.uniform(0, 2 * np.pi, n),
+                rng.random() < 0.5,
+                rng.uniform(0.15, 0.4),
+            )
+            far = (0.7 if ring else 0.0) + rng.normal(0, 0.15 if ring else wide, n)
+            add(
+                middle + np.column_stack([far * np.cos(turn), far * np.sin(turn)]),
+                np.minimum(0.04 * np.exp(rng.exponential(0.5, n)), 0.18),
+                1,
+            )
+    if treated:  # rows of burns, pale or pigmented, outside the arcades
+        at = np.mgrid[-9:12:0.85, -9:9.1:0.85].reshape(2, -1).T
+        at = at + rng.normal(0, 0.24, at.shape)
+        away = np.hypot(*(at - fovea).T), np.hypot(*at.T)
+        at = at[(away[0] > rng.uniform(3.6, 4.6)) & (away[1] > 1.8) & (rng.random(len(at)) < 0.6)]
+        dark = rng.random(len(at)) < rng.uniform(0.1, 0.7)
+        add(at, 0.2 * np.exp(rng.normal(0, 0.25, len(at))), 2 + dark)
+    return np.concatenate(found)
 
 
 def _sampled(texture: np.ndarray, x: np.ndarray, y: np.ndarray, zoom: float = 1.0) -> np.ndarray:
     """The wrapping texture at columns x and rows y (mm), Catmull-Rom; (len(y), len(x))."""
 
-    def weights(where: np.ndarray) -> np.ndarray:
+    def taps(where: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         t = where * (TEXELS / TILE / zoom)
-        base, f = np.floor(t).astype(int), t - np.floor(t)
-        taps = (
+        base, f = np.floor(t).astype(int), (t - np.floor(t)).astype(np.float32)
+        weights = (
             f * (-0.5 + f * (1 - 0.5 * f)),
             1 + f * f * (1.5 * f - 2.5),
             f * (0.5 + f * (2 - 1.5 * f)),
             f * f * (0.5 * f - 0.5),
         )
-        out = np.zeros((len(t), TEXELS), np.float32)
-        for k, tap in enumerate(taps):
-            np.add.at(out, (np.arange(len(t)), (base + k - 1) % TEXELS), tap)
-        return out
+        return [((base + k - 1) % TEXELS, weight) for k, weight in enumerate(weights)]
 
-    return weights(y) @ texture @ weights(x).T
+    # sums of four, not products of matrices: those give other bytes with other numbers of threads
+    rows = sum(texture[at] * weight[:, None] for at, weight in taps(y))
+    return sum(rows[:, at] * weight for at, weight in taps(x))  # type: ignore[return-value,index]
 
 
 def reflectance(one: Eye, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -129,7 +161,7 @@ def reflectance(one: Eye, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     macula = np.exp(-((from_fovea / 1.5) ** 2))
     density = 0.055 * cloud + 0.018 * grain - 0.20 * np.exp(-((from_disc / 3.0) ** 2))
     density += 0.24 * macula + 0.30 * np.exp(-((from_fovea / 0.42) ** 2))
-    choroid = (np.exp(-((mesh / 0.85) ** 2)) - 0.6) * np.clip(0.7 + 0.5 * cloud, 0, 1.4)
+    choroid = (np.exp(-((mesh / 0.85) ** 2)) - 0.6) * np.clip(0.6 + 0.8 * cloud, 0, 1.7)
     bare = 1 - 0.85 * np.exp(-((from_fovea / 2.6) ** 2)) - 0.4 * np.exp(-((from_disc / 1.8) ** 2))
     density -= (0.03 + 0.20 * one.tigroid**1.5) * choroid * bare
     bundle = np.interp(
@@ -142,6 +174,8 @@ def reflectance(one: Eye, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     )
     density -= shine * (0.11 + 0.10 * bundle)
     image = base * np.exp(-density[..., None] * colour(0.55, 1.1, 1.2))
+    if one.sheen > 0.55:
+        _reflexes(one, image, x, y, from_fovea, bundle)
 
     columns, rows = (np.flatnonzero(np.abs(axis) < 2.3) for axis in (x, y))
     if len(columns) and len(rows):
@@ -152,18 +186,38 @@ def reflectance(one: Eye, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     step = x[1] - x[0]
     where = (1 / step, -x[0] / step + 0.5, 1 / (y[1] - y[0]), -y[0] / (y[1] - y[0]) + 0.5)
     artery, vein = (thickness(one.tree, kind, where, size) for kind in (ARTERY, VEIN))
-    blood = artery[..., None] * colour(0.16, 0.62, 0.55) + vein[..., None] * colour(
-        0.30, 0.86, 0.62
+    blood = artery[..., None] * colour(0.12, 0.46, 0.42) + vein[..., None] * colour(
+        0.23, 0.66, 0.50
     )
     image *= np.exp(-blood)
     if (
         abs(step) < 0.06
     ):  # the light streak along arteries and larger veins, where a pixel can show it
-        reflex = 0.26 * thickness(one.tree, ARTERY, where, size, 0.28) + 0.08 * thickness(
+        reflex = 0.32 * thickness(one.tree, ARTERY, where, size, 0.30) + 0.10 * thickness(
             one.tree, VEIN, where, size, 0.22
         )
         image *= 1 + reflex[..., None] * colour(0.6, 1.0, 0.9)
     return image.astype(np.float32)
+
+
+def _reflexes(
+    one: Eye,
+    image: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    from_fovea: np.ndarray,
+    bundle: np.ndarray,
+) -> None:
+    """The shine of a young eye's inner limiting membrane, added in place: patches between the
+    arcades, a ring round the macula, a spot in the fovea."""
+    strength = np.float32((one.sheen - 0.55) / 0.45)
+    streaks = np.clip(0.4 + 0.6 * bundle, 0.1, 1.6)
+    patches = np.clip(_sampled(one.texture[0], x + 3, y, 0.33) - 0.5, 0, 1) * streaks
+    between = np.exp(-(((from_fovea - 2.4) / 1.0) ** 2))
+    ring = 0.35 * np.exp(-(((from_fovea - 1.5) / 0.22) ** 2))
+    spot = np.exp(-((from_fovea / 0.09) ** 2))
+    shine = strength * (0.26 * between * patches + 0.14 * ring + 0.30 * spot)
+    image += shine[..., None] * colour(0.75, 0.85, 0.62)
 
 
 def _disc(
@@ -199,16 +253,23 @@ def _disc(
     return image + alpha[..., None] * (colour(1.24, 1.20, 0.98) - image)
 
 
+TINTS = (  # of LESIONS
+    colour(0.42, 0.12, 0.10),
+    colour(0.98, 0.80, 0.42),
+    colour(0.80, 0.66, 0.42),
+    colour(0.34, 0.22, 0.16),
+)
+
+
 def _lesion(
     image: np.ndarray, x: np.ndarray, y: np.ndarray, px: float, py: float, r: float, kind: int
 ) -> None:
-    """Paint one bleeding (dark red) or exudate (yellow) of radius r mm."""
-    edge = max(0.35 * r, 0.6 * abs(x[1] - x[0]))
+    """Paint one of LESIONS, of radius r mm."""
+    edge = max((0.35, 0.35, 0.8, 1.1)[kind] * r, 0.6 * abs(x[1] - x[0]))
     columns, rows = (np.flatnonzero(np.abs(v - p) < r + 2 * edge) for v, p in ((x, px), (y, py)))
     if not len(columns) or not len(rows):
         return
     box = np.ix_(rows, columns)
     distance = np.hypot(x[columns][None, :] - px, y[rows][:, None] - py)
-    alpha = np.clip((r - distance) / edge + 0.5, 0, 1) * (0.75 if kind else 0.7)
-    tint = colour(0.98, 0.80, 0.42) if kind else colour(0.42, 0.12, 0.10)
-    image[box] += (alpha[..., None] * (tint - image[box])).astype(np.float32)
+    alpha = np.clip((r - distance) / edge + 0.5, 0, 1) * (0.7, 0.75, 0.4, 0.42)[kind]
+    image[box] += (alpha[..., None] * (TINTS[kind] - image[box])).astype(np.float32)

@@ -39,7 +39,7 @@ from .fundus_camera import CAUSES, STYLES, Shot, fundus
 from .workers import spawned
 
 CHUNK = 32  # pictures made at a time
-VERSION = 1  # raise it when the same settings would give other pictures
+VERSION = 2  # raise it when the same settings would give other pictures
 KINDS = ("mshf-like", "eyeq-like", "deepdrid-like", "eyeq_d-like", "single-defect")
 
 # pictures of each kind, in the order of KINDS

@@ -31,14 +31,27 @@ class Tree:
     count: np.ndarray
 
 
+@dataclass(frozen=True)
+class Course:
+    """Where an eye's vessels go: the arcades keep `ring` mm from the fovea (2,), and `opening` mm
+    more for every mm towards the temple."""
+
+    fovea: np.ndarray
+    ring: float
+    opening: float
+
+
 def grow(rng: np.random.Generator, fovea: tuple[float, float]) -> Tree:
     """The vessels of an eye: four arteries and veins, above and below, to the temple and the nose,
     and some small vessels that leave the disc by themselves."""
     tips = _roots(rng)
+    course = Course(
+        fovea=np.array(fovea), ring=rng.uniform(2.7, 3.6), opening=rng.uniform(0.55, 1.0)
+    )
     rows: list[dict[str, np.ndarray]] = []
     total = 0
     for _ in range(14):
-        branch = _extend(rng, tips, np.array(fovea))
+        branch = _extend(rng, tips, course)
         rows.append(branch)
         tips = _split(rng, tips, branch, total)
         total += len(branch["start"])
@@ -101,24 +114,29 @@ def _wrap(angle: np.ndarray) -> np.ndarray:
 
 
 def _extend(
-    rng: np.random.Generator, tips: dict[str, np.ndarray], fovea: np.ndarray
+    rng: np.random.Generator, tips: dict[str, np.ndarray], course: Course
 ) -> dict[str, np.ndarray]:
     """One branch from each tip: it bends towards where a vessel of its place and size goes, and
-    winds a little."""
+    winds a little. It ends near the fovea, and at the raphe, the line from there to the temple that
+    no vessel crosses."""
+    fovea = course.fovea
     place, heading, radius, side = tips["place"], tips["heading"], tips["radius"], tips["side"]
     n = len(radius)
     length = np.clip(2 * radius * rng.uniform(13, 30, n), 0.6, 2.6)
     middle = place + 0.5 * length[:, None] * np.stack([np.cos(heading), np.sin(heading)], axis=1)
     dx, dy = (middle - fovea).T
     distance = np.hypot(dx, dy)
-    ring = np.where(dx < 0, 3.1, 3.1 + 0.55 * dx)  # an arcade keeps this far from the fovea
+    ring = course.ring + course.opening * np.maximum(dx, 0)  # an arcade keeps this far
     around = (
         np.arctan2(dy, dx) - side * np.pi / 2
     )  # tangent of the circle round the fovea, to the temple
     arcade = around - side * np.clip(0.55 * (distance - ring), -0.95, 0.95)
     inward = np.arctan2(-dy, -dx)
     outward = np.arctan2(middle[:, 1], middle[:, 0] - 0.25 * fovea[0])
-    free = np.where((distance < 3.4) & (np.abs(_wrap(inward - heading)) < 1.9), inward, outward)
+    near = (distance < 3.4) & (np.abs(_wrap(inward - heading)) < 1.9)
+    # towards the fovea, but past it rather than into it
+    beside = inward + np.sign(_wrap(heading - inward)) * np.clip(1.7 - distance, 0, 0.9)
+    free = np.where(near, beside, outward)
     main = (side != 0) & (radius > 0.024)
     turn = np.where(main, 0.9, 0.45) * _wrap(np.where(main, arcade, free) - heading)
     u = np.linspace(0, 1, POINTS)
@@ -131,9 +149,10 @@ def _extend(
     step = length[:, None] / (POINTS - 1)
     moves = np.stack([np.cos(angle[:, :-1]), np.sin(angle[:, :-1])], axis=2) * step[..., None]
     points = np.concatenate([place[:, None], place[:, None] + np.cumsum(moves, axis=1)], axis=1)
-    near = np.hypot(*(points - fovea).transpose(2, 0, 1)) < 0.38 + 14 * radius[:, None]
+    inner = np.hypot(*(points - fovea).transpose(2, 0, 1)) < 0.42 + 14 * radius[:, None]
     far = np.hypot(points[..., 0] - fovea[0] / 2, points[..., 1]) > REACH
-    out = near | far
+    over = (points[..., 1] - fovea[1]) * np.sign(place[:, 1] - fovea[1])[:, None] < 0
+    out = inner | far | (over & (points[..., 0] > fovea[0] - 0.6))
     count = np.where(out.any(axis=1), out.argmax(axis=1), POINTS)
     return {
         "points": points,
@@ -199,6 +218,10 @@ def thickness(
         (tree.start[mine, None] + (tree.end - tree.start)[mine, None] * along) * abs(ax) * share
     )
     drawn = np.arange(1, POINTS) < tree.count[mine, None]
+    # a branch that ends on its way thins out
+    left = tree.count[mine, None] - np.arange(POINTS)
+    cut = (tree.count[mine] < POINTS)[:, None]
+    radius *= np.where(cut, np.clip(left / 6, 0.2, 1), 1)
     a, move, r = spot[:, :-1][drawn], np.diff(spot, axis=1)[drawn], radius[:, :-1][drawn]
     reach = int(np.ceil(r.max() + 0.5)) if len(r) else 1
     inside = (np.abs(a - size / 2) < size / 2 + 3).all(axis=1)

@@ -3,17 +3,20 @@ graders that disagree, sets."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from sklearn.metrics import cohen_kappa_score
 
 from riqa_lib.datasets.data_folder import open_dataset, write_dataset
 from riqa_lib.figures import fundus_space
 from riqa_lib.scales import DETAILS
 from riqa_lib.sim import (
+    defect_effects,
     fundus_camera,
     fundus_defects,
     fundus_eye,
@@ -103,6 +106,67 @@ def test_no_large_vessel_in_the_fovea_and_arcades_around_it(eyes):
         assert below.any()  # a large vessel runs above and one below the macula
 
 
+def test_vessels_start_at_the_disc_and_none_crosses_the_raphe(eyes):
+    for one in eyes:
+        tree = one.tree
+        roots = tree.points[tree.parent < 0, 0] / np.array(one.disc)
+        assert np.hypot(*roots.T).max() < 0.8
+        drawn = np.arange(vessels.POINTS) < tree.count[:, None]
+        temporal = drawn & (tree.points[..., 0] > one.fovea[0] - 0.6)
+        above = tree.points[..., 1] < one.fovea[1]
+        for branch, there in zip(above, temporal, strict=True):
+            assert len({*branch[there].tolist()}) <= 1
+
+
+def test_a_branch_that_ends_on_its_way_thins_out():
+    n = vessels.POINTS
+    points = np.stack([np.linspace(1, 9, n), np.full(n, 5.0)], axis=1)[None]
+    whole, cut = (
+        vessels.Tree(
+            points, np.array([0.6]), np.array([0.6]), np.array([-1]), np.array([1]), np.array([k])
+        )
+        for k in (n, 11)
+    )
+    wide = [
+        (vessels.thickness(t, vessels.VEIN, (10, 0, 10, 0), 100)[:, 55] > 0.3).sum()
+        for t in (whole, cut)
+    ]
+    assert wide[1] < 0.7 * wide[0]
+
+
+def test_lesions_of_all_kinds_and_no_scar_in_the_macula():
+    found = [fundus_eye._lesions(np.random.default_rng(i), (4.4, 0.3)) for i in range(120)]
+    every = np.concatenate(found)
+    assert {*every[:, 3].astype(int)} == {*range(len(fundus_eye.LESIONS))}
+    scars = every[every[:, 3] >= 2]
+    assert np.hypot(scars[:, 0] - 4.4, scars[:, 1] - 0.3).min() > 3.5
+    assert every[:, 2].min() > 0
+    assert 0.4 < np.mean([len(one) == 0 for one in found]) < 0.8
+
+
+def test_textures_are_sampled_as_catmull_rom_says():
+    rng = np.random.default_rng(4)
+    texture = rng.random((fundus_eye.TEXELS,) * 2).astype(np.float32)
+    x, y = np.array([-3.0, 0.31, 11.97]), np.array([0.0, 5.2])
+    unit = fundus_eye.TEXELS / fundus_eye.TILE
+    ring = np.pad(texture, 8, mode="wrap")
+
+    def along(p, t):  # the textbook form
+        return p[1] + 0.5 * t * (
+            p[2]
+            - p[0]
+            + t * (2 * p[0] - 5 * p[1] + 4 * p[2] - p[3])
+            + t * t * (3 * (p[1] - p[2]) + p[3] - p[0])
+        )
+
+    found = fundus_eye._sampled(texture, x, y)
+    for i, b in enumerate(y * unit % fundus_eye.TEXELS):
+        for j, a in enumerate(x * unit % fundus_eye.TEXELS):
+            part = ring[int(b) + 7 : int(b) + 11, int(a) + 7 : int(a) + 11].astype(float)
+            lines = [along(line, a % 1) for line in part]
+            assert found[i, j] == pytest.approx(along(lines, b % 1), abs=1e-4)
+
+
 def test_vessels_are_drawn_where_they_are_as_wide_as_they_are():
     n = vessels.POINTS
     points = np.stack([np.linspace(1, 9, n), np.full(n, 5.0)], axis=1)[None]
@@ -189,7 +253,7 @@ def test_defect_maps_are_zero_where_the_severity_is_and_only_there():
         assert maps[cause].min() >= 0
         assert not maps[cause][shot.mask() == 0].any()  # nothing outside the field
         field = fundus(("maps", cause), 64, {cause: 1.0}, framing="crop")
-        if field.chord == 1:
+        if min(field.ends) == 1:
             assert field.maps(200)[cause][field.mask(200) > 0.5].mean() == pytest.approx(
                 fundus_defects.BAD[cause], rel=0.05
             )
@@ -202,7 +266,7 @@ def test_defect_maps_say_where_the_picture_changes():
         clean, dark = (
             fundus(("where", i), 64, s, style="canon45") for s in ({}, {"illumination": 1.5})
         )
-        if dark.defects["illumination"].kinds[0] in ("bright", "halo"):
+        if dark.defects["illumination"].kinds[0] in (*fundus_defects.UP, "spotlight"):
             continue
         m, inside = dark.maps()["illumination"], clean.mask() > 0.99
         green = [s.pixels[..., 0].astype(float) + 1 for s in (clean, dark)]
@@ -217,6 +281,90 @@ def test_defect_maps_say_where_the_picture_changes():
             moved[m > np.quantile(m[m > 0], 0.8)].mean()
             > moved[(m > 0) & (m < np.quantile(m[m > 0], 0.3))].mean()
         )
+
+
+def of_kind(cause: str, kind: str, severity: float) -> fundus_defects.Defect:
+    """The defect of the first seed that draws this kind alone."""
+    for seed in range(900):
+        one = fundus_defects.defect(cause, severity, np.random.default_rng(seed))
+        if one.kinds == (kind,):
+            return one
+    raise AssertionError(kind)
+
+
+POINTS = ((np.arange(60) + 0.5) / 30 - 1)[None, :], ((np.arange(60) + 0.5) / 30 - 1)[:, None]
+RHO = np.hypot(*POINTS)
+
+
+@pytest.mark.parametrize("kind", fundus_defects.KINDS["illumination"])
+@pytest.mark.parametrize("severity", [0.6, 2.0])
+def test_the_map_is_the_share_of_light_lost_whatever_the_kind(kind, severity):
+    one = of_kind("illumination", kind, severity)
+    assert fundus_defects.severity_of(one) == pytest.approx(severity, abs=1e-3)
+    light, stray = defect_effects.light(one, *POINTS), defect_effects.leak(one, *POINTS)
+    ratio = (light + stray / defect_effects.PALE).mean(axis=2)
+    lost = 1 - np.minimum(ratio, 1 / ratio)
+    assert np.abs(lost - one.map(*POINTS))[RHO < 1].max() < 0.02
+    assert stray.any() == (kind in fundus_defects.LEAKS)
+
+
+def test_light_of_each_kind_is_where_real_cameras_have_it():
+    def change(kind, severity=1.2):
+        one = of_kind("illumination", kind, severity)
+        light = defect_effects.light(one, *POINTS) + defect_effects.leak(one, *POINTS)
+        return one, light.mean(axis=2)
+
+    one, arc = change("arc")  # at one side of the rim, tinted
+    side = POINTS[0] * np.cos(2 * np.pi * one.place[0]) + POINTS[1] * np.sin(
+        2 * np.pi * one.place[0]
+    )
+    rim = (RHO > 0.85) & (RHO < 1)
+    assert arc[rim & (side > 0.6)].mean() > 1.3 * arc[rim & (side < -0.6)].mean()
+    assert arc[rim & (side > 0.6)].mean() > 1.3 * arc[RHO < 0.3].mean()
+    _, spot = change("spotlight")  # brighter in the middle than it was, darker all around
+    assert spot.max() > 1.2
+    assert spot[rim].max() < 1
+    one, flood = change("flood", 2.0)
+    side = POINTS[0] * np.cos(2 * np.pi * one.place[0]) + POINTS[1] * np.sin(
+        2 * np.pi * one.place[0]
+    )
+    assert flood[(RHO < 1) & (side > 0.7)].mean() > 1.5 * flood[(RHO < 1) & (side < -0.7)].mean()
+    ghost = of_kind("artefact", "ghost", 0.8).map(*POINTS)
+    assert ghost[RHO < 0.5].mean() > 4 * ghost[rim].mean()
+
+
+def test_a_flood_loses_texture():
+    shot = fundus("flooded", 96, framing="crop", view="disc", style="topcon50")
+    one = of_kind("illumination", "flood", 2.0)
+    flooded = dataclasses.replace(shot, defects={"illumination": one})
+    m, inside = flooded.maps()["illumination"], shot.mask() > 0.99
+    lit = ndimage.binary_erosion(inside, iterations=12) & (m > 0.95 * m.max())
+
+    def rough(pixels):
+        green = pixels[..., 1].astype(float)
+        green = ndimage.gaussian_filter(green, 1.2) - ndimage.gaussian_filter(green, 4)
+        return green[lit].std() / pixels[lit].mean()
+
+    assert rough(flooded.pixels) < 0.5 * rough(shot.pixels)
+
+
+def test_fields_are_cut_as_real_ones_are():
+    shots = [fundus(("cut", i), 24, framing="crop", style="canon45") for i in range(300)]
+    ends = np.array([s.ends for s in shots])
+    cut = ends < 1
+    assert 0.5 < cut.any(axis=1).mean() < 0.75
+    assert 0.08 < cut.all(axis=1).mean() < 0.3  # on all four sides
+    four = ends[cut.all(axis=1)]
+    assert ((four > 0.75) & (four < 0.84)).all(axis=1).mean() > 0.15
+    assert four.min() > 0.7
+    assert all(s.notch is None for s in shots)
+    first = next(i for i, s in enumerate(shots) if s.ends[0] < 0.85)
+    shot = fundus(("cut", first), 64, framing="crop", style="canon45")
+    edge = shot.x - shot.ends[0] * shot.radius  # px, of the left bar
+    assert not shot.pixels[:, : int(edge - 0.5)].any()
+    assert shot.pixels[24:40, int(edge + 2)].mean() > 30
+    assert not shot.pixels[shot.mask() == 0].any()  # a crop's surround is black
+    assert fundus(("cut", first), 64).pixels[:3].any()  # a camera's is not quite
 
 
 def test_blur_blurs_and_veil_takes_contrast():
@@ -242,11 +390,12 @@ def test_the_true_circle_is_where_the_pixels_say():
         y, x = np.mgrid[:96, :96]
         distance = np.hypot(x - shot.x, y - shot.y)
         red = shot.pixels[..., 0].astype(float)
-        inside = (distance < shot.radius - 1.5) & (
-            np.abs(y - shot.y) < shot.chord * shot.radius - 1.5
-        )
+        u, v = (x - shot.x) / shot.radius, (y - shot.y) / shot.radius
+        left, top, right, bottom = shot.ends
+        edge = np.minimum.reduce([left + u, right - u, top + v, bottom - v])
+        inside = (distance < shot.radius - 1.5) & (edge * shot.radius > 1.5)
         assert (red[inside] > 40).mean() > 0.99
-        assert red[distance > 1.1 * shot.radius].mean() < 12
+        assert red[(distance > 1.1 * shot.radius) | (edge * shot.radius < -1.5)].mean() < 12
 
 
 def test_bad_requests_are_refused():
@@ -374,7 +523,7 @@ def test_single_defects_spoil_one_detail_of_an_eye_and_nothing_else():
     # same eye, framing, kind and place of defect at all severities
     rows = table[table["group"] == "eye-2"].to_dict("records")
     shots = [fundus_sets.shot(row, "single-defect", 24, 0) for row in rows]
-    assert len({(s.x, s.y, s.radius, s.chord, s.notch, s.light, s.gains) for s in shots}) == 1
+    assert len({(s.x, s.y, s.radius, s.ends, s.notch, s.light, s.gains) for s in shots}) == 1
     assert len({id(s.eye) for s in shots}) == 1
     for cause in DETAILS:
         same = {
