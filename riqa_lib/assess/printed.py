@@ -80,10 +80,12 @@ def print_rows(
     states: Iterable[str],
     desc: str,
     last: str = "",
+    only_shown: bool = False,
 ) -> int:
     """Print each row's line above a progress bar, hand the row on, and end with how many there are
-    of each of these states, and with `last`. Returns the exit status: 1 where no picture was looked
-    at (graded, or abstained from)."""
+    of each of these states, and with `last`. only_shown: rows go nowhere else, so that it ends
+    where nobody reads on. Returns the exit status: 1 where no picture was looked at (graded, or
+    abstained from)."""
     terminal = out if isinstance(out, Terminal) else Terminal(out)
     counts = dict.fromkeys(states, 0)
     for row in tqdm(rows, total=total, unit="picture", desc=desc, disable=None):
@@ -91,6 +93,8 @@ def print_rows(
         with tqdm.external_write_mode(file=terminal.out):
             terminal.say(shown(line(row)))
         add(row)
+        if terminal.closed and only_shown:
+            break
     terminal.say("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()))
     if last:
         terminal.say(last)

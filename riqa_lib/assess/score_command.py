@@ -78,4 +78,5 @@ def command(
             states=("graded", "abstained", "unreadable"),
             desc="score",
             last=found.told(),
+            only_shown=csv_file is None and json_file is None,
         )

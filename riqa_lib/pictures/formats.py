@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from PIL import Image
 
 KNOWN = (
-    *("JPEG", "PNG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "AVIF", "JPEG2000", "MPO", "PPM", "TGA"),
-    *("PCX", "SGI", "SUN", "PSD", "QOI", "HEIF", "JXL"),  # the last two where a plug-in is there
+    *("JPEG", "PNG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA"),
+    *("PCX", "SGI", "SUN", "PSD", "QOI", "HEIF", "JXL"),  # the last two with a plug-in
 )
 
 
