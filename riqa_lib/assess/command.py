@@ -121,6 +121,7 @@ def command(
         if wanted.sort:
             rows = in_order(rows, wanted.sort, found.files)
         told: dict[str, Any] = {"desc": "assess", "last": found.told()}
+        told["only_shown"] = not any((*wanted.files, wanted.overlays))
         print_rows(rows, line, add, terminal, total=found.files, states=STATES, **told)
     return desk.status()
 
