@@ -54,6 +54,7 @@ class Asked(NamedTuple):
     least: int | None
     max_pixels: int
     page: int | None = None
+    behind: str = "white"
 
     def among(self, pages: int) -> list[Note]:
         """What is to be noted where a file has so many; Refused where it has not the page."""
@@ -73,9 +74,10 @@ def read(
     least: int | None = None,
     max_pixels: int = MAX_PIXELS,
     page: int | None = None,
+    behind: str = "white",
 ) -> Picture:
-    """A picture file as an upright RGB image: EXIF orientation applied, see-through parts on white,
-    16 bits made 8.
+    """A picture file as an upright RGB image: EXIF orientation applied, see-through parts on white
+    (or on the colour `behind`), 16 bits made 8.
 
     least: a JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at
     `least` px or more (None: as it is), which is much faster. max_pixels: larger ones are refused
@@ -90,7 +92,7 @@ def read(
     """
     if what := file_kinds.special(file):
         raise Refused(f"not a picture: {what}")
-    asked = Asked(least, max_pixels, page)
+    asked = Asked(least, max_pixels, page, behind)
     try:
         return _opened(str(file), asked)
     except Refused:
@@ -124,10 +126,10 @@ def read_picture(file: Path | str) -> Image.Image:
 
 
 def read_near(
-    file: Path | str, least: int | None, page: int | None = None
+    file: Path | str, least: int | None, page: int | None = None, behind: str = "white"
 ) -> tuple[Image.Image, tuple[int, int]]:
     """`read`, image and the file's own (width, height)."""
-    picture = read(file, least, page=page)
+    picture = read(file, least, page=page, behind=behind)
     return picture.image, picture.size
 
 
@@ -151,7 +153,7 @@ def _opened(file: str | io.BytesIO, asked: Asked) -> Picture:
         tiles = list(getattr(opened, "tile", []))
         opened.load()
         notes += _dark_colour(opened, file, tiles, frame) + _upright(opened)
-        image, more = rgb(opened)
+        image, more = rgb(opened, asked.behind)
         return Picture(image, (width, height), notes + more)
 
 
@@ -199,8 +201,9 @@ def _upright(opened: Image.Image) -> list[Note]:
     return []
 
 
-def rgb(image: Image.Image) -> tuple[Image.Image, list[Note]]:
-    """A loaded image as RGB on white, 8 bits; ValueError for values of unknown range."""
+def rgb(image: Image.Image, behind: str = "white") -> tuple[Image.Image, list[Note]]:
+    """A loaded image as RGB, see-through parts on the colour `behind`, 8 bits; ValueError for
+    values of unknown range."""
     notes: list[Note] = []
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip at 255
         image, notes = _eight_bits(np.asarray(image).astype(np.int64))
@@ -208,8 +211,8 @@ def rgb(image: Image.Image) -> tuple[Image.Image, list[Note]]:
         raise Refused("floating-point grey values: their range is not known")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB"), notes
+        whole = Image.new("RGBA", image.size, behind)
+        return Image.alpha_composite(whole, image).convert("RGB"), notes
     return image.convert("RGB"), notes
 
 
@@ -272,7 +275,7 @@ def _by_pydicom(file: Path, asked: Asked) -> Picture:
         found = dicom_files.opened(file, asked.page or 1, asked.least, asked.max_pixels)
     except dicom_files.NoPicture as e:
         raise Refused(str(e)) from e
-    image, more = rgb(found.image)
+    image, more = rgb(found.image, asked.behind)
     return Picture(image, found.size, notes + more)
 
 
