@@ -269,7 +269,7 @@ class Report:
                 brief.append(one)
                 continue
             name = f"Patient {one.name}" if one.name else Path(_only(one).file).name
-            yield self.page.patient(need, name, one.say(), self._eyes(one))
+            yield self.page.patient(need, name, map(_sentence, one.parts()), self._eyes(one))
         yield self.page.patients_rest()
         for one in brief:
             seen = _only(one)
@@ -301,6 +301,10 @@ class Report:
             "small": self.small.of(seen.place),
             "alt": f"{side}: {Path(seen.file).name}, {word}",
         }
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _only(one: Patient) -> Seen:

@@ -116,26 +116,36 @@ class Patient:
         return min((seen.verdict.need for seen in self.deciding), key=NEEDS.index)
 
     def say(self) -> str:
-        """What to do about this patient's eyes.
+        """What to do about this patient's eyes, the most urgent first.
 
         >>> fine, bad = Verdict("fine"), Verdict("retake", "vessels are not sharp", "refocus")
         >>> one = Patient("7", {"right": [Seen("r.jpg", fine)], "left": [Seen("l.jpg", bad)]})
         >>> one.say()
         'retake the left eye: refocus (vessels are not sharp); right eye fine'
         """
+        return "; ".join(self.parts())
+
+    def parts(self) -> list[str]:
+        """The same eye by eye."""
         told = [*self._of_eyes(), *self._of_unknown()]
         parts = [_said(*each) for each in sorted(told, key=_urgency)]
         lacking = [side for side in SIDES[:2] if side not in self.eyes]
         if self.name and len(lacking) == 1 and "" not in self.eyes:
             parts.append(f"no picture of the {lacking[0]} eye")
-        return "; ".join(dict.fromkeys(parts))
+        return list(dict.fromkeys(parts))
 
     def _of_eyes(self) -> list[tuple[Verdict, str]]:
         """What becomes of each eye, and what it is called."""
-        told = [(self.best(side).verdict, f"the {side} eye") for side in self.sides if side]
-        kinds = [its.kind for its, _ in told]
-        both = kinds in (["fine"] * 2, ["usable"] * 2)
-        return [(told[0][0], "both eyes")] if both else told
+        sides = [side for side in self.sides if side]
+        best = [self.best(side).verdict for side in sides]
+        if [its.kind for its in best] in (["fine"] * 2, ["usable"] * 2):
+            return [(best[0], "both eyes")]
+        counts = [len(self.eyes[side]) for side in sides]
+        names = [
+            f"the {side} eye" + (f" (the best of {n} pictures)" if n > 1 else "")
+            for side, n in zip(sides, counts, strict=True)
+        ]
+        return list(zip(best, names, strict=True))
 
     def _of_unknown(self) -> list[tuple[Verdict, str]]:
         """The same of pictures whose eye isn't known."""
