@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..tables import comparisons
 from ..tables.error_against_labels import LAST, load, place
 from ..tables.grade_columns import classes_in, names_in
-from ..tables.names import REFERENCE
+from ..tables.names import REFERENCE, kind_of_row
 from ..tables.reference import about, tables
 from ..tables.stored import is_simulated
 from ..tables.tracked_budgets import BLOCKS
@@ -20,6 +20,7 @@ from . import architecture, explanations, forest, fundus_results, style
 from .curves import learning_curves, pseudo_labels
 from .data import class_shares
 from .label_curves import label_curves
+from .own_defect_responses import own_defect_responses
 from .results import by_stage, confusion, reliability, table2_points
 
 
@@ -86,17 +87,12 @@ def draw(name: str) -> list[Path]:
             )
     if "experts-details" in found:
         drawn["fundus_details"] = fundus_results.detail_points(
-            found["experts-details"], simulated=simulated
+            _papers(found["experts-details"]), simulated=simulated
         )
     if "significance" in found:
-        all_of = found["significance"]
-        multi, teacher = (
-            all_of[all_of["comparison"] == which]
-            for which in ("multi v single", "Student v Teacher")
-        )
-        drawn["fundus_multi_v_single"] = forest.forest(multi, simulated=simulated)
-        for student, rows in teacher.groupby("a", sort=False):
-            drawn[f"fundus_teacher_v_{student}"] = forest.forest(rows, simulated=simulated)
+        drawn |= _compared(found["significance"], simulated)
+    if len(found.get("responses", ())):
+        drawn["fundus_own_defects"] = own_defect_responses(found["responses"], simulated=simulated)
     if len(found.get("explain", ())):
         drawn["fundus_maps_on_defects"] = explanations.localisation(
             found["explain"], simulated=simulated
@@ -105,6 +101,31 @@ def draw(name: str) -> list[Path]:
     return [
         path for key, figure in drawn.items() for path in style.save(figure, key, name, command)
     ]
+
+
+def _papers(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows without the ablations, which would crowd a figure."""
+    kinds = table["method"].map(kind_of_row)
+    return table[~kinds.str.contains("_own|_plain")].reset_index(drop=True)
+
+
+def _compared(table: pd.DataFrame, simulated: bool) -> dict[str, Figure]:
+    """Multi-task less single-task, of the overall grade and of each Student's details, and each
+    Student less its Teacher; those that can be judged."""
+    chosen = {"fundus_multi_v_single": comparisons.of_students(table)}
+    for comparison, name in DETAILS_OF.items():
+        for student in dict.fromkeys(table.loc[table["comparison"] == comparison, "a"]):
+            rows = comparisons.of_details(table, comparison, student)
+            chosen[f"fundus_{name}_{student}"] = rows
+    return {
+        name: forest.forest(rows, simulated=simulated)
+        for name, rows in chosen.items()
+        if rows["low"].notna().any()
+    }
+
+
+# comparisons of details whose figures are drawn: how their names begin
+DETAILS_OF = {"multi v single": "details", "Student v Teacher": "teacher_v"}
 
 
 AGAINST_LABELS = {

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ..checks import columns
-from ..tables.comparisons import SHOWN
-from ..tables.names import name_of, row_name
+from ..tables.names import TITLES, name_of, plain, row_name
+from ..tables.one_comparison import measured
 from . import style
 from .style import legend_below
 
@@ -41,7 +41,7 @@ def forest(table: pd.DataFrame, *, simulated: bool) -> Figure:
         for y, row in enumerate(rows.to_dict("records")):
             _difference(ax, y, row)
         ax.axvline(0, color=style.INK, linewidth=1, linestyle=style.DASHED, zorder=1)
-        names = [f"{r.quantity}, {SHOWN.get(r.metric, r.metric)}" for r in rows.itertuples()]
+        names = [f"{row['quantity']}, {measured(row)}" for row in rows.to_dict("records")]
         if len(set(on)) > 1:
             names = [f"{which}: {name}" for which, name in zip(on, names, strict=True)]
         ax.set_yticks(np.arange(len(rows)), names)
@@ -126,7 +126,8 @@ def nullworld_rates(table: pd.DataFrame, *, simulated: bool = True) -> Figure:
             ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
             ax.grid(visible=False, axis="y")
         panels[0].set_yticks(
-            np.arange(len(tests)), [f"{t.replace('_', ' ')}: {SHOWN.get(m, m)}" for t, m in tests]
+            np.arange(len(tests)),
+            [f"{t.replace('_', ' ')}: {plain(m) if m in TITLES else m}" for t, m in tests],
         )
         panels[0].set_ylim(len(tests) - 0.4, -0.6)
         figure.supxlabel("share of worlds with p < 0.05, both classifiers equally good", fontsize=9)

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..checks import columns
 from ..scales import DETAILS
-from ..tables.names import TITLES
+from ..tables.names import plain, row_name, set_of_row
 from . import style
 from .style import legend_below, tint
 
@@ -25,6 +25,7 @@ def points(
     fundus_grades.overall."""
     columns(table, ["method", "row", *measures], "table")
     rows = table.iloc[::-1].reset_index(drop=True)
+    on = set_of_row(rows["method"].iloc[0])  # all rows are of one set
     with style.sheet():
         figure = style.canvas(
             2.0 + 2.1 * len(measures), 1.3 + 0.32 * len(rows), simulated=simulated
@@ -34,10 +35,10 @@ def points(
             for y, row in enumerate(rows.to_dict("records")):
                 style.interval(ax, y, row, m, tint(row["method"]))
             ax.set(
-                title=TITLES[m].removesuffix(" ↑").replace(", ", ",\n"),
+                title=plain(m, on).replace(", ", ",\n"),
                 ylim=(-0.6, len(rows) - 0.4),
             )
-            ax.set_yticks(range(len(rows)), rows["row"])
+            ax.set_yticks(range(len(rows)), [row_name(m) for m in rows["method"]])
             ax.xaxis.set_major_locator(MaxNLocator(4))
             ax.grid(axis="y", visible=False)
     return figure
@@ -59,7 +60,7 @@ def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
                 off = np.abs(
                     rows[[f"{m}_low", f"{m}_high"]].to_numpy(float).T - rows[m].to_numpy(float)
                 )
-                label, colour = rows["row"].iloc[0], tint(method)
+                label, colour = row_name(method), tint(method)
                 ax.errorbar(
                     x,
                     rows[m],
@@ -70,7 +71,7 @@ def detail_points(table: pd.DataFrame, *, simulated: bool) -> Figure:
                     label=label,
                     linewidth=1.2,
                 )
-            ax.set(title=TITLES[m].removesuffix(" ↑"))
+            ax.set(title=plain(m))
             ax.set_xticks(range(len(DETAILS)), DETAILS)
             ax.grid(axis="x", visible=False)
         panels[1].axhline(0.5, color=style.INK, linewidth=0.8, linestyle="--")

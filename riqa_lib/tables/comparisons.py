@@ -1,84 +1,66 @@
-"""Which fundus runs are compared with which, and with whom: the tables of notebooks 16 and 17, from
-stored predictions.
-
-Student and Teacher are compared where neither has learnt: on MSHF's held-out source and on EyeQ-D's
-details. Multi-task and single-task are compared on the test split of the set that both learn
-from. What looks at pictures without a network (LOOKING) is compared with the multi-task network
-there, and with the Teacher where Student and Teacher are."""
+"""Fundus runs compared: the tables of notebooks 16 and 17, from stored predictions. Who is compared
+with whom: `fundus_pairs`; what is said of one pair: `one_comparison`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from .. import paths, store
-from ..scales import DETAILS
-from ..stats import paired_tests
-from ..stats.bootstrap import holm, known_methods
 from ..stats.class_bootstrap import METRICS, bootstrap
 from ..stats.resampling import Bootstrap, Paired
-from .names import FUNDUS_CONSTANTS, FUNDUS_SIMPLE, name_of, row_name
-from .published import published
+from . import fundus_grades, tracked_predictions
+from .fundus_pairs import HELD_OUT, SETS, Pair, pairs, splits_of
+from .names import LABEL, REFERENCE, encoder_of, kind_of_row, row_name, set_of_row
+from .one_comparison import (
+    DETAILS,
+    EQUIVALENCE,
+    PRIMARY,
+    TABLE,
+    margins,
+    measured,
+    one_table,
+    rows_of_pair,
+    with_holm,
+    with_words,
+    words,
+)
 from .quantities import clustered, quantity
 from .text import cell, kind_of, markdown
 
-HELD_OUT = {"mshf": ("test",), "eyeq_d": ("train", "val", "test")}  # nobody learns from EyeQ-D
-
-
-SETS = ("eyeq", "deepdrid")
-
-
-LOOKING = tuple(kind for kind in FUNDUS_SIMPLE if kind not in FUNDUS_CONSTANTS)
-
-
-NAN = float("nan")
-
-
-SHOWN = {"macro_f1": "macro F1", "accuracy": "accuracy", "f1": "F1 of bad", "auc": "AUC of bad"}
-
-
-PRIMARY = {"overall": "macro_f1"} | dict.fromkeys(DETAILS, "auc")
-
-
-TESTS = ("mcnemar_exact", "mcnemar_midp", "durkalski", "sign_flip", "delong", "obuchowski")
-
-
-# columns of `one_table`
-TABLE = (
-    "quantity",
-    "metric",
-    "primary",
-    "a",
-    "b",
-    "pictures",
-    "patients",
-    "seeds",
-    "value_a",
-    "value_b",
-    "difference",
-    "low",
-    "high",
-    "low_90",
-    "high_90",
-    "se",
-    "p",
-    "p_holm",
-    *(f"p_{test}" for test in TESTS),
-    "margin",
-    "verdict",
-    "detectable",
-    "decided_margin",
-    "planned_margin",
+__all__ = [
+    "DETAILS",
+    "EQUIVALENCE",
+    "HELD_OUT",
+    "PRIMARY",
+    "SETS",
+    "all_of",
+    "beside_teacher",
+    "findings",
+    "finished",
+    "frame_of",
+    "held_out_frames",
+    "margins",
+    "of_details",
+    "of_students",
+    "one_table",
+    "show",
+    "show_worth",
     "words",
-    "note",
-)
+    "worth",
+    "worth_findings",
+]
 
 
+# ---------------------------------------------------------------- what is compared
 def frame_of(name: str, which: str) -> tuple[pd.DataFrame, bool]:
     """The table of a fundus set of a walk, and whether it is simulated. FileNotFoundError, naming
-    the notebook, without it."""
+    the notebook, without it. "reference": the tracked part of it."""
+    if name == REFERENCE:
+        tracked = paths.reference() / "fundus"
+        facts = store.read_json(store.need(tracked / "provenance.json", "18_explain_and_advise"))
+        return tracked_predictions.frame(tracked, which), bool(facts["simulated"])
     folder = paths.results(name) / "fundus" / which
     info = store.read_json(store.need(folder / "dataset.json", "13_fundus_datasets"))
     return store.read_table(store.need(folder / "frame.csv", "13_fundus_datasets")), bool(
@@ -86,72 +68,134 @@ def frame_of(name: str, which: str) -> tuple[pd.DataFrame, bool]:
     )
 
 
-def _on(predictions: pd.DataFrame, which: str, splits: Sequence[str]) -> pd.DataFrame:
-    part = predictions[(predictions["set"] == which) & predictions["split"].isin(splits)]
-    return clustered(part)
+def held_out_frames(name: str) -> dict[str, pd.DataFrame]:
+    """The tables of the sets whose details are judged, for `all_of`; see `frame_of`."""
+    return {which: frame_of(name, which)[0] for which in HELD_OUT}
 
 
-def beside_teacher(predictions: pd.DataFrame, student: str, which: str) -> pd.DataFrame:
+def _on(predictions: pd.DataFrame, which: str) -> pd.DataFrame:
+    splits = predictions["split"].isin(splits_of(which))
+    return clustered(predictions[(predictions["set"] == which) & splits])
+
+
+def beside_teacher(
+    predictions: pd.DataFrame, student: str, which: str, teacher: str = "teacher"
+) -> pd.DataFrame:
     """A Student's and its Teacher's predictions on a set where neither learnt, for the seeds that
     both have."""
-    return _both_seeds(_on(predictions, which, _split_of(which)), student, "teacher")
-
-
-def all_of(predictions: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
-    """Every comparison that the stored runs allow, with the columns of `one_table` after comparison
-    ("multi v single", "multi v forest", "Student v Teacher", "Teacher v forest", ...) and set.
-    Holm's correction is within each comparison and set. Raises ValueError where there is none."""
-    parts = []
-    for comparison, a, b, where, judged in _pairs(set(predictions["method"])):
-        part = _both_seeds(_on(predictions, where, _split_of(where)), a, b)
-        table = one_table(part, a, b, resamples=resamples)
-        its = table[(table["quantity"] == "overall") == (judged == "overall")]
-        parts.append(its.assign(comparison=comparison, set=where))
-    if not parts:
-        raise ValueError(
-            "no two fundus runs to compare; run notebooks 14_teacher and 15_student first"
-        )
-    table = pd.concat(parts, ignore_index=True)
-    first = ["comparison", "set"]
-    return table[[*first, *[c for c in table if c not in first]]]
-
-
-def _pairs(methods: set[str]) -> list[tuple[str, str, str, str, str]]:
-    """Of these methods who is compared with whom: comparison, a, b, the set where, and what of it
-    ("overall" or "details")."""
-    pairs = []
-    for on in SETS:
-        pairs.append(("multi v single", f"multi_{on}", f"single_{on}", on, "overall"))
-        pairs += [
-            (f"multi v {kind}", f"multi_{on}", f"{kind}_{on}", on, "overall") for kind in LOOKING
-        ]
-        pairs += [
-            ("Student v Teacher", f"multi_{on}", "teacher", which, "details") for which in HELD_OUT
-        ]
-    pairs += [
-        (f"Teacher v {kind}", "teacher", kind, which, "details")
-        for kind in LOOKING
-        for which in HELD_OUT
-    ]
-    return [pair for pair in pairs if {*pair[1:3]} <= methods]
-
-
-def _split_of(which: str) -> Sequence[str]:
-    return HELD_OUT.get(which, ("test",))
-
-
-def _both_seeds(predictions: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """The rows of two methods, for the seeds that both have."""
-    rows = predictions[predictions["method"].isin([a, b])]
+    rows = _on(predictions, which)
+    rows = rows[rows["method"].isin([student, teacher])]
     methods = rows.groupby("seed")["method"].nunique()
     return rows[rows["seed"].isin(methods.index[methods == 2])].reset_index(drop=True)
 
 
+def all_of(
+    predictions: pd.DataFrame,
+    frames: Mapping[str, pd.DataFrame] | None = None,
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """Every comparison of `fundus_pairs.pairs` that the stored runs allow, on the seeds that both
+    rows have, with the columns of `one_table` after comparison ("multi v single", "Student v
+    Teacher", ...), set and encoder.
+
+    frames: of the sets with details (`held_out_frames`): then networks are also compared with what
+    people's overall grade alone says of the details, learnt from the other of these sets. Holm's
+    correction is within a comparison of one kind of row with another (so within an encoder), over
+    all sets and Students, and over grade or details. Raises ValueError where there is nothing to
+    compare."""
+    found = pairs(set(predictions["method"]), label=frames is not None)
+    if not found:
+        raise ValueError(
+            "no two fundus runs to compare; run notebooks 14_teacher and 15_student first"
+        )
+    rows: dict[Pair, list[dict[str, object]]] = {}
+    for (where, _, both), theirs in _judged_alike(found, predictions).items():
+        part = _on(predictions, where)
+        part = part[part["seed"].isin(both)]
+        if frames and any(pair.b == LABEL for pair in theirs):
+            (other,) = (which for which in frames if which != where)
+            part = fundus_grades.beside_label(part, frames[where], frames[other])
+        rows |= _compared(part, theirs, resamples)
+    ordered = [row for pair in found for row in rows.get(pair, [])]
+    return finished(pd.DataFrame(ordered).reindex(columns=["comparison", "set", *TABLE]))
+
+
+def _judged_alike(
+    found: Sequence[Pair], predictions: pd.DataFrame
+) -> dict[tuple[str, str, frozenset[int]], list[Pair]]:
+    """Pairs by where, what and on which seeds they are judged: those that both rows have."""
+    seeds = predictions.groupby("method")["seed"].agg(frozenset).to_dict()
+    seeds[LABEL] = frozenset(predictions["seed"])  # what it says depends on no seed
+    alike: dict[tuple[str, str, frozenset[int]], list[Pair]] = {}
+    for pair in found:
+        if both := seeds[pair.a] & seeds[pair.b]:
+            alike.setdefault((pair.where, pair.judged, both), []).append(pair)
+    return alike
+
+
+def _compared(
+    predictions: pd.DataFrame, theirs: Sequence[Pair], resamples: int
+) -> dict[Pair, list[dict[str, object]]]:
+    """Rows of pairs that are judged alike, on the same set and seeds: one bootstrap for all."""
+    methods = list(dict.fromkeys(m for pair in theirs for m in (pair.a, pair.b)))
+    out: dict[Pair, list[dict[str, object]]] = {pair: [] for pair in theirs}
+    for name in ("overall",) if theirs[0].judged == "overall" else DETAILS:
+        data: Paired | str = quantity(predictions, methods, name)
+        boot: Bootstrap | None = None
+        if not isinstance(data, str):
+            boot = bootstrap(data, METRICS, resamples)
+        for pair in theirs:
+            about = {"comparison": pair.comparison, "set": pair.where}
+            its = rows_of_pair(data, boot, pair.a, pair.b, name)
+            out[pair] += [about | row for row in its]
+    return out
+
+
+def finished(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of `all_of` from its rows: with encoder, Holm's correction within its families, and
+    words."""
+    judged = table["quantity"] == "overall"
+    family = [table["comparison"], judged, *(table[c].map(kind_of_row) for c in "ab")]
+    parts = [with_holm(part) for _, part in table.groupby(family, sort=False)]
+    table = pd.concat(parts).sort_index()
+    encoders = [_encoder(row) for row in table[["a", "b"]].to_dict("records")]
+    rest = table.drop(columns=["comparison", "set", "encoder"], errors="ignore")
+    about = table[["comparison", "set"]].assign(encoder=encoders)
+    return with_words(pd.concat([about, rest], axis=1))
+
+
+def _encoder(row: Mapping) -> str:
+    """The encoder of both rows, or of each."""
+    first, second = (encoder_of(row[c]) for c in "ab")
+    return first if second in (first, "–") else f"{first} − {second}"
+
+
+# ---------------------------------------------------------------- parts of it
+def of_students(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the overall grade, multi-task against single-task, of the paper's encoder."""
+    kinds = table["a"].map(kind_of_row) == "multi"
+    mine = (table["comparison"] == "multi v single") & (table["quantity"] == "overall") & kinds
+    return table[mine].reset_index(drop=True)
+
+
+def of_details(table: pd.DataFrame, comparison: str, a: str) -> pd.DataFrame:
+    """The primary rows of the details of one comparison and one row a."""
+    mine = (table["comparison"] == comparison) & (table["quantity"] != "overall")
+    return table[mine & (table["a"] == a) & table["primary"]].reset_index(drop=True)
+
+
+def worth(table: pd.DataFrame) -> pd.DataFrame:
+    """What the details are worth: the primary rows of the details of `all_of`."""
+    return table[table["primary"] & (table["quantity"] != "overall")].reset_index(drop=True)
+
+
+# ---------------------------------------------------------------- words
 def show(table: pd.DataFrame) -> str:
     """`all_of` as markdown: each difference with its interval, p values, equivalence, and what the
     data could have shown."""
     head = [
         "comparison",
+        "encoder",
         "on",
         "a − b",
         "quantity",
@@ -170,10 +214,11 @@ def show(table: pd.DataFrame) -> str:
         rows.append(
             [
                 r["comparison"],
+                _encoder(r),
                 r["set"],
                 " − ".join(row_name(r[c]) for c in "ab"),
                 r["quantity"],
-                SHOWN.get(r["metric"], r["metric"]),
+                measured(r),
                 cell(r["difference"], r["low"], r["high"], sign=True, digits=3),
                 f"{_number(r['p'])} ({_number(r['p_holm'])})",
                 _number(r.get("p_mcnemar_midp")),
@@ -190,168 +235,66 @@ def _number(value: float | None) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:.3f}"
 
 
-def findings(table: pd.DataFrame, simulated: bool) -> str:
-    """The primary rows in words."""
-    said = [
-        f"- {r['comparison']}, {r['set']}: {words(r)}"
-        for r in table[table["primary"]].to_dict("records")
-    ]
-    return "\n".join([f"{kind_of(simulated)}.", "", *said])
-
-
-def _tests(data: Paired, a: str, b: str, metric: str, seed: int) -> list[paired_tests.Result]:
-    """The tests that hold the models fixed: of accuracy, or of AUC."""
-    x, y = data.p[a], data.p[b]
-    if metric == "accuracy":
-        right, other = ((p.argmax(axis=2) == data.truth).astype(int) for p in (x, y))
-        return [
-            *paired_tests.mcnemar(right, other),
-            paired_tests.durkalski(right, other, data.cluster),
-            paired_tests.sign_flip(right - other, data.cluster, seed=seed),
-        ]
-    if metric == "auc":
-        bad = data.truth == 0
-        return [
-            paired_tests.auc_test(bad, x[..., 0], y[..., 0]),
-            paired_tests.auc_test(bad, x[..., 0], y[..., 0], data.cluster),
-        ]
-    return []
-
-
-def margins() -> dict[tuple[str, str], float]:
-    """Equivalence margins set before any result (published_numbers/margins.csv), by quantity and
-    metric."""
-    of = {"overall grade": ("overall",), "details": DETAILS}
-    rows = published("margins").to_dict("records")
-    return {
-        (name, row["metric"]): float(row["margin"]) for row in rows for name in of[row["quantity"]]
-    }
-
-
-def one_table(
-    predictions: pd.DataFrame,
-    a: str,
-    b: str,
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
-    metrics: Sequence[str] = METRICS,
-) -> pd.DataFrame:
-    """Everything about a - b on the same pictures and seeds: one row per quantity and metric.
-
-    predictions: long predictions of one split (see `quantity`). Columns: quantity, metric, primary,
-    a, b (methods), pictures, patients, seeds, value_a, value_b, difference, low, high (95 %),
-    low_90, high_90, se, p (bootstrap), p_holm (within the primary rows, and within the others),
-    p_<test> of TESTS (of accuracy or AUC), margin, verdict (`paired_tests.equivalence`), detectable
-    (smallest true difference found with 80 % power), decided_margin (smallest margin within which
-    these data are equivalent), planned_margin (smallest margin that data like these decide with 80
-    % power), words, note. A quantity that cannot be compared has one row with nan and the reason in
-    `note`. Raises ValueError as `quantity`, and where a == b."""
-    if a == b:
-        raise ValueError(f"{a} is compared with itself; give two methods")
-    known_methods(predictions, (a, b))
-    allowed = margins()
-    rows: list[dict[str, object]] = []
-    for name, primary in PRIMARY.items():
-        data = quantity(predictions, (a, b), name)
-        about = {"quantity": name, "a": a, "b": b}
-        if isinstance(data, str):
-            rows.append(about | {"metric": primary, "primary": True, "note": data})
-            continue
-        boot = bootstrap(data, metrics, resamples, seed)
-        for metric in metrics:
-            row = _row(data, boot, a, b, metric) | _left_open(
-                boot, a, b, metric, allowed.get((name, metric), NAN)
-            )
-            row |= _by_tests(data, a, b, metric, seed)
-            if np.isnan(float(str(row["low"]))):
-                told = "undefined in too many resamples, or in all data: a class is missing"
-                row["note"] = "; ".join(filter(None, [str(row["note"]), told]))
-            rows.append(about | {"metric": metric, "primary": metric == primary} | row)
-    table = pd.DataFrame(rows).reindex(columns=list(TABLE))
-    for family in (table["primary"], ~table["primary"]):
-        known = family & table["p"].notna()
-        table.loc[known, "p_holm"] = holm(table.loc[known, "p"])
-    table["verdict"] = table["verdict"].fillna("undefined")
-    table["words"] = [words(row) for row in table.to_dict("records")]
-    return table
-
-
-def _row(data: Paired, boot: Bootstrap, a: str, b: str, metric: str) -> dict[str, object]:
-    """What is compared, and the difference with its interval."""
-    difference, low, high = boot.difference(a, b, metric)
-    return {
-        "pictures": len(data.truth),
-        "patients": data.clusters,
-        "seeds": len(data.seeds),
-        "value_a": boot.estimate[a, metric],
-        "value_b": boot.estimate[b, metric],
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p": boot.p_value(a, b, metric),
-    }
-
-
-def _left_open(boot: Bootstrap, a: str, b: str, metric: str, margin: float) -> dict[str, object]:
-    """Equivalence by the 90 % interval (margin: nan where none was set), and what these data could
-    have shown."""
-    _, low, high = boot.difference(a, b, metric, 0.90)
-    se = float(np.std(boot.differences(a, b, metric), ddof=1))
-    said = paired_tests.equivalence(low, high, margin) if margin > 0 else "no margin set"
-    return {
-        "low_90": low,
-        "high_90": high,
-        "se": se,
-        "margin": margin,
-        "verdict": said,
-        "detectable": paired_tests.smallest_difference(se),
-        "decided_margin": max(abs(low), abs(high)),
-        "planned_margin": paired_tests.smallest_margin(se),
-    }
-
-
-def _by_tests(data: Paired, a: str, b: str, metric: str, seed: int) -> dict[str, object]:
-    """The p-values of TESTS, and why some have none."""
-    tests = _tests(data, a, b, metric, seed)
-    notes = dict.fromkeys(t.note for t in tests if np.isnan(t.p))
-    return {f"p_{t.name}": t.p for t in tests} | {"note": "; ".join(notes)}
-
-
-# how `words` says each verdict of equivalence, with the margin after it
-EQUIVALENCE = {
-    "superior": "better by more than",
-    "inferior": "worse by more than",
-    "equivalent": "equivalent within",
-    "non-inferior": "not worse by",
-    "non-superior": "not better by",
-    "undecided": "equivalence undecided at",
-}
-
-
-def words(row: dict) -> str:
-    """One row of `one_table` as a sentence, which never reads "p > 0.05" as "the same"."""
-    what = f"{row['quantity']}, {SHOWN[row['metric']]}: {name_of(row['a'])} − {name_of(row['b'])}"
-    if not np.isfinite([row["low"], row["high"], row["p_holm"]]).all():
-        return f"{what} cannot be judged ({row['note'] or 'a class is missing'})."
-    text = (
-        f"{what} {row['difference']:+.4f} (95 % interval {row['low']:+.4f} to {row['high']:+.4f}; "
-        f"p {_p(row['p_holm'])} after Holm)"
+def show_worth(table: pd.DataFrame, comparisons: Sequence[str] = ()) -> str:
+    """`worth` as markdown: a line for each pair and set, a column a detail; a star where p is below
+    0.05 after Holm's correction. "" where there is nothing. comparisons: only these."""
+    its = worth(table)
+    its = its[its["comparison"].isin(comparisons)] if comparisons else its
+    if its.empty:
+        return ""
+    head = ["a − b", "learns from", "encoder", "on", *(f"{d}, AUC of bad" for d in DETAILS)]
+    rows = []
+    for (a, b, where), part in its.groupby(["a", "b", "set"], sort=False):
+        by_detail = part.set_index("quantity").to_dict("index")
+        names = f"{row_name(a)} − {row_name(b)}"
+        learns = set_of_row(a) or "mshf"
+        cells = [_starred(by_detail.get(d, {})) for d in DETAILS]
+        rows.append([names, learns, _encoder({"a": a, "b": b}), where, *cells])
+    foot = (
+        "AUC of a − AUC of b, paired; 95 % intervals: patients and seeds resampled; on sets (mshf: "
+        "sources) that neither learnt from. Above 0 a is better. \\*: p < 0.05 after Holm's "
+        "correction over all sets and Students of a pair."
     )
-    if row["p_holm"] < 0.05:
-        text += ": a difference"
-    else:
-        text += (
-            f": no difference shown, and one below {row['detectable']:.4f} would more often than "
-            "one time in five be missed"
-        )
-    if row["verdict"] == "no margin set":
-        return text + "."
-    text += f"; {EQUIVALENCE[row['verdict']]} the margin {row['margin']:g}"
-    if row["verdict"] in ("undecided", "non-inferior", "non-superior"):
-        text += f" (these data would decide {row['decided_margin']:.4f})"
-    return text + "."
+    return "\n".join([markdown(head, rows, left=range(len(head))), "", foot])
 
 
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+def _starred(row: Mapping) -> str:
+    if not row:
+        return "–"
+    star = " \\*" if row["p_holm"] < 0.05 else ""
+    return cell(row["difference"], row["low"], row["high"], sign=True, digits=3) + star
+
+
+def worth_findings(table: pd.DataFrame) -> str:
+    """`worth` in words: for each pair of kinds of rows how many differences lie above and below 0,
+    by their intervals and after Holm's correction."""
+    its = worth(table)
+    kinds = [its[c].map(kind_of_row) for c in "ab"]
+    lines = []
+    for _, part in its.groupby([its["comparison"], *kinds], sort=False):
+        pair = " − ".join(row_name(part[c].iloc[0]) for c in "ab")
+        judged = part[part["low"].notna()]
+        lines.append(f"- {pair}: {_where(judged)}.")
+    return "\n".join(lines)
+
+
+def _where(rows: pd.DataFrame) -> str:
+    """Where the differences of some rows lie, in words."""
+    if rows.empty:
+        return "cannot be judged (a class is missing)"
+    sure, d = rows["p_holm"] < 0.05, rows["difference"]
+    return (
+        f"of {len(rows)} (sets x Students x details) {(rows['low'] > 0).sum()} above 0, "
+        f"{(rows['high'] < 0).sum()} below, after Holm's correction {(sure & (d > 0)).sum()} and "
+        f"{(sure & (d < 0)).sum()}; median {d.median():+.3f}, from {d.min():+.3f} to {d.max():+.3f}"
+    )
+
+
+def findings(table: pd.DataFrame, simulated: bool) -> str:
+    """In words: the primary rows of the overall grade one by one, and what the details are
+    worth."""
+    first = table[table["primary"] & (table["quantity"] == "overall")].to_dict("records")
+    said = [f"- {r['comparison']}, {r['set']}: {words(r)}" for r in first]
+    told = worth_findings(table)
+    about = ["", "AUC of the details, on pictures that neither learnt from:", "", told]
+    return "\n".join([f"{kind_of(simulated)}.", "", *said, *(about if told else [])])

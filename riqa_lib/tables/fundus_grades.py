@@ -17,7 +17,8 @@ from ..scales import DETAILS, FUNDUS_GRADES
 from ..stats import class_bootstrap
 from ..stats.resampling import Bootstrap, Paired
 from . import beside_simple, quantities
-from .names import LABEL, TITLES, row_name
+from .names import BAD, FAMILIES, LABEL, WORST, encoder_of, fundus_order, plain, row_name, title
+from .operating_points import bad_or_not, matched_thresholds
 from .published import published
 from .quantities import clustered
 from .text import cell, cell_of, decided, markdown, with_ends
@@ -81,36 +82,6 @@ def _sizes(which: str, frame: pd.DataFrame) -> dict[str, int]:
 
 
 # ---------------------------------------------------------------- the overall grade
-def matched_thresholds(val: pd.DataFrame) -> dict[tuple[str, int], float]:
-    """For each method and seed the threshold on p0 at which as many validation pictures are called
-    bad as are: the operating point is then the same for all, and a difference in F1 is none of
-    thresholds. val: predictions of the validation split."""
-    found = {}
-    for key, rows in val.groupby(["method", "seed"]):
-        bad = int((rows["truth"] == 0).sum())
-        p = np.sort(rows["p0"].to_numpy(float))[::-1]
-        found[key] = 0.5 if bad in (0, len(p)) else float((p[bad - 1] + p[bad]) / 2)
-    return found  # type: ignore[return-value]
-
-
-def _binary(data: Paired, thresholds: Mapping[tuple[str, int], float] | None) -> Paired:
-    """Bad against the rest: said where it is the most probable grade, or, with thresholds, where p0
-    exceeds the run's own."""
-    p = {}
-    for method, each in data.p.items():
-        if thresholds is None:
-            bad = (each.argmax(axis=2) == 0).astype(float)
-        else:
-            bad = np.stack(
-                [
-                    (ps[:, 0] > thresholds[method, seed]).astype(float)
-                    for ps, seed in zip(each, data.seeds, strict=True)
-                ]
-            )
-        p[method] = np.stack([bad, 1 - bad], axis=2)
-    return Paired((data.truth != 0).astype(np.int64), data.target, data.cluster, data.seeds, p)
-
-
 def overall(
     predictions: pd.DataFrame,
     on: str,
@@ -135,7 +106,7 @@ def overall(
         raise ValueError(f"{on}, test: {data}")
     boot = class_bootstrap.bootstrap(data, resamples=resamples, seed=seed)
     thresholds = matched_thresholds(mine[mine["split"] == "val"])
-    for name, said in (("matched", _binary(data, thresholds)), ("f1", _binary(data, None))):
+    for name, said in (("matched", bad_or_not(data, thresholds)), ("f1", bad_or_not(data, None))):
         found = class_bootstrap.bootstrap(said, ["f1"], resamples, seed)
         boot.estimate.update({(m, name): found.estimate[m, "f1"] for m in methods})
         boot.draws.update({(m, name): found.draws[m, "f1"] for m in methods})
@@ -144,6 +115,7 @@ def overall(
         row = {
             "method": method,
             "row": row_name(method),
+            "encoder": encoder_of(method),
             "pictures": len(data.truth),
             "patients": data.clusters,
             "seeds": len(data.seeds),
@@ -159,7 +131,7 @@ def overall(
 
 def _rows_of(predictions: pd.DataFrame, on: str) -> list[str]:
     """The rows of the overall grade of a set, of which these predictions are."""
-    its = [m for m in dict.fromkeys(predictions["method"]) if m.endswith(f"_{on}")]
+    its = [m for m in fundus_order(predictions["method"]) if m.endswith(f"_{on}")]
     networks = [m for m in its if not beside_simple.is_simple(m)]
     return beside_simple.rows_of(predictions, networks, on)
 
@@ -207,6 +179,16 @@ def with_label_baseline(predictions: pd.DataFrame, learn_from: pd.DataFrame) -> 
     return pd.concat([predictions, first.assign(method=LABEL)], ignore_index=True)
 
 
+def beside_label(
+    predictions: pd.DataFrame, frame: pd.DataFrame, learn_from: pd.DataFrame
+) -> pd.DataFrame:
+    """`with_label_baseline` of predictions on a set, with people's grades from its table."""
+    grades = frame.set_index("id")["grade"]
+    return with_label_baseline(
+        predictions.assign(truth_overall=predictions["id"].map(grades)), learn_from
+    )
+
+
 def details(
     predictions: pd.DataFrame,
     on: str,
@@ -224,37 +206,46 @@ def details(
 
     frame, learn_from: the set's table with grade, and the table of another set; then the baseline
     "label" stands beside, which is learnt from the latter. splits: only these of the set.
-    ValueError where nothing can be judged."""
+    ValueError where nothing can be judged, and for one of the two tables without the other: the
+    baseline would be missing without a word."""
+    if (frame is None) != (learn_from is None):
+        lacking = "frame" if frame is None else "learn_from"
+        raise ValueError(f"{lacking} is missing: the baseline needs frame and learn_from, or none")
     mine = clustered(predictions[(predictions["set"] == on) & predictions["method"].isin(methods)])
     mine = mine[mine["split"].isin(splits)] if splits else mine
     names = list(methods)
     if frame is not None and learn_from is not None:
-        grades = frame.set_index("id")["grade"]
-        mine = with_label_baseline(mine.assign(truth_overall=mine["id"].map(grades)), learn_from)
+        mine = beside_label(mine, frame, learn_from)
         names.append(LABEL)
-    rows = []
+    rows: list[dict[str, object]] = []
     for d in DETAILS:
         data = quantities.quantity(mine, names, d)
         if isinstance(data, str):
             raise ValueError(f"{on}, {d}: {data}")
         boot = class_bootstrap.bootstrap(data, ["f1", "auc", "accuracy"], resamples, seed)
-        for method in names:
-            row = {
-                "method": method,
-                "row": row_name(method),
-                "detail": d,
-                "pictures": len(data.truth),
-                "bad": int((data.truth == 0).sum()),
-                "seeds": len(data.seeds),
-            }
-            for metric in ("f1", "auc"):
-                row |= with_ends(metric, boot.interval(method, metric))
-            if LABEL in names and method != LABEL:
-                row |= with_ends("over_label", boot.difference(method, LABEL, "auc"))
-            row["accuracy"] = boot.estimate[method, "accuracy"]
-            row["brier"] = float(np.mean((data.p[method][..., 1] - data.truth) ** 2))
-            rows.append(row)
+        rows += [_detail_row(data, boot, method, d, LABEL in names) for method in names]
     return pd.DataFrame(rows)
+
+
+def _detail_row(
+    data: Paired, boot: Bootstrap, method: str, detail: str, label: bool
+) -> dict[str, object]:
+    row: dict[str, object] = {
+        "method": method,
+        "row": row_name(method),
+        "encoder": encoder_of(method),
+        "detail": detail,
+        "pictures": len(data.truth),
+        "bad": int((data.truth == 0).sum()),
+        "seeds": len(data.seeds),
+    }
+    for metric in ("f1", "auc"):
+        row |= with_ends(metric, boot.interval(method, metric))
+    if label and method != LABEL:
+        row |= with_ends("over_label", boot.difference(method, LABEL, "auc"))
+    row["accuracy"] = boot.estimate[method, "accuracy"]
+    row["brier"] = float(np.mean((data.p[method][..., 1] - data.truth) ** 2))
+    return row
 
 
 # ---------------------------------------------------------------- words
@@ -262,30 +253,31 @@ def show_overall(table: pd.DataFrame, on: str, simulated: bool) -> str:
     """`overall` as a markdown table, the published numbers of this set below it."""
     shown = [m for m in MEASURES if m in table]
     kind = "simulated" if simulated else "real"
-    head = ["", "seeds", *(TITLES[m] for m in shown), "data"]
+    head = ["", "encoder", "seeds", *(title(m, on) for m in shown), "data"]
     every = table.to_dict("records")
     rows: list[list[object]] = [
-        [row["row"], row["seeds"], *(cell_of(row, m, digits=3) for m in shown), kind]
+        [*_who(row), row["seeds"], *(cell_of(row, m, digits=3) for m in shown), kind]
         for row in every
     ]
-    beside_simple.add_column(head, rows, beside_simple.cells(every, HELD))
+    beside_simple.add_column(head, rows, beside_simple.cells(every, HELD, on=on))
     known = published("fundus")
     told = [
-        f"{_plain(r.measure)} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
+        f"{plain(r.measure, on)} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
         for r in known[known["set"] == on].itertuples()
     ]
     first = table.iloc[0]
     foot = (
         f"Test split of {on}: {first['pictures']} pictures of {first['patients']} patients. "
         "Intervals: 95 %, patients and seeds resampled. Matched threshold: as many validation "
-        "pictures called bad as are."
+        f"pictures called {WORST.get(on, BAD)} as are."
     )
     beside = f"Published, on the real set: {'; '.join(told)}." if told else ""
     return "\n".join([_all_left(head, rows), "", foot, "", beside])
 
 
-def _plain(measure: str) -> str:
-    return TITLES[measure].removesuffix(" ↑")
+def _who(row: Mapping) -> list[str]:
+    """A row's name and its encoder, in today's words."""
+    return [row_name(row["method"]), encoder_of(row["method"])]
 
 
 def _all_left(head: list[str], rows: list[list[object]]) -> str:
@@ -295,13 +287,13 @@ def _all_left(head: list[str], rows: list[list[object]]) -> str:
 
 def show_details(table: pd.DataFrame, simulated: bool) -> str:
     """`details` as a markdown table."""
-    head = ["", "detail", "pictures (bad)", TITLES["f1"], TITLES["auc"], "accuracy ↑", "Brier ↓"]
-    head.append("data")
+    said = [title("f1"), title("auc"), title("accuracy"), "Brier ↓"]
+    head = ["", "encoder", "detail", f"pictures ({BAD})", *said, "data"]
     kind = "simulated" if simulated else "real"
     every = table.to_dict("records")
     rows: list[list[object]] = [
         [
-            row["row"],
+            *_who(row),
             row["detail"],
             f"{row['pictures']} ({row['bad']})",
             cell_of(row, "f1", digits=3),
@@ -317,31 +309,42 @@ def show_details(table: pd.DataFrame, simulated: bool) -> str:
 
 
 def findings(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
-    """Single-task and multi-task in words, from the numbers: what differs, and whether it is more
-    than a moved threshold."""
-    d = differences(boot, f"multi_{on}", f"single_{on}").set_index("measure")
-    lines = []
-    for metric in ("macro_f1", "auc", "f1", "matched"):
-        row = d.loc[metric]
-        if not np.isfinite([row["low"], row["high"]]).all():
-            lines.append(f"- {_plain(metric)}: cannot be judged (a class is missing).")
-            continue
-        lines.append(
-            f"- {_plain(metric)}: multi-task − single-task {row['difference']:+.3f} "
-            f"[{row['low']:+.3f}, {row['high']:+.3f}]: "
-            f"{decided(row['low'], row['high'], below='lower', above='higher')}."
-        )
+    """Single-task and multi-task of each encoder in words, from the numbers: what differs, and
+    whether it is more than a moved threshold."""
+    lines = [
+        line
+        for family in FAMILIES
+        if {f"multi{family}_{on}", f"single{family}_{on}"} <= {*table["method"]}
+        for line in _differ(boot, f"multi{family}_{on}", f"single{family}_{on}", on)
+    ]
     seeds = int(table["seeds"].iloc[0])
     more = "s" if seeds > 1 else ", so the spread between seeds is not in these intervals"
     lines.append(f"- {seeds} seed{more}.")
-    lines += beside_simple.sentences(table, HELD)
+    lines += beside_simple.sentences(table, HELD, on)
+    return f"On {on}:\n\n" + "\n".join(lines)
+
+
+def _differ(boot: Bootstrap, a: str, b: str, on: str) -> list[str]:
+    """`findings` of one pair: a line a measure, and one where all is a moved threshold."""
+    d = differences(boot, a, b).set_index("measure")
+    pair, lines = f"{row_name(a)} − {row_name(b)}", []
+    for metric in ("macro_f1", "auc", "f1", "matched"):
+        row = d.loc[metric]
+        if not np.isfinite([row["low"], row["high"]]).all():
+            lines.append(f"- {plain(metric, on)}: cannot be judged (a class is missing).")
+            continue
+        lines.append(
+            f"- {plain(metric, on)}: {pair} {row['difference']:+.3f} "
+            f"[{row['low']:+.3f}, {row['high']:+.3f}]: "
+            f"{decided(row['low'], row['high'], below='lower', above='higher')}."
+        )
     higher = d["low"] > 0
     if higher["f1"] and not higher["matched"] and not higher["auc"]:
         lines.append(
-            "- F1 of bad is higher only at the networks' own thresholds: a moved operating point "
-            "explains it."
+            f"- {plain('f1', on)} is higher only at the networks' own thresholds: a moved "
+            "operating point explains it."
         )
-    return f"On {on}:\n\n" + "\n".join(lines)
+    return lines
 
 
 def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -> str:
@@ -383,7 +386,8 @@ def detail_findings(table: pd.DataFrame) -> str:
     for row, not_passed in zip(every, said, strict=True):
         if row["method"] == LABEL or beside_simple.is_constant(row["method"]):
             continue
-        text = f"- {row['row']}, {row['detail']}: AUC of bad {cell_of(row, 'auc', digits=3)}"
+        text = f"- {row_name(row['method'])}, {row['detail']}: {plain('auc')} "
+        text += cell_of(row, "auc", digits=3)
         low, high = row.get("over_label_low", np.nan), row.get("over_label_high", np.nan)
         if np.isfinite([low, high]).all():
             verdict = decided(low, high, "below", "above", neither="not decided against")

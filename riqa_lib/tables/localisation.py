@@ -6,14 +6,14 @@ counted (see `explain`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from ..stats.resampling import interval, resamples_of
-from .names import row_name
-from .text import decided
+from .names import kind_of_row, row_name
+from .text import cell, decided, markdown
 
 MEASURES = ("pointing", "energy")
 
@@ -125,15 +125,49 @@ def _interval(
     return interval(float(x.mean()), mean, level)[1:]
 
 
+# against what a row of `table` is, in words
+AGAINST = {"chance": "the region's share of the field", "shuffled": "maps of other pictures"}
+
+
+def _map_of(method: str, head: str) -> str:
+    """Whose map it is; a single-task network has that of the overall grade alone.
+
+    >>> _map_of("single_eyeq", "clarity"), _map_of("multi_eyeq", "clarity")
+    ("single-task's overall map", 'multi-task')
+    """
+    name = row_name(method)
+    only = kind_of_row(method).startswith("single") and head != "overall"
+    return f"{name}'s overall map" if only else name
+
+
+def show(result: pd.DataFrame) -> str:
+    """`table` as markdown: a line for each defect, measure and network, with its difference from
+    both kinds of chance and from the first network."""
+    first = result["method"].iloc[0]
+    against = [*AGAINST, *(a for a in dict.fromkeys(result["against"]) if a == first)]
+    less = [f"− {AGAINST.get(a, f'{row_name(a)}, same picture')}" for a in against]
+    head = ["defect", "measure", "map of", "value", *less]
+    rows = []
+    for (which, measure, method), part in result.groupby(["head", "measure", "method"], sort=False):
+        by = part.set_index("against").to_dict("index")
+        cells = [_cell(by.get(ITSELF)), *(_cell(by.get(a), sign=True) for a in against)]
+        rows.append([which, measure, _map_of(method, which), *cells])
+    return markdown(head, rows, left=range(len(head)))
+
+
+def _cell(row: Mapping | None, sign: bool = False) -> str:
+    return "–" if row is None else cell(row["value"], row["low"], row["high"], sign, digits=3)
+
+
 def findings(result: pd.DataFrame) -> str:
-    """What `table` says, in words: for each head whether maps beat those of other pictures, and
-    which of two methods is more."""
+    """What `table` says, in words: for each head whether maps beat both kinds of chance, and which
+    of two networks is more."""
     lines = []
-    for row in result[~result["against"].isin([ITSELF, "chance"])].itertuples():
-        than = "maps of other pictures" if row.against == "shuffled" else row_name(row.against)
+    for row in result[result["against"] != ITSELF].itertuples():
+        than = AGAINST.get(row.against) or _map_of(row.against, row.head)
         lines.append(
-            f"- {row.head}, {row.measure}: {row_name(row.method)} − {than} {row.value:+.3f} "
-            f"[{row.low:+.3f}, {row.high:+.3f}], {row.pictures} pictures: "
+            f"- {row.head}, {row.measure}: {_map_of(row.method, row.head)} − {than} "
+            f"{row.value:+.3f} [{row.low:+.3f}, {row.high:+.3f}], {row.pictures} pictures: "
             f"{decided(row.low, row.high, below='less', above='more')}."
         )
     if not lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..scales import SECOND
+from ..scales import FUNDUS_GRADES, SECOND
 from ..stats.metrics import MOST
 
 TITLES = {
@@ -16,6 +16,13 @@ TITLES = {
     "auc": "AUC of bad ↑",
     "accuracy": "accuracy ↑",
 }
+
+
+BAD = FUNDUS_GRADES[2][0]  # what the worst of two grades is called, and a detail that is bad
+
+
+# what the worst overall grade of a fundus set is called: F1, AUC, recall are of it
+WORST = {"eyeq": FUNDUS_GRADES[3][0], "deepdrid": FUNDUS_GRADES[2][0]}
 
 
 LABEL = "label"  # the baseline that knows the overall grade that people gave, and nothing else
@@ -90,8 +97,22 @@ FUNDUS_NAMES = {
     "multi": "multi-task",
     "multi_hard": "multi-task, hard pseudo-labels",
     "multi_filtered": "multi-task, filtered pseudo-labels",
+    "teacher_own": "Teacher, own-defect copies",
+    "multi_own": "multi-task, own-defect copies",
+    "teacher_lite0": "Teacher, Lite0",
+    "single_lite0": "single-task, Lite0",
+    "multi_lite0": "multi-task, Lite0",
+    "teacher_lite0_plain": "Teacher, Lite0, no copies",
+    "multi_lite0_plain": "multi-task, Lite0, no copies",
     "label": "overall grade by people, alone",
 }
+
+
+RESNET, LITE0 = "ResNet-18", "EfficientNet-Lite0, frozen"
+
+
+# ends of a kind of row that say how it was made: who is compared within them, see `fundus_pairs`
+FAMILIES = ("", "_own", "_lite0", "_lite0_plain")
 
 
 # the paper's four columns
@@ -114,6 +135,42 @@ def always(classes: int) -> dict[str, int]:
     return {f"always_{k}": k for k in (middle, middle + 1)}
 
 
+def title(measure: str, on: str = "") -> str:
+    """A measure's name at the head of a column, of an overall grade on the set `on` or ("") of a
+    detail: what is worst has its own word in each.
+
+    >>> title("f1"), title("f1", "deepdrid"), title("f1", "eyeq")
+    ('F1 of bad ↑', 'F1 of bad ↑', 'F1 of reject ↑')
+    """
+    return TITLES[measure].replace(BAD, WORST.get(on, BAD))
+
+
+def plain(measure: str, on: str = "") -> str:
+    """`title` without its arrow."""
+    return title(measure, on).removesuffix(" ↑")
+
+
+def encoder_of(row: str) -> str:
+    """The encoder of a fundus row's network; "–" where it has none.
+
+    >>> encoder_of("multi_lite0_eyeq"), encoder_of("teacher"), encoder_of("forest_eyeq")
+    ('EfficientNet-Lite0, frozen', 'ResNet-18', '–')
+    """
+    first, *rest = kind_of_row(row).split("_")
+    if first not in ("teacher", "single", "multi"):
+        return "–"
+    return LITE0 if "lite0" in rest else RESNET
+
+
+def set_of_row(row: str) -> str:
+    """The set whose overall grade a fundus row learns; "" where it learns none.
+
+    >>> set_of_row("multi_hard_eyeq"), set_of_row("teacher_lite0")
+    ('eyeq', '')
+    """
+    return _of_set(row)[1]
+
+
 def _of_set(row: str) -> tuple[str, str]:
     """A fundus row's kind and the set that it learns from: "multi_eyeq" is ("multi", "eyeq")."""
     kind, _, on = row.rpartition("_")
@@ -132,10 +189,16 @@ def kind_of_row(row: str) -> str:
 def row_name(row: str) -> str:
     """A fundus row's name, without its set.
 
-    >>> row_name("multi_hard_eyeq")
-    'multi-task, hard pseudo-labels'
+    >>> row_name("multi_hard_eyeq"), row_name("always_bad_eyeq")
+    ('multi-task, hard pseudo-labels', 'always reject')
     """
-    return FUNDUS_NAMES.get(kind_of_row(row), row)
+    kind, on = _of_set(row)
+    return _in_words(kind, on) if kind in FUNDUS_NAMES else row
+
+
+def _in_words(kind: str, on: str) -> str:
+    """A kind of row in words, with the set's own word for its worst grade."""
+    return FUNDUS_NAMES[kind].replace(BAD, WORST.get(on, BAD))
 
 
 def name_of(method: str) -> str:
@@ -146,7 +209,7 @@ def name_of(method: str) -> str:
     """
     kind, on = _of_set(method)
     if on and kind in FUNDUS_NAMES:
-        return f"{FUNDUS_NAMES[kind]} ({on})"
+        return f"{_in_words(kind, on)} ({on})"
     known = NAMES | FUNDUS_NAMES
     first = method.removesuffix(SECOND)
     if method in known or first == method:
@@ -164,3 +227,11 @@ def order(methods: Iterable[object]) -> list[str]:
         return places.get(first, len(places)), first, method
 
     return sorted({str(m) for m in methods}, key=place)
+
+
+def fundus_order(rows: Iterable[object]) -> list[str]:
+    """Fundus rows in the order of FUNDUS_NAMES, others after them, by name."""
+    places = {kind: place for place, kind in enumerate(FUNDUS_NAMES)}
+    return sorted(
+        {str(row) for row in rows}, key=lambda row: (places.get(kind_of_row(row), len(places)), row)
+    )

@@ -3,8 +3,8 @@ README.
 
 `collect` copies what redraws a walk's figures and tables of photographs to results/reference;
 `collect_fundus` the fundus tables that notebooks 16 to 18 leave in results/<walk>/tables to
-results/reference/fundus (predictions of eight seeds would take more than is tracked). Each with its
-provenance."""
+results/reference/fundus, with the predictions that those of 16 and 17 are made of
+(`tracked_predictions`). Each with its provenance."""
 
 from __future__ import annotations
 
@@ -15,9 +15,19 @@ from pathlib import Path
 import pandas as pd
 
 from .. import paths, store
-from . import comparisons, fundus_grades, localisation, selected, stored, tracked_budgets
+from . import (
+    comparisons,
+    fundus_grades,
+    localisation,
+    one_comparison,
+    own_defect,
+    selected,
+    stored,
+    tracked_budgets,
+    tracked_predictions,
+)
 from .bench_tables import show_bench, show_gpu
-from .names import REFERENCE
+from .names import LABEL, REFERENCE
 from .stored import FILES, is_simulated, load_walk
 from .table2 import show_table
 from .text import kind_of
@@ -29,11 +39,31 @@ TABLES = {  # table -> the notebook that makes it
     "experts-details": "17_expert_agreement",
     "experts-noise": "17_expert_agreement",
     "explain": "18_explain_and_advise",
-    "advice": "18_explain_and_advise",
 }
 
 
+OPTIONAL = {  # those that a walk may lack, with why
+    "advice": "18_explain_and_advise",  # needs the simulation's truth
+    "responses": "16_significance",  # need the set of single defects
+    "verdicts": "16_significance",
+    "conditional": "16_significance",
+}
+
+
+# comparisons whose details the README shows one by one, not in words only
+SHOWN = (
+    "multi v single",
+    "Student v Teacher",
+    "multi v label",
+    "Teacher v label",
+    "Lite0 v ResNet",
+)
+
+
 ABOUT = "provenance.json"
+
+
+SETS = ("mshf", "eyeq", "deepdrid", "eyeq_d", tracked_predictions.SINGLE)  # the last: some walks
 
 
 MOST_BYTES = 1_000_000  # of tracked predictions
@@ -78,20 +108,48 @@ def _small_enough(name: str, predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def collect_fundus(name: str) -> Path:
-    """Copy TABLES of a walk to results/reference/fundus; returns that folder. Provenance goes first
-    and comes back last.
+    """Copy TABLES, OPTIONAL and the predictions of a walk to results/reference/fundus; returns that
+    folder. Provenance goes first and comes back last.
 
-    FileNotFoundError, naming the notebook to run, where one is missing ("advice" needs the
-    simulation's truth: it may be)."""
+    FileNotFoundError, naming the notebook to run, where one of TABLES is missing; ValueError, with
+    nothing replaced, for tables of details without the baseline of the overall grade, and for
+    predictions of more than MOST_BYTES."""
     folder = _folder(REFERENCE)
     for key, notebook in TABLES.items():
-        if key != "advice":
-            store.need(_folder(name) / f"{key}.csv", notebook)
+        store.need(_folder(name) / f"{key}.csv", notebook)
     facts, found = about(name), tables(name)
-    if "advice" not in found:
-        (folder / ABOUT).unlink(missing_ok=True)
-        (folder / "advice.csv").unlink(missing_ok=True)
-    return _keep(folder, {f"{key}.csv": table for key, table in found.items()}, facts)
+    if LABEL not in set(found["experts-details"]["method"]):
+        raise ValueError(
+            f"experts-details.csv of {name} lacks what the overall grade alone says; run the "
+            "notebook 17_expert_agreement again"
+        )
+    kept = _packed(name)
+    kept |= {f"{key}.csv": _short(table) for key, table in found.items()}
+    (folder / ABOUT).unlink(missing_ok=True)
+    for key in {*OPTIONAL} - {*found}:
+        (folder / f"{key}.csv").unlink(missing_ok=True)
+    return _keep(folder, kept, facts)
+
+
+def _packed(name: str) -> dict[str, pd.DataFrame]:
+    """The predictions of a walk as they are tracked. ValueError where they take too much."""
+    predictions = stored.load_fundus(name)["predictions"]
+    there = [which for which in SETS if which in set(predictions["set"])]
+    frames = {which: comparisons.frame_of(name, which)[0] for which in there}
+    kept = tracked_predictions.packed(predictions, frames)
+    size = sum(map(tracked_predictions.size_of, kept.values()))
+    if size > MOST_BYTES:
+        raise ValueError(
+            f"the fundus predictions of {name} take {size / 1e6:.1f} MB, at most "
+            f"{MOST_BYTES / 1e6:.0f} MB are tracked; collect a walk with fewer rows or seeds"
+        )
+    return kept
+
+
+def _short(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the sentence of each row, which is made from the row again."""
+    made = {*one_comparison.TABLE} <= {*table}
+    return table.drop(columns="words") if made else table
 
 
 # ---------------------------------------------------------------- read again
@@ -100,19 +158,21 @@ def _folder(name: str) -> Path:
 
 
 def tables(name: str) -> dict[str, pd.DataFrame]:
-    """Those of TABLES that a walk has; "reference": the tracked ones, none while a collection is
-    unfinished."""
+    """Those of TABLES and OPTIONAL that a walk has; "reference": the tracked ones, none while a
+    collection is unfinished."""
     folder = _folder(name)
     if name == REFERENCE and not (folder / ABOUT).exists():
         return {}
     found = {
         key: store.read_table(folder / f"{key}.csv")
-        for key in TABLES
+        for key in (*TABLES, *OPTIONAL)
         if (folder / f"{key}.csv").exists()
     }
     for table in found.values():
         if "note" in table:
             table["note"] = table["note"].astype(object).fillna("")
+    if {*one_comparison.TABLE} - {*found.get("significance", ())} <= {"words"}:
+        found["significance"] = comparisons.finished(found["significance"])
     return found
 
 
@@ -122,9 +182,7 @@ def about(name: str) -> dict[str, object]:
     if name == REFERENCE:
         return store.read_json(store.need(_folder(name) / ABOUT, "18_explain_and_advise"))
     runs = stored.fundus_runs(name)
-    sets = {
-        which: comparisons.frame_of(name, which) for which in ("mshf", "eyeq", "deepdrid", "eyeq_d")
-    }
+    sets = {which: comparisons.frame_of(name, which) for which in SETS[:4]}
     return {
         "simulated": any(simulated for _, simulated in sets.values()),
         "pictures": {which: len(frame) for which, (frame, _) in sets.items()},
@@ -133,8 +191,8 @@ def about(name: str) -> dict[str, object]:
 
 # ---------------------------------------------------------------- the README's blocks
 def block() -> str:
-    """The README's block: overall grades, the primary comparisons, maps on defects, where it comes
-    from."""
+    """The README's block: overall grades, what the details are worth, whether heads answer to their
+    own defects, maps on defects, where it comes from."""
     found = tables(REFERENCE)
     if not found:
         return (
@@ -147,18 +205,31 @@ def block() -> str:
         fundus_grades.show_overall(found[f"overall_{on}"], on, simulated) for on in comparisons.SETS
     ]
     compared = comparisons.findings(found["significance"], simulated)
-    parts = [*grades, compared, *_on_defects(found["explain"]), _source(facts)]
-    return "\n\n".join(parts)
+    parts = [*grades, compared, *_details(found), *_on_defects(found["explain"]), _source(facts)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _details(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Tables of the details: on EyeQ-D, compared, each answering to its own defect; those that are
+    tracked."""
+    parts = [comparisons.show_worth(found["significance"], SHOWN)]
+    if len(found.get("verdicts", ())):
+        told = own_defect.show_verdicts(found["verdicts"])
+        parts.append("Each head and its own defect, all else perfect:\n\n" + told)
+    if len(found.get("conditional", ())):
+        told = own_defect.show_conditional(found["conditional"])
+        parts.append("Details where the other two are alike:\n\n" + told)
+    return parts
 
 
 def _on_defects(maps: pd.DataFrame) -> list[str]:
-    """What maps of two networks say of the defects; nothing where there are none."""
+    """What maps of two networks say of the defects, and each against chance; nothing where there
+    are none."""
     if maps.empty:
         return []
-    paired = maps[~maps["against"].isin([localisation.ITSELF, "chance", "shuffled"])]
-    if paired.empty:
-        return []
-    return ["Grad-CAM on the true defects:\n\n" + localisation.findings(paired)]
+    paired = maps[~maps["against"].isin([localisation.ITSELF, *localisation.AGAINST])]
+    words = localisation.findings(paired)
+    return ["Grad-CAM on the true defects:\n\n" + localisation.show(maps) + "\n\n" + words]
 
 
 def _source(facts: Mapping) -> str:

@@ -17,7 +17,7 @@ from .. import checks, paths, provenance, store
 from ..scales import DETAILS
 from ..stats.metrics import columns_p
 from ..stats.votes import one_rater, vote_columns
-from . import departures
+from . import departures, tracked_predictions
 from .names import REFERENCE, kind_of_row
 from .published import of_paper, published
 from .table1 import class_counts
@@ -150,10 +150,15 @@ def _gathered(
 
 
 def load_fundus(name: str, runs: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
-    """A walk's fundus runs: predictions and history (long, with method = row, seed first), runs.
+    """A walk's fundus runs: predictions (`tracked_predictions.rounded`) and history (long, with
+    method = row, seed first), runs. "reference" has the tracked predictions and nothing else.
 
     runs: some of `fundus_runs` (all by default). FileNotFoundError, naming the notebook, where
     there are none."""
+    if name == REFERENCE:
+        none = pd.DataFrame()
+        predictions = tracked_predictions.unpacked(paths.reference() / "fundus")
+        return {"predictions": predictions, "history": none, "runs": none}
     runs = fundus_runs(name) if runs is None else runs
     if runs.empty:
         folder = paths.shown(paths.results(name) / "tables")
@@ -162,6 +167,7 @@ def load_fundus(name: str, runs: pd.DataFrame | None = None) -> dict[str, pd.Dat
         of_a_set = kind_of_row(row) != row  # "multi_eyeq"; not "teacher", "forest"
         store.need(paths.runs() / run, "15_student" if of_a_set else "14_teacher")
     predictions, history = _gathered(runs, _row_and_seed, read_fundus_predictions)
+    predictions = tracked_predictions.rounded(predictions)
     return {"predictions": predictions, "history": history, "runs": runs}
 
 

@@ -208,13 +208,20 @@ def test_differences_are_paired_by_picture():
         own["value"] - 0.4
     )
     words = localisation.findings(table.reset_index())
-    assert f"clarity, energy: multi-task − single-task {paired['value']:+.3f}" in words
-    assert "multi-task − single-task +0.000 [+0.000, +0.000], 40 pictures: not decided" in words
+    other = "multi-task − single-task's overall map"  # its only one
+    assert f"clarity, energy: {other} {paired['value']:+.3f}" in words
+    assert f"{other} +0.000 [+0.000, +0.000], 40 pictures: not decided" in words
+    assert words.count("− the region's share of the field") == 4  # both networks, both measures
+    assert words.count("− maps of other pictures") == 4
+    shown = localisation.show(table.reset_index()).splitlines()
+    assert len(shown) == 2 + 4
+    line = next(t for t in shown if t.startswith("| clarity | energy | multi-task |"))
+    assert line.count("[") == 4  # itself, less both kinds of chance, less the other network
     for shift, word in ((0.05, "more"), (-0.05, "less")):
         told = localisation.findings(
             localisation.table(measured(shift), resamples=200)
         ).splitlines()
-        line = next(t for t in told if "energy: multi-task − single-task" in t)
+        line = next(t for t in told if f"energy: {other}" in t)
         assert line.endswith(f": {word}."), line
     assert len(explanations.localisation(table.reset_index(), simulated=True).axes) == 2
 

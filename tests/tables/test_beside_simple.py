@@ -126,12 +126,19 @@ def test_a_network_that_does_not_pass_a_simple_row_says_so(overall):
     below = slow_not_passed(table, "single_eyeq", measures)
     assert {m for row, m in below if row == "statistics + forest"} == {*measures}
     said = dict(
-        zip(table["method"], beside_simple.cells(table.to_dict("records"), measures), strict=True)
+        zip(
+            table["method"],
+            beside_simple.cells(table.to_dict("records"), measures, on="eyeq"),
+            strict=True,
+        )
     )
     assert said["multi_eyeq"] == beside_simple.NONE
     assert not slow_not_passed(table, "multi_eyeq", measures)
     assert said["forest_eyeq"] == said["constant_eyeq"] == "–"
-    assert "statistics + forest (macro F1, F1 of bad, AUC of bad, accuracy)" in said["single_eyeq"]
+    assert (
+        "statistics + forest (macro F1, F1 of reject, AUC of reject, accuracy)"
+        in said["single_eyeq"]
+    )
     assert said["single_eyeq"].count("(") == len({row for row, _ in below})
     shown = fundus_grades.show_overall(table, "eyeq", True)
     assert beside_simple.HEAD in shown.splitlines()[0]
@@ -234,6 +241,8 @@ def test_networks_are_compared_with_what_looks_at_pictures():
     found = set(zip(*(table[c] for c in ("comparison", "set", "a", "b")), strict=True))
     assert found == {
         ("multi v single", "eyeq", "multi_eyeq", "single_eyeq"),
+        ("multi v single", "mshf", "multi_eyeq", "single_eyeq"),
+        ("multi v single", "eyeq_d", "multi_eyeq", "single_eyeq"),
         ("Student v Teacher", "mshf", "multi_eyeq", "teacher"),
         ("Student v Teacher", "eyeq_d", "multi_eyeq", "teacher"),
     } | {
@@ -241,6 +250,8 @@ def test_networks_are_compared_with_what_looks_at_pictures():
         for kind in ("forest", "logistic")
         for pair in (
             (f"multi v {kind}", "eyeq", "multi_eyeq", f"{kind}_eyeq"),
+            (f"multi v {kind}", "mshf", "multi_eyeq", kind),
+            (f"multi v {kind}", "eyeq_d", "multi_eyeq", kind),
             (f"Teacher v {kind}", "mshf", "teacher", kind),
             (f"Teacher v {kind}", "eyeq_d", "teacher", kind),
         )

@@ -97,20 +97,25 @@ def test_all_comparisons_that_the_runs_allow(world):
     table = comparisons.all_of(predictions, resamples=100)
     assert set(zip(table["comparison"], table["set"], table["a"], table["b"], strict=True)) == {
         ("multi v single", "eyeq", "multi_eyeq", "single_eyeq"),
+        ("multi v single", "mshf", "multi_eyeq", "single_eyeq"),
+        ("multi v single", "eyeq_d", "multi_eyeq", "single_eyeq"),
         ("Student v Teacher", "mshf", "multi_eyeq", "teacher"),
         ("Student v Teacher", "eyeq_d", "multi_eyeq", "teacher"),
     }
-    assert set(table.loc[table["comparison"] == "multi v single", "quantity"]) == {"overall"}
+    on_eyeq = table["set"] == "eyeq"
+    assert set(table.loc[on_eyeq, "quantity"]) == {"overall"}
+    assert set(table.loc[~on_eyeq, "quantity"]) == set(DETAILS)
     assert set(table.loc[table["comparison"] == "Student v Teacher", "quantity"]) == set(DETAILS)
     part = predictions[(predictions["set"] == "eyeq") & (predictions["split"] == "test")]
     again = comparisons.one_table(part, "multi_eyeq", "single_eyeq", resamples=100)
-    one = table[(table["comparison"] == "multi v single") & (table["metric"] == "macro_f1")].iloc[0]
+    one = table[on_eyeq & (table["metric"] == "macro_f1")].iloc[0]
     other = again[(again["quantity"] == "overall") & (again["metric"] == "macro_f1")].iloc[0]
     assert (one["difference"], one["low"]) == (other["difference"], other["low"])
     assert one["difference"] > 0
     words = comparisons.findings(table, simulated=True)
     assert words.startswith("Simulated data.")
-    assert words.count("\n- ") == table["primary"].sum()
+    overall = table["quantity"] == "overall"
+    assert words.count("\n- ") == (table["primary"] & overall).sum() + 2  # and two of details
     assert len(comparisons.show(table).splitlines()) == 2 + len(table)
     with pytest.raises(ValueError, match="run notebooks 14_teacher and 15_student first"):
         comparisons.all_of(predictions[predictions["method"] == "single_eyeq"])

@@ -12,6 +12,8 @@ import pytest
 from riqa_lib import paths, store
 from riqa_lib.__main__ import main
 from riqa_lib.figures import draw_all
+from riqa_lib.scales import DETAILS
+from riqa_lib.seeding import rng
 from riqa_lib.tables import reference
 
 
@@ -61,7 +63,9 @@ def made(name):
                 base | {"comparison": "multi v single", "set": "eyeq"},
                 base | {"comparison": "multi v single", "set": "deepdrid", "low": np.nan},
                 *(
-                    base | {"comparison": "Student v Teacher", "set": on, "b": "teacher"}
+                    base
+                    | {"comparison": "Student v Teacher", "set": on, "b": "teacher"}
+                    | {"quantity": "clarity", "metric": "auc"}
                     for on in ("mshf", "eyeq_d")
                 ),
             ]
@@ -84,8 +88,8 @@ def made(name):
             "accuracy": 0.8,
             "brier": 0.1,
         }
-        for m in ("teacher", "multi_eyeq")
-        for d in ("illumination", "clarity", "contrast")
+        for m in ("teacher", "multi_eyeq", "label")
+        for d in DETAILS
     ]
     store.write_table(tables / "experts-details.csv", pd.DataFrame(details))
     store.write_table(
@@ -127,14 +131,28 @@ def made(name):
             "versions": {"torch": "2.15.0", "python": "3.11"},
         },
     )
-    for which in ("mshf", "eyeq", "deepdrid", "eyeq_d"):
-        store.write_json(
-            paths.results(name) / "fundus" / which / "dataset.json",
-            {"name": which, "simulated": True},
-        )
-        store.write_table(
-            paths.results(name) / "fundus" / which / "frame.csv", pd.DataFrame({"id": np.arange(7)})
-        )
+    frames = {which: frame(which) for which in ("mshf", "eyeq", "deepdrid", "eyeq_d")}
+    for which, table in frames.items():
+        folder = paths.results(name) / "fundus" / which
+        store.write_json(folder / "dataset.json", {"name": which, "simulated": True})
+        store.write_table(folder / "frame.csv", table)
+    said = pd.concat([said_of(which, frames[which]) for which in ("eyeq", "mshf", "eyeq_d")])
+    store.write_table(paths.runs() / "student-x" / "predictions.csv.gz", said)
+
+
+def frame(which, n=7):
+    g = rng("frame", which)
+    split = ["test", "val"] if which in ("eyeq", "deepdrid") else ["test", "test"]
+    table = pd.DataFrame({"id": [f"{which}{i}" for i in range(n)], "group": "g"})
+    table = table.assign(split=[split[i % 2] for i in range(n)], grade=g.integers(0, 2, n))
+    return table.assign(**{d: g.integers(0, 2, n) for d in DETAILS})
+
+
+def said_of(which, table):
+    g, n = rng("said", which), len(table)
+    p = pd.DataFrame(g.dirichlet([1.0] * 3, n), columns=["p0", "p1", "p2"])
+    out = table[["id", "group", "split", *DETAILS]].assign(set=which, truth=table["grade"])
+    return pd.concat([out.assign(**{f"d_{d}": g.random(n) for d in DETAILS}), p], axis=1)
 
 
 @pytest.fixture
@@ -148,7 +166,8 @@ def walk(tmp_path, monkeypatch):
 def test_collect_copies_every_table_and_says_where_they_come_from(walk):
     folder = reference.collect_fundus("best")
     assert folder == walk / "reference" / "fundus"
-    assert {f.stem for f in folder.glob("*.csv")} == {*reference.TABLES} - {"advice"}
+    assert {f.stem for f in folder.glob("*.csv")} == {*reference.TABLES}
+    assert {f.name for f in folder.glob("*.xz")} == {"predictions.csv.xz", "pictures.csv.xz"}
     for key, table in reference.tables("best").items():
         pd.testing.assert_frame_equal(reference.tables("reference")[key], table)
     about = reference.about("reference")
@@ -179,8 +198,27 @@ def test_what_is_missing_names_its_notebook_and_nothing_is_replaced(walk):
     (paths.results("best") / "tables" / "explain.csv").unlink()
     with pytest.raises(FileNotFoundError, match="18_explain_and_advise"):
         reference.collect_fundus("best")
-    assert len(reference.tables("reference")) == 6
+    assert len(reference.tables("reference")) == len(reference.TABLES)
     assert main(["collect", "best"]) == 1
+
+
+def test_details_without_what_the_grade_alone_says_are_not_collected(walk):
+    file = paths.results("best") / "tables" / "experts-details.csv"
+    details = store.read_table(file)
+    store.write_table(file, details[details["method"] != "label"])
+    with pytest.raises(ValueError, match="17_expert_agreement again"):
+        reference.collect_fundus("best")
+    assert reference.tables("reference") == {}
+
+
+def test_more_than_is_tracked_replaces_nothing(walk, monkeypatch):
+    folder = reference.collect_fundus("best")
+    before = (folder / "predictions.csv.xz").read_bytes()
+    monkeypatch.setattr(reference, "MOST_BYTES", 100)
+    with pytest.raises(ValueError, match="fewer rows or seeds"):
+        reference.collect_fundus("best")
+    assert (folder / "predictions.csv.xz").read_bytes() == before
+    assert reference.tables("reference")
 
 
 def test_a_collection_cut_short_is_not_read(walk, monkeypatch):
