@@ -241,7 +241,7 @@ def test_a_student_that_is_often_wrong_abstains_always(tmp_path):
     assert row["state"] == "abstained"
     assert row["grade"] == ""
     assert "abstains always" in wrong.headline()
-    assert "unsure" in command.line(row)
+    assert f" {row['likeliest']}? " in command.line(row)
 
 
 def test_probabilities_are_calibrated_and_curves_follow_the_threshold(one, folder):
