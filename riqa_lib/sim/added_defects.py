@@ -22,7 +22,7 @@ from .fundus_eye import MM_PER_DEGREE, colour
 from .fundus_optics import convolve
 
 DEGREES = (45.0, 50.0)  # of view: of such a camera a picture is taken to be
-RETINA = colour(0.79, 0.43, 0.30)  # reflectance of middle pigment, RGB
+RETINA = colour(0.79, 0.43, 0.25)  # reflectance of middle pigment, RGB
 VEIL = colour(1.0, 0.8, 0.5)  # a veil's colour: about the gains of the simulated cameras
 WIDE = 0.10  # standard deviation of a local neighbourhood, share of the picture's side
 SMALLEST = 16  # px

@@ -208,7 +208,7 @@ def fundus(
         float(np.exp(rng.normal(-0.08, 0.16))),
     )
     red, green, blue = made.gains
-    balance = np.exp(rng.normal((0, 0, -0.2), (0.02, 0.08, 0.25)))
+    balance = np.exp(rng.normal(0, (0.02, 0.08, 0.20)))
     return Shot(
         key=key,
         size=size,

@@ -154,7 +154,7 @@ def reflectance(one: Eye, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         _sampled(one.texture[1], 1.1 * x + 0.5 * y.mean(), 0.9 * y),
     )
     grain = _sampled(one.texture[2], x + 5, y, 0.45)
-    pale, dark = colour(0.88, 0.50, 0.36), colour(0.70, 0.36, 0.24)
+    pale, dark = colour(0.88, 0.50, 0.31), colour(0.70, 0.36, 0.20)
     base = pale + (dark - pale) * np.float32(one.pigment)
 
     # light lost to pigment and blood, as optical density for red, green, blue
@@ -186,14 +186,14 @@ def reflectance(one: Eye, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     step = x[1] - x[0]
     where = (1 / step, -x[0] / step + 0.5, 1 / (y[1] - y[0]), -y[0] / (y[1] - y[0]) + 0.5)
     artery, vein = (thickness(one.tree, kind, where, size) for kind in (ARTERY, VEIN))
-    blood = artery[..., None] * colour(0.12, 0.46, 0.42) + vein[..., None] * colour(
+    blood = artery[..., None] * colour(0.13, 0.52, 0.46) + vein[..., None] * colour(
         0.23, 0.66, 0.50
     )
     image *= np.exp(-blood)
     if (
         abs(step) < 0.06
     ):  # the light streak along arteries and larger veins, where a pixel can show it
-        reflex = 0.32 * thickness(one.tree, ARTERY, where, size, 0.30) + 0.10 * thickness(
+        reflex = 0.26 * thickness(one.tree, ARTERY, where, size, 0.24) + 0.10 * thickness(
             one.tree, VEIN, where, size, 0.22
         )
         image *= 1 + reflex[..., None] * colour(0.6, 1.0, 0.9)
@@ -265,11 +265,11 @@ def _lesion(
     image: np.ndarray, x: np.ndarray, y: np.ndarray, px: float, py: float, r: float, kind: int
 ) -> None:
     """Paint one of LESIONS, of radius r mm."""
-    edge = max((0.35, 0.35, 0.8, 1.1)[kind] * r, 0.6 * abs(x[1] - x[0]))
+    edge = max((0.7, 0.35, 0.8, 1.1)[kind] * r, 0.6 * abs(x[1] - x[0]))
     columns, rows = (np.flatnonzero(np.abs(v - p) < r + 2 * edge) for v, p in ((x, px), (y, py)))
     if not len(columns) or not len(rows):
         return
     box = np.ix_(rows, columns)
     distance = np.hypot(x[columns][None, :] - px, y[rows][:, None] - py)
-    alpha = np.clip((r - distance) / edge + 0.5, 0, 1) * (0.7, 0.75, 0.4, 0.42)[kind]
+    alpha = np.clip((r - distance) / edge + 0.5, 0, 1) * (0.6, 0.75, 0.4, 0.42)[kind]
     image[box] += (alpha[..., None] * (TINTS[kind] - image[box])).astype(np.float32)

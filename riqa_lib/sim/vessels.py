@@ -72,13 +72,13 @@ def _roots(rng: np.random.Generator) -> dict[str, np.ndarray]:
     for kind in (ARTERY, VEIN):
         for side in (-1, 1):
             radius = rng.uniform(0.056, 0.070) * (1.15 if kind == VEIN else 1.0)
-            x, y = rng.normal(-0.12 + 0.16 * kind, 0.06), side * rng.uniform(0.05, 0.22)
+            x, y = rng.normal(-0.12 + 0.10 * kind, 0.04), side * rng.uniform(0.0, 0.09)
             rows.append(
                 [x, y, side * np.radians(rng.uniform(82, 104) - 14 * kind), radius, kind, side]
             )
             rows.append(
                 [
-                    x - 0.1,
+                    x - 0.04,
                     y,
                     side * np.radians(rng.uniform(112, 150)),
                     radius * rng.uniform(0.62, 0.8),
