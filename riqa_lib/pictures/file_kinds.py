@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 HEAD = 512  # bytes that are looked at
-HEIC, DICOM = "HEIC", "DICOM"
+HEIC, DICOM, TEXT = "HEIC", "DICOM", "a text"
 NEEDS_PYDICOM = f"a {DICOM} file, read where one more package is: pip install pydicom"
 # how a DICOM file without its 128 + 4 bytes begins: group 2 or 8, then how its first value is kept
 BARE = (b"\2\0", b"\x08\0"), (b"UL", b"CS", b"UI", b"OB", b"DA", b"SH", b"LO")
@@ -135,7 +135,7 @@ def _of_text(head: bytes) -> str:
     plain = head.decode("utf-8", "ignore")
     whole = len(head) - len(plain.encode()) < 4
     control = any(ord(c) < 32 and c not in "\t\n\r\f" for c in plain)
-    return "a text" if whole and plain and not control else ""
+    return TEXT if whole and plain and not control else ""
 
 
 def special(file: Path | str) -> str:
@@ -180,7 +180,7 @@ def surely_no_picture(file: Path | str) -> bool:
     if kind == DICOM:
         return path.name.lower() == "dicomdir"
     # Pillow's portable maps begin with letters, as text does
-    is_map = kind == "a text" and path.suffix.lower() in (".ppm", ".pgm", ".pbm", ".pnm")
+    is_map = kind == TEXT and path.suffix.lower() in (".ppm", ".pgm", ".pbm", ".pnm")
     return not kind.startswith(PICTURES) and not is_map
 
 

@@ -24,6 +24,7 @@ from .mended import mended
 
 # pixels a file may have; Pillow's own limit, a guard against files made to fill the memory
 MAX_PIXELS = 2 * 89_478_485
+BAND = 256  # rows that are scaled at a time
 DEPTHS = (8, 12)  # bits of grey values that people keep in files of 16
 # how 8 of 16 bits are taken -> how the other 8 are; N is this machine's order of bytes
 OTHER_HALF = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
@@ -172,7 +173,7 @@ def _dark_colour(
 
     tiles: how the image was stored in the file, before it was loaded."""
     args = [t.args if isinstance(t.args, str) else next(iter(t.args), "") for t in tiles]
-    if not args or {*args} - {*OTHER_HALF} or np.asarray(opened).max() > 15:
+    if not args or {*args} - {*OTHER_HALF} or np.max(opened.getextrema()) > 15:
         return []
     with Image.open(file, formats=formats()) as again:
         if frame:
@@ -180,7 +181,9 @@ def _dark_colour(
         again.tile = [
             t._replace(args=_swapped(t.args, arg)) for t, arg in zip(tiles, args, strict=True)
         ]
-        values = np.asarray(opened).astype(np.int64) * 256 + np.asarray(again)
+        values = np.asarray(opened).astype(np.uint16)
+        values <<= 8
+        values |= np.asarray(again)
     image, notes = _eight_bits(values)
     opened.paste(image)
     return notes
@@ -206,7 +209,7 @@ def rgb(image: Image.Image, behind: str = "white") -> tuple[Image.Image, list[No
     values of unknown range."""
     notes: list[Note] = []
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip at 255
-        image, notes = _eight_bits(np.asarray(image).astype(np.int64))
+        image, notes = _eight_bits(np.asarray(image))
     elif image.mode == "F":
         raise Refused("floating-point grey values: their range is not known")
     if image.has_transparency_data:
@@ -227,10 +230,12 @@ def _eight_bits(grey: np.ndarray) -> tuple[Image.Image, list[Note]]:
     notes = []
     if bits < 16 and high:
         notes = [Note(f"{bits} bits in 16", f"values up to {high} of 65535: stretched")]
-    if bits == 16:
-        return Image.fromarray(((grey + 128) // 257).astype(np.uint8)), notes
     top = 2**bits - 1
-    return Image.fromarray(((grey * 255 + top // 2) // top).astype(np.uint8)), notes
+    table = ((np.arange(top + 1) * 255 + top // 2) // top).astype(np.uint8)
+    out = np.empty(grey.shape, np.uint8)
+    for at in range(0, len(grey), BAND):  # an index takes 8 bytes a value
+        out[at : at + BAND] = table[grey[at : at + BAND]]
+    return Image.fromarray(out), notes
 
 
 # ---------------------------------------------------------------- what could not be opened
@@ -292,6 +297,8 @@ def _reason(e: Exception, file: Path) -> str:
         return f"cannot be decoded ({str(e) or type(e).__name__})"
     if kind == file_kinds.HEIC:
         kind = f"a {kind} picture, damaged"
+    if kind == file_kinds.TEXT:  # nobody takes one for a picture
+        kind = ""
     if "damaged TIFF" in kind:
         kind = _of_tiff(file) or kind
     return f"not a picture{kind and ': '}{kind}"

@@ -35,9 +35,9 @@ def test_each_page_of_a_tiff_is_read_by_itself(tmp_path):
 def test_pages_of_twelve_bits_are_stretched_each_by_itself(tmp_path):
     deep = noise(3).astype(np.uint16) * 16
     with tifffile.TiffWriter(tmp_path / "x.tif") as out:
-        out.write(deep * 16, photometric="rgb", contiguous=False)
+        out.write(deep[:8] * 16, photometric="rgb", contiguous=False)
         out.write(deep, photometric="rgb", contiguous=False)
-    assert np.abs(seen(tmp_path / "x.tif", 1) - (deep / 16)).max() <= 1
+    assert np.abs(seen(tmp_path / "x.tif", 1) - (deep[:8] / 16)).max() <= 1
     assert np.abs(seen(tmp_path / "x.tif", 2) - deep / 4095 * 255).max() <= 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import tracemalloc
 import types
 import warnings
 import zlib
@@ -128,6 +129,16 @@ def test_colours_of_twelve_bits_are_stretched_in_a_damaged_file(tmp_path):
     picture = read_bytes(tmp_path, png)
     assert [note.kind for note in picture.notes] == ["slightly damaged file", "12 bits in 16"]
     assert 120 < np.asarray(picture.image).mean() < 135
+
+
+def test_sixteen_bits_take_little_memory(tmp_path):
+    """Of a file made to fill the memory, too: bytes a pixel beside Pillow's own."""
+    (tmp_path / "x.png").write_bytes(deep_colour(np.full((3000, 200, 3), 4000, np.uint16)))
+    tracemalloc.start()
+    read(tmp_path / "x.png")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most / (3000 * 200) < 24
 
 
 # ---------------------------------------------------------------- slight damage
