@@ -90,7 +90,9 @@ def _changed(
         stray = effects.leak(one, u, v).astype(np.float32)
         if stray.any():
             stray = stray * _white(image, core) * _share(image, core)
-        return effects.developed(_straight(image) * change + stray), change
+        brighter = effects.developed(_straight(image) * change + stray)
+        # what was saturated is not known: less light is less of what the picture shows
+        return np.where(change < 1, image * change, brighter), change
     if one.cause == "artefact":
         return effects.covered(one, image, u, v), 1 - one.map(u, v)[..., None].astype(np.float32)
     if one.cause == "contrast":

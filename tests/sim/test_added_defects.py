@@ -81,6 +81,13 @@ def test_other_places_are_left_alone(picture):
         assert strong > share * weak, (kind, strong, weak)
 
 
+def test_a_saturated_picture_is_dimmed_evenly():
+    even = np.full((80, 80, 3), (255, 254, 120), np.uint8)
+    out = of_kind(even, "illumination", 1.5, "dim").astype(float)[20:60, 20:60] / even[0, 0]
+    assert out.mean() < 0.75
+    assert np.ptp(out.mean(axis=(0, 1))) < 0.1  # red and green lose as much as blue
+
+
 def test_noise_comes_back():
     shot = {"style": "portable60", "framing": "crop"}
     plain = fundus("noisy", 128, **shot).pixels
