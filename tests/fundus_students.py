@@ -37,6 +37,7 @@ def student(folder, *, seed=0, learnt=True, classes=3, row=0, simulated=True, su
             "crop": run.data.crop,
             "size": run.data.size,
             "grid": 1,
+            "views": 8,
             "details": list(DETAILS),
             "details_learnt": learnt,
             "lookup": [[0.5] * 3] * classes,

@@ -137,7 +137,9 @@ class Assessor:
 
 
 def newest() -> Path:
-    """The newest finished multi-task Student, one of three grades (eyeq) if there is any.
+    """The newest finished multi-task Student: one of three grades (eyeq) if there is any, of these
+    one that learnt from own-defect copies, whose details answer to their own defect, and saw
+    pictures through the frozen encoder.
 
     FileNotFoundError, naming the notebook to run, without."""
     found = []
@@ -148,13 +150,14 @@ def newest() -> Path:
         config = store.read_json(folder / "config.json")
         if about.get("details_learnt") and config.get("seed") != TUNING:
             finished = (folder / "provenance.json").stat().st_mtime_ns
-            found.append((about["classes"] == 3, finished, folder))
+            answers = bool(about.get("own_defects")), about.get("encoder") == "lite0"
+            found.append((about["classes"] == 3, *answers, finished, folder))
     if not found:
         raise FileNotFoundError(
             f"{paths.shown(paths.runs())}: no trained multi-task Student; run notebook 15_student "
             "first (python run_all.py --only 15_student), or name a run"
         )
-    return max(found)[2]
+    return max(found)[-1]
 
 
 def load(

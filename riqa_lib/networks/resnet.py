@@ -24,7 +24,7 @@ class ResNetConfig:
     `width` channels."""
 
     arch: str = ""
-    width: int = 16
+    width: int = 12
     # no profile or row changes it
     drop: float = 0.0  # dropout before the heads
     weights: str = "none"  # where training starts: "none" (random) or "imagenet"

@@ -40,11 +40,12 @@ class Source(Protocol):
 @dataclass(frozen=True)
 class Pixels:
     """pixels (P, H, W, 3) uint8; crop: px; grid: evaluation shows grid x grid crops (1: the
-    centre)."""
+    centre); views: 1, or 8: each crop in its eight views (views.eight_views)."""
 
     pixels: Tensor
     crop: int
     grid: int = 1
+    views: int = 1
 
     @property
     def device(self) -> torch.device:
@@ -55,6 +56,9 @@ class Pixels:
 
     def looks(self, rows: Tensor) -> Tensor:
         crops = views.centre_crops(self.pixels[rows.to(self.device)], self.crop, self.grid)
+        if self.views == 8:
+            crops = views.eight_views(crops.flatten(0, 1)).unflatten(1, crops.shape[:2])
+            crops = crops.flatten(0, 1)
         return torch.stack([views.normalise(c) for c in crops])
 
 

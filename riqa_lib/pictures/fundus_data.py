@@ -1,4 +1,4 @@
-"""The four sets of fundus photographs of a walk: simulated, or real ones cropped to their field of
+"""The sets of fundus photographs of a walk: simulated, or real ones cropped to their field of
 view, as data folders."""
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from ..datasets import deepdrid, eyeq, eyeq_d, mshf
 from ..datasets.data_folder import DataSet, open_dataset
 from ..seeding import rng
 from ..sim.fundus_camera import CAUSES, fundus
+from ..sim.fundus_sets import KINDS as SIMULATED
 from ..sim.fundus_sets import SIZES, make_fundus
 from ..sim.workers import spawned
 from .decode import BLOCK, decode
 from .field import crop_field, field_errors, find_field
 from .windows import Way
 
-SETS = ("mshf", "eyeq", "deepdrid", "eyeq_d")
+# always drawn: every eye with one detail spoilt at a time, to see which heads answer
+DRAWN = "single"
+SETS = ("mshf", "eyeq", "deepdrid", "eyeq_d", DRAWN)
+KINDS = dict(zip(SETS, SIMULATED, strict=True))
 ABOUT = {"mshf": mshf.ABOUT, "eyeq": eyeq.ABOUT, "deepdrid": deepdrid.ABOUT, "eyeq_d": eyeq_d.ABOUT}
 FEW = 500  # simulated pictures that are not worth starting processes for
 
@@ -41,11 +45,13 @@ class FundusData:
 
     source: str = "simulation"  # or "real": EyeQ, MSHF, DeepDRiD and EyeQ-D below RIQA_DATA
     # simulation: how many of each of SETS
-    pictures: tuple[int, int, int, int] = tuple(SIZES["demo"].values())[:4]  # type: ignore[assignment]
-    size: int = 80  # px, side of the stored pictures
-    # px, side of what the network sees: at least 95 % of size, since the field must stay in the
-    # picture
-    crop: int = 76
+    pictures: tuple[int, ...] = tuple(SIZES["demo"].values())
+    size: int = 128  # px, side of the stored pictures
+    # px, side of what a ResNet sees: at least 95 % of size, since the field must stay in the
+    # picture. A frozen encoder sees all of it
+    crop: int = 122
+    # evaluation: mean over the eight views of a picture (four turns, two sides), or 1, as it lies
+    views: int = 8
     # No profile or row changes the following: how the papers and their data's authors divide them,
     # and our own seed and single crop.
     grid: int = 1  # evaluation: mean over grid x grid crops
@@ -64,6 +70,8 @@ class FundusData:
                 f"fundus.data.crop is {self.crop} px; expected 95 to 100 % of fundus.data.size, "
                 f"{self.size} px"
             )
+        if self.views not in (1, 8):
+            raise ValueError(f"fundus.data.views is {self.views}; allowed: 1, 8")
         if not 0 < self.validation < 1:
             raise ValueError(
                 f"fundus.data.validation is {self.validation}; expected a share between 0 and 1"
@@ -87,13 +95,15 @@ def open_set(name: str, which: str) -> DataSet:
 
 
 def make(name: str, d: FundusData, progress: bool = True) -> dict[str, DataSet]:
-    """The four sets of a walk in results/<name>/fundus/<set>: simulated, or real ones below
-    RIQA_DATA. See open_set.
+    """The sets of a walk in results/<name>/fundus/<set>: simulated, or real ones below RIQA_DATA
+    (but for DRAWN, which is always simulated). See open_set.
 
     Raises FileNotFoundError, one for all real sets that are missing; FolderError for what is wrong
     with those that are there."""
     processes = min(2, os.cpu_count() or 1)
+    drawn = dict(zip(SETS, d.pictures, strict=True))
     if d.source == "real":
+        drawn = {DRAWN: drawn[DRAWN]}
         for which, (frame, root) in _real(d).items():
             decode(
                 frame,
@@ -107,26 +117,25 @@ def make(name: str, d: FundusData, progress: bool = True) -> dict[str, DataSet]:
                 settings={"size": d.size},
                 way=FIELD,
             )
-    else:
-        processes = processes if sum(d.pictures) > FEW else 1
-        with spawned(processes) as workers:
-            for which, n in zip(SETS, d.pictures, strict=True):
-                make_fundus(
-                    folder_of(name, which),
-                    f"{which}-like",
-                    n,
-                    d.size,
-                    d.world,
-                    progress=progress,
-                    workers=workers if processes > 1 else None,
-                )
+    processes = processes if sum(drawn.values()) > FEW else 1
+    with spawned(processes) as workers:
+        for which, n in drawn.items():
+            make_fundus(
+                folder_of(name, which),
+                KINDS[which],
+                n,
+                d.size,
+                d.world,
+                progress=progress,
+                workers=workers if processes > 1 else None,
+            )
     return {which: open_set(name, which) for which in SETS}
 
 
 def _real(d: FundusData) -> dict[str, tuple[pd.DataFrame, Path]]:
     """Frames of the real sets, with splits that no group shares, and where their paths begin."""
     base = paths.data()
-    gone = [which for which in SETS if base is None or not (base / which).is_dir()]
+    gone = [which for which in ABOUT if base is None or not (base / which).is_dir()]
     if gone:
         where = "RIQA_DATA is not set" if base is None else f"below RIQA_DATA, {base},"
         told = "\n".join(

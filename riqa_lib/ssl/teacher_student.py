@@ -5,13 +5,14 @@ With z_j the logits of the details (illumination, clarity, contrast; 1 good) and
 of the overall grade,
 
     L_A = sum_ij m_ij BCE(sigmoid(z_ij), t_ij) / sum_ij m_ij          details; m = 0: no target
-    L_B = mean_i CE(f_i, y_i)                                         overall grade
+    L_B = mean_i CE(f_i, y_i)                     overall grade; own-defect copies have none
     Teacher   L = L_A,                        t from people, m = 1 where they said something
     Student   L = lambda_A L_A + lambda_B L_B, t from the Teacher's probability p:
               soft       t = p                m = 1
               hard       t = [p >= 1/2]       m = 1
               filtered   t = p                m = [|p - 1/2| > margin]
     single-task: lambda_A = 0
+Own-defect copies (training.own_defects, not the paper's) have m = own_defects, a weight below 1.
 
 The paper leaves open whether its pseudo-labels are soft or hard; soft is our default, the others
 are ablations. Views only flip and turn: brightness, contrast and sharpness are what is graded."""
@@ -72,7 +73,23 @@ def masked_bce(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     0.6931
     """
     each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return (each * mask).sum() / mask.sum().clamp_min(1)
+    return (each * mask).sum() / mask.sum().clamp_min(1e-6)
+
+
+def known_cross_entropy(logits: Tensor, grades: Tensor) -> Tensor:
+    """L_B of the formula above over the pictures whose grade is known, 0 or more; 0 (with gradient
+    0) where none is. logits (N, C), grades (N,).
+
+    >>> round(known_cross_entropy(torch.zeros(2, 3), torch.tensor([1, -1])).item(), 4)  # log 3
+    1.0986
+    """
+    each = F.cross_entropy(logits, grades, reduction="none", ignore_index=-1)
+    return each.sum() / (grades >= 0).sum().clamp_min(1)
+
+
+def _weighted(mask: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """The mask (N, 3) of L_A, of pictures that count by weights (N,)."""
+    return mask if weights is None else mask * weights[:, None]
 
 
 class _Details(Method):
@@ -102,8 +119,14 @@ class _Details(Method):
         )
 
 
+def _check_weight(method: str, own_defects: float) -> None:
+    if not 0 <= own_defects <= 1:
+        raise ValueError(f"{method}.own_defects is {own_defects}; expected a weight in 0..1")
+
+
 class Teacher(_Details):
-    """Details learnt from people's labels (N, 3): 1 good, 0 bad, -1 unknown (no target)."""
+    """Details learnt from people's labels (N, 3): 1 good, 0 bad, -1 unknown (no target). weights
+    (N,): how much each picture counts, 1 by default."""
 
     criterion = "val_auc"
 
@@ -117,15 +140,23 @@ class Teacher(_Details):
         name: str = "teacher"
         learns: str = "train"
         folds: bool = True
+        own_defects: float = 0.0
 
         def __post_init__(self) -> None:
+            _check_weight(self.name, self.own_defects)
             if self.learns not in ("train", "all"):
                 raise ValueError(f"teacher.learns is {self.learns!r}; allowed: train, all")
 
     def __init__(
-        self, net: Network, classes: int, labels: np.ndarray, val_labels: np.ndarray
+        self,
+        net: Network,
+        classes: int,
+        labels: np.ndarray,
+        val_labels: np.ndarray,
+        weights: np.ndarray | None = None,
     ) -> None:
-        super().__init__(net, classes, np.maximum(labels, 0), labels >= 0)
+        mask = _weighted(labels >= 0, weights)
+        super().__init__(net, classes, np.maximum(labels, 0), mask)
         self.val_labels = val_labels
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -142,7 +173,8 @@ class Teacher(_Details):
 
 
 class Student(_Details):
-    """The overall grade from people, the details from the Teacher."""
+    """The overall grade from people, -1 where nobody said any; the details from the Teacher,
+    pseudo (N, 3). weights (N,): how much the details of each picture count, 1 by default."""
 
     criterion = "val_macro_f1"
 
@@ -150,7 +182,8 @@ class Student(_Details):
     class Config:
         """lambda_a, lambda_b: weights of details and overall grade. grid: values of lambda_a to
         choose from by validation macro F1 of the overall grade (empty: lambda_a is taken as it is).
-        pseudo: "soft", "hard" or "filtered"; margin: of the last."""
+        pseudo: "soft", "hard" or "filtered"; margin: of the last. own_defects: as a Teacher has
+        it; of a copy only the details are learnt."""
 
         # lambda_b, margin: no profile or row changes them; ours, as the paper leaves them open
         name: str = "student"
@@ -159,8 +192,10 @@ class Student(_Details):
         grid: tuple[float, ...] = ()
         pseudo: str = "soft"
         margin: float = 0.25
+        own_defects: float = 0.0
 
         def __post_init__(self) -> None:
+            _check_weight(self.name, self.own_defects)
             if self.pseudo not in PSEUDO:
                 raise ValueError(f"student.pseudo is {self.pseudo!r}; allowed: {', '.join(PSEUDO)}")
             if self.lambda_a < 0 or self.lambda_b <= 0 or any(v <= 0 for v in self.grid):
@@ -171,13 +206,21 @@ class Student(_Details):
             if not 0 <= self.margin < 0.5:
                 raise ValueError(f"student.margin is {self.margin}; expected 0 up to below 0.5")
 
-    def __init__(self, net: Network, classes: int, config: Config, pseudo: Floats) -> None:
-        super().__init__(net, classes, *pseudo_targets(pseudo, config.pseudo, config.margin))
+    def __init__(
+        self,
+        net: Network,
+        classes: int,
+        config: Config,
+        pseudo: Floats,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        targets, mask = pseudo_targets(pseudo, config.pseudo, config.margin)
+        super().__init__(net, classes, targets, _weighted(mask, weights))
         self.lambda_a, self.lambda_b = config.lambda_a, config.lambda_b
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         overall, _, of_details = self.seen(batch)
-        of_overall = F.cross_entropy(overall, batch.y)
+        of_overall = known_cross_entropy(overall, batch.y)
         loss = self.lambda_a * of_details + self.lambda_b * of_overall
         return {
             "loss": loss,

@@ -4,8 +4,12 @@ begin with "fundus.":
     fundus.settings("demo", "multi_eyeq", 0, {"fundus.student.lambda_a": 0.5})
 
 Rows: "teacher" (details, set mshf); "single_<set>", "multi_<set>", "multi_hard_<set>",
-"multi_filtered_<set>" for eyeq, deepdrid. Rows of one set and seed share first weights, batches,
-steps and validation; only the loss differs (`ssl.teacher_student`).
+"multi_filtered_<set>" for eyeq, deepdrid: a ResNet, as in the paper. Rows of one set and seed share
+first weights, batches, steps and validation; only the loss differs (`ssl.teacher_student`). Beside
+them, ours: "teacher_lite0", "single_lite0_<set>", "multi_lite0_<set>" on a frozen encoder
+(networks.field_moments), learning from own-defect copies too (`own_defects`); and what tells the
+two apart: "..._lite0_plain" without copies, "teacher_own", "multi_own_<set>": a ResNet with them. A
+Student's Teacher has its encoder, and copies where it has them.
 
 Predictions of a run (predictions.csv.gz): set (where the picture is from), id, group, source,
 split, truth (-1: unknown, or on another scale than the run's), score, p0.. (a Student's),
@@ -37,7 +41,7 @@ from .fundus_learning import (
     train_student,
     train_teacher,
 )
-from .fundus_profiles import PROFILES, ROWS
+from .fundus_profiles import PROFILES, ROWS, TEACHER_OF, TEACHERS
 from .fundus_settings import ALSO, TUNING, Run, settings
 
 __all__ = [
@@ -105,17 +109,25 @@ def _about(run: Run, sets: dict[str, DataSet]) -> dict[str, object]:
         "crop": run.data.crop,
         "size": run.data.size,
         "grid": run.data.grid,
+        "views": run.data.views,
+        "encoder": run.model.encoder,
+        "own_defects": run.method.own_defects,
         "details": list(DETAILS),
     }
 
 
 # ---------------------------------------------------------------- rows
 def teacher_run(
-    name: str, profile: str, overrides: dict[str, object] | None = None, *, seed: int
+    name: str,
+    profile: str,
+    overrides: dict[str, object] | None = None,
+    *,
+    seed: int,
+    row: str = "teacher",
 ) -> str:
-    """The folder name of the finished Teacher of a walk, by settings and seed; FileNotFoundError,
-    naming the notebook, without."""
-    run = settings(profile, "teacher", seed, overrides)
+    """The folder name of a finished Teacher of a walk, by row, settings and seed;
+    FileNotFoundError, naming the notebook, without."""
+    run = settings(profile, row, seed, overrides)
     config = _config(run, _sets_of(name, run))
     return run_folder.finished(config, "the Teacher", "14_teacher", seed)
 
@@ -130,8 +142,8 @@ def train_rows(
     lines = []
     for row, run in zip(rows, runs, strict=True):
         weight = float("nan")
-        if row != "teacher":
-            run = _taught(name, profile, run, overrides)
+        if row not in TEACHERS:
+            run = _taught(name, profile, row, run, overrides)
             weight = run.method.lambda_a
         folder = train(name, run)
         lines.append(
@@ -140,25 +152,33 @@ def train_rows(
     return run_folder.note(name, "fundus", rows, seed, lines)
 
 
-def _taught(name: str, profile: str, run: Run, overrides: dict[str, object] | None) -> Run:
+def _taught(
+    name: str, profile: str, row: str, run: Run, overrides: dict[str, object] | None
+) -> Run:
     """A Student's settings with its Teacher, and with lambda_a chosen where there is a choice."""
-    run = run.but(taught_by=teacher_run(name, profile, overrides, seed=run.seed))
+    teacher = TEACHER_OF[row]
+    run = run.but(taught_by=teacher_run(name, profile, overrides, seed=run.seed, row=teacher))
     if not run.method.grid:
         return run
-    weight, _ = chosen_weight(name, profile, run.set, overrides)
+    weight, _ = chosen_weight(name, profile, run.set, overrides, teacher)
     return run.but(**{"method.lambda_a": weight, "method.grid": ()})
 
 
 def chosen_weight(
-    name: str, profile: str, on: str, overrides: dict[str, object] | None = None
+    name: str,
+    profile: str,
+    on: str,
+    overrides: dict[str, object] | None = None,
+    teacher: str = "teacher",
 ) -> tuple[float, pd.DataFrame]:
     """lambda_a of student.grid with the best validation macro F1 of the overall grade (ties: the
-    smaller), and all values.
+    smaller), and all values; of multi-task Students of this row's Teacher.
 
     One run a value, with a seed that is not reported, so no reported run is the best of several;
     Teacher: that of seed 0."""
-    base = settings(profile, f"multi_{on}", TUNING, overrides)
-    base = base.but(taught_by=teacher_run(name, profile, overrides, seed=0))
+    row = f"multi{teacher.removeprefix('teacher')}_{on}"
+    base = settings(profile, row, TUNING, overrides)
+    base = base.but(taught_by=teacher_run(name, profile, overrides, seed=0, row=teacher))
     lines = []
     for weight in sorted(base.method.grid):
         folder = train(name, base.but(**{"method.lambda_a": weight, "method.grid": ()}))
@@ -167,7 +187,9 @@ def chosen_weight(
             {"lambda_a": weight, "val_macro_f1": history["val_macro_f1"].max(), "run": folder.name}
         )
     table = pd.DataFrame(lines)
-    store.write_table(paths.results(name) / "tables" / f"grid-{on}.csv", table)
+    store.write_table(
+        paths.results(name) / "tables" / f"grid-{row.removeprefix('multi_')}.csv", table
+    )
     return float(table["lambda_a"][table["val_macro_f1"].idxmax()]), table
 
 

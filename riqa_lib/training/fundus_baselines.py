@@ -5,9 +5,9 @@
     always_bad  bad, of every picture: the best constant for F1 of bad
     forest      a random forest on hand-made statistics of the picture (stats.picture_statistics)
                 inside the field of view
-    logistic    logistic regression on the means and standard deviations of a frozen stem's maps
-                (networks.map_store), picture and mirror image averaged; its penalty by a rule
-                (`penalty`)
+    logistic    logistic regression on what the frozen encoder says of the picture
+                (networks.field_moments), from which the networks of rows "..._lite0" learn as
+                well; its penalty by a rule (`penalty`)
 
 Each kind is a row beside the Teacher ("forest") and one beside the Students of each set
 ("forest_eyeq", "forest_deepdrid"). The details are learnt as the Teacher learns them: from the same
@@ -36,14 +36,13 @@ from sklearn.preprocessing import StandardScaler
 
 from .. import paths
 from ..datasets.data_folder import DataSet, data_key
-from ..networks import map_store
 from ..pictures.fundus_data import open_set
 from ..scales import DETAILS
 from ..seeding import seed_of
 from ..stats.calibration import calibrated
 from ..stats.picture_statistics import SMALLEST, statistics
 from . import run_folder
-from .baselines import Baseline, forest, map_features
+from .baselines import Baseline, forest
 from .fundus_learning import (
     AS_IT_IS,
     Lesson,
@@ -55,6 +54,7 @@ from .fundus_learning import (
     lesson,
 )
 from .fundus_settings import ALSO, Run, settings
+from .fundus_sources import features as moments_of_set
 from .measured import Floats, by_blocks
 from .settings import must_be_one_of
 
@@ -97,7 +97,7 @@ def features(kind: str, data: DataSet) -> Floats:
     if kind == "forest":
         return by_blocks(_inside_statistics, data.pixels, rows)
     if kind == "logistic":
-        return by_blocks(map_features, map_store.open_maps(data).maps, rows)
+        return moments_of_set(data)
     return np.empty((len(data), 0))
 
 

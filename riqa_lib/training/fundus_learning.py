@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor, nn
 
 from .. import paths, store
 from ..datasets.data_folder import DataSet
-from ..networks.device import device, on_device
-from ..networks.predict import two_heads
-from ..networks.resnet import MultiTaskResNet, ResNetConfig
-from ..networks.sources import Pixels
+from ..networks.device import device
+from ..networks.fundus_net import FundusNetConfig, first_weights, on_pixels, untrained
+from ..networks.network import Network
+from ..networks.sources import Source
 from ..networks.weights import load_weights
+from ..pictures.fundus_data import FundusData
 from ..scales import DETAILS
-from ..seeding import seed_of
 from ..ssl.teacher_student import Floats, Student, Teacher
 from ..stats.calibration import calibrated, lookup, platt
 from .fundus_settings import Run
+from .fundus_sources import learning, learnt_copies, said_of, start
 from .loop import Material, fit
+from .own_defects import Copies
 from .run_folder import Result, RunFolder
 
 AS_IT_IS = (1.0, 0.0)  # (a, b) of a calibration that changes nothing
@@ -34,19 +34,10 @@ AS_IT_IS = (1.0, 0.0)  # (a, b) of a calibration that changes nothing
 NOBODY = np.array([], int)  # rows of the unlabelled pictures, which neither learns from
 
 
-def network(run: Run, classes: int) -> MultiTaskResNet:
+def network(run: Run, classes: int) -> Network:
     """The network with first weights by the run's seed: the same for every row of a seed with as
-    many classes."""
-    torch.manual_seed(seed_of("fundus network", run.seed))
-    return MultiTaskResNet(run.model, classes)
-
-
-def _said(run: Run, net: nn.Module, pixels: Tensor, rows: np.ndarray) -> tuple[Floats, Floats]:
-    """What a network says of rows of pixels: probabilities of the overall grade (N, C), and of good
-    for each detail (N, 3)."""
-    source = Pixels(pixels, run.data.crop, run.data.grid)
-    overall, details = two_heads(net, source, rows)
-    return overall.numpy(), details.numpy()
+    many classes and the same encoder."""
+    return first_weights(run.model, classes, run.seed)
 
 
 # ---------------------------------------------------------------- the Teacher
@@ -94,16 +85,17 @@ def train_teacher(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
     Teacher."""
     data, histories = sets[run.set], []
     learnt = lesson(run, data)
-    pixels = on_device(data.pixels, device())
+    own = learnt_copies(run, data, learnt.rows)
+    source = learning(run, data, own)
     raw = np.full((len(data), len(DETAILS)), np.nan)
     for fold in (*learnt.sources, ""):  # "": the final one, without a source left out
-        net, history = _fit_teacher(run, pixels, learnt, fold, place)
+        net, history = _fit_teacher(run, data, source, learnt, own, fold, place)
         histories.append(history.assign(fold=fold or "none"))
         unseen = (
             learnt.without(fold)[1] if fold else np.setdiff1d(np.arange(len(data)), learnt.rows)
         )
         if len(unseen):
-            raw[unseen] = _said(run, net, pixels, unseen)[1]
+            raw[unseen] = said_of(run, net, data, unseen)[1]
     maps = learnt.maps(raw, learnt.rows) if learnt.sources else [AS_IT_IS] * len(DETAILS)
     about = {
         "calibration": {d: list(m) for d, m in zip(DETAILS, maps, strict=True)},
@@ -117,7 +109,7 @@ def train_teacher(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
     for which, other in sets.items():
         if which != run.set:
             every = np.arange(len(other))
-            details = _said(run, net, on_device(other.pixels, device()), every)[1]
+            details = said_of(run, net, other, every)[1]
             tables.append(
                 as_table(other.frame, which, None, calibrated(details, maps), _unknown(every))
             )
@@ -131,15 +123,29 @@ def train_teacher(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
 
 
 def _fit_teacher(
-    run: Run, pixels: Tensor, learnt: Lesson, fold: str, place: RunFolder
-) -> tuple[nn.Module, pd.DataFrame]:
+    run: Run,
+    data: DataSet,
+    source: Source,
+    learnt: Lesson,
+    own: Copies | None,
+    fold: str,
+    place: RunFolder,
+) -> tuple[Network, pd.DataFrame]:
     """A Teacher that does not see one source (fold), and its history."""
     mine, left = learnt.without(fold)
-    method = Teacher(network(run, 3), 3, learnt.labels[mine], learnt.labels[left])
+    labels, rows, weights = learnt.labels[mine], mine, np.ones(len(mine))
+    if own is not None:
+        which = own.among(mine)
+        weights = np.concatenate([weights, np.full(len(which), run.method.own_defects)])
+        labels = np.concatenate([labels, own.targets(learnt.labels[own.of])[which]])
+        rows = np.concatenate([rows, len(data) + which])
+    net = network(run, 3)
+    start(net, source, rows)
+    method = Teacher(net, 3, labels, learnt.labels[left], weights)
     material = Material(
-        source=Pixels(pixels, run.data.crop, run.data.grid),
-        labelled=mine,
-        grades=np.zeros(len(mine), int),  # overall grades, which a Teacher does not learn
+        source=source,
+        labelled=rows,
+        grades=np.zeros(len(rows), int),  # overall grades, which a Teacher does not learn
         unlabelled=NOBODY,
         val=left,
         val_grades=np.zeros(len(left), int),
@@ -171,11 +177,21 @@ def train_student(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
             "have a grade"
         )
     pseudo = pseudo_details(run.taught_by, data, learn)
-    method = Student(network(run, classes), classes, run.method, pseudo)
+    own = learnt_copies(run, data, learn)
+    source = learning(run, data, own)
+    rows, known, targets, weights = learn, grades[learn], pseudo, np.ones(len(learn))
+    if own is not None:
+        weights = np.concatenate([weights, np.full(len(own.of), run.method.own_defects)])
+        rows = np.concatenate([rows, len(data) + np.arange(len(own.of))])
+        known = np.concatenate([known, np.full(len(own.of), -1)])
+        targets = np.concatenate([targets, own.targets(pseudo)])
+    net = network(run, classes)
+    start(net, source, rows)
+    method = Student(net, classes, run.method, targets, weights)
     material = Material(
-        source=Pixels(on_device(data.pixels, device()), run.data.crop, run.data.grid),
-        labelled=learn,
-        grades=grades[learn],
+        source=source,
+        labelled=rows,
+        grades=known,
         unlabelled=NOBODY,
         val=val,
         val_grades=grades[val],
@@ -189,7 +205,9 @@ def train_student(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
         "pseudo": run.method.pseudo,
         "details_learnt": bool(run.method.lambda_a),
         "taught_by": run.taught_by,
-        "pseudo_labels_used": method.mask.mean().item() if run.method.lambda_a else 0.0,
+        "pseudo_labels_used": (method.mask > 0).float().mean().item()
+        if run.method.lambda_a
+        else 0.0,
     }
     return Result(
         net=net,
@@ -198,6 +216,11 @@ def train_student(run: Run, sets: dict[str, DataSet], place: RunFolder) -> Resul
         facts={"labels": len(learn)},
         about=about,
     )
+
+
+def _used(method: Student) -> float:
+    """The share of the pseudo-labels that are learnt from at all."""
+    return (method.mask > 0).float().mean().item()
 
 
 def graded(data: DataSet, split: str) -> np.ndarray:
@@ -221,12 +244,12 @@ def grades_on(classes: int, data: DataSet, rows: np.ndarray) -> np.ndarray:
 
 
 def _judged(
-    run: Run, net: nn.Module, classes: int, table: Floats, which: str, data: DataSet
+    run: Run, net: Network, classes: int, table: Floats, which: str, data: DataSet
 ) -> pd.DataFrame:
     """A Student's predictions of a set, of the rows of `asked_of`. table (classes, 3): the look-up
     of a single-task Student."""
     asked = asked_of(run.set, which, data)
-    overall, details = _said(run, net, on_device(data.pixels, device()), asked)
+    overall, details = said_of(run, net, data, asked)
     if not run.method.lambda_a:
         details = overall @ table
     truth = grades_on(classes, data, asked)
@@ -236,9 +259,8 @@ def _judged(
 def pseudo_details(teacher: str, data: DataSet, rows: np.ndarray) -> np.ndarray:
     """The Teacher's calibrated probabilities of good (N, 3) for rows of a set. teacher: its run's
     folder name."""
-    net, about = load_teacher(paths.runs() / teacher)
-    pixels = on_device(data.pixels, device())
-    p = two_heads(net, Pixels(pixels, int(about["crop"]), int(about["grid"])), rows)[1].numpy()
+    run, net, about = _as_trained(paths.runs() / teacher, "teacher")
+    p = said_of(run, net, data, rows)[1]
     return calibrated(p, [about["calibration"][d] for d in DETAILS])
 
 
@@ -264,7 +286,9 @@ def as_table(
     return table.reset_index(drop=True)
 
 
-def _load(folder: Path | str, kind: str) -> tuple[MultiTaskResNet, dict[str, Any]]:
+def _as_trained(folder: Path | str, kind: str) -> tuple[Run, Network, dict[str, Any]]:
+    """A finished run's settings as far as its network and what it sees of pictures go, the network
+    in the form in which it learnt, and what its about.json and config.json say."""
     folder = Path(folder)
     if not store.done(folder):
         raise FileNotFoundError(
@@ -276,20 +300,28 @@ def _load(folder: Path | str, kind: str) -> tuple[MultiTaskResNet, dict[str, Any
         raise ValueError(
             f"{paths.shown(folder)}: a run of {config['method']['name']}, not of a {kind}"
         )
-    model = ResNetConfig(**config["model"] | {"weights": "none"})
-    net = MultiTaskResNet(model, about["classes"])
+    model = FundusNetConfig(**config["model"] | {"weights": "none"})
+    net = untrained(model, about["classes"])
     load_weights(folder / "model.safetensors", net)
-    return net.to(device()).eval(), about | {"config": config, "run": folder.name}
+    seen = {name: about[name] for name in ("size", "crop", "grid", "views")}
+    run = Run(model=model, data=FundusData(**seen))
+    return run, net.to(device()).eval(), about | {"config": config, "run": folder.name}
 
 
-def load_teacher(folder: Path | str) -> tuple[MultiTaskResNet, dict[str, Any]]:
+def _load(folder: Path | str, kind: str) -> tuple[Network, dict[str, Any]]:
+    _, net, about = _as_trained(folder, kind)
+    return on_pixels(net).to(device()).eval(), about
+
+
+def load_teacher(folder: Path | str) -> tuple[Network, dict[str, Any]]:
     """A trained Teacher's network, and what its about.json and config.json say (calibration: (a, b)
     of `platt` per detail)."""
     return _load(folder, "teacher")
 
 
-def load_student(folder: Path | str) -> tuple[MultiTaskResNet, dict[str, Any]]:
-    """A trained Student's network, and what its about.json says: classes, simulated, set, name,
-    crop, size, grid, details, lambda_a, pseudo, details_learnt (False: single-task, use lookup
-    (classes, 3)), taught_by, run, config."""
+def load_student(folder: Path | str) -> tuple[Network, dict[str, Any]]:
+    """A trained Student's network, which takes normalised pixels, and what its about.json says:
+    classes, simulated, set, name, crop, size, grid, views, encoder, own_defects, details, lambda_a,
+    pseudo, details_learnt (False: single-task, use lookup (classes, 3)), taught_by, run, config.
+    What it says of pictures: `said_of_pixels`."""
     return _load(folder, "student")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..networks.resnet import ResNetConfig
+from ..networks.fundus_net import FundusNetConfig
 from ..pictures.fundus_data import FundusData
 from ..ssl.teacher_student import Student, Teacher
-from .fundus_profiles import PROFILES, ROWS
+from .fundus_profiles import PROFILES, ROWS, TEACHERS, WITH_ENCODER
 from .optimisation import TrainConfig
 from .settings import RunSettings, must_be_one_of, replaced
 
-ALSO = ("mshf", "eyeq_d")  # sets with details, which every run is asked about
+ALSO = ("mshf", "eyeq_d", "single")  # sets with details, which every run is asked about
 
 
 TUNING = 1000  # seed of the runs that lambda_a is chosen by: none of those reported
@@ -24,13 +24,13 @@ class Run(RunSettings):
     run's folder.
 
     >>> Run().but(method="teacher", **{"method.folds": False}).method
-    Teacher.Config(name='teacher', learns='train', folds=False)
+    Teacher.Config(name='teacher', learns='train', folds=False, own_defects=0.0)
     """
 
     method: Any = Student.Config()
     set: str = "eyeq"  # what it learns from
     data: FundusData = FundusData()
-    model: ResNetConfig = ResNetConfig()
+    model: FundusNetConfig = FundusNetConfig()
     train: TrainConfig = TrainConfig(steps=300, batch=32, lr=2e-3, evaluations=6, ema=0.98)
     seed: int = 0
     taught_by: str = ""  # Student: folder name of the Teacher's run that its details come from
@@ -54,16 +54,17 @@ def settings(
     must_be_one_of("profile", profile, PROFILES)
     must_be_one_of("row", row, ROWS)
     on, its = ROWS[row]
-    changes = PROFILES[profile] | _ours(overrides or {}) | its
+    usual = PROFILES[profile] | WITH_ENCODER[str(its["model.encoder"])]
+    changes = usual | _ours(overrides or {}) | its
     of_the_teacher = {
         key.removeprefix("teacher_train."): changes.pop(key)
         for key in list(changes)
         if key.startswith("teacher_train.")
     }
-    kind = "teacher" if row == "teacher" else "student"
+    kind = "teacher" if row in TEACHERS else "student"
     run = Run(set=on, seed=seed).but(method=kind).adjusted(changes)
     replaced(run.train, of_the_teacher, "fundus.teacher_train.")  # a Student's are checked too
-    if row == "teacher":
+    if row in TEACHERS:
         # nothing of its small set is left over to select by
         its_train = {f"train.{name}": value for name, value in of_the_teacher.items()}
         return run.but(**its_train | {"train.select": "last"})

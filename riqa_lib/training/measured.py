@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,22 +66,40 @@ def measured(
     """measure(stored), (N, features), made now where it is not there yet.
 
     ValueError, naming the file, where what is there is damaged or of another number of pictures."""
-    file = data.folder / f"measured-{measure.__name__}-{key_of(data, measure, source)}.npy"
-    with alone(data.folder):  # another process may be measuring the same
+    name = f"measured-{measure.__name__}-{key_of(data, measure, source)}.npy"
+    return kept(
+        data.folder,
+        name,
+        (len(data), -1),
+        lambda: by_blocks(measure, stored, np.arange(len(data)), processes),
+    )
+
+
+def kept(
+    folder: Path, name: str, shape: tuple[int, ...], make: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """The array of this name in a data folder, made now where it is not there yet. shape: what it
+    must have, -1 for any length.
+
+    ValueError, naming the file, where what is there is damaged or of another shape."""
+    file = folder / name
+    with alone(folder):  # another process may be making the same
         if not file.exists():
-            table = by_blocks(measure, stored, np.arange(len(data)), processes)
+            made = make()
             with store.replacing(file) as temporary, open(temporary, "wb") as f:
-                np.save(f, table)
+                np.save(f, made)
+    again = "delete it and it is made again"
     try:
         table = np.load(file)
     except (ValueError, EOFError, OSError) as e:
+        raise ValueError(f"{paths.shown(file)}: damaged ({e}); {again}") from e
+    fits = table.ndim == len(shape) and all(
+        want in (-1, n) for want, n in zip(shape, table.shape, strict=True)
+    )
+    if not fits:
         raise ValueError(
-            f"{paths.shown(file)}: damaged ({e}); delete it and it is made again"
-        ) from e
-    if table.ndim != 2 or len(table) != len(data):
-        raise ValueError(
-            f"{paths.shown(file)}: {table.shape}, expected a row for each of {len(data)} pictures; "
-            "delete it and it is made again"
+            f"{paths.shown(file)}: {table.shape}, expected a row for each of {shape[0]} pictures; "
+            f"{again}"
         )
     store.journal(file)
     return table

@@ -11,12 +11,13 @@ from fundus_trees import make_deepdrid, make_eyeq, make_eyeq_d, make_mshf
 
 from riqa_lib import paths, store
 from riqa_lib.pictures import fundus_data
-from riqa_lib.pictures.fundus_data import SETS
+from riqa_lib.pictures.fundus_data import KINDS, SETS
 from riqa_lib.sim.fundus_sets import make_fundus
 from riqa_lib.stats.calibration import calibrated, platt
 from riqa_lib.tables import detail_calibration, fundus_grades, stored
 from riqa_lib.training import fundus, fundus_learning, photographs
-from riqa_lib.training.fundus import DETAILS, ROWS, settings
+from riqa_lib.training.fundus import DETAILS, ROWS, TEACHER_OF, settings
+from riqa_lib.training.fundus_sources import said_of_pixels
 
 TINY = {
     "fundus.data.size": 24,
@@ -34,8 +35,8 @@ TINY = {
 def made(tmp_path_factory):
     """The four simulated sets, once."""
     base = tmp_path_factory.mktemp("sets")
-    for which, n in zip(SETS, (36, 60, 20, 16), strict=True):
-        make_fundus(base / which, f"{which}-like", n, 24, progress=False)
+    for which, n in zip(SETS, (36, 60, 20, 16, 18), strict=True):
+        make_fundus(base / which, KINDS[which], n, 24, progress=False)
     return base
 
 
@@ -145,7 +146,15 @@ def test_pseudo_labels_never_use_true_details(walk):
 def test_rows_differ_in_the_loss_alone(walk):
     for row in ROWS:
         run = settings("smoke", row, 3, TINY)
-        base = settings("smoke", f"multi_{run.set}", 3, TINY) if row != "teacher" else run
+        base = run
+        if row in TEACHER_OF:  # multi-task with the same encoder
+            lite0 = "_lite0" if "lite0" in row else ""
+            base = settings("smoke", f"multi{lite0}_{run.set}", 3, TINY)
+            teacher = settings("smoke", TEACHER_OF[row], 3, TINY)
+            assert (run.model, run.method.own_defects) == (
+                teacher.model,
+                teacher.method.own_defects,
+            )
         assert (run.model, run.train, run.data, run.seed) == (
             base.model,
             base.train,
@@ -232,6 +241,41 @@ def test_without_folds_what_was_learnt_is_not_judged(walk):
     assert set(said["split"]) == {"test"}
 
 
+def test_a_walk_on_the_frozen_encoder_with_copies(walk):
+    rows = ["teacher_lite0", "single_lite0_eyeq", "multi_lite0_eyeq", "teacher_own"]
+    runs = go(walk, rows).set_index("row")["run"]
+    about = store.read_json(paths.runs() / runs["multi_lite0_eyeq"] / "about.json")
+    assert (about["encoder"], about["own_defects"], about["views"]) == ("lite0", 0.5, 1)
+    assert about["taught_by"] == runs["teacher_lite0"]
+    assert store.read_json(paths.runs() / runs["teacher_own"] / "about.json")["own_defects"] == 0.5
+    data = fundus_data.open_set(walk, "eyeq")
+    net, about = fundus.load_student(paths.runs() / runs["multi_lite0_eyeq"])
+    rows = np.flatnonzero(data.frame["split"] == "test")[:6]
+    overall, details = said_of_pixels(net, about, data.pixels[rows])
+    said = predictions(runs.reset_index(), "multi_lite0_eyeq").query("set == 'eyeq'")
+    said = said.set_index("id").loc[data.frame["id"].iloc[rows]]
+    assert np.allclose(overall, said[["p0", "p1", "p2"]], atol=2e-5)
+    assert np.allclose(details, said[[f"d_{d}" for d in DETAILS]], atol=2e-5)
+
+
+def test_eight_views_are_a_mean_over_turns_and_mirrors(walk):
+    runs = go(walk, ["teacher", "multi_eyeq"], **{"data.views": 8})
+    run = paths.runs() / runs["run"].iloc[1]
+    net, about = fundus.load_student(run)
+    data = fundus_data.open_set(walk, "eyeq")
+    rows = np.flatnonzero(data.frame["split"] == "test")[:5]
+    pixels = data.pixels[rows]
+    told = said_of_pixels(net, about, pixels)
+    mirrored = said_of_pixels(net, about, np.rot90(pixels[:, :, ::-1], axes=(1, 2)).copy())
+    for mine, its in zip(told, mirrored, strict=True):
+        assert np.allclose(mine, its, atol=1e-5)
+    one = said_of_pixels(net, about | {"views": 1}, pixels)
+    assert not np.allclose(one[0], told[0], atol=1e-4)
+    said = predictions(runs, "multi_eyeq").query("set == 'eyeq'").set_index("id")
+    said = said.loc[data.frame["id"].iloc[rows], ["p0", "p1", "p2"]]
+    assert np.allclose(told[0], said, atol=2e-5)
+
+
 def test_a_student_needs_its_teacher(walk):
     with pytest.raises(FileNotFoundError, match=r"14_teacher with SEED = 0"):
         go(walk, ["multi_eyeq"])
@@ -242,9 +286,9 @@ def test_a_student_needs_its_teacher(walk):
 @pytest.mark.parametrize(("overrides", "words"), [
     ({"fundus.student.lambda": 1.0}, "Student has: name, lambda_a"),
     ({"fundus.student.pseudo": "x"}, "soft, hard, filtered"),
-    ({"fundus.data.crop": 60}, "95 to 100 %"), ({"fundus.data.source": "web"}, "simulation, real"),
+    ({"fundus.data.crop": 90}, "95 to 100 %"), ({"fundus.data.source": "web"}, "simulation, real"),
     ({"fundus.nothing": 1}, "Run has: method, set, data"), ({"fundus.seed": 1}, "given by the row"),
-    ({"fundus.data.pictures": (1, 2)}, "4 numbers"),
+    ({"fundus.data.pictures": (1, 2)}, "5 numbers"), ({"fundus.data.views": 4}, "allowed: 1, 8"),
     ({"fundus.train.select": "test"}, "best, last"),
 ])  # fmt: skip
 def test_bad_settings_say_what_is_allowed(overrides, words):
@@ -255,7 +299,7 @@ def test_bad_settings_say_what_is_allowed(overrides, words):
 def test_unknown_profiles_rows_and_types():
     with pytest.raises(ValueError, match="smoke, demo"):
         settings("huge")
-    with pytest.raises(ValueError, match="teacher, single_eyeq"):
+    with pytest.raises(ValueError, match=r"teacher, teacher_own, .*single_eyeq"):
         settings("demo", "triple")
     with pytest.raises(TypeError, match=r"fundus\.train\.steps is 1\.5"):
         settings("demo", "multi_eyeq", 0, {"fundus.train.steps": 1.5})
@@ -282,13 +326,14 @@ def test_each_world_ignores_the_others_settings():
 
 
 def test_simulated_data_are_made_once(home):
-    small = TINY | {"fundus.data.pictures": (6, 8, 4, 4)}
+    small = TINY | {"fundus.data.pictures": (6, 8, 4, 4, 18)}
     sets = fundus.make_fundus_data("s", "smoke", small, progress=False)
     assert {which: (len(d), d.info["classes"]) for which, d in sets.items()} == {
         "mshf": (6, 3),
         "eyeq": (8, 3),
         "deepdrid": (4, 2),
         "eyeq_d": (4, 3),
+        "single": (18, 3),
     }
     before = (sets["eyeq"].folder / "pixels.npy").stat().st_mtime_ns
     fundus.make_fundus_data("s", "smoke", small, progress=False)
@@ -303,6 +348,7 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
     make_deepdrid(root / "deepdrid", n=2)
     monkeypatch.setenv("RIQA_DATA", str(root))
     small = TINY | {
+        "fundus.data.pictures": (1, 1, 1, 1, 18),
         "fundus.model.arch": "",
         "fundus.model.weights": "none",
         "fundus.student.grid": (),
@@ -314,8 +360,10 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
         "eyeq": 28,
         "deepdrid": 24,
         "eyeq_d": 6,
+        "single": 18,
     }
-    assert not any(d.info["simulated"] for d in sets.values())
+    # what heads answer to is always drawn, and says so
+    assert [which for which, d in sets.items() if d.info["simulated"]] == ["single"]
     frame = sets["eyeq"].frame
     assert set(frame["split"]) == {"train", "val", "test"}
     assert frame.groupby("group")["split"].nunique().max() == 1
