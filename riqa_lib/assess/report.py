@@ -221,7 +221,8 @@ class Report:
     def write(self, out: IO[str]) -> None:
         """Write the whole page, as it stands, part by part."""
         for part in self.parts():
-            out.write(str(part))
+            # names of files may be no text at all
+            out.write(str(part).encode("utf-8", "backslashreplace").decode())
 
     def parts(self) -> Iterator[str]:
         """The page in parts, none longer than a card."""
