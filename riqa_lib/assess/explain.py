@@ -3,9 +3,9 @@
 Grad-CAM (Selvaraju et al., ICCV 2017), by captum's LayerGradCam: with A (K, h, w) a layer's
 activations and s the score explained,
     map = relu(sum_k alpha_k A_k),  alpha_k = mean over h, w of ds/dA_k,
-resized (bilinear) to the picture. The scores are evidence for *bad*: for the overall grade the
-logit of the worst class less that of the best, for a detail (whose logit speaks for good) the
-logit's negative.
+resized (bilinear) to the picture, 0 outside the field of view. The scores are evidence for *bad*:
+for the overall grade the logit of the worst class less that of the best, for a detail (whose logit
+speaks for good) the logit's negative.
 
 Measured against true defect maps, inside the field of view, on the defect's region: where its map
 is above the middle between its least and its greatest value there.
@@ -34,7 +34,7 @@ from ..sim.fundus_sets import plan, shot, shot_of
 from ..tables.localisation import COLUMNS, MEASURES
 from ..training.fundus import load_student
 from . import advice
-from .grad_cam import HEADS, grad_cam, last_layer, overlay
+from .grad_cam import HEADS, fields_of, grad_cam, last_layer, overlay
 
 SPREAD = 0.2  # least difference between a defect map's greatest and least value in the field
 
@@ -130,7 +130,9 @@ def scores(
     rows = []
     for head, of in regions.items():
         chosen = sorted(of)
-        maps = grad_cam(net, layer, pixels[chosen], head if details else HEADS[0])
+        fields = [insides[i] for i in chosen]
+        asked = head if details else HEADS[0]
+        maps = grad_cam(net, layer, pixels[chosen], asked, inside=fields)
         n = len(chosen)
         steps = sorted({int(step) for step in np.linspace(1, n - 1, OTHERS)}) if n > 1 else []
         for k, i in enumerate(chosen):
@@ -161,7 +163,8 @@ class Cases:
 
 def cases(data: DataSet, count: int, crop: int, seed: int = 0) -> Cases:
     """Up to `count` test pictures of a set, drawn by seed, their middle `crop` px. Real ones have
-    no defect maps and no regions, and their field is taken to fill the picture."""
+    no defect maps and no regions; their field is what is not the crop's black surround
+    (`grad_cam.fields_of`)."""
     test = np.flatnonzero(data.frame["split"] == "test")
     rows = np.sort(rng("explain", seed).permutation(test)[:count])
     frame = data.frame.iloc[rows].reset_index(drop=True)
@@ -169,11 +172,8 @@ def cases(data: DataSet, count: int, crop: int, seed: int = 0) -> Cases:
     middle = slice((size - crop) // 2, (size - crop) // 2 + crop)
     pixels = data.pixels[rows][:, middle, middle]
     if not data.info["simulated"]:
-        where = (np.arange(size) + 0.5) * 2 / size - 1
-        field = (np.hypot(where[:, None], where) < 1)[middle, middle]
-        return Cases(
-            rows, frame, pixels, [{}] * len(rows), [field] * len(rows), {head: {} for head in HEADS}
-        )
+        fields = list(fields_of(pixels, size))
+        return Cases(rows, frame, pixels, [{}] * len(rows), fields, {head: {} for head in HEADS})
     defects, insides = [], []
     for key in frame["id"]:
         one = shot_of(data, key)
@@ -225,7 +225,7 @@ def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndar
     def over(maps: Iterable[np.ndarray]) -> list[np.ndarray]:
         """A column of the sheet: the chosen pictures with a map over each, in its field."""
         return [
-            overlay(of.pixels[i], each * of.insides[i])
+            overlay(of.pixels[i], each, inside=of.insides[i])
             for i, each in zip(chosen, maps, strict=True)
         ]
 
@@ -247,7 +247,8 @@ def _cams(of: Cases, chosen: Sequence[int], run: str) -> dict[str, np.ndarray]:
     net, about = load_student(paths.runs() / run)
     layer = last_layer(net, of.pixels.shape[1])
     heads = HEADS if about["details_learnt"] else HEADS[:1]
-    return {head: grad_cam(net, layer, of.pixels[list(chosen)], head) for head in heads}
+    pixels, inside = of.pixels[list(chosen)], [of.insides[i] for i in chosen]
+    return {head: grad_cam(net, layer, pixels, head, inside=inside) for head in heads}
 
 
 def advice_truth(

@@ -68,13 +68,20 @@ def with_maps(rows: Iterable[Row], one: Any, *, first: bool) -> Iterator[Row]:
     one: the `Assessor` that graded them. At most BATCH wait."""
     from .grad_cam import last_layer  # torch
 
-    layer, waiting = last_layer(one.net, int(one.about["crop"])), []
+    layer, waiting = last_layer(one.net, _seen(one)), []
     for row in rows:
         waiting.append(row)
         if len(waiting) == BATCH:
             yield from _mapped(waiting, one, layer, first)
             waiting = []
     yield from _mapped(waiting, one, layer, first)
+
+
+def _seen(one: Any) -> int:
+    """How many px of a crop, in its middle, the network sees."""
+    from ..networks.field_moments import MomentsOfPixels  # torch
+
+    return int(one.about["size" if isinstance(one.net, MomentsOfPixels) else "crop"])
 
 
 def _mapped(rows: list[Row], one: Any, layer: Any, first: bool) -> list[Row]:
@@ -85,11 +92,12 @@ def _mapped(rows: list[Row], one: Any, layer: Any, first: bool) -> list[Row]:
         looks = [row[LOOK] for row, its in zip(rows, heads, strict=True) if head in its]
         if not looks:
             continue
-        # what the network sees of a crop: its middle
-        size, seen = len(looks[0].crop), int(one.about["crop"])
+        size, seen = len(looks[0].crop), _seen(one)
         middle = slice((size - seen) // 2, (size - seen) // 2 + seen)
         crops = np.stack([look.crop[middle, middle] for look in looks])
-        for look, cam in zip(looks, grad_cam(one.net, layer, crops, head), strict=True):
+        fields = [look.mask[middle, middle] for look in looks]
+        cams = grad_cam(one.net, layer, crops, head, inside=fields)
+        for look, cam in zip(looks, cams, strict=True):
             look.maps[head] = np.zeros((size, size), np.float32)
             look.maps[head][middle, middle] = cam * look.mask[middle, middle]
     return rows
@@ -132,7 +140,7 @@ def heated(look: Look, head: str, side: int, bad: float) -> Image.Image:
         Image.fromarray(look.maps[head]).resize((side, side), Image.Resampling.BILINEAR)
     )
     strength = HEAT * max(FAINT, min(1.0, 2 * bad))
-    return Image.fromarray(overlay(wide, np.clip(cam, 0, None) * mask, strength=strength))
+    return Image.fromarray(overlay(wide, np.clip(cam, 0, None), inside=mask, strength=strength))
 
 
 def where_strongest(cam: np.ndarray) -> str:
@@ -144,8 +152,8 @@ def where_strongest(cam: np.ndarray) -> str:
     """
     if cam.max() <= 0:
         return ""
-    row, column = np.unravel_index(int(cam.argmax()), cam.shape)
-    third = [int(3 * k / n) for k, n in zip((row, column), cam.shape, strict=True)]
+    at = np.argwhere(cam == cam.max()).mean(axis=0)
+    third = [int(3 * k / n) for k, n in zip(at, cam.shape, strict=True)]
     words = (("upper", "", "lower")[third[0]], ("left", "", "right")[third[1]])
     return " ".join(filter(None, words)) or "middle"
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ..tables import comparisons
 from ..tables.error_against_labels import LAST, load, place
 from ..tables.grade_columns import classes_in, names_in
-from ..tables.names import REFERENCE, kind_of_row
+from ..tables.names import REFERENCE, is_ablation
 from ..tables.reference import about, tables
 from ..tables.stored import is_simulated
 from ..tables.tracked_budgets import BLOCKS
@@ -105,8 +105,7 @@ def draw(name: str) -> list[Path]:
 
 def _papers(table: pd.DataFrame) -> pd.DataFrame:
     """Rows without the ablations, which would crowd a figure."""
-    kinds = table["method"].map(kind_of_row)
-    return table[~kinds.str.contains("_own|_plain")].reset_index(drop=True)
+    return table[~table["method"].map(is_ablation)].reset_index(drop=True)
 
 
 def _compared(table: pd.DataFrame, simulated: bool) -> dict[str, Figure]:

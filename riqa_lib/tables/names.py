@@ -162,6 +162,15 @@ def encoder_of(row: str) -> str:
     return LITE0 if "lite0" in rest else RESNET
 
 
+def is_ablation(row: str) -> bool:
+    """Whether a fundus row is there to tell apart what encoder and own-defect copies do.
+
+    >>> is_ablation("multi_own_eyeq"), is_ablation("teacher_lite0_plain"), is_ablation("teacher")
+    (True, True, False)
+    """
+    return bool({"own", "plain"} & {*kind_of_row(row).split("_")})
+
+
 def set_of_row(row: str) -> str:
     """The set whose overall grade a fundus row learns; "" where it learns none.
 

@@ -27,7 +27,7 @@ from . import (
     tracked_predictions,
 )
 from .bench_tables import show_bench, show_gpu
-from .names import LABEL, REFERENCE
+from .names import LABEL, REFERENCE, is_ablation, set_of_row
 from .stored import FILES, is_simulated, load_walk
 from .table2 import show_table
 from .text import kind_of
@@ -132,18 +132,21 @@ def collect_fundus(name: str) -> Path:
 
 
 def _packed(name: str) -> dict[str, pd.DataFrame]:
-    """The predictions of a walk as they are tracked. ValueError where they take too much."""
+    """The predictions of a walk as they are tracked: of all rows, or without the ablations where
+    both exceed MOST_BYTES. ValueError where that is still too much."""
     predictions = stored.load_fundus(name)["predictions"]
     there = [which for which in SETS if which in set(predictions["set"])]
     frames = {which: comparisons.frame_of(name, which)[0] for which in there}
-    kept = tracked_predictions.packed(predictions, frames)
-    size = sum(map(tracked_predictions.size_of, kept.values()))
-    if size > MOST_BYTES:
-        raise ValueError(
-            f"the fundus predictions of {name} take {size / 1e6:.1f} MB, at most "
-            f"{MOST_BYTES / 1e6:.0f} MB are tracked; collect a walk with fewer rows or seeds"
-        )
-    return kept
+    size = 0
+    for rows in (predictions, predictions[~predictions["method"].map(is_ablation)]):
+        kept = tracked_predictions.packed(rows, frames)
+        size = sum(map(tracked_predictions.size_of, kept.values()))
+        if size <= MOST_BYTES:
+            return kept
+    raise ValueError(
+        f"the fundus predictions of {name} take {size / 1e6:.1f} MB, at most "
+        f"{MOST_BYTES / 1e6:.0f} MB are tracked; collect a walk with fewer rows or seeds"
+    )
 
 
 def _short(table: pd.DataFrame) -> pd.DataFrame:
@@ -210,16 +213,21 @@ def block() -> str:
 
 
 def _details(found: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Tables of the details: on EyeQ-D, compared, each answering to its own defect; those that are
-    tracked."""
+    """Tables of the details: compared, and each head answering to its own defect, of the Students
+    of EyeQ and their Teachers; those that are tracked."""
     parts = [comparisons.show_worth(found["significance"], SHOWN)]
-    if len(found.get("verdicts", ())):
-        told = own_defect.show_verdicts(found["verdicts"])
-        parts.append("Each head and its own defect, all else perfect:\n\n" + told)
-    if len(found.get("conditional", ())):
-        told = own_defect.show_conditional(found["conditional"])
-        parts.append("Details where the other two are alike:\n\n" + told)
+    if len(told := _of_eyeq(found.get("verdicts", pd.DataFrame()))):
+        said = own_defect.show_verdicts(told)
+        parts.append("Each head and its own defect, all else perfect:\n\n" + said)
+    if len(told := _of_eyeq(found.get("conditional", pd.DataFrame()))):
+        said = own_defect.show_conditional(told[told["on"] == "eyeq_d"])
+        parts.append("Details where the other two are alike:\n\n" + said)
     return parts
+
+
+def _of_eyeq(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the other set's Students; the tracked tables have them too."""
+    return table if table.empty else table[table["method"].map(set_of_row) != "deepdrid"]
 
 
 def _on_defects(maps: pd.DataFrame) -> list[str]:

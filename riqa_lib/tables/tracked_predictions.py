@@ -3,11 +3,11 @@ again, with its intervals, and small.
 
 Two files: the pictures (set, id, patient, split, what people said), and a line for each row, seed,
 set and quantity, which holds that quantity of all pictures of the set in their order, in
-ten-thousandths. Kept is what the tables look at: of the overall grade, on validation and test
-pictures of the set that a row learns from, the probability of the worst grade and which grade is
-the most probable; of the details, on the sets and splits of `fundus_pairs.HELD_OUT` and on single
-defects, the probability of good. What tables read of runs is rounded alike (`rounded`), so that
-they are the same from either."""
+ten-thousandths (single defects, whose means alone are shown: in five-hundredths). Kept is what the
+tables look at: of the overall grade, on validation and test pictures of the set that a row learns
+from, the probability of the worst grade and which grade is the most probable; of the details, on
+the sets and splits of `fundus_pairs.HELD_OUT` and on single defects, the probability of good. What
+tables read of runs is rounded alike (`rounded`), so that they are the same from either."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .names import set_of_row
 CLASSES = {"eyeq": 3, "deepdrid": 2}  # of the overall grade
 
 
-STEPS = 10_000  # of a probability
+STEPS, COARSE = 10_000, 500  # of a probability; of one of a single defect
 
 
 PREDICTIONS, PICTURES = "predictions.csv.xz", "pictures.csv.xz"
@@ -45,8 +45,8 @@ FACTS = ("id", "group", "split", "grade", *DETAILS, "cause", "severity")
 
 # ---------------------------------------------------------------- rounding
 def rounded(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Predictions (of `stored.load_fundus`) in ten-thousandths: probabilities of the overall grade
-    still sum to 1, no picture's grade changes, and no detail changes sides at a half."""
+    """Predictions (of `stored.load_fundus`) in whole steps: probabilities of a grade still
+    sum to 1, no picture's grade changes, and no detail changes sides at a half."""
     out = predictions.copy()
     names = store.columns_of_p(out)
     if names:
@@ -57,11 +57,15 @@ def rounded(predictions: pd.DataFrame) -> pd.DataFrame:
                 p[which, :classes] = _whole_steps(p[which, :classes]) / STEPS
         out[names] = p
     for d in (f"d_{d}" for d in DETAILS):
-        p = out[d].to_numpy(float)
-        short = np.round(p * STEPS)
-        short += np.where(short * 2 == STEPS, np.sign(p - 0.5), 0)
-        out[d] = short / STEPS
+        p, steps = out[d].to_numpy(float), np.where(out["set"] == SINGLE, COARSE, STEPS)
+        short = np.round(p * steps)
+        short += np.where(short * 2 == steps, np.sign(p - 0.5), 0)
+        out[d] = short / steps
     return out
+
+
+def _steps(which: str) -> int:
+    return COARSE if which == SINGLE else STEPS
 
 
 def _whole_steps(p: np.ndarray) -> np.ndarray:
@@ -136,7 +140,7 @@ def _quantities(
     part = part.loc[judged["id"]]
     kept = ["p0"] if which in SETS else [f"d_{d}" for d in DETAILS]
     for name in kept:
-        yield name, np.round(part[name].to_numpy(float) * STEPS).astype(int)
+        yield name, np.round(part[name].to_numpy(float) * _steps(which)).astype(int)
     if which in SETS:
         names = [c for c in store.columns_of_p(part) if part[c].notna().any()]
         yield SAID, part[names].to_numpy(float).argmax(axis=1)
@@ -195,7 +199,7 @@ def _shares(values: Mapping[str, np.ndarray], which: str) -> dict[str, np.ndarra
     """Columns of probabilities; of the overall grade those beside p0 are made up so that their sum
     and the most probable grade are right."""
     if which not in SETS:
-        return {name: steps / STEPS for name, steps in values.items()}
+        return {name: steps / _steps(which) for name, steps in values.items()}
     p0, said = values["p0"], values[SAID]
     others = range(1, CLASSES[which])
     rest = STEPS - p0

@@ -71,7 +71,8 @@ SCORES = {
 @pytest.mark.parametrize("head", grad_cam.HEADS)
 def test_grad_cam_is_its_formula(head):
     net, shown = Tiny().train(), pictures()
-    maps = grad_cam.grad_cam(net, net.last, shown, head, batch=2)
+    field = np.random.default_rng(1).random((3, 24, 24)) < 0.8
+    maps = grad_cam.grad_cam(net, net.last, shown, head, inside=field, batch=2)
     assert maps.shape == (3, 24, 24)
     assert net.training  # left as it was
     assert maps.max() > 0
@@ -80,7 +81,49 @@ def test_grad_cam_is_its_formula(head):
         large = F.interpolate(
             torch.tensor(small)[None, None], size=(24, 24), mode="bilinear", align_corners=False
         )
-        np.testing.assert_allclose(maps[i], large[0, 0].numpy(), atol=1e-5 * max(small.max(), 1e-3))
+        expected = large[0, 0].numpy() * field[i]  # 0 outside the field
+        np.testing.assert_allclose(maps[i], expected, atol=1e-5 * max(small.max(), 1e-3))
+
+
+def test_nothing_of_a_map_lies_outside_the_field_nor_is_drawn_there(made):
+    """Of simulated crops, cut by the frame: by their true field, and by the crop alone."""
+    of = explain.cases(made, 30, 40, seed=1)
+    net = fundus.network(fundus.settings("smoke"), 3)
+    layer = grad_cam.last_layer(net, 40)
+    truth = np.stack(of.insides)
+    assert (~truth).mean() > 0.15
+    for head in grad_cam.HEADS:
+        by_truth = grad_cam.grad_cam(net, layer, of.pixels, head, inside=of.insides)
+        by_crop = grad_cam.grad_cam(net, layer, of.pixels, head)
+        assert by_truth.sum() > 0
+        assert by_truth[~truth].sum() == 0
+        # the rim's pixels, which are part surround: at 40 px half a pixel is 5 % of the field
+        assert by_crop[~truth].sum() < 0.1 * by_crop.sum()
+        circle = np.hypot(*(np.mgrid[:40, :40] - 19.5)) <= 20
+        assert by_crop[:, ~circle].sum() == 0
+    flat = np.ones((40, 40))
+    for i in range(3):
+        drawn = grad_cam.overlay(of.pixels[i], flat, inside=truth[i])
+        grey = np.ptp(drawn.astype(int), axis=2) == 0
+        assert grey[~truth[i]].all()
+        assert not grey[truth[i]].any()
+
+
+def test_the_field_of_a_crop_is_what_is_not_black_from_its_rim(made):
+    for i in range(12):
+        pixels = made.pixels[i : i + 1]
+        mask = shot_of(made, made.frame["id"].iloc[i]).mask() > 0.5
+        found = grad_cam.fields_of(pixels)[0]
+        assert (found != mask).sum() < 0.1 * mask.sum()
+        middle = grad_cam.fields_of(pixels[:, 2:-2, 2:-2], made.pixels.shape[1])[0]
+        assert (middle != mask[2:-2, 2:-2]).sum() < 0.1 * mask.sum()
+    hole = np.full((1, 20, 20, 3), 80, np.uint8)
+    hole[0, 9:11, 9:11] = 0  # a black spot in the retina
+    hole[0, :, 15:] = 0  # a straight cut
+    found = grad_cam.fields_of(hole)[0]
+    assert found[9:11, 9:11].all()
+    assert not found[:, 15:].any()
+    assert found[:, :15].sum() > 200
 
 
 def test_wrong_pictures_and_heads_are_refused():
@@ -299,7 +342,7 @@ def test_a_map_that_is_the_truth_beats_chance_and_one_of_its_own_picture_beats_s
     def row_of(pixels):
         return int(np.flatnonzero((of.pixels == pixels).all(axis=(1, 2, 3)))[0])
 
-    def truth(net, layer, shown, head):
+    def truth(net, layer, shown, head, inside):
         return np.stack([of.defects[row_of(pixels)]["illumination"] for pixels in shown])
 
     monkeypatch.setattr(explain, "grad_cam", truth)
@@ -321,7 +364,8 @@ def test_a_single_task_network_answers_with_its_only_map(made):
         for d in (True, False)
     )
     rows = sorted(of.regions["illumination"])
-    cams = grad_cam.grad_cam(net, layer, of.pixels[rows], "overall")
+    inside = [of.insides[i] for i in rows]
+    cams = grad_cam.grad_cam(net, layer, of.pixels[rows], "overall", inside=inside)
     slow = [
         explain.measure(c, of.regions["illumination"][i], of.insides[i])["energy"]
         for i, c in zip(rows, cams, strict=True)

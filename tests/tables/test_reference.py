@@ -211,6 +211,24 @@ def test_details_without_what_the_grade_alone_says_are_not_collected(walk):
     assert reference.tables("reference") == {}
 
 
+def test_ablations_are_left_out_first_where_all_would_be_too_much(walk, monkeypatch):
+    folder = paths.runs() / "student-y"
+    said = store.read_table(paths.runs() / "student-x" / "predictions.csv.gz")
+    store.write_table(folder / "predictions.csv.gz", said.assign(p0=said["p2"], p2=said["p0"]))
+    facts = store.read_json(paths.runs() / "student-x" / "provenance.json")
+    store.write_json(folder / "provenance.json", facts)
+    runs = pd.DataFrame([{"run": "student-y", "row": "multi_own_eyeq", "set": "eyeq", "seed": 0}])
+    store.write_table(
+        paths.results("best") / "tables" / "fundus-own-seed0.csv", runs.assign(lambda_a=1.0)
+    )
+    whole = reference._packed("best")
+    assert set(whole["predictions.csv.xz"]["method"]) == {"multi_eyeq", "multi_own_eyeq"}
+    size = sum(map(reference.tracked_predictions.size_of, whole.values()))
+    monkeypatch.setattr(reference, "MOST_BYTES", size - 1)
+    less = reference._packed("best")
+    assert set(less["predictions.csv.xz"]["method"]) == {"multi_eyeq"}
+
+
 def test_more_than_is_tracked_replaces_nothing(walk, monkeypatch):
     folder = reference.collect_fundus("best")
     before = (folder / "predictions.csv.xz").read_bytes()
