@@ -35,11 +35,11 @@ def name_of(row: Row) -> str:
 
 
 def overlay_of(row: Row) -> Image.Image:
-    """The overlay of a graded row of `assess` (keep=True), with maps, SIDE px high."""
+    """The overlay of a graded row of `assess` (keep=True), with maps, at most SIDE px high."""
     look = row[LOOK]
-    maps = [
-        heated(look, head, SIDE, bad_of(row, head)) for head in heads_of(row) if head in look.maps
-    ]
+    side = min(SIDE, max(look.rgb.shape[:2]))
+    heads = [head for head in heads_of(row) if head in look.maps]
+    maps = [heated(look, head, side, bad_of(row, head)) for head in heads]
     panels = [circled(look, SIDE), *maps]
     width = sum(panel.width for panel in panels) + GAP * (len(panels) - 1)
     out, left = Image.new("RGB", (width, max(panel.height for panel in panels))), 0

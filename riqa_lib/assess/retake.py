@@ -19,6 +19,7 @@ KINDS = ("fine", "usable", "look", "retake", "refused", "unreadable")  # the bes
 SIDES = ("right", "left", "")  # the patient's right eye stands on the left, as one faces them
 STATE = {"look": "abstained", "refused": "refused", "unreadable": "unreadable"}  # else graded
 NUMBERS = re.compile(r" \(probability [\d.]+\)|;.*", re.S)  # of a reason of advice
+BOTH = "both eyes"
 NEEDS = ("retake", "look", "fine")  # what becomes of a patient, the most urgent first
 
 
@@ -139,7 +140,7 @@ class Patient:
         sides = [side for side in self.sides if side]
         best = [self.best(side).verdict for side in sides]
         if [its.kind for its in best] in (["fine"] * 2, ["usable"] * 2):
-            return [(best[0], "both eyes")]
+            return [(best[0], BOTH)]
         counts = [len(self.eyes[side]) for side in sides]
         names = [
             f"the {side} eye" + (f" (the best of {n} pictures)" if n > 1 else "")
@@ -173,7 +174,8 @@ def _said(of: Verdict, what: str) -> str:
         return f"retake {what}: {of.in_words()}"
     if of.need == "look":
         return f"look at {what} yourself: no sure grade, {of.in_words()}"
-    word = "fine" if of.kind == "fine" else "usable as it is"
+    usable = f"usable as {'they are' if what == BOTH else 'it is'}"
+    word = "fine" if of.kind == "fine" else usable
     return f"{what.removeprefix('the ')} {word}"
 
 

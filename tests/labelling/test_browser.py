@@ -9,17 +9,16 @@ import csv
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from browsers import browser_file
 from conftest import REPOSITORY
 from PIL import Image
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 EVIL = "<img src=x onerror=document.title='owned'>"  # of a file, and of a person
 GRADES = ["bad", "good", "no <b>x</b>"]
 WINDOW = "document.querySelector('.riqa-label')"
@@ -45,19 +44,6 @@ NOT_NEEDED = (
 SLOW = 60_000  # ms: two cores that others use too
 
 pytestmark = pytest.mark.browser
-
-
-def browser_file() -> str:
-    """A browser that is installed; the test is skipped where there is none to drive."""
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    named = os.environ.get("RIQA_BROWSER")
-    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
-    mac = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-    if found is None and mac.exists():
-        found = str(mac)
-    if found is None:
-        pytest.skip(f"no browser ({', '.join(BROWSERS)}): the window was not tried in one")
-    return found
 
 
 def notebook_of(*cells: str) -> str:
