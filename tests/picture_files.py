@@ -1,12 +1,17 @@
-"""Picture files for tests, made by code: whole ones, and ones with a byte wrong."""
+"""Picture files for tests, made by code: whole ones, and ones with a byte wrong; and a limit for
+what must not wait."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import signal
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
+import pytest
 from PIL import Image
 
 
@@ -54,3 +59,19 @@ def deep_colour(values: np.ndarray) -> bytes:
 def deep_grey(top: int, side: int = 16) -> np.ndarray:
     """Grey values from 0 to `top`, evenly, uint16 (side, side)."""
     return np.linspace(0, top, side * side).round().astype(np.uint16).reshape(side, side)
+
+
+@contextlib.contextmanager
+def at_once(seconds: int = 30) -> Iterator[None]:
+    """Fail where the block waits for something that never comes."""
+
+    def waited(*_: object) -> None:
+        pytest.fail(f"nothing came for {seconds} s")  # no Exception: nothing catches it
+
+    before = signal.signal(signal.SIGALRM, waited)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from picture_files import at_once
 from PIL import Image
 
 from riqa_lib.assess import grading, inputs, photo_scoring
@@ -74,12 +75,10 @@ def test_a_page_and_whose_it_is_are_in_its_row(folder):
 
 
 def test_pipes_links_and_folders_get_their_rows(folder):
-    for name, said in {
-        "pipe.png": "a pipe",
-        "inner/round.png": "a link",
-        "inner": "a folder",
-    }.items():
-        row = grading.prepare(folder / name, 32).row
+    kinds = {"pipe.png": "a pipe", "inner/round.png": "a link", "inner": "a folder"}
+    for name, said in kinds.items():
+        with at_once():
+            row = grading.prepare(folder / name, 32).row
         assert row["state"] == "unreadable"
         assert row["reason"].startswith(f"not a picture: {said}")
     picture, _ = grading.read(folder / ODD)

@@ -7,7 +7,7 @@ import socket
 import zipfile
 
 import pytest
-from picture_files import encoded, noise
+from picture_files import at_once, encoded, noise
 from PIL import EpsImagePlugin
 
 from riqa_lib.pictures import file_kinds, formats
@@ -57,7 +57,7 @@ def test_pipes_sockets_devices_and_links_are_named_and_never_opened(tmp_path, mo
     (tmp_path / "round.jpg").symlink_to(tmp_path / "round.jpg")
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
-    with socket.socket(socket.AF_UNIX) as end:
+    with socket.socket(socket.AF_UNIX) as end, at_once():
         monkeypatch.chdir(tmp_path)  # a socket's path may not be long
         end.bind("socket.jpg")
         said = {"pipe": "a pipe", "round": "a link", "gone": "a link", "device": "a device"}
