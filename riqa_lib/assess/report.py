@@ -269,13 +269,13 @@ class Report:
             if not one.name and need != "retake":
                 brief.append(one)
                 continue
-            name = f"Patient {one.name}" if one.name else Path(_only(one).file).name
+            name = f"Patient {one.name}" if one.name else _only(one).name
             yield self.page.patient(need, name, map(_sentence, one.parts()), self._eyes(one))
         yield self.page.patients_rest()
         for one in brief:
             seen = _only(one)
             said = one.say() if need == "fine" else seen.verdict.in_words()
-            yield self.page.brief(Path(seen.file).name, said, seen.place)
+            yield self.page.brief(seen.name, said, seen.place)
         yield self.page.patients_foot()
 
     def _eyes(self, one: Patient) -> list[dict[str, Any]]:
@@ -298,9 +298,9 @@ class Report:
             "side": side,
             "need": seen.verdict.need,
             "word": word,
-            "file": Path(seen.file).name,
+            "file": seen.name,
             "small": self.small.of(seen.place),
-            "alt": f"{side}: {Path(seen.file).name}, {word}",
+            "alt": f"{side}: {seen.name}, {word}",
         }
 
 

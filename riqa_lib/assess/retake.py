@@ -79,13 +79,19 @@ def verdict(row: Row) -> Verdict:
 
 @dataclass(frozen=True)
 class Seen:
-    """A picture of a patient: its file, what becomes of it, its place in the page, its score (the
-    worst first)."""
+    """A picture of a patient: its file (and page of it), what becomes of it, its place in the
+    report, its score."""
 
     file: str
     verdict: Verdict
     place: str = ""
     score: float = 0.0
+    page: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called, for people."""
+        return Path(self.file).name + (f", page {self.page}" if self.page else "")
 
 
 @dataclass
@@ -151,9 +157,7 @@ class Patient:
     def _of_unknown(self) -> list[tuple[Verdict, str]]:
         """The same of pictures whose eye isn't known."""
         unknown = sorted(self.eyes.get("", []), key=_rank, reverse=True)
-        names = [
-            f"the picture {Path(s.file).name}" if self.name else "this picture" for s in unknown
-        ]
+        names = [f"the picture {s.name}" if self.name else "this picture" for s in unknown]
         return [(seen.verdict, name) for seen, name in zip(unknown, names, strict=True)]
 
 
@@ -192,7 +196,7 @@ class Patients:
         its = verdict(row)
         one = self.known.setdefault(key, Patient(name))
         one.eyes.setdefault(eye if eye in SIDES else "", []).append(
-            Seen(row["file"], its, place, row.get("score") or 0.0)
+            Seen(row["file"], its, place, row.get("score") or 0.0, row.get("page"))
         )
         return its
 

@@ -103,7 +103,7 @@ def test_the_page_says_first_what_to_retake(mixed):
         "clarity bad (probability 0.94): not sharp; x 0.1",  # the number, on the card alone
         "patient 7, left eye, CR-2",
         "patient 7, right eye, 2026-01-05 10:33",
-        "page 2",
+        "two.tif, page 2: this picture fine",
         "unreadable: cut short",
         "What speaks against clarity (bad: 0.94), strongest upper right",
         "64 × 48 px",
