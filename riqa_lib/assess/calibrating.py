@@ -25,11 +25,12 @@ from ..scales import DETAILS
 from ..stats import held_out
 from ..stats.calibration import FEW, Floats
 from ..stats.held_out import Ints, Rule, answers, mapped_rule, of_grades, tempered_rule
+from ..training.fundus_sources import said_of_pixels
 from . import calibrations, flow
 from .calibrate_labels import Labelled, Labels, read_labels
 from .calibrations import Calibration, Detail
 from .fundus_student import Assessor, calibrated_detail, load
-from .grading import Prepared, prepare, raw_probabilities
+from .grading import Prepared, prepare
 from .inputs import RATE, check, files
 from .which_run import folder_of
 
@@ -141,7 +142,8 @@ def _seen(
 
 def _said(one: Assessor, kept: Sequence[Labelled], crops: np.ndarray) -> Said:
     parts = [
-        raw_probabilities(one, crops[k : k + flow.BATCH]) for k in range(0, len(crops), flow.BATCH)
+        said_of_pixels(one.net, one.about, crops[k : k + flow.BATCH])
+        for k in range(0, len(crops), flow.BATCH)
     ]
     p, details = (np.concatenate(x).astype(float) for x in zip(*parts, strict=True))
     if not one.about["details_learnt"]:

@@ -16,7 +16,6 @@ from ..stats.calibration import Abstention
 
 FOLDER = "calibrations"
 WEIGHTS = "model.safetensors"
-VIEWS = 8  # over which probabilities were averaged: others are calibrated otherwise
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ class Calibration:
     abstention: Abstention
     details: dict[str, Detail] = field(default_factory=dict)
     how_well: dict[str, Any] = field(default_factory=dict)
-    views: int = VIEWS
 
     def in_words(self) -> str:
         """What it was made from."""
@@ -89,7 +87,7 @@ def read(folder: Path, name: str = "") -> Calibration:
     """A run's calibration by name, "" for the only one.
 
     FileNotFoundError, saying which there are, where there is none of the name; ValueError where ""
-    may mean several, for a damaged file, and for one that was made with other weights or views."""
+    may mean several, for a damaged file, and for one that was made with other weights."""
     names = known(folder)
     if not names:
         raise FileNotFoundError(
@@ -105,10 +103,9 @@ def read(folder: Path, name: str = "") -> Calibration:
             f"{did_you_mean(name, names)}"
         )
     own = _parsed(folder / FOLDER / f"{name}.json")
-    if own.weights != hash_of(folder / WEIGHTS) or own.views != VIEWS:
+    if own.weights != hash_of(folder / WEIGHTS):
         raise ValueError(
-            f"{folder.name}: calibration {name} was made with other weights, or when pictures were "
-            "looked at otherwise; calibrate again"
+            f"{folder.name}: calibration {name} was made with other weights; calibrate again"
         )
     return own
 

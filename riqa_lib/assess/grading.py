@@ -17,12 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 
-from ..networks.predict import two_heads
-from ..networks.sources import Pixels
-from ..networks.views import eight_views
 from ..pictures.field import SMALLEST, Field, crop_field, find_field, too_small
 from ..pictures.reading import read_near
 from ..pictures.recognition import is_fundus
@@ -30,6 +26,7 @@ from ..scales import DETAILS
 from ..sim.fundus_camera import fundus
 from ..stats import calibration
 from ..stats.calibration import calibrated
+from ..training.fundus_sources import said_of_pixels
 from . import advice, flow
 from .fundus_student import NEVER, NOT_YOURS, WORKING, Assessor, rounded
 from .inputs import Page, pages
@@ -60,9 +57,9 @@ def read(
     (width, height).
 
     JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at `working` px or
-    more; None: as it is. page: of a file with several, from 1. Raises ValueError that says what is
-    wrong with the file."""
-    image, size = read_near(file, working, page)
+    more; None: as it is. See-through parts are black, as around a field. page: of a file with
+    several, from 1. Raises ValueError that says what is wrong with the file."""
+    image, size = read_near(file, working, page, behind="black")
     if working is not None and max(image.size) > working:
         scale = working / max(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
@@ -134,21 +131,10 @@ def _graded(one: Assessor, batch: list[Prepared]) -> list[dict[str, Any]]:
     return rows
 
 
-def raw_probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of crops (N, S, S, 3) uint8: what the network says, not calibrated: of the grades (N, C), and
-    of good of the details (N, 3). Means over the eight ways to lay a crop down: a picture that is
-    mirrored or turned gets the same answer."""
-    pixels = torch.from_numpy(crops).to(next(one.net.parameters()).device)
-    eight = eight_views(pixels)
-    source = Pixels(eight.flatten(0, 1), int(one.about["crop"]), int(one.about["grid"]))
-    said = two_heads(one.net, source, np.arange(len(source.pixels)))
-    overall, details = (x.unflatten(0, eight.shape[:2]).mean(dim=0).numpy() for x in said)
-    return overall, details
-
-
 def _probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`raw_probabilities`, calibrated; nan for the details where the Student learnt none."""
-    raw, details = raw_probabilities(one, crops)
+    """Of crops (N, S, S, 3) uint8: calibrated probabilities of the grades (N, C), and of good of
+    the details (N, 3), nan where the Student learnt none."""
+    raw, details = said_of_pixels(one.net, one.about, crops)
     p = calibration.tempered(raw, one.temperature)
     if one.about["details_learnt"]:
         return p, calibrated(details, list(one.maps))
