@@ -87,7 +87,7 @@ def prepare(
         rgb, (row["width"], row["height"]) = read(file, working, page)
         if min(rgb.shape[:2]) < SMALLEST:
             px = f"{row['width']} x {row['height']} px"
-            raise ValueError(f"{px}: too small, or too narrow to be seen whole")
+            raise ValueError(f"{px}: too narrow, expected {SMALLEST} px or more when seen whole")
         found = find_field(rgb)
         yes, reason = is_fundus(rgb, found)
     except ValueError as e:
