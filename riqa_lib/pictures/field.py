@@ -18,8 +18,13 @@ import pandas as pd
 from PIL import Image
 from scipy import ndimage
 
+from .field_bars import Box, between_bars, bright_surround
+from .field_circle import Circle, best_circle, surround
+from .field_text import text_beside
+
 WORK = 288  # px, longer side of the copy that is searched
 SURE = 0.5  # a field of less confidence carries a reason
+TRUST = 0.2  # a circle of less is not taken: neither is cropped to it, nor refused for it
 SMALLEST = 16  # px, shorter side
 # px, radius from which clarity can be judged. On 120 simulated photographs (one half with clarity
 # severity 1, all with illumination and contrast 0 to 1.5), reduced to a radius, with a sensor's
@@ -27,15 +32,16 @@ SMALLEST = 16  # px, shorter side
 # and tried (6 folds) at that radius, has AUC .79 at 20 px, .84 at 24, .89 at 28, .96 at 32, .99 at
 # 40, .998 at 112.
 CLARITY_FROM = 32
-RAYS = 180  # radial profiles
-TRIES = 300  # circles drawn by RANSAC for each threshold
 
 
 @dataclass(frozen=True)
 class Field:
     """The circle of the field of view in px of the picture (pixel centres at whole numbers), how
     sure it is (0..1), and why not more ("" when sure). whole: the picture has no visible rim; the
-    circle is then the one around the picture."""
+    circle is then the one around the picture, or around what bars leave of it. box: the part of the
+    picture that holds the field, without bars and uniform surrounds: left, top, right, bottom, in
+    px from the picture's left and top edge; None is the whole picture. note: what else was seen
+    beside it, and doesn't matter."""
 
     x: float
     y: float
@@ -43,6 +49,8 @@ class Field:
     confidence: float
     reason: str = ""
     whole: bool = False
+    box: tuple[float, float, float, float] | None = None
+    note: str = ""
 
 
 def too_small(field: Field) -> str:
@@ -104,48 +112,79 @@ def find_field(image: np.ndarray) -> Field:
     rgb = as_rgb(image)
     height, width = rgb.shape[:2]
     small = reduced(rgb, WORK)
-    scale = max(rgb.shape[:2]) / max(small.shape[:2])
-    light = ndimage.gaussian_filter(small.max(axis=2).astype(np.float32), 0.7)
-    around = Field(
-        (width - 1) / 2, (height - 1) / 2, float(np.hypot(width, height) / 2), 0.0, whole=True
-    )
-    dark, noise = _surround(light)
+    scale = max(height, width) / max(small.shape[:2])
+    around = replace(_around((0.0, 0.0, float(width), float(height))), box=None)
+    bright_parts = bright_surround(small)
+    raw = small.max(axis=2).astype(np.float32)
+    light = raw.copy()
+    dark, noise = surround(light, bright_parts)
+    light[bright_parts] = dark
+    light = ndimage.gaussian_filter(light, 0.7)
     bright = float(np.percentile(light, 98))
     if bright - dark < max(6.0, 6 * noise):
         return replace(around, reason="uniform: no field of view stands out from the rest")
-    tried = []
-    for share in (0.0, 0.05, 0.12, 0.25, 0.45):
-        found = _circle(light > dark + max(share * (bright - dark), 3 * noise, 1.5))
-        if found is not None:
-            circle, seen, fits = _refined(light, found, dark, noise)
-            tried.append(
-                (
-                    min(seen, 0.6) * fits * (circle[2] / max(light.shape)) ** 2,
-                    seen,
-                    fits,
-                    circle.tolist(),
-                )
-            )
-            if seen > 0.45 and fits > 0.85:
-                break
-    if not tried:
+    between = between_bars(light, dark, bright, noise)
+    best = best_circle(light, dark, bright, noise, between)
+    text = text_beside(raw, _outside(raw.shape, best, between), dark)
+    note = "text beside the field of view" if text else ""
+    filling = replace(_around(_in_px(between, scale, rgb)), note=note)
+    if best is None:
         return replace(
-            around,
-            confidence=0.1,
+            filling,
+            confidence=min(0.1, TRUST / 2),
             reason="no rim: cut inside the field of view, or not a fundus photograph",
         )
-    _, seen, fits, best = max(tried)  # a shadow's edge can be a circle too, but lies further in
-    x, y, r = (
-        float(c)
-        for c in ((best[0] + 0.5) * scale - 0.5, (best[1] + 0.5) * scale - 0.5, best[2] * scale)
+    if best.confidence < TRUST:
+        return replace(filling, confidence=best.confidence, reason=_why(best))
+    return Field(
+        (best.x + 0.5) * scale - 0.5,
+        (best.y + 0.5) * scale - 0.5,
+        best.radius * scale,
+        best.confidence,
+        _why(best),
+        box=_in_px(between.cuts(small.shape[1], small.shape[0]), scale, rgb),
+        note=note,
     )
-    confidence = float(np.clip(seen / 0.45, 0, 1) * np.clip(fits / 0.6, 0, 1))
-    reason = ""
-    if confidence < SURE:
-        reason = f"only {fits:.0%} of the visible rim lies on the circle"
-        if seen < 0.3:
-            reason = f"only {seen:.0%} of the rim can be seen"
-    return Field(x, y, r, round(confidence, 3), reason)
+
+
+def _outside(shape: tuple[int, ...], best: Circle | None, between: Box) -> np.ndarray:
+    """What of the small copy (H, W) lies clearly outside of the field."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    left, top, right, bottom = between[:4]
+    out = (x < left - 3) | (x > right + 2) | (y < top - 3) | (y > bottom + 2)
+    if best is not None and best.confidence >= TRUST:
+        out = out | ((x - best.x) ** 2 + (y - best.y) ** 2 > (1.08 * best.radius) ** 2)
+    return np.broadcast_to(out, shape)
+
+
+def _in_px(box: Box, scale: float, rgb: np.ndarray) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a box of the small copy, in px of the picture."""
+    height, width = rgb.shape[:2]
+    return (
+        min(box.left * scale, width),
+        min(box.top * scale, height),
+        min(box.right * scale, width),
+        min(box.bottom * scale, height),
+    )
+
+
+def _around(box: tuple[float, ...]) -> Field:
+    """The field that fills a part of a picture (left, top, right, bottom in px)."""
+    left, top, right, bottom = box
+    x, y = (left + right - 1) / 2, (top + bottom - 1) / 2
+    radius = float(np.hypot(right - left, bottom - top) / 2)
+    return Field(x, y, radius, 0.0, whole=True, box=(left, top, right, bottom))
+
+
+def _why(best: Circle) -> str:
+    """Why a circle is not sure; "" where it is."""
+    if best.confidence >= SURE:
+        return ""
+    if best.seen < 0.3:
+        return f"only {best.seen:.0%} of the rim can be seen"
+    if best.fits < 0.5:
+        return f"only {best.fits:.0%} of the visible rim lies on the circle"
+    return "the surround is not dark, or too little of the rim lies in the picture"
 
 
 def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
@@ -156,140 +195,6 @@ def reduced(rgb: np.ndarray, longest: int) -> np.ndarray:
         return rgb
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
-
-
-def _surround(light: np.ndarray) -> tuple[float, float]:
-    """Level and noise of the darkest part of the picture's border: its corners, or whole edges."""
-    height, width = light.shape
-    k = max(2, min(height, width) // 16)
-    corners = [light[:k, :k], light[:k, -k:], light[-k:, :k], light[-k:, -k:]]
-    darkest = min(corners, key=lambda c: float(np.median(c)))
-    level = float(np.median(darkest))
-    return level, max(1.48 * float(np.median(np.abs(darkest - level))), 0.5)
-
-
-def _circle(mask: np.ndarray) -> np.ndarray | None:
-    """(x, y, radius) of the circle on which most of a mask's outer rim lies while next to none lies
-    outside."""
-    mask = ndimage.binary_opening(mask, iterations=1) if min(mask.shape) > 60 else mask
-    labels, n = ndimage.label(mask)
-    if n == 0:
-        return None
-    sizes = np.bincount(labels.ravel())[1:]
-    mask = np.isin(labels, 1 + np.flatnonzero(sizes > 0.05 * sizes.max()))
-    height, width = mask.shape
-    if not 0.04 * mask.size < mask.sum() < 0.995 * mask.size:
-        return None
-    points = []
-    for m, flip in ((mask, False), (mask.T, True)):
-        lines = np.flatnonzero(m.any(axis=1))
-        first, last = m[lines].argmax(axis=1), m.shape[1] - 1 - m[lines, ::-1].argmax(axis=1)
-        for edge, limit, out in ((first, 0, -0.5), (last, m.shape[1] - 1, 0.5)):
-            free = edge != limit  # where the frame cuts the field there is no rim
-            pair = np.stack([edge[free] + out, lines[free]], axis=1)
-            points.append(pair[:, ::-1] if flip else pair)
-    rim = np.concatenate(points).astype(float)
-    rim = rim[:: 1 + len(rim) // 250]
-    if len(rim) < 12:
-        return None
-    rng = np.random.default_rng(0)
-    circles = _through(rim[rng.integers(0, len(rim), (TRIES, 3))])
-    side = min(height, width)
-    good = (circles[:, 2] > 0.2 * side) & (circles[:, 2] < 0.9 * max(height, width))
-    good &= (np.abs(circles[:, 0] - width / 2) < width / 2) & (
-        np.abs(circles[:, 1] - height / 2) < height / 2
-    )
-    circles = circles[good]
-    if not len(circles):
-        return None
-    tolerance = max(0.8, 0.008 * side)
-    off = (
-        np.hypot(rim[None, :, 0] - circles[:, :1], rim[None, :, 1] - circles[:, 1:2])
-        - circles[:, 2:]
-    )
-    on = (np.abs(off) < tolerance).mean(axis=1)
-    outside = (off > 2.5 * tolerance).mean(axis=1)
-    score = on - 1.5 * outside
-    k = int(score.argmax())
-    return circles[k] if score[k] > 0.12 else None
-
-
-def _through(triples: np.ndarray) -> np.ndarray:
-    """Circles (n, 3) of x, y, radius through triples (n, 3, 2) of points; nan where they lie on a
-    line."""
-    a, b, c = triples.transpose(1, 0, 2)
-    b, c = b - a, c - a
-    d = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])
-    d = np.where(np.abs(d) < 1e-6, np.nan, d)
-    bb, cc = (b * b).sum(axis=1), (c * c).sum(axis=1)
-    x, y = (c[:, 1] * bb - b[:, 1] * cc) / d, (b[:, 0] * cc - c[:, 0] * bb) / d
-    return np.stack([x + a[:, 0], y + a[:, 1], np.hypot(x, y)], axis=1)
-
-
-def _refined(
-    light: np.ndarray, circle: np.ndarray, dark: float, noise: float
-) -> tuple[np.ndarray, float, float]:
-    """The circle fitted to the half-height points of radial profiles where these drop at once (a
-    shadow fades slowly); the share of its rim that is seen, and of the seen points that lie on
-    it."""
-    height, width = light.shape
-    turn = np.linspace(0, 2 * np.pi, RAYS, endpoint=False)
-    seen = fits = 0.0
-    for reach in (0.14, 0.07):
-        steps = np.linspace(1 - 1.6 * reach, 1 + reach, 66)
-        x = circle[0] + circle[2] * steps * np.cos(turn)[:, None]
-        y = circle[1] + circle[2] * steps * np.sin(turn)[:, None]
-        profile = ndimage.map_coordinates(light, [y, x], order=1, mode="nearest")
-        inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
-        inner = np.median(profile[:, :22], axis=1)
-        visible = inner - dark > max(3 * noise, 2.0)
-        above = (profile > (0.5 * (inner + dark))[:, None]) & inside
-        last = (
-            len(steps) - 1 - above[:, ::-1].argmax(axis=1)
-        )  # the outermost step that is still bright
-        rim = visible & above.any(axis=1) & (last < len(steps) - 1)
-        wide = int(
-            np.ceil(max(1.6 / circle[2], 0.008) / (steps[1] - steps[0]))
-        )  # the drop takes 1.6 px on either side
-        every = np.arange(RAYS)
-        drop = (
-            profile[every, np.maximum(last - wide, 0)]
-            - profile[every, np.minimum(last + wide, len(steps) - 1)]
-        )
-        rows = np.flatnonzero(rim & (drop > 0.55 * (inner - dark)))
-        rows = rows[inside[rows, last[rows] + 1]]  # the frame is no rim
-        if len(rows) < 12:
-            return circle, len(rows) / RAYS, fits
-        k = last[rows]
-        one, two, half = profile[rows, k], profile[rows, k + 1], 0.5 * (inner[rows] + dark)
-        at = steps[k] + (steps[1] - steps[0]) * np.clip(
-            (one - half) / np.maximum(one - two, 1e-6), 0, 1
-        )
-        points = circle[:2] + circle[2] * at[:, None] * np.stack(
-            [np.cos(turn[rows]), np.sin(turn[rows])], axis=1
-        )
-        circle = _fit(points, circle)
-        off = np.abs(np.hypot(*(points - circle[:2]).T) - circle[2])
-        on = off < max(0.7, 0.012 * circle[2])
-        seen, fits = float(on.sum() / RAYS), float(on.mean())
-    return circle, seen, fits
-
-
-def _fit(points: np.ndarray, circle: np.ndarray) -> np.ndarray:
-    """Circle of least squares by Gauss-Newton, with Tukey's weights (Beaton and Tukey,
-    Technometrics 16, 1974)."""
-    x, y, r = circle
-    for _ in range(12):
-        dx, dy = points[:, 0] - x, points[:, 1] - y
-        distance = np.maximum(np.hypot(dx, dy), 1e-6)
-        off = distance - r
-        cut = 4.7 * max(1.48 * float(np.median(np.abs(off))), 0.15)
-        weight = np.clip(1 - (off / cut) ** 2, 0, None) ** 2
-        slope = np.stack([-dx / distance, -dy / distance, -np.ones(len(off))], axis=1)
-        system = slope.T @ (weight[:, None] * slope) + 1e-6 * np.eye(3)
-        move = np.linalg.solve(system, slope.T @ (weight * off))
-        x, y, r = np.array([x, y, r]) - move
-    return np.array([x, y, r]) if 0.7 < r / circle[2] < 1.3 else circle
 
 
 # ---------------------------------------------------------------- the crop
@@ -308,27 +213,38 @@ def crop_field(
     rgb = as_rgb(image)
     found = find_field(rgb) if field is None else field
     height, width = rgb.shape[:2]
-    trusted = not found.whole and found.confidence >= 0.2
-    if trusted:
+    left, top, right, bottom = found.box or (0, 0, width, height)
+    if trusted(found):
         x, y, half = found.x + 0.5, found.y + 0.5, found.radius
     else:
-        x, y, half = width / 2, height / 2, max(width, height) / 2
-    box = (x - half, y - half, x + half, y + half)
-    left, top = int(np.floor(box[0])) - 1, int(np.floor(box[1])) - 1
-    right, bottom = int(np.ceil(box[2])) + 1, int(np.ceil(box[3])) + 1
-    canvas = Image.fromarray(rgb).crop((left, top, right, bottom))  # black where the picture ends
-    inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-    pixels = np.array(
-        canvas.resize((size, size), Image.Resampling.BICUBIC, box=inner, reducing_gap=3.0)
-    )
+        x, y, half = (left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top) / 2
+    pixels = _cut_out(rgb, x, y, half, size)
     where = (np.arange(size) + 0.5) * 2 * half / size - half
-    mask = ((where + x > 0) & (where + x < width))[None, :] & (
-        (where + y > 0) & (where + y < height)
+    mask = ((where + x > left) & (where + x < right))[None, :] & (
+        (where + y > top) & (where + y < bottom)
     )[:, None]
-    if trusted:
+    if trusted(found):
         mask &= where[None, :] ** 2 + where[:, None] ** 2 <= half**2
     pixels[~mask] = 0
     return pixels, mask
+
+
+def trusted(field: Field) -> bool:
+    """Whether a field's circle is one to crop to, and to refuse by."""
+    return not field.whole and field.confidence >= TRUST
+
+
+def _cut_out(rgb: np.ndarray, x: float, y: float, half: float, size: int) -> np.ndarray:
+    """The square around (x, y), in px from the picture's edges, at size x size px; black where the
+    picture ends."""
+    box = (x - half, y - half, x + half, y + half)
+    left, top = int(np.floor(box[0])) - 1, int(np.floor(box[1])) - 1
+    right, bottom = int(np.ceil(box[2])) + 1, int(np.ceil(box[3])) + 1
+    canvas = Image.fromarray(rgb).crop((left, top, right, bottom))
+    inner = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+    return np.array(
+        canvas.resize((size, size), Image.Resampling.BICUBIC, box=inner, reducing_gap=3.0)
+    )
 
 
 def field_errors(

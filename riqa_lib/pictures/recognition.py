@@ -1,22 +1,26 @@
 """Whether a picture is a fundus photograph at all, and why not.
 
-It must show a field of view on a dark surround, in the colours of a fundus; a field that fills the
-picture, or fades into the dark, is known by its colours and smoothness alone."""
+It must show one field of view on a dark or uniform surround, in the colours of a fundus; a field
+that fills the picture, or fades into the dark, is known by its colours and smoothness alone. One
+confidence (`field.TRUST`) decides whether a circle is taken, for the crop and here."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
-from .field import SURE, Field, as_rgb, find_field, reduced
+from . import near_fundus
+from .field import Field, as_rgb, find_field, reduced, trusted
+from .fundus_colours import no_colour, wrong_colours
+from .several_fields import split_fields
 
 
 def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]:
-    """Whether a picture is a fundus photograph, however bad, and if not, why.
+    """Whether a picture is a colour photograph of one fundus, however bad, and if not, why.
 
-    Its field must be a bright circle on a dark surround with the colours of a fundus (red before
-    green before blue on the whole; grey pictures pass on their circle). A picture cut inside the
-    field passes on colours and smoothness alone.
+    Its field must be a bright circle on a dark or uniform surround with the colours of a fundus
+    (red before green before blue on the whole). A picture cut inside the field passes on colours
+    and smoothness alone.
 
     >>> from riqa_lib.sim.scenes import scene
     >>> is_fundus(scene("harbour", 96))
@@ -27,51 +31,65 @@ def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]
     small = reduced(rgb, 128).astype(np.float32)
     light = small.max(axis=2)
     if float(np.percentile(light, 99)) - float(np.percentile(light, 1)) < 6:
-        reason = "uniform: there is nothing in the picture"
-    elif found.whole:
-        reason = _without_rim(small)
-    elif found.confidence < 0.12:
-        reason = "" if _glows(small) else f"no field of view: {found.reason}"
-    else:
-        reason = _with_rim(small, found, max(small.shape[:2]) / max(rgb.shape[:2]))
+        return False, "uniform: there is nothing in the picture"
+    distance = _distance(small, found, max(small.shape[:2]) / max(rgb.shape[:2]))
+    if (distance < 0.65).sum() < 10:
+        return False, "no field of view: hardly anything of the circle is in the picture"
+    reason = no_colour(small, distance < 0.94)
+    if not reason and _may_be_several(found, *rgb.shape[:2]):
+        several = len(split_fields(rgb))
+        reason = f"more than one field of view ({several})" if several else ""
+    if not reason and trusted(found):
+        reason = wrong_colours(small, distance < 0.94, distance < 0.65)
+    elif not reason and not _glows(small):
+        reason = _without_rim(small, distance < 1)
+    if not reason and near_fundus.log_odds(rgb, found) < near_fundus.LEAST:
+        reason = "in detail and colours it is no fundus"
     return not reason, reason
 
 
-def _without_rim(small: np.ndarray) -> str:
-    """Why a picture (H, W, 3) that a field would have to fill is no fundus; "" where it is one."""
-    red, green, blue = (small[..., i] for i in range(3))
-    order = float(((red > green + 4) & (green >= blue - 6)).mean())
-    rough = float(
-        np.abs(green - ndimage.gaussian_filter(green, 2)).mean() / max(float(green.mean()), 1.0)
-    )
-    if order < 0.95:
-        return f"no rim, and only {order:.0%} of it has the colours of a fundus (expected 95 %)"
-    return "no rim, and too rough for a fundus" if rough > 0.06 else ""
+def _may_be_several(found: Field, height: int, width: int) -> bool:
+    """Whether there is room for more than one field: none is sure, or it reaches beyond the part
+    that it lies in, or leaves more than a third of the picture's longer side."""
+    if not trusted(found):
+        return True
+    left, top, right, bottom = found.box or (0, 0, width, height)
+    near = min(found.x - left, found.y - top, right - found.x, bottom - found.y)
+    return near < 0.94 * found.radius or 2 * found.radius < 0.64 * max(height, width)
 
 
-def _with_rim(small: np.ndarray, found: Field, scale: float) -> str:
-    """Why a picture with a circle in it is no fundus; "" where it is one. scale: px of small a px
-    of the field."""
+def _distance(small: np.ndarray, found: Field, scale: float) -> np.ndarray:
+    """How far the px of a small picture are from the field's centre, in radii (H, W); infinite
+    outside of the part of the picture that holds it. scale: px of small a px of the field."""
     y, x = np.mgrid[: small.shape[0], : small.shape[1]].astype(np.float32)
     distance = np.hypot(x - (found.x + 0.5) * scale + 0.5, y - (found.y + 0.5) * scale + 0.5) / (
         found.radius * scale
     )
-    inside, outside = distance < 0.94, distance > 1.08
-    if outside.mean() > 0.01:
-        light = small.max(axis=2)
-        surround = float(np.percentile(light[outside], 80))
-        level = float(np.percentile(light[inside], 90))
-        if surround > 0.35 * level + 4 or surround > 70:
-            return "no dark surround around the circle"
-    elif found.confidence < SURE:
-        return "no surround to tell a field of view by"
+    if not trusted(found):
+        distance *= 0.9
+    if found.box is not None:
+        left, top, right, bottom = (side * scale for side in found.box)
+        outside = (x < left) | (x + 1 > right) | (y < top) | (y + 1 > bottom)
+        distance[outside] = np.inf
+    return distance
+
+
+def _without_rim(small: np.ndarray, inside: np.ndarray) -> str:
+    """Why a picture (H, W, 3) that a field would have to fill, apart from what is not `inside` (H,
+    W), is no fundus; "" where it is one."""
     red, green, blue = (small[..., i] for i in range(3))
-    foreign = float((blue > red + 16)[inside].mean())
-    if foreign > 0.12:
-        return f"{foreign:.0%} of the circle is bluer than a fundus can be"
-    if float(green[inside].mean()) > 1.35 * float(red[inside].mean()) + 2:
-        return "it is greener than a fundus can be"
-    return ""
+    lead = np.minimum(4, 0.15 * red - 0.5)
+    order = float(((red > green + lead) & (green >= blue - 6))[inside].mean())
+    lit = inside & (small.max(axis=2) > 0.12 * np.percentile(small.max(axis=2)[inside], 98))
+    away = ndimage.binary_erosion(
+        lit, iterations=3, border_value=1
+    )  # from edges that are no retina
+    away = away if away.sum() >= 50 else inside
+    rough = float(np.abs(green - ndimage.gaussian_filter(green, 2))[away].mean())
+    rough /= max(float(green[away].mean()), 10.0)
+    if order < 0.95:
+        return f"no rim, and only {order:.0%} of it has the colours of a fundus (expected 95 %)"
+    return "no rim, and too rough for a fundus" if rough > 0.06 else ""
 
 
 def _glows(small: np.ndarray) -> bool:

@@ -162,7 +162,8 @@ def test_huge_grey_float_dark_and_bright_ones():
     for made in (one[..., 0], one / 255.0, seen_through, one // 8, washed_out):
         found = find_field(made)
         assert (found.x, found.y, found.radius) == pytest.approx((50, 49, 42), abs=1.2)
-    assert is_fundus(one[..., 0])[0]  # a grey one
+    assert is_fundus(one)[0]
+    assert is_fundus(one[..., 0])[1].startswith("no colour")
 
 
 def test_without_a_rim_it_says_so():
