@@ -17,7 +17,7 @@ from .. import contents, paths, store
 from ..datasets.data_folder import write_dataset
 from ..datasets.folder import read_folder
 from ..datasets.problems import FolderError, Problem, listed
-from .file_kinds import heif_is_there
+from .file_kinds import heif_is_there, pydicom_is_there
 from .reading import MAX_PIXELS, read
 from .told import LEFT_OUT, Seen, Told, folder_error, left_out, shortened, write_problems
 from .windows import WAYS, WHOLE, Way, check_scale, enlarged
@@ -126,8 +126,7 @@ def decode(
     small; ValueError for a frame that is not of the agreed form."""
     check_bad(bad)
     root, folder = Path(root), Path(folder)
-    more = {"bad": bad, "max_pixels": max_pixels, "heic": heif_is_there()} if bad == "skip" else {}
-    key = _key(frame, root, folder, way.version | more)
+    key = _key(frame, root, folder, way.version | _left_out_by(bad, max_pixels))
     gone = [Problem(*p) for p in frame.attrs.get("left_out", [])]
     told: Told | None = None
 
@@ -167,6 +166,15 @@ def decode(
         progress=progress,
         finish=finish,
     )
+
+
+def _left_out_by(bad: str, max_pixels: int) -> dict[str, Any]:
+    """What decides, besides the files, which pictures are left out: where it changes, they are
+    decoded anew."""
+    if bad != "skip":
+        return {}
+    readers = {"heic": heif_is_there()} | ({"dicom": True} if pydicom_is_there() else {})
+    return {"bad": bad, "max_pixels": max_pixels} | readers
 
 
 def _finished(

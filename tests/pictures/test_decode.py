@@ -431,6 +431,21 @@ def test_skipped_once_skipped_again_without_decoding(
     assert names_in(folder) == ["dataset.json", "frame.csv", "pixels.npy"]
 
 
+@pytest.mark.filterwarnings("ignore:mine")
+@pytest.mark.parametrize("reader", ["heif_is_there", "pydicom_is_there"])
+def test_what_was_skipped_is_tried_again_where_a_reader_was_installed(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    spoilt(photos, [3])
+    monkeypatch.setattr(decode, reader, lambda: False)
+    imported(photos, tmp_path / "d", bad="skip")
+    monkeypatch.setattr(decode, "_seen", lambda _: pytest.fail("decoded again"))
+    imported(photos, tmp_path / "d", bad="skip")
+    monkeypatch.setattr(decode, reader, lambda: True)
+    with pytest.raises(pytest.fail.Exception, match="decoded again"):
+        imported(photos, tmp_path / "d", bad="skip")
+
+
 @pytest.mark.filterwarnings("ignore:t:")
 def test_killed_while_skipping_and_started_again_gives_the_same_bytes(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
