@@ -41,8 +41,9 @@ def statistics(
     250 or more. uneven: 1 - darkest over brightest of nine parts of the field. rim: level at the
     rim over that in the middle. direction: 0 where edges run all ways alike, 1 where all run one
     way. texture: local contrast (standard deviation of the band of 1.4 to 4 px over the mean).
-    veil: darkest over median level. glare: how much bluer the bluest 1 % is than the middle, as
-    blue over red. off_centre, cut: as given; how far the field's centre is from the picture's, in
+    veil: darkest over median level. glare: how much bluer the bluest 1 % within 0.8 of the radius
+    is than the middle, as blue over red, without noise; shine: level there over that of the whole
+    field. off_centre, cut: as given; how far the field's centre is from the picture's, in
     radii, and the share of the circle that is not in the picture. Raises ValueError for other
     shapes or types, or a mask of fewer than 50 px."""
     a, inside = np.asarray(crop), np.asarray(mask, bool)
@@ -86,7 +87,7 @@ def statistics(
     centre = max(mean(rho < 0.5, level), 1e-3)
     eighth = np.where(rho < 0.35, 8, np.minimum((np.arctan2(v, u) / np.pi + 1) * 4, 7).astype(int))
     parts = [mean(eighth == k, level) for k in range(9)]
-    tint = (x[..., 2] / np.maximum(x[..., 0], 0.1))[core]
+    glare, bluest = _bluest(x, core, core & (rho < 0.8), 1.5 * unit)
     out = {
         "level": level,
         "bright": (a.max(axis=2)[core] >= 250).mean(),
@@ -95,11 +96,26 @@ def statistics(
         "direction": 1 - low / max(high, 1e-12),
         "texture": (middle - broad)[core].std() / max(float(np.median(wide[core])), 0.02),
         "veil": np.percentile(x.min(axis=2)[core], 5) / max(level, 0.02),
-        "glare": np.percentile(tint, 99) - np.median(tint),
+        "glare": glare,
+        "shine": float(light[bluest].mean()) / max(level, 0.02),
         "off_centre": off_centre,
         "cut": cut,
     }
     return {k: round(float(value), 4) for k, value in out.items()}
+
+
+def _bluest(
+    x: np.ndarray, core: np.ndarray, where: np.ndarray, sigma: float
+) -> tuple[float, np.ndarray]:
+    """How much bluer the bluest 1 % of `where` is than the middle of the field `core`, and its
+    mask. At the rim there are arcs of any tint, which are no reflections; noise (px, blurred away
+    by sigma) has blue pixels everywhere."""
+    tint = x[..., 2] / np.maximum(x[..., 0], 0.1)
+    middle = float(np.median(tint[core]))
+    smooth = ndimage.gaussian_filter(np.where(core, tint, middle), sigma)
+    where = where if where.any() else core
+    limit = np.percentile(smooth[where], 99)
+    return float(limit - middle), where & (smooth >= limit)
 
 
 # ---------------------------------------------------------------- advice
@@ -157,9 +173,8 @@ RULES = (
          "a veil lies over the field", ("veil",)),
     Rule("", (("direction", ">=", 0.4), ("texture", ">=", 0.058)),
          "ask to open the eyes wide, or hold the lid", "lashes in the field", ("lashes",)),
-    # noise, too, has glare; the three other limits keep it out
-    Rule("", (("glare", ">=", 0.2), ("bright", "<=", 0.005), ("rim", "<=", 1.0),
-              ("level", ">=", 0.15)),
+    # what is blue but no brighter than the rest is noise in the dark, or a veil
+    Rule("", (("glare", ">=", 0.2), ("shine", ">=", 1.3), ("bright", "<=", 0.01)),
          "darken the room, tilt away from the reflection", "a bluish reflection",
          ("reflection", "ghost")),
     Rule("", (("cut", ">=", 0.12),),

@@ -21,6 +21,7 @@ NEUTRAL = {
     "texture": 0.04,
     "veil": 0.2,
     "glare": 0.07,
+    "shine": 1.0,
     "off_centre": 0.0,
     "cut": 0.0,
 }
@@ -66,6 +67,28 @@ def test_direction_is_one_for_stripes_and_low_for_noise():
     noise = np.random.default_rng(0).integers(60, 180, stripes.shape).astype(np.uint8)
     assert advice.statistics(stripes, mask)["direction"] > 0.95
     assert advice.statistics(noise, mask)["direction"] < 0.2
+
+
+def test_a_reflection_is_a_bright_bluish_spot_and_no_arc_at_the_rim_nor_noise():
+    u, v, mask = disc(160)
+    rho, rng = np.hypot(u, v), np.random.default_rng(0)
+    plain = np.zeros((*mask.shape, 3))
+    plain[mask] = (120, 70, 25)
+
+    def fires(picture):
+        found = advice.statistics(np.clip(picture, 0, 255).astype(np.uint8), mask)
+        return advice.rule("darken the room, tilt away from the reflection").meets(found), found
+
+    spot = np.exp(-((u - 0.4) ** 2 + v**2) / 0.03)[..., None] * (90, 130, 160)
+    yes, found = fires(plain + spot)
+    assert yes
+    assert found["glare"] > 0.4
+    assert found["shine"] > 1.8
+    assert not fires(plain)[0]
+    arc = (np.exp(-(1 - rho) / 0.06) * (u > 0.3))[..., None] * (40, 200, 240)
+    assert not fires(plain + arc)[0]
+    assert not fires(plain * 0.3 + rng.normal(0, 12, plain.shape))[0]
+    assert not fires(np.where((u > 0.5)[..., None], plain * 0.4 + (0, 5, 25), plain))[0]
 
 
 @pytest.mark.parametrize("wrong", ["grey", "float", "mask", "empty"])
@@ -116,7 +139,7 @@ CASES = [  # what is bad, what is measured, what must be said
         "clean the lens; if it stays, dilate the pupil: the eye's media may be clouded",
     ),
     ("", {"direction": 0.6, "texture": 0.07}, "ask to open the eyes wide, or hold the lid"),
-    ("", {"glare": 0.3}, "darken the room, tilt away from the reflection"),
+    ("", {"glare": 0.3, "shine": 1.5}, "darken the room, tilt away from the reflection"),
     ("", {"cut": 0.2}, "re-centre, or step back"),
     ("", {"off_centre": 0.4}, "re-centre the field"),
 ]
@@ -145,12 +168,11 @@ def test_every_rule_has_a_case_and_says_something_else():
 
 
 def test_nothing_is_said_of_good_or_unsure_pictures():
-    measured = NEUTRAL | {"glare": 0.3, "cut": 0.2}
+    measured = NEUTRAL | {"glare": 0.3, "shine": 1.5, "cut": 0.2}
     assert advice.advise(GOOD, measured, good=True) == []
     assert len(advice.advise(GOOD, measured, good=False)) == 2
-    assert (
-        advice.advise(GOOD, NEUTRAL | {"glare": 0.3, "level": 0.1}, good=False) == []
-    )  # too dark to tell a reflection
+    # as blue, and no brighter than the rest
+    assert advice.advise(GOOD, NEUTRAL | {"glare": 0.3}, good=False) == []
     unsure = GOOD | {"clarity": 0.4}
     assert advice.advise(unsure, NEUTRAL, good=False) == []
     assert [a.say for a in advice.advise(unsure, NEUTRAL, good=False, sure={"clarity": 0.55})] == [
