@@ -197,8 +197,8 @@ def assess(
     size, least = int(one.about["size"]), working or one.working
 
     def ready(one_page: Page) -> Prepared:
-        how = {"working": least, "keep": keep, "page": one_page.number}
-        return prepare(one_page.file, size=size, **how)
+        page = one_page.number
+        return prepare(one_page.file, size=size, working=least, keep=keep, page=page)
 
     for batch in flow.batches(pages(named), ready, workers):
         for row, its in zip(_graded(one, batch), batch, strict=True):
