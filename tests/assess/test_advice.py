@@ -85,7 +85,7 @@ def test_a_reflection_is_a_bright_bluish_spot_and_no_arc_at_the_rim_nor_noise():
     assert found["glare"] > 0.4
     assert found["shine"] > 1.8
     assert not fires(plain)[0]
-    arc = (np.exp(-(1 - rho) / 0.06) * (u > 0.3))[..., None] * (40, 200, 240)
+    arc = (np.exp(-(1 - rho) / 0.08) * (u > 0.3))[..., None] * (60, 200, 240)
     assert not fires(plain + arc)[0]
     assert not fires(plain * 0.3 + rng.normal(0, 12, plain.shape))[0]
     assert not fires(np.where((u > 0.5)[..., None], plain * 0.4 + (0, 5, 25), plain))[0]
