@@ -91,6 +91,16 @@ def test_verdicts_in_worlds_where_they_are_known(frame, slope, shared, down, mon
     assert len(own_defect.show_verdicts(table.reset_index()).splitlines()) == 2 + 3 + 2
 
 
+def test_the_other_defect_that_moves_a_head_most_counts(frame):
+    said = answered(frame, "teacher", 0.2)
+    wrong = frame["severity"].where(frame["cause"] == "illumination", 0.0) * 0.3
+    moved = said["d_contrast"] - said["id"].map(dict(zip(frame["id"], wrong, strict=True)))
+    table = own_defect.verdicts(said.assign(d_contrast=moved), frame, resamples=50)
+    row = table.set_index("detail").loc["contrast"]
+    assert row["over"] == pytest.approx(2.5 * (0.2 - 0.3), abs=0.02)
+    assert not row["own"]
+
+
 def test_one_eye_has_no_interval_and_a_gap_is_named(frame):
     one = frame[frame["group"] == "eye-1"]
     said = answered(one, "teacher", 0.3)

@@ -64,6 +64,7 @@ def said(row, seed):
             p = g.dirichlet([0.3] * CLASSES[learns], len(frame))
             p[::5] = np.eye(CLASSES[learns])[g.integers(0, CLASSES[learns], len(p[::5]))]
             p[1::5] = [0.33335, 0.33334, 0.33331][: CLASSES[learns]]
+            p[2::5] = [0.40006, 0.40007, 0.19987][: CLASSES[learns]]  # rounded, all are too much
             p /= p.sum(axis=1, keepdims=True)
             part = part.assign(**{f"p{k}": p[:, k] for k in range(p.shape[1])})
             part["truth"] = frame["grade"] if which == learns else -1
