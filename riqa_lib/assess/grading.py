@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..pictures.field import SMALLEST, Field, crop_field, find_field, too_small
+from ..pictures.field import SMALLEST, Field, crop_field, find_field, too_small, trusted
 from ..pictures.reading import read_near
 from ..pictures.recognition import is_fundus
 from ..scales import DETAILS
@@ -108,7 +108,7 @@ def prepare(
 def _framing(found: Field, shape: tuple[int, ...], mask: np.ndarray) -> tuple[float, float]:
     """How far the field's centre is from the picture's, in radii, and the share of the circle that
     is not in the picture; 0, 0 where the field was not surely found."""
-    if found.whole or found.confidence < 0.2:
+    if not trusted(found):
         return 0.0, 0.0
     off = np.hypot(found.x - (shape[1] - 1) / 2, found.y - (shape[0] - 1) / 2) / found.radius
     return float(off), float(max(0.0, 1 - mask.sum() / (np.pi / 4 * mask.size)))
