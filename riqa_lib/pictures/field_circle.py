@@ -16,6 +16,9 @@ RAYS = 180  # radial profiles
 TRIES = 300  # circles drawn by RANSAC for each threshold
 STEPS, AT_RIM = 66, 42  # of a radial profile; that just outside of the rim
 FEWEST = 12  # points that a circle is fitted to
+# of the light of a picture's brightest part: what a rim must stand out by. A coarse JPEG draws
+# circles of less in a dark surround
+LEAST = 0.08
 ENOUGH = 0.08  # of the rim that must be seen
 
 
@@ -42,7 +45,9 @@ def best_circle(
         found = _circle(light > dark + max(share * (bright - dark), 3 * noise, 1.5), box)
         if found is None:
             continue
-        circle, seen, possible, fits = _refined(light, found, dark, noise, box)
+        circle, seen, possible, fits = _refined(
+            light, found, dark, max(3 * noise, LEAST * (bright - dark)), box
+        )
         part = seen / max(possible, 0.1)
         rank = min(part, 0.6) * fits * (circle[2] / max(light.shape)) ** 2
         tried.append((rank, seen, part, fits, circle.tolist()))
@@ -148,7 +153,7 @@ def _through(triples: np.ndarray) -> np.ndarray:
 
 
 def _refined(
-    light: np.ndarray, circle: np.ndarray, dark: float, noise: float, box: Box
+    light: np.ndarray, circle: np.ndarray, dark: float, least: float, box: Box
 ) -> tuple[np.ndarray, float, float, float]:
     """The circle fitted to the half-height points of radial profiles where these drop at once (a
     shadow fades slowly); the share of its rim that is seen, that lies in the picture and between
@@ -165,7 +170,7 @@ def _refined(
         inside &= _between(x, y, box)
         possible = float(inside[:, AT_RIM].mean())
         inner = np.median(profile[:, :22], axis=1)
-        visible = inner - dark > max(3 * noise, 2.0)
+        visible = inner - dark > max(least, 2.0)
         above = (profile > (0.5 * (inner + dark))[:, None]) & inside
         last = (
             len(steps) - 1 - above[:, ::-1].argmax(axis=1)
