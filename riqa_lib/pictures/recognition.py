@@ -14,6 +14,8 @@ from .field import Field, as_rgb, find_field, reduced, trusted
 from .fundus_colours import no_colour, wrong_colours
 from .several_fields import split_fields
 
+ROUGH = 0.1  # fine detail of green over its level, in a picture that a field would have to fill
+
 
 def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]:
     """Whether a picture is a colour photograph of one fundus, however bad, and if not, why.
@@ -89,7 +91,7 @@ def _without_rim(small: np.ndarray, inside: np.ndarray) -> str:
     rough /= max(float(green[away].mean()), 10.0)
     if order < 0.95:
         return f"no rim, and only {order:.0%} of it has the colours of a fundus (expected 95 %)"
-    return "no rim, and too rough for a fundus" if rough > 0.06 else ""
+    return "no rim, and too rough for a fundus" if rough > ROUGH else ""
 
 
 def _glows(small: np.ndarray) -> bool:
