@@ -303,9 +303,10 @@ def _as_trained(folder: Path | str, kind: str) -> tuple[Run, Network, dict[str, 
     model = FundusNetConfig(**config["model"] | {"weights": "none"})
     net = untrained(model, about["classes"])
     load_weights(folder / "model.safetensors", net)
+    about = {"views": 1} | about | {"config": config, "run": folder.name}  # runs of before had one
     seen = {name: about[name] for name in ("size", "crop", "grid", "views")}
     run = Run(model=model, data=FundusData(**seen))
-    return run, net.to(device()).eval(), about | {"config": config, "run": folder.name}
+    return run, net.to(device()).eval(), about
 
 
 def _load(folder: Path | str, kind: str) -> tuple[Network, dict[str, Any]]:
