@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from .. import paths, scales, store
-from ..networks.resnet import MultiTaskResNet
+from ..networks.network import Network
 from ..scales import DETAILS
 from ..stats.calibration import FEW, Abstention, abstention, platt, temperature, tempered
 from ..stats.calibration import calibrated as through_maps
@@ -51,7 +51,7 @@ class Assessor:
     """A trained Student, calibrated. sure: per detail the probability from which it is called;
     words: grades, worst first."""
 
-    net: MultiTaskResNet
+    net: Network
     about: dict[str, Any]
     words: tuple[str, ...]
     temperature: float

@@ -35,7 +35,8 @@ class Box(NamedTuple):
         frame, inwards = (0, 0, width, height), (0.5, 0.5, -0.5, -0.5)
         sides = [side + step if cut else limit for side, step, cut, limit in
                  zip(self[:4], inwards, self.straight, frame, strict=True)]  # fmt: skip
-        return Box(*sides, straight=self.straight)
+        left, top, right, bottom = sides
+        return Box(left, top, right, bottom, self.straight)
 
 
 # ---------------------------------------------------------------- bright and uniform
@@ -121,7 +122,8 @@ def between_bars(light: np.ndarray, dark: float, bright: float, noise: float) ->
     edges, frame = (left, top, right, bottom), (0, 0, width, height)
     sides = [edge if end else limit for edge, limit, (end, _) in
              zip(edges, frame, ends, strict=True)]  # fmt: skip
-    return Box(*map(float, sides), straight=tuple(cut for _, cut in ends))
+    left, top, right, bottom = map(float, sides)
+    return Box(left, top, right, bottom, tuple(cut for _, cut in ends))
 
 
 def _extent(counts: np.ndarray) -> tuple[int, int]:

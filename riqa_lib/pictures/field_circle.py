@@ -59,7 +59,8 @@ def best_circle(
     _, seen, part, fits, circle = max(tried)
     sure = np.clip(part / 0.45, 0, 1) * np.clip(fits / 0.6, 0, 1) * np.clip(seen / ENOUGH, 0, 1)
     sure *= _dark_around(light, circle, dark, bright)
-    return Circle(*circle, round(float(sure), 3), part, fits)
+    x, y, radius = circle
+    return Circle(x, y, radius, round(float(sure), 3), part, fits)
 
 
 def _dark_around(light: np.ndarray, circle: list[float], dark: float, bright: float) -> float:

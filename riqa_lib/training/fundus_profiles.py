@@ -16,7 +16,10 @@ METHOD_NAMES = ("teacher", "student")
 WITH_ENCODER: dict[str, dict[str, object]] = {
     "resnet": {},
     "lite0": {
-        "model.drop": 0.2, "train.lr": 1e-3, "train.batch": 64, "train.steps": 300,
+        "model.drop": 0.2,
+        "train.lr": 1e-3,
+        "train.batch": 64,
+        "train.steps": 300,
         "teacher_train.steps": 100,
     },
 }

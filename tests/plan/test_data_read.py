@@ -32,7 +32,7 @@ from riqa_lib.plan.steps import Step, Walk
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*worth knowing")
 AN_HOUR = 3600
-SIZE = 16  # px
+SIZE = 24  # px: the least that is drawn
 
 
 # ---------------------------------------------------------------- a walk without kernels
