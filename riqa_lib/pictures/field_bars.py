@@ -122,8 +122,8 @@ def between_bars(light: np.ndarray, dark: float, bright: float, noise: float) ->
     edges, frame = (left, top, right, bottom), (0, 0, width, height)
     sides = [edge if end else limit for edge, limit, (end, _) in
              zip(edges, frame, ends, strict=True)]  # fmt: skip
-    left, top, right, bottom = map(float, sides)
-    return Box(left, top, right, bottom, tuple(cut for _, cut in ends))
+    first, second, third, fourth = map(float, sides)
+    return Box(first, second, third, fourth, tuple(cut for _, cut in ends))
 
 
 def _extent(counts: np.ndarray) -> tuple[int, int]:
