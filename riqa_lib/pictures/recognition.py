@@ -37,17 +37,25 @@ def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]
     distance = _distance(small, found, max(small.shape[:2]) / max(rgb.shape[:2]))
     if (distance < 0.65).sum() < 10:
         return False, "no field of view: hardly anything of the circle is in the picture"
-    reason = no_colour(small, distance < 0.94)
-    if not reason and _may_be_several(found, *rgb.shape[:2]):
-        several = len(split_fields(rgb))
-        reason = f"more than one field of view ({several})" if several else ""
-    if not reason and trusted(found):
-        reason = wrong_colours(small, distance < 0.94, distance < 0.65)
-    elif not reason and not _glows(small):
-        reason = _without_rim(small, distance < 1)
+    reason = no_colour(small, distance < 0.94) or _several(rgb, found)
+    reason = reason or _unlike(small, found, distance)
     if not reason and near_fundus.log_odds(rgb, found) < near_fundus.LEAST:
         reason = "in detail and colours it is no fundus"
     return not reason, reason
+
+
+def _several(rgb: np.ndarray, found: Field) -> str:
+    """That a picture shows more than one field of view; "" where it doesn't."""
+    several = len(split_fields(rgb)) if _may_be_several(found, *rgb.shape[:2]) else 0
+    return f"more than one field of view ({several})" if several else ""
+
+
+def _unlike(small: np.ndarray, found: Field, distance: np.ndarray) -> str:
+    """Why a picture (H, W, 3) is none by the rules for a field with a circle, or for one without;
+    "" where it is one. distance (H, W): from the field's centre, in radii."""
+    if trusted(found):
+        return wrong_colours(small, distance < 0.94, distance < 0.65)
+    return "" if _glows(small) else _without_rim(small, distance < 1)
 
 
 def _may_be_several(found: Field, height: int, width: int) -> bool:

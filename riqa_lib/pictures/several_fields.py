@@ -78,13 +78,25 @@ def _several(small: np.ndarray) -> list[tuple[Field, Limits]]:
         return []
     lit = light > dark + max(0.12 * (bright - dark), 3 * noise)
     for parts in (_bright_parts(lit), *_tiles(lit)):
-        filled = [lit[y0:y1, x0:x1].mean() for x0, y0, x1, y1 in parts]
-        found = [_circle_in(seen, part) for part in parts]
-        sure = [(one, part) for one, part in zip(found, parts, strict=True) if one is not None]
-        empty = sum(f is None and share <= 0.02 for f, share in zip(found, filled, strict=True))
-        if len(sure) >= 2 and len(sure) + empty == len(parts) and _apart([f for f, _ in sure]):
+        sure = _sure_circles(seen, lit, parts)
+        if len(sure) >= 2 and _apart([field for field, _ in sure]):
             return sorted(sure, key=lambda one: (one[1][1], one[1][0]))
     return []
+
+
+def _sure_circles(
+    seen: np.ndarray, lit: np.ndarray, parts: list[Limits]
+) -> list[tuple[Field, Limits]]:
+    """The circles of parts of a picture; none unless every part has one, or is empty."""
+    out = []
+    for part in parts:
+        left, top, right, bottom = part
+        circle = _circle_in(seen, part)
+        if circle is not None:
+            out.append((circle, part))
+        elif lit[top:bottom, left:right].mean() > 0.02:
+            return []
+    return out
 
 
 def _bright_parts(lit: np.ndarray) -> list[Limits]:
