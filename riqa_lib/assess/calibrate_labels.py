@@ -7,7 +7,7 @@ be missing. All that is wrong is said at once."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,8 +73,7 @@ def read_labels(table: Path, pictures: Sequence[Path], words: Sequence[str]) -> 
             problems.append(Problem("labelled twice", int(row), str(cells["file"]), said))
     if problems:
         raise FolderError(paths.shown(table), problems)
-    bare = [str(p) for p in which.pictures if p not in found]
-    notes += [f"pictures without a label {few(bare)}"] if bare else []
+    notes += which.without(found)
     numbers = bool(left["grade"].map(_whole).notna().any())
     return Labels([one for _, one in found.values()], notes, numbers)
 
@@ -148,6 +147,11 @@ class _Pictures:
                 whole = "/".join(parts[k:]).replace("//", "/")
                 for name in dict.fromkeys((whole, whole.removesuffix(picture.suffix))):
                     self._by_name[one_spelling(name)].append(picture)
+
+    def without(self, labelled: Collection[Path]) -> list[str]:
+        """A note of the pictures that have no label; none where all have one."""
+        bare = [str(p) for p in self.pictures if p not in labelled]
+        return [f"pictures without a label {few(bare)}"] if bare else []
 
     def find(self, name: str) -> tuple[Path | None, tuple[str, str] | None]:
         """The picture of this name, or what is wrong: (kind, words)."""

@@ -94,11 +94,10 @@ def calibrate(
     _enough(kept, one.words, rate)
     said = _said(one, kept, crops)
     rule = of_grades(said.p, said.truth, said.groups, rate, one.temperature)
-    details = {d: detail for d in DETAILS if (detail := _detail(said, d)) is not None}
-    folder = folder_of(run) if run is not None else folder_of(str(one.about["run"]))
+    details = _details(said)
+    folder = folder_of(str(one.about["run"]) if run is None else run)
     digest = calibrations.hash_of(table)
     today = datetime.now(UTC).date().isoformat()
-    patients = {k.patient for k in kept if k.patient}
     own = Calibration(
         name=name or f"{today}-{digest[:6]}",
         made=today,
@@ -106,7 +105,7 @@ def calibrate(
         weights=calibrations.hash_of(folder / calibrations.WEIGHTS),
         labels=digest,
         pictures=len(kept),
-        patients=len(np.unique(said.groups)) if patients else 0,
+        patients=_patients(kept),
         grades=_counted(kept, one.words),
         temperature=rule[0],
         abstention=rule[1],
@@ -158,6 +157,13 @@ def _said(one: Assessor, kept: Sequence[Labelled], crops: np.ndarray) -> Said:
     )
 
 
+def _patients(kept: Sequence[Labelled]) -> int:
+    """Of how many patients they are, each that is not known its own; 0 where none is known."""
+    if not any(k.patient for k in kept):
+        return 0
+    return len({k.patient or i for i, k in enumerate(kept)})
+
+
 def _counted(kept: Sequence[Labelled], words: Sequence[str]) -> dict[str, int]:
     counts = Counter(k.grade for k in kept)
     return {word: counts[k] for k, word in enumerate(words)}
@@ -189,6 +195,11 @@ def _of_detail(said: Said, detail: str) -> tuple[Floats, Ints, Ints]:
     rows = np.flatnonzero((said.labels[:, k] >= 0) & np.isfinite(said.details[:, k]))
     good = said.details[rows, k]
     return np.stack([1 - good, good], axis=1), said.labels[rows, k], said.groups[rows]
+
+
+def _details(said: Said) -> dict[str, Detail]:
+    """The calibrations of all details that have enough labels."""
+    return {d: detail for d in DETAILS if (detail := _detail(said, d)) is not None}
 
 
 def _detail(said: Said, detail: str) -> Detail | None:

@@ -148,13 +148,12 @@ def _answer(
     threshold = NEVER if its.too_small else one.threshold
     sure = bool(p[k] >= threshold)
     found = its.statistics or {}
-    calls = {d: _call(one, its, d, x) for d, x in details.items() if np.isfinite(x)}
+    calls = _calls(one, its, details)
     judged = {d: x for d, x in details.items() if calls.get(d) != TOO_SMALL}
     told = advice.advise(judged, found, good=k == len(p) - 1, sure=one.sure)
-    why = (NOT_YOURS if one.basis == "none" else "", its.too_small, its.row["reason"])
     return {
         "state": "graded" if sure else "abstained",
-        "reason": "; ".join(filter(None, why)),
+        "reason": _reason(one, its),
         "grade": one.words[k] if sure else "",
         "likeliest": one.words[k],
         "confidence": rounded(p[k]),
@@ -167,10 +166,19 @@ def _answer(
     }
 
 
-def _call(one: Assessor, its: Prepared, detail: str, p: float) -> str:
-    if detail == "clarity" and its.too_small:
-        return TOO_SMALL
-    return advice.call(p, one.sure[detail])
+def _reason(one: Assessor, its: Prepared) -> str:
+    """Why there is no grade, if that is not for want of confidence, and what is worth knowing of
+    the field."""
+    why = (NOT_YOURS if one.basis == "none" else "", its.too_small, its.row["reason"])
+    return "; ".join(filter(None, why))
+
+
+def _calls(one: Assessor, its: Prepared, details: dict[str, float]) -> dict[str, str]:
+    """What each detail that was learnt is called."""
+    calls = {d: advice.call(p, one.sure[d]) for d, p in details.items() if np.isfinite(p)}
+    if its.too_small and "clarity" in calls:
+        calls["clarity"] = TOO_SMALL
+    return calls
 
 
 # ---------------------------------------------------------------- many

@@ -32,11 +32,13 @@ def one(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def picture(one, tmp_path):
     rng = np.random.default_rng(0)
     blobs = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     file = tmp_path / "a.png"
-    Image.fromarray(blobs).resize((64, 64), Image.Resampling.BICUBIC).save(file)
+    size = int(one.about["size"])  # so that nothing is resampled
+    small = Image.fromarray(blobs).resize((size, size), Image.Resampling.BICUBIC)
+    small.resize((2 * size, 2 * size), Image.Resampling.NEAREST).save(file)
     return file
 
 
