@@ -17,7 +17,7 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"use_download_button": True, "show_toc_level": 2, "home_page_in_toc": True}
-exclude_patterns = ["_build", "own-pictures.md", "fundus.md"]
+exclude_patterns = ["_build", "own-pictures.md", "fundus.md", "fundus-results.md"]
 
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"

@@ -109,21 +109,30 @@ def bench(chosen: argparse.Namespace) -> int:
 
 
 def readme(chosen: argparse.Namespace) -> int:
-    """Fill the README's generated blocks from the tracked reference results; with --check only say
-    whether they are current."""
+    """Fill the generated blocks of the README and of docs/fundus-results.md from the tracked
+    reference results; with --check only say whether they are current."""
     from . import store
     from .tables import reference, text
 
-    file = paths.ROOT / "README.md"
-    old = file.read_text(encoding="utf-8")
-    new = text.fill_markers(old, reference.readme_blocks() | {"fundus": reference.block()})
-    if not chosen.check:
-        store.write_bytes(file, new.encode())
-        print("README.md filled")
-        return 0
-    current = old == new
-    print("README.md is current" if current else "README.md is not current: run riqa readme")
-    return int(not current)
+    blocks = reference.readme_blocks() | {"fundus": reference.block()}
+    filled = {
+        "README.md": blocks,
+        "docs/fundus-results.md": {"fundus-details": reference.details_block()},
+    }
+    stale = []
+    for name, its in filled.items():
+        file = paths.ROOT / name
+        old = file.read_text(encoding="utf-8")
+        new = text.fill_markers(old, its)
+        if not chosen.check:
+            store.write_bytes(file, new.encode())
+            print(f"{name} filled")
+        elif old != new:
+            stale.append(name)
+    if chosen.check:
+        told = f"not current: {', '.join(stale)}: run riqa readme" if stale else "current"
+        print(f"generated blocks are {told}")
+    return int(bool(stale))
 
 
 def nullworlds(chosen: argparse.Namespace) -> int:

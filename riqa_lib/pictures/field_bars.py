@@ -46,14 +46,16 @@ def bright_surround(rgb: np.ndarray) -> np.ndarray:
     height, width = rgb.shape[:2]
     where = np.zeros((height, width), bool)
     for colour in _uniform_at_the_frame(rgb):
-        off = np.abs(rgb - colour.astype(np.float32)).max(axis=2)
+        if not _may_end(_off(rgb[::2, ::2], colour)):
+            continue
+        off = _off(rgb, colour)
         labels, _ = ndimage.label(off <= ALIKE)
         edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
         sizes = np.bincount(edge, minlength=1)
         sizes[0] = 0
         part = np.isin(labels, np.flatnonzero(sizes >= 0.1 * min(height, width)))
         middle = part[height // 3 : -(height // 3), width // 3 : -(width // 3)]
-        if not part.any() or middle.mean() > 0.05 or not _may_end(off, part):
+        if not part.any() or middle.mean() > 0.05:
             continue
         part = _closed(part)
         if _ends_at_once(off, part):
@@ -62,14 +64,20 @@ def bright_surround(rgb: np.ndarray) -> np.ndarray:
     return ndimage.binary_dilation(where, iterations=1) if where.any() else where
 
 
-def _may_end(off: np.ndarray, part: np.ndarray) -> bool:
-    """Roughly, and fast, what `_ends_at_once` says: by what lies 3 px across or down from it."""
+def _off(rgb: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """How many grey levels a picture (H, W, 3) is from a colour, (H, W)."""
+    return np.abs(rgb - colour.astype(np.float32)).max(axis=2)
+
+
+def _may_end(off: np.ndarray) -> bool:
+    """Roughly, and fast, what `_ends_at_once` says: by what lies 2 px across or down from px of a
+    colour; off (H, W): how far from it."""
     beyond = [
-        far[near & ~there]
-        for a, b in ((off, part), (off.T, part.T))
-        for near, there, far in ((b[3:], b[:-3], a[:-3]), (b[:-3], b[3:], a[3:]))
+        far[(near <= ALIKE) & (far > ALIKE)]
+        for a in (off, off.T)
+        for near, far in ((a[2:], a[:-2]), (a[:-2], a[2:]))
     ]
-    return bool((np.concatenate(beyond) >= END).mean() > 0.5) if any(map(len, beyond)) else False
+    return any(map(len, beyond)) and bool((np.concatenate(beyond) >= END).mean() > 0.4)
 
 
 def _closed(part: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from . import (
     tracked_predictions,
 )
 from .bench_tables import show_bench, show_gpu
+from .beside_simple import is_simple
 from .names import LABEL, REFERENCE, is_ablation, set_of_row
 from .stored import FILES, is_simulated, load_walk
 from .table2 import show_table
@@ -193,22 +194,51 @@ def about(name: str) -> dict[str, object]:
 
 
 # ---------------------------------------------------------------- the README's blocks
+WORTH = ("multi v single", "multi v label")  # what the README says of learning details
+
+
+NONE_YET = (
+    "No fundus run is tracked yet: `python run_all.py --reference`, then "
+    "`python -m riqa_lib collect best`."
+)
+
+
 def block() -> str:
-    """The README's block: overall grades, what the details are worth, whether heads answer to their
-    own defects, maps on defects, where it comes from."""
+    """The README's block: overall grades, whether the networks' heads answer to their own defects,
+    where it comes from."""
     found = tables(REFERENCE)
     if not found:
-        return (
-            "No fundus run is tracked yet: `python run_all.py --reference`, then "
-            "`python -m riqa_lib collect best`."
-        )
+        return NONE_YET
     facts = about(REFERENCE)
     simulated = bool(facts["simulated"])
-    grades = [
+    parts = [
         fundus_grades.show_overall(found[f"overall_{on}"], on, simulated) for on in comparisons.SETS
     ]
-    compared = comparisons.findings(found["significance"], simulated)
-    parts = [*grades, compared, *_details(found), *_on_defects(found["explain"]), _source(facts)]
+    compared = found["significance"]
+    worth = compared[
+        compared["comparison"].isin(WORTH) & ~compared["a"].map(is_ablation)
+    ].reset_index(drop=True)
+    if len(worth):
+        parts.append(comparisons.findings(worth, simulated))
+    told = _of_eyeq(found.get("verdicts", pd.DataFrame()))
+    if len(told):
+        networks = told[~told["method"].map(is_simple)]
+        parts.append(
+            "Does each head see its own defect? All else perfect:\n\n"
+            + own_defect.show_verdicts(networks)
+        )
+    return "\n\n".join([*parts, _source(facts)])
+
+
+def details_block() -> str:
+    """The block of docs/fundus-results.md: every comparison in words, what the details are worth,
+    heads and their own defects with the simple rows, maps on defects."""
+    found = tables(REFERENCE)
+    if not found:
+        return NONE_YET
+    facts = about(REFERENCE)
+    compared = comparisons.findings(found["significance"], bool(facts["simulated"]))
+    parts = [compared, *_details(found), *_on_defects(found["explain"]), _source(facts)]
     return "\n\n".join(part for part in parts if part)
 
 

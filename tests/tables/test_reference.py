@@ -179,7 +179,7 @@ def test_collect_copies_every_table_and_says_where_they_come_from(walk):
         1.5,
         "2.15.0",
     )
-    block = reference.block()
+    block = reference.block() + reference.details_block()
     for words in (
         "single-task",
         "| simulated |",
@@ -249,7 +249,8 @@ def test_a_collection_cut_short_is_not_read(walk, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         reference.collect_fundus("best")
     assert reference.tables("reference") == {}
-    assert "No fundus run is tracked" in reference.block()
+    for made in (reference.block, reference.details_block):
+        assert "No fundus run is tracked" in made()
     assert draw_all.draw("reference") == []
 
 
