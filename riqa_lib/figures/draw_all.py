@@ -23,6 +23,12 @@ from .label_curves import label_curves
 from .own_defect_responses import own_defect_responses
 from .results import by_stage, confusion, reliability, table2_points
 
+# rows whose heads are drawn against their own defects: more would crowd the figure
+ANSWERING = (
+    *("forest", "teacher", "multi_eyeq", "multi_own_eyeq"),
+    *("multi_lite0_plain_eyeq", "multi_lite0_eyeq"),
+)
+
 
 # ---------------------------------------------------------------- all of a walk
 def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
@@ -92,7 +98,10 @@ def draw(name: str) -> list[Path]:
     if "significance" in found:
         drawn |= _compared(found["significance"], simulated)
     if len(found.get("responses", ())):
-        drawn["fundus_own_defects"] = own_defect_responses(found["responses"], simulated=simulated)
+        told = found["responses"]
+        told = told[told["method"].isin(ANSWERING)]
+        if len(told):
+            drawn["fundus_own_defects"] = own_defect_responses(told, simulated=simulated)
     if len(found.get("explain", ())):
         drawn["fundus_maps_on_defects"] = explanations.localisation(
             found["explain"], simulated=simulated
