@@ -115,15 +115,11 @@ def readme(chosen: argparse.Namespace) -> int:
     from .tables import reference, text
 
     blocks = reference.readme_blocks() | {"fundus": reference.block()}
-    filled = {
-        "README.md": blocks,
-        "docs/fundus-results.md": {"fundus-details": reference.details_block()},
-    }
+    blocks |= {"fundus-details": reference.details_block()}
     stale = []
-    for name, its in filled.items():
+    for name in ("README.md", "docs/fundus-results.md"):
         file = paths.ROOT / name
-        old = file.read_text(encoding="utf-8")
-        new = text.fill_markers(old, its)
+        new = text.fill_markers(old := file.read_text(encoding="utf-8"), blocks)
         if not chosen.check:
             store.write_bytes(file, new.encode())
             print(f"{name} filled")

@@ -79,8 +79,11 @@ def test_profile_paper_goes_all_the_way_on_the_real_formats(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = tmp_path / "results" / "tiny"
     table = pd.read_csv(results / "tables" / "significance.csv")
-    simple = {f"{who} v {row}" for who in ("multi", "Teacher") for row in ("forest", "logistic")}
-    assert set(table["comparison"]) == {"multi v single", "Student v Teacher"} | simple
+    simple = {
+        f"{who} v {row}" for who in ("multi", "Teacher") for row in ("forest", "logistic", "label")
+    }
+    between = {"multi v single", "Student v Teacher", "Lite0 v ResNet", "copies v none"}
+    assert set(table["comparison"]) == between | simple
     assert (tmp_path / "figures" / "tiny" / "18_maps.png").stat().st_size > 5000
     for notebook in ("01_koka10k", *STEPS):
         cells = json.loads(
