@@ -15,9 +15,9 @@ from riqa_lib.pictures.fundus_data import KINDS, SETS
 from riqa_lib.sim.fundus_sets import make_fundus
 from riqa_lib.stats.calibration import calibrated, platt
 from riqa_lib.tables import detail_calibration, fundus_grades, stored
-from riqa_lib.training import fundus, fundus_learning, photographs
+from riqa_lib.training import fundus, fundus_learning, own_defects, photographs
 from riqa_lib.training.fundus import DETAILS, ROWS, TEACHER_OF, settings
-from riqa_lib.training.fundus_sources import said_of_pixels
+from riqa_lib.training.fundus_sources import features, said_of_pixels
 
 TINY = {
     "fundus.data.size": 24,
@@ -251,11 +251,69 @@ def test_a_walk_on_the_frozen_encoder_with_copies(walk):
     data = fundus_data.open_set(walk, "eyeq")
     net, about = fundus.load_student(paths.runs() / runs["multi_lite0_eyeq"])
     rows = np.flatnonzero(data.frame["split"] == "test")[:6]
+    learnt = np.flatnonzero((data.frame["split"] == "train") & (data.frame["grade"] >= 0))
+    shown = [features(data)[learnt], own_defects.moments_of(data, own_defects.copies(data, learnt))]
+    mean = np.concatenate(shown).mean(axis=0)  # of pictures and copies, by which it standardises
+    assert np.allclose(net.net.mean.numpy(), mean, atol=1e-4)
     overall, details = said_of_pixels(net, about, data.pixels[rows])
     said = predictions(runs.reset_index(), "multi_lite0_eyeq").query("set == 'eyeq'")
     said = said.set_index("id").loc[data.frame["id"].iloc[rows]]
     assert np.allclose(overall, said[["p0", "p1", "p2"]], atol=2e-5)
     assert np.allclose(details, said[[f"d_{d}" for d in DETAILS]], atol=2e-5)
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """What each training is given: (method, material), in order."""
+    seen, real = [], fundus_learning.fit
+
+    def spied(method, material, *args, **more):
+        seen.append((method, material))
+        return real(method, material, *args, **more)
+
+    monkeypatch.setattr(fundus_learning, "fit", spied)
+    return seen
+
+
+def test_a_teacher_learns_from_copies_of_its_own_pictures_alone(walk, given):
+    go(walk, ["teacher_lite0"])
+    data = fundus_data.open_set(walk, "mshf")
+    n, labels = len(data), data.frame[list(DETAILS)].to_numpy()
+    source = data.frame["source"].to_numpy()
+    train = np.flatnonzero(data.frame["split"] == "train")
+    own = own_defects.copies(data, train)
+    folds = [*sorted({*source[train]}), ""]
+    assert len(given) == len(folds) == 3
+    for fold, (method, material) in zip(folds, given, strict=True):
+        mine = train[source[train] != fold]
+        rows = material.labelled
+        assert rows[rows < n].tolist() == mine.tolist()
+        copied = rows[rows >= n] - n
+        # no copy of a picture of the source that is left out
+        assert own.of[copied].tolist() == mine.tolist()
+        targets = method.targets[rows >= n].numpy()
+        expected = np.maximum(np.where(own.spoilt, 0, labels[own.of]), 0)[copied]
+        assert np.array_equal(targets, expected)
+        weights = method.mask.numpy()
+        assert set(np.unique(weights[rows < n])) <= {0, 1}
+        assert set(np.unique(weights[rows >= n])) <= {0, 0.5}
+
+
+def test_a_student_learns_the_details_of_copies_and_no_grade(walk, given):
+    go(walk, ["teacher_lite0", "multi_lite0_eyeq"])
+    data = fundus_data.open_set(walk, "eyeq")
+    n, grades = len(data), data.frame["grade"].to_numpy()
+    method, material = given[-1]
+    rows = material.labelled
+    learn = rows[rows < n]
+    own = own_defects.copies(data, learn)
+    assert (rows[rows >= n] - n).tolist() == [*range(len(learn))]
+    assert material.grades[rows < n].tolist() == grades[learn].tolist()
+    assert set(material.grades[rows >= n]) == {-1}
+    targets = method.targets.numpy()
+    assert targets[rows < n].min() > 0  # probabilities
+    assert np.array_equal(targets[rows >= n], np.where(own.spoilt, 0, targets[rows < n]))
+    assert not set(material.val) & set(rows)
 
 
 def test_eight_views_are_a_mean_over_turns_and_mirrors(walk):

@@ -44,7 +44,8 @@ def test_targets_are_bad_where_spoilt_and_stay_elsewhere():
         "k",
     )
     assert made.targets(np.array([[1, -1, 0], [1, 1, -1]])).tolist() == [[0, -1, 0], [1, 0, 0]]
-    assert made.among(np.array([9, 1])).tolist() == [1]
+    assert made.among(np.array([1, 9])).tolist() == [1]
+    assert made.among(np.array([9, 4])).tolist() == [0, 1]
 
 
 def test_damaged_copies_are_named(data):
