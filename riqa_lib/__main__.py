@@ -112,12 +112,12 @@ def readme(chosen: argparse.Namespace) -> int:
     """Fill the generated blocks of the README and of docs/fundus-results.md from the tracked
     reference results; with --check only say whether they are current."""
     from . import store
-    from .tables import reference, text
+    from .tables import real_fundus, reference, text
 
     blocks = reference.readme_blocks() | {"fundus": reference.block()}
-    blocks |= {"fundus-details": reference.details_block()}
+    blocks |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
     stale = []
-    for name in ("README.md", "docs/fundus-results.md"):
+    for name in ("README.md", "docs/fundus-results.md", "docs/fundus.md"):
         file = paths.ROOT / name
         new = text.fill_markers(old := file.read_text(encoding="utf-8"), blocks)
         if not chosen.check:
