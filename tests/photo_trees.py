@@ -1,12 +1,14 @@
-"""Tiny trees of KonIQ-10k, KADIS-700k and BIQ2021 in their own formats, and hand labels for some of
-KADIS-700k."""
+"""Tiny trees of KonIQ-10k, KADIS-700k, BIQ2021, CSIQ and LIVE Challenge in their own formats, and
+hand labels for some of KADIS-700k."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from openpyxl import Workbook
 from PIL import Image
+from scipy.io import savemat
 
 
 def make_koka10k(root: Path) -> Path:
@@ -96,3 +98,91 @@ def floor_counts(n: int) -> tuple[int, int, int]:
     """Of a class's n pictures, those that train, validate and test: .8, .1, .1 in whole numbers."""
     train, val = 8 * n // 10, n // 10
     return train, val, n - train - val
+
+
+# of CSIQ's workbook: its word for a distortion -> that of file names
+CSIQ = {
+    "noise": "AWGN",
+    "blur": "BLUR",
+    "contrast": "contrast",
+    "fnoise": "fnoise",
+    "jpeg": "JPEG",
+    "jpeg 2000": "jpeg2000",
+}
+CsiqRow = tuple[object, str, object, object]  # image, dst_type, dst_lev, dmos
+
+
+def csiq_rows(
+    references: tuple[object, ...] = (1600, "snow_leaves"), levels: int = 2
+) -> list[CsiqRow]:
+    """Rows of CSIQ's workbook: each reference in all distortions, DMOS rising with the level."""
+    return [
+        (name, word, level, round(0.1 * level + 0.01 * k, 3))
+        for name in references
+        for k, word in enumerate(CSIQ)
+        for level in range(1, levels + 1)
+    ]
+
+
+def make_csiq(root: Path, rows: list[CsiqRow] | None = None, flat: bool = False) -> Path:
+    """CSIQ below root: its workbook as it is published (the scores in tab all_by_image, its header
+    in row 4, columns D to I; another tab before it, with broken cells), and grey pictures of 24 x 20
+    px; flat: with csiq_label.txt and dst_imgs_all/ instead, as the public code of HyperIQA has
+    them."""
+    rows = csiq_rows() if rows is None else rows
+    root.mkdir(parents=True, exist_ok=True)
+    names = {}
+    for image, word, level, dmos in rows:
+        kind = CSIQ.get(word, word)
+        folder = "dst_imgs_all" if flat else f"dst_imgs/{kind.lower()}"
+        names[f"{folder}/{image}.{kind}.{level}.png"] = dmos
+    for k, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        grey = np.full((20, 24, 3), 10 * (k % 25), np.uint8)
+        grey[:, :k] = 255  # no two alike
+        Image.fromarray(grey).save(root / name)
+    if flat:
+        lines = [f"{Path(name).name} {dmos}" for name, dmos in names.items()]
+        (root / "csiq_label.txt").write_text("\n".join(lines) + "\n")
+        return root
+    book = Workbook()
+    book.active.title = "all_by_distortion"
+    book.active.append(["image", "dst_type", "dst_lev", "dmos"])
+    book.active.append([1600, "noise", 1, "#REF!"])
+    tab = book.create_sheet("all_by_image")
+    tab["B2"] = "final scores"
+    head = ["image", "dst_idx", "dst_type", "dst_lev", "dmos_std", "dmos"]
+    for row, cells in enumerate([head, *rows], 4):
+        if row > 4:
+            image, word, level, dmos = cells
+            cells = [image, 1 + [*CSIQ, word].index(word), word, level, 0.05, dmos]
+        for column, cell in enumerate(cells, 4):
+            tab.cell(row, column, cell)
+    book.save(root / "csiq.DMOS.xlsx")
+    return root
+
+
+def make_live_challenge(root: Path, pictures: int = 1162, **other: np.ndarray) -> Path:
+    """LIVE Challenge below root: its three .mat files, of 1,169 pictures, and the first `pictures`
+    of those that count, empty files but for the first eight; other: variables of the .mat files
+    instead of those made here (names, mos, sd)."""
+    for folder in ("Data", "Images/trainingImages"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    names = np.empty((1169, 1), dtype=object)
+    for k in range(1169):
+        names[k, 0] = f"t{k + 1}.bmp" if k < 7 else f"{k}.{'JPG' if k % 5 == 0 else 'bmp'}"
+    mos = np.linspace(3.42, 92.43, 1169)[None]
+    made = {"names": names, "mos": mos, "sd": np.full((1, 1169), 15.0)} | other
+    for key, name in (("names", "AllImages"), ("mos", "AllMOS"), ("sd", "AllStdDev")):
+        variable = f"{name}_release"
+        savemat(root / "Data" / f"{variable}.mat", {variable: made[key]})
+    for k in range(7 + pictures):
+        folder = root / "Images" / ("trainingImages" if k < 7 else "")
+        file = folder / str(names[k, 0])
+        if k in range(7, 15):
+            grey = np.full((20, 24, 3), 20 * k - 140, np.uint8)
+            grey[:, : k - 5] = 255
+            Image.fromarray(grey).save(file)
+        else:
+            file.write_bytes(b"")
+    return root

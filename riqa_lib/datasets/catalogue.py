@@ -9,7 +9,19 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from . import deepdrid, eyeq, eyeq_d, kadid, kadis, koniq, live, mshf, tid
+from . import (
+    csiq,
+    deepdrid,
+    eyeq,
+    eyeq_d,
+    kadid,
+    kadis,
+    koniq,
+    live,
+    live_challenge,
+    mshf,
+    tid,
+)
 from .about import About
 from .misplaced import elsewhere
 from .problems import listed
@@ -33,6 +45,8 @@ SETS = {
         Set(live.ABOUT, live.load, live.counts),
         Set(tid.ABOUT_2008, tid.load_2008, tid.counts),
         Set(tid.ABOUT_2013, tid.load_2013, tid.counts),
+        Set(csiq.ABOUT, csiq.load, csiq.counts),
+        Set(live_challenge.ABOUT, live_challenge.load, live_challenge.counts),
         Set(eyeq.ABOUT, eyeq.load, eyeq.counts),
         Set(eyeq_d.ABOUT, eyeq_d.load, eyeq_d.counts),
         Set(mshf.ABOUT, mshf.load, mshf.counts),

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
 
 from .. import paths
 from .about import About, find, finished, listing, need_file, need_folder, others
+from .mat_files import text_of, vector
 from .problems import FolderError, Problem
 
 FOLDERS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
@@ -89,16 +89,16 @@ def _tables(root: Path, file: Path, variable: str) -> tuple[np.ndarray, np.ndarr
     """Scores (N,), orgs (N,) and the reference's name of each of the N pictures."""
     names_file = need_file(root, "refnames_all.mat")
     problems: list[Problem] = []
-    score = _vector(file, variable, problems)
-    orgs = _vector(file, "orgs", problems)
-    cells = _vector(names_file, "refnames_all", problems)
+    score = vector(file, variable, N, problems)
+    orgs = vector(file, "orgs", N, problems)
+    cells = vector(names_file, "refnames_all", N, problems)
     if problems:
         raise FolderError(paths.shown(root), problems)
     try:
         score, orgs = score.astype(float), orgs.astype(float)
     except ValueError as e:
         raise FolderError(paths.shown(file), [Problem("not numbers", 0, file.name, str(e))]) from e
-    return score, orgs, [str(np.ravel(c)[0]) if np.size(c) else "" for c in cells]
+    return score, orgs, [text_of(c) for c in cells]
 
 
 def _wrong_cells(frame: pd.DataFrame, orgs: np.ndarray, kept: np.ndarray) -> list[Problem]:
@@ -136,21 +136,3 @@ def _pictures(
             there = listing(root / listing(root).get(folder, folder)).keys()
             notes += others(f"{folder}/", len(there - known))
     return path, problems, notes
-
-
-def _vector(file: Path, key: str, problems: list[Problem]) -> np.ndarray:
-    """A variable of a .mat file as (N,); what is wrong with it is added to problems."""
-    try:
-        found = loadmat(file)
-    except Exception as e:  # scipy raises many kinds for broken files
-        unreadable = Problem("unreadable .mat file", 0, file.name, str(e))
-        if unreadable not in problems:  # both variables of a file say so
-            problems.append(unreadable)
-        return np.array([])
-    if key not in found or np.size(found[key]) != N:
-        what = f"{np.size(found[key])} values" if key in found else "not there"
-        problems.append(
-            Problem("wrong variable", 0, f"{file.name}: {key}", f"{what}, expected {N} values")
-        )
-        return np.array([])
-    return np.ravel(found[key])
