@@ -87,14 +87,10 @@ def graded(
     [('d', 0.92), ('l', 0.93), ('p', 1.0), ('steps', 0.75)]
     """
     first, every = np.asarray(pristine, float), np.asarray(copies, float)
-    if first.ndim != 1 or every.ndim != 3 or len(first) != len(every) or not every.size:
-        raise ValueError(
-            "pristine and copies: expected shapes (P,) and (P, K, L), none of them 0; found "
-            f"{first.shape} and {every.shape}"
-        )
     own = np.ones(every.shape, bool) if new is None else np.asarray(new, bool)
-    close = np.full((*every.shape, 1), np.nan)
-    close = close if closeness is None else np.asarray(closeness, float)
+    none = np.full((*every.shape, 1), np.nan)
+    close = none if closeness is None else np.asarray(closeness, float)
+    _check_shapes(first, every)
     if own.shape != every.shape or close.ndim != 4 or close.shape[:3] != every.shape:
         raise ValueError(
             f"new and closeness: expected shapes {every.shape} and {(*every.shape, 'M')}; found "
@@ -104,6 +100,14 @@ def graded(
         if bad := int((~np.isfinite(values)).sum()):
             raise ValueError(f"{name}: {bad} of {values.size} grades are not finite")
     return Graded(first, every, own, close)
+
+
+def _check_shapes(first: Floats, every: Floats) -> None:
+    if first.ndim != 1 or every.ndim != 3 or len(first) != len(every) or not every.size:
+        raise ValueError(
+            "pristine and copies: expected shapes (P,) and (P, K, L), none of them 0; found "
+            f"{first.shape} and {every.shape}"
+        )
 
 
 def _once(weights: Floats | None, of: Graded) -> Floats:
@@ -212,7 +216,7 @@ def p_test(of: Graded, weights: Floats | None = None) -> Floats:
 def steps(of: Graded, weights: Floats | None = None) -> Floats:
     """Share of steps to the next level that is a copy of its own at which the grade falls, (R,),
     0..1; nan where there is none. weights: as of d_test."""
-    return _pairs(of, weights, lambda a, b: ~of.new[..., a + 1 : b].any(axis=-1))
+    return _pairs(of, weights, lambda a, b: np.asarray(~of.new[..., a + 1 : b].any(axis=-1)))
 
 
 def percent_ranks(values: Floats) -> Floats:
@@ -231,16 +235,17 @@ def content_pairs(of: Graded) -> tuple[Floats, Floats]:
     is the better one for sure, and one of j or its copies; and how many of them get grades in that
     order. For sure: by every measure MARGIN percentage points or more closer to its pristine
     picture, among all that were measured; pristine pictures are closest."""
-    there = of.new & np.isfinite(of.closeness).all(axis=-1)
-    measured = there.any(axis=(1, 2))
+    there: Bools = np.asarray(of.new & np.isfinite(of.closeness).all(axis=-1))
+    measured: Bools = np.asarray(there.any(axis=(1, 2)))
+    none: Floats = np.zeros((len(measured), len(measured)))
     owner = np.concatenate([np.flatnonzero(measured), np.nonzero(there)[0]])
     if not len(owner):
-        return np.zeros((2, len(measured), len(measured)))
+        return none, none
     grade = np.concatenate([of.pristine[measured], of.copies[there]])
     pristine = np.full((int(measured.sum()), of.closeness.shape[-1]), np.inf)
     close = np.concatenate([pristine, of.closeness[there]])
     rank = np.stack([percent_ranks(one) for one in close.T], axis=1)
-    pairs, right = np.zeros((2, len(measured), len(measured)))
+    pairs, right = none.copy(), none.copy()
     for i in np.flatnonzero(measured):
         mine = owner == i
         surer = (rank[mine, None] - rank[None] >= MARGIN).all(axis=-1)
