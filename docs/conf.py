@@ -9,15 +9,32 @@ from docutils import nodes
 from latex2mathml.converter import convert
 
 project = "riqa"
+author = "The riqa authors"
+project_copyright = "The riqa authors, MIT licence"
 extensions = ["myst_nb"]
 html_theme = "sphinx_book_theme"
 html_title = "Image quality from few labels"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sphinx = False
-html_theme_options = {"use_download_button": True, "show_toc_level": 2, "home_page_in_toc": True}
-exclude_patterns = ["_build", "own-pictures.md", "fundus.md", "fundus-results.md"]
+html_theme_options = {
+    "use_download_button": False,  # no source is copied: the button would lead nowhere
+    "use_fullscreen_button": False,
+    "show_toc_level": 2,
+    "home_page_in_toc": True,
+}
+# pages of the repository, read there
+exclude_patterns = [
+    "_build",
+    "own-pictures.md",
+    "fundus.md",
+    "fundus-results.md",
+    "related-models.md",
+    "running.md",
+]
 
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"

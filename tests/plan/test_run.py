@@ -19,7 +19,6 @@ import pytest
 from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
-import run_all
 from riqa_lib.plan import freshness, kernel, run
 from riqa_lib.plan.freshness import changed, why, why_all
 from riqa_lib.plan.one_step import Left, run_step
@@ -613,42 +612,6 @@ def test_without_ipc_kernels_use_loopback(tmp_path, monkeypatch):
     )
     assert run_step(walk, "data", False, [], ignore).state == "done"
     assert "tcp 127.0.0.1" in printed(walk, "data")
-
-
-# ---------------------------------------------------------------- the site
-def test_the_site_shows_figures_tables_and_pages_and_needs_no_network(mine):
-    from riqa_lib.plan import site
-
-    (mine.home / "figures/toy").mkdir(parents=True, exist_ok=True)
-    (mine.home / "figures/toy/data.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    (mine.folder / "data").mkdir()
-    (mine.folder / "data/dataset.json").write_text('{"name": "koka", "simulated": true}')
-    mine.file("train-seed1", "json").unlink()
-    first = site.build(mine)
-    assert first == mine.folder / "site" / "index.html"
-    page = first.read_text()
-    for words in (
-        "Simulated data",
-        "koka",
-        "data.png",
-        "<td>14</td>",
-        "architecture.png",
-        'href="train.html"',
-        'href="table.html"',
-    ):
-        assert words in page, words
-    assert "train-seed1" not in page
-    assert "<math" in (first.parent / "train.html").read_text()
-    for file in first.parent.rglob("*.html"):
-        text = file.read_text()
-        assert not re.findall(r'<(?:script|img|iframe)[^>]*src="(?:https?:)?//[^"]*', text), file
-        assert not re.findall(r'<link[^>]*href="(?:https?:)?//[^"]*', text), file
-    for file in first.parent.rglob("*.css"):
-        assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", file.read_text()), file
-    assert not list(mine.folder.glob(".site-*"))
-    assert run_all.site_is_current(mine, first)
-    os.utime(mine.file("data", "json"))
-    assert not run_all.site_is_current(mine, first)
 
 
 BEGUN: list[str] = []
