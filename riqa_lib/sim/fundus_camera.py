@@ -1,6 +1,6 @@
 """Simulated fundus photographs: an eye, a camera, and defects whose place and strength are known.
 
-The model is the double-pass one (the DPFR code of Zhang et al., riqa.md 4.2), then a point-spread
+The model is the double-pass one (the DPFR code of Zhang et al.), then a point-spread
 function:
     I = L (T^2 R + 1 - T)
 R is what the retina reflects (`fundus_eye`), L the light (illumination defects), T the transmission

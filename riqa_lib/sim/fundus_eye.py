@@ -2,8 +2,8 @@
 mm on the retina.
 
 The frame: the optic disc is at (0, 0), x points to the temple, y down; the fovea lies 3.9 to 4.9 mm
-temporal. 1 degree of view is 0.28 mm. Sizes of disc, fovea and vessels are those of the literature
-(riqa.md 4.3): disc about 1.8 mm across, arteries about 0.135 and veins about 0.15 mm wide at the
+temporal. 1 degree of view is 0.28 mm. Sizes of disc, fovea and vessels are those of the
+literature: disc about 1.8 mm across, arteries about 0.135 and veins about 0.15 mm wide at the
 disc, a fovea free of vessels."""
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ that disagree.
 A grader feels each severity with a bias of his own and noise; a detail is bad (0) from a felt
 severity of 1 on, else good (1). The overall grade, 0 reject, 1 usable, 2 good, follows from
 `badness`, a weighted sum in which illumination counts little for its severity: graders call it bad
-early (38 % of EyeQ-D's good pictures have bad illumination, riqa.md 2.2) without rejecting the
-picture. Bias and noise are set so that two graders agree as published (kappa about 0.4 to 0.6,
-riqa.md 2.5); severities are distributed so that the shares of classes come near EyeQ's and
+early (38 % of EyeQ-D's good pictures have bad illumination) without rejecting the
+picture. Bias and noise are set so that two graders agree as published (kappa about 0.4 to 0.6);
+severities are distributed so that the shares of classes come near EyeQ's and
 EyeQ-D's. Part of the noise is the patient's."""
 
 from __future__ import annotations

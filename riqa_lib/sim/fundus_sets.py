@@ -1,4 +1,4 @@
-"""Simulated sets of fundus photographs as data folders: four built like the real ones (riqa.md 2),
+"""Simulated sets of fundus photographs as data folders: four built like the real ones,
 and one to see what a head answers to.
 
 mshf-like      three cameras (its sources and groups), three readers; details and overall grade by

@@ -175,7 +175,7 @@ def test_best_constant() -> None:
 
 
 def test_the_constants_of_table_1() -> None:
-    """`iqa.md`, section 6: MAE of constants on Table 1's test split."""
+    """Worked out by hand: MAE of constants on Table 1's test split."""
     truth = np.repeat(range(5), [23, 139, 515, 347, 23])
     expected = {2: (0.5521, 1.0622, 0.2733), 3: (0.8453, 0.0622, 1.2733)}
     for k, (overall, upper, lower) in expected.items():
