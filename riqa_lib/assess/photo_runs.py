@@ -10,7 +10,6 @@ weights, so both promises are a little too good."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,18 +19,14 @@ import numpy as np
 import pandas as pd
 
 from .. import paths, store
-from ..networks.device import device
-from ..networks.lite0 import Lite0
-from ..networks.map_store import the_stem
-from ..networks.vit import ViT, ViTConfig
-from ..networks.weights import load_weights
+from ..networks.regressor import Regressor
 from ..stats import calibration
 from ..stats.conformal import LEVEL, Conformal, conformal
+from ..training import stored_networks
 from ..training.photo_about import KIND
+from ..training.stored_networks import ABOUT, WEIGHTS, Trained
 from .inputs import SCORE_RATE
 from .which_run import folder_of, of_fundus
-
-WEIGHTS, ABOUT = "model.safetensors", "about.json"
 
 
 # ---------------------------------------------------------------- a scale, and scores on it
@@ -89,11 +84,9 @@ def ruler(about: dict[str, Any]) -> Ruler:
 # ---------------------------------------------------------------- a run ready to score
 @dataclass(frozen=True)
 class Scorer:
-    """A trained run, calibrated. stem: of a network that learnt from maps, what makes them; chosen:
-    how it came to be this run, in words."""
+    """A trained run, calibrated. chosen: how it came to be this run, in words."""
 
-    net: ViT
-    stem: Lite0 | None
+    trained: Trained
     about: dict[str, Any]
     config: dict[str, Any]
     ruler: Ruler
@@ -107,6 +100,12 @@ class Scorer:
     def method(self) -> str:
         """What it was trained by, and whether it also learnt from what a first stage says."""
         return self.about["method"] + (", second stage" if self.config.get("teacher") else "")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether probabilities are by validation pictures: of what regresses they aren't."""
+        classifies = not isinstance(self.trained.net, Regressor)
+        return classifies and self.validation >= calibration.FEW
 
     @property
     def unlabelled(self) -> int:
@@ -163,7 +162,7 @@ class Scorer:
 
     def _grades(self) -> str:
         rule = self.abstention
-        raw = "" if self.validation >= calibration.FEW else ", probabilities not calibrated"
+        raw = "" if self.calibrated else ", probabilities not calibrated"
         if not rule.met:
             return (
                 f"none is named, only guessed (?): {rule.n} validation pictures don't show an "
@@ -194,8 +193,9 @@ def suitable(folder: Path) -> bool:
 
 def newest() -> tuple[Path, str]:
     """The newest finished run of photographs, one on real pictures if there is any, and how it was
-    chosen, in words. FileNotFoundError, saying what to run, without."""
-    found = [f for f in paths.runs().glob("*") if suitable(f)]
+    chosen, in words; none of a model of related work, which is there to be compared with, and has
+    to be named. FileNotFoundError, saying what to run, without."""
+    found = [f for f in paths.runs().glob("*") if suitable(f) and not of_related_work(f)]
     if not found:
         raise FileNotFoundError(
             f"{paths.shown(paths.runs())}: no trained run of photographs; train one first (README, "
@@ -211,6 +211,11 @@ def newest() -> tuple[Path, str]:
 
 def _finished(folder: Path) -> tuple[int, str]:
     return (folder / "provenance.json").stat().st_mtime_ns, folder.name
+
+
+def of_related_work(folder: Path) -> bool:
+    """Whether a run that is `suitable` is one of a model of related work."""
+    return "model" not in store.read_json(folder / "config.json")
 
 
 def check_run(folder: Path) -> None:
@@ -243,16 +248,16 @@ def load(run: str | Path | None = None, rate: float = SCORE_RATE) -> Scorer:
     folder, chosen = newest() if run is None else (folder_of(run), "")
     check_run(folder)
     config, about = store.read_json(folder / "config.json"), store.read_json(folder / ABOUT)
-    net = _network(folder, config, about).to(device()).eval()
-    frozen = bool(config["model"]["freeze"])
+    trained = stored_networks.load(folder)
     scale = ruler(about)
     val = _validation(folder, len(scale.levels))
     p, truth = val[store.columns_of_p(val)].to_numpy(float), val["truth"].to_numpy(int)
-    t = calibration.temperature(p, truth) if len(val) else 1.0
+    # what regresses says one number; its two probabilities are that number
+    classifies = not isinstance(trained.net, Regressor)
+    t = calibration.temperature(p, truth) if len(val) and classifies else 1.0
     p = calibration.tempered(p, t)
     return Scorer(
-        net=net,
-        stem=the_stem(bool(config["model"]["scales"])) if frozen else None,
+        trained=trained,
         about=about | {"run": folder.name},
         config=config,
         ruler=scale,
@@ -262,20 +267,6 @@ def load(run: str | Path | None = None, rate: float = SCORE_RATE) -> Scorer:
         validation=len(val),
         chosen=chosen,
     )
-
-
-def _network(folder: Path, config: dict[str, Any], about: dict[str, Any]) -> ViT:
-    try:
-        model = ViTConfig(**config["model"])
-    except TypeError as e:
-        raise ValueError(
-            f"{paths.shown(folder / 'config.json')}: settings of another version of riqa ({e})"
-        ) from e
-    if not model.freeze:  # the weights are in the run: none are fetched
-        model = dataclasses.replace(model, weights="none")
-    net = ViT(model, int(about["crop"]), int(about["classes"]))
-    load_weights(folder / WEIGHTS, net)
-    return net
 
 
 def _validation(folder: Path, classes: int) -> pd.DataFrame:

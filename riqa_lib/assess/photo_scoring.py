@@ -21,14 +21,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from ..networks import lite0
-from ..networks.map_store import maps_of
-from ..networks.predict import probabilities
-from ..networks.sources import Maps, Pixels, Source
 from ..pictures.reading import MAX_PIXELS
 from ..pictures.windows import read_for
 from ..stats import calibration
@@ -86,7 +80,7 @@ def prepare(file: Path | str, how: dict[str, Any], page: int | None = None) -> P
 
 def how_read(one: Scorer, windows: int) -> dict[str, Any]:
     """How the run's pictures were read, for windows.read_for."""
-    data = one.config["data"]
+    data = one.config["data"] if "data" in one.config else one.about.get("read", {})
     return {
         "size": int(one.about["size"]),
         "scale": data.get("scale", "fit"),
@@ -96,23 +90,10 @@ def how_read(one: Scorer, windows: int) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- probabilities
-def _source(one: Scorer, pixels: Tensor) -> Source:
-    """What the run sees pixels (N, S, S, 3) uint8 through."""
-    where = next(one.net.parameters()).device
-    crop = int(one.about["crop"])
-    if one.stem is None:
-        return Pixels(pixels.to(where), crop, int(one.about["grid"]))
-    mean = one.net.vit.patch_embed.mean.flatten()
-    return Maps(maps_of(one.stem, pixels).to(where), crop // lite0.STRIDE, mean)
-
-
 def raw_probabilities(one: Scorer, pixels: np.ndarray) -> np.ndarray:
     """Probabilities (N, C) of windows (N, S, S, 3) uint8, as the run stores them: not calibrated.
     Any N: FORWARD of them at a time."""
-    parts = []
-    for chunk in torch.from_numpy(pixels).split(FORWARD):
-        parts.append(probabilities(one.net, _source(one, chunk), np.arange(len(chunk))))
-    return torch.cat(parts).numpy().astype(float)
+    return one.trained.probabilities(pixels, FORWARD)
 
 
 def _scored(one: Scorer, batch: list[Prepared]) -> list[dict[str, Any]]:

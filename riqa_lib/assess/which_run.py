@@ -24,8 +24,11 @@ def folder_of(run: str | Path) -> Path:
 def of_photographs(folder: Path) -> bool:
     """Whether a run learnt from photographs, by its settings; else from fundus photographs, or
     from nothing that can be graded with."""
-    config = folder / "config.json"
-    return config.is_file() and "pretrain" in store.read_json(config)
+    config, about = folder / "config.json", folder / "about.json"
+    if config.is_file() and "pretrain" in store.read_json(config):
+        return True
+    # of a model of related work: it says so itself
+    return about.is_file() and store.read_json(about).get("kind") == "photographs"
 
 
 def of_fundus(folder: Path) -> bool:

@@ -9,6 +9,16 @@ one.
                  stem's maps, picture and mirror image averaged (networks.map_store); its penalty by
                  leave-one-out on the labelled pictures
 
+and, for the table of related work only (training.related):
+
+    brisque      support vector regression of the grade on natural-scene statistics
+                 (stats.natural_scenes)
+    ridge_stages the ridge on means and deviations of all of the network's stages
+                 (networks.lite0_moments)
+
+What is measured, what is fitted and what says are apart (KINDS), so that a fitted row can be asked
+of new pictures' pixels (`of_pixels`).
+
 Settings are fixed: nothing is chosen by validation or test pictures. They leave predictions like
 any run, in the same form, so that every table, interval and comparison holds them beside the
 networks. A row that stays below one of these has learnt less than these few lines."""
@@ -18,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,18 +37,23 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
 
 from .. import paths
 from ..datasets.data_folder import DataSet, data_key
-from ..networks import map_store
+from ..networks import lite0, map_store
+from ..networks.lite0_moments import stage_moments
 from ..networks.predict import predictions
 from ..pictures.photo_data import processes_at_most
 from ..seeding import seed_of
+from ..stats.natural_scenes import natural_scenes
 from ..stats.picture_statistics import statistics
 from . import run_folder
-from .measured import Floats, measured
+from .measured import Floats, by_blocks, measured
 
 PENALTIES = np.logspace(0, 5, 21)  # of the ridge, on standardised features
+# of the support vectors, on standardised features; gamma "scale": 1 over their number
+SUPPORT = {"kernel": "rbf", "C": 1.0, "gamma": "scale", "epsilon": 0.1}
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,12 @@ def forest(x: Floats, grades: np.ndarray, settings: Baseline, seed: int) -> Rand
 def ridge(x: Floats, grades: np.ndarray) -> Pipeline:
     """Fitted to features (N, F) and grades (N,); features are standardised by these pictures."""
     return make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x, grades)
+
+
+def support_vectors(x: Floats, grades: np.ndarray) -> Pipeline:
+    """A support vector regression with a Gaussian kernel (SUPPORT), fitted to features (N, F) and
+    grades (N,); features are standardised by these pictures."""
+    return make_pipeline(StandardScaler(), SVR(**SUPPORT)).fit(x, grades)
 
 
 def as_probabilities(expected: Floats, classes: int) -> Floats:
@@ -176,27 +198,115 @@ def rows_for(rows: Iterable[str], data: DataSet) -> list[str]:
     return [row for row in rows if several or row != "source_mean"]
 
 
-def forest_says(settings: Baseline, lesson: Lesson) -> Floats:
-    """Probabilities (asked, classes) of the forest; a grade that nobody showed it gets 0."""
+# ---------------------------------------------------------------- what looks at pictures
+class Kind(NamedTuple):
+    """A row that looks at pictures. every(lesson): what it measures of all pictures of the data
+    set, (P, features), made once; look(lesson): what measures the same of pixels (N, S, S, 3)
+    uint8, (N, features); fit(settings, lesson, shown): learns from what was measured of the
+    labelled pictures, and gives what says probabilities (N, classes) of features (N, features)."""
+
+    every: Callable[[Lesson], Floats]
+    look: Callable[[Lesson], Callable[[np.ndarray], Floats]]
+    fit: Callable[[Baseline, Lesson, Floats], Callable[[Floats], Floats]]
+
+
+def looking_says(settings: Baseline, lesson: Lesson) -> Floats:
+    """Probabilities (asked, classes) of a row of KINDS."""
+    kind = KINDS[settings.name]
+    every = kind.every(lesson)
+    return kind.fit(settings, lesson, every[lesson.labelled])(every[lesson.asked])
+
+
+def of_pixels(settings: Baseline, lesson: Lesson) -> Callable[[np.ndarray], Floats]:
+    """A row of KINDS, learnt from the labelled pictures: what says probabilities (N, classes) of
+    new pictures' pixels (N, S, S, 3) uint8, S that of the data set or another."""
+    kind = KINDS[settings.name]
+    says = kind.fit(settings, lesson, kind.every(lesson)[lesson.labelled])
+    look = kind.look(lesson)
+
+    def said(pixels: np.ndarray) -> Floats:
+        return says(by_blocks(look, pixels, np.arange(len(pixels))))
+
+    return said
+
+
+def _every_statistic(lesson: Lesson) -> Floats:
     processes = processes_at_most()  # the statistics need no torch, so these start fast
-    every = measured(lesson.data, statistics, lesson.data.pixels, processes=processes)
-    shown, asked = every[lesson.labelled], every[lesson.asked]
-    learnt = forest(shown, lesson.grades, settings, seed_of("forest", lesson.seed))
-    p = np.zeros((len(lesson.asked), lesson.classes))
-    p[:, learnt.classes_] = learnt.predict_proba(asked)
-    return p
+    return measured(lesson.data, statistics, lesson.data.pixels, processes=processes)
 
 
-def ridge_says(settings: Baseline, lesson: Lesson) -> Floats:
-    """Probabilities (asked, classes) around the grade that the ridge expects."""
+def _every_map(lesson: Lesson) -> Floats:
     stored = map_store.open_maps(lesson.data, lesson.scales)
-    every = measured(lesson.data, map_features, stored.maps, stored.key)
-    shown, asked = every[lesson.labelled], every[lesson.asked]
-    return as_probabilities(ridge(shown, lesson.grades).predict(asked), lesson.classes)
+    return measured(lesson.data, map_features, stored.maps, stored.key)
+
+
+def _every_scene(lesson: Lesson) -> Floats:
+    processes = processes_at_most()
+    return measured(lesson.data, natural_scenes, lesson.data.pixels, processes=processes)
+
+
+def _every_stage(lesson: Lesson) -> Floats:
+    return measured(lesson.data, stage_moments, lesson.data.pixels, lite0.SHA256).astype(float)
+
+
+def _look_statistics(lesson: Lesson) -> Callable[[np.ndarray], Floats]:
+    return statistics
+
+
+def _look_maps(lesson: Lesson) -> Callable[[np.ndarray], Floats]:
+    stem = map_store.the_stem(lesson.scales)
+
+    def look(pixels: np.ndarray) -> Floats:
+        return map_features(map_store.maps_of(stem, torch.from_numpy(np.array(pixels))).numpy())
+
+    return look
+
+
+def _look_scenes(lesson: Lesson) -> Callable[[np.ndarray], Floats]:
+    return natural_scenes
+
+
+def _look_stages(lesson: Lesson) -> Callable[[np.ndarray], Floats]:
+    return stage_moments
+
+
+def _forest_says(settings: Baseline, lesson: Lesson, shown: Floats) -> Callable[[Floats], Floats]:
+    """A grade that nobody showed the forest gets 0."""
+    learnt = forest(shown, lesson.grades, settings, seed_of("forest", lesson.seed))
+
+    def says(x: Floats) -> Floats:
+        p = np.zeros((len(x), lesson.classes))
+        p[:, learnt.classes_] = learnt.predict_proba(x)
+        return p
+
+    return says
+
+
+def _regressed(
+    fit: Callable[[Floats, np.ndarray], Pipeline],
+) -> Callable[[Baseline, Lesson, Floats], Callable[[Floats], Floats]]:
+    """Of a regression: probabilities around the grade that it expects."""
+
+    def fitted(settings: Baseline, lesson: Lesson, shown: Floats) -> Callable[[Floats], Floats]:
+        learnt = fit(shown, lesson.grades)
+
+        def says(x: Floats) -> Floats:
+            return as_probabilities(learnt.predict(x), lesson.classes)
+
+        return says
+
+    return fitted
+
+
+KINDS: dict[str, Kind] = {
+    "forest": Kind(_every_statistic, _look_statistics, _forest_says),
+    "ridge": Kind(_every_map, _look_maps, _regressed(ridge)),
+    "brisque": Kind(_every_scene, _look_scenes, _regressed(support_vectors)),
+    "ridge_stages": Kind(_every_stage, _look_stages, _regressed(ridge)),
+}
 
 
 SAID: dict[str, Callable[[Baseline, Lesson], Floats]] = {
     "source_mean": source_mean_says,
-    "forest": forest_says,
-    "ridge": ridge_says,
+    **dict.fromkeys(KINDS, looking_says),
 }

@@ -9,6 +9,8 @@ new pictures needs beside config.json and the weights (assess.photo_runs reads i
                 scores: on the owner's range, turned round where higher is worse
     classes, size, crop, grid, method, seed
     labels      pictures with a label; unlabelled: those shown without one, the labelled ones too
+    read        of a model of related work: how its pictures were read (data.scale, data.max_pixels;
+                a network's own run has them in config.json)
 """
 
 from __future__ import annotations
@@ -29,7 +31,15 @@ def about(run: RunSettings, data: DataSet, labelled: np.ndarray, unlabelled: int
     """about.json of a run on these rows of the data set's frame. unlabelled: how many
     pictures it was shown without their label."""
     config: Any = run
+    seen = {"crop": config.data.crop, "grid": config.data.grid, "unlabelled": unlabelled}
+    return of(data, labelled, config.method.name, config.seed) | seen
+
+
+def of(data: DataSet, labelled: np.ndarray, method: str, seed: int) -> dict[str, Any]:
+    """about.json of whatever learns from these rows of the data set's frame alone, and sees its
+    pictures whole."""
     scale = scale_of(data.info)
+    size = int(data.info["size"])
     return {
         "kind": KIND,
         "name": data.info["name"],
@@ -37,13 +47,13 @@ def about(run: RunSettings, data: DataSet, labelled: np.ndarray, unlabelled: int
         "scale": scale,
         "levels": levels(data.frame.iloc[labelled], scale),
         "classes": int(data.info["classes"]),
-        "size": int(data.info["size"]),
-        "crop": config.data.crop,
-        "grid": config.data.grid,
-        "method": config.method.name,
-        "seed": config.seed,
+        "size": size,
+        "crop": size,
+        "grid": 1,
+        "method": method,
+        "seed": seed,
         "labels": len(labelled),
-        "unlabelled": unlabelled,
+        "unlabelled": 0,
     }
 
 

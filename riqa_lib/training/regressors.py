@@ -12,7 +12,8 @@ pictures, never by test pictures, as the public code of two of them does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ import torch
 from ..datasets.data_folder import DataSet, data_key
 from ..networks.predict import predictions
 from ..networks.regressor import Regressor
-from . import run_folder
+from . import photo_about, run_folder
 from .baselines import Floats, as_probabilities
 
 
@@ -81,13 +82,19 @@ MODELS: dict[str, Model] = {}
 
 
 def train(
-    settings: Any, data: DataSet, rows: dict[str, np.ndarray], seed: int, labels: int = 0
+    settings: Any,
+    data: DataSet,
+    rows: dict[str, np.ndarray],
+    seed: int,
+    labels: int = 0,
+    read: Mapping[str, object] | None = None,
 ) -> Path:
     """Train a model, predict, write the run's folder; returns it. Finished runs are reused,
     interrupted ones go on.
 
     rows: labelled, val and asked, of the data set's frame; labels: data.labels, as a network's run
-    has it (0: all)."""
+    has it (0: all); read: for about.json, how the pictures were read (data.scale,
+    data.max_pixels)."""
     config = {
         "method": asdict(settings),
         "labels": labels,
@@ -97,13 +104,22 @@ def train(
     with run_folder.opened(config) as place:
         if not place.done:
             shown = (rows["labelled"], rows["val"], rows["asked"])
-            place.write(_trained(settings, Lesson(data, *shown, seed, place.state)))
+            lesson = Lesson(data, *shown, seed, place.state)
+            place.write(_trained(settings, lesson, read or {}))
     return place.folder
 
 
-def _trained(settings: Any, lesson: Lesson) -> run_folder.Result:
+def _trained(settings: Any, lesson: Lesson, read: Mapping[str, object]) -> run_folder.Result:
+    began = time.perf_counter()
     learnt = MODELS[settings.name].learn(settings, lesson)
     p = as_probabilities(learnt.expected, lesson.classes)
     table = predictions(lesson.data.frame.iloc[lesson.asked], torch.from_numpy(p))
-    facts = {"labels": len(lesson.labelled), "unlabelled": 0, "pseudo_labels": 0}
-    return run_folder.Result(learnt.net, learnt.history, table, facts | learnt.facts)
+    facts = {
+        "labels": len(lesson.labelled),
+        "unlabelled": 0,
+        "pseudo_labels": 0,
+        "train_seconds": round(time.perf_counter() - began, 1),
+    }
+    said = photo_about.of(lesson.data, lesson.labelled, settings.name, lesson.seed)
+    said["read"] = dict(read)
+    return run_folder.Result(learnt.net, learnt.history, table, facts | learnt.facts, said)

@@ -1,0 +1,75 @@
+"""The rows of the table of related work (notebook 12) and the settings of its models.
+
+Three models around the paper, each trained on the labels, validation and test pictures that the
+rows of Table 2 have, and what one would use instead of any network. Here `regressors.MODELS` is
+filled: whoever loads or trains a model asks `model`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..networks.regressor import Regressor
+from .photo_profiles import PROFILES as WALKS
+from .regressors import MODELS, Model
+from .settings import must_be_one_of, replaced
+
+NAMES = ("dbcnn", "hyperiqa", "reiqa")  # the models of related work
+
+# rows of the table, in its order: what looks at no picture, what trains no network, ours, theirs
+ROWS = ("constant", "brisque", "forest", "ridge", "ridge_stages", "supervised", *NAMES)
+TRAINED = ROWS[1:]  # the constant needs no run
+
+# Overrides of the models' own settings, in each profile of photo_profiles. "reference" differs
+# from "demo" in its number of seeds only.
+DEMO: dict[str, object] = {}
+SETTINGS: dict[str, dict[str, object]] = {
+    "smoke": {},
+    "demo": DEMO,
+    "reference": DEMO,
+    "gpu": {},
+    "paper": {
+        "dbcnn.backbone": "vgg16",
+        "hyperiqa.backbone": "resnet50",
+        "reiqa.backbone": "resnet50",
+    },
+}
+
+
+def model(name: str) -> Model:
+    """A model of related work. ValueError, listing those there are, for another name."""
+    must_be_one_of("model of related work", name, MODELS)
+    return MODELS[name]
+
+
+def untrained(which: Model, settings: Any, classes: int, size: int) -> Regressor:
+    """Its network, for weights that are loaded next: no pre-trained ones are fetched."""
+    if "pretrained" in {f.name for f in dataclasses.fields(settings)}:
+        settings = dataclasses.replace(settings, pretrained=False)
+    return which.build(settings, classes, size)
+
+
+def is_of_a_model(setting: str) -> bool:
+    """Whether the setting is one of a model of related work.
+
+    >>> is_of_a_model("dbcnn.backbone"), is_of_a_model("train.steps")
+    (True, False)
+    """
+    return setting.partition(".")[0] in NAMES
+
+
+def settings_of(name: str, profile: str, overrides: Mapping[str, object] | None = None) -> Any:
+    """A model's settings in a profile, with overrides ("dbcnn.steps": 5); those of the other models
+    are checked, and don't count.
+
+    ValueError for an unknown profile, model or setting, TypeError for a value of another type; each
+    message lists what is allowed."""
+    must_be_one_of("profile", profile, WALKS)
+    found = {n: m.settings for n, m in MODELS.items()}
+    model(name)
+    for key, value in {**SETTINGS[profile], **(overrides or {})}.items():
+        head, _, rest = key.partition(".")
+        if head in found:
+            found[head] = replaced(found[head], {rest: value}, f"{head}.")
+    return found[name]
