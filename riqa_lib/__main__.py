@@ -9,9 +9,16 @@ import sys
 from pathlib import Path
 
 from . import paths
-from .assess import calibrate_command
-from .assess.inputs import SCORE_RATE, check
-from .assess.wanted import EXAMPLES, Wanted, assess_options, trust
+from .assess import audit_command, calibrate_command
+from .assess.inputs import check
+from .assess.wanted import (
+    EXAMPLES,
+    SCORE_EXAMPLES,
+    Wanted,
+    assess_options,
+    score_options,
+    trust,
+)
 from .plan.arguments import Parser, at_least_one
 from .plan.declared import add_declaration, declared
 from .training.photo_profiles import PROFILES
@@ -55,6 +62,13 @@ def score(chosen: argparse.Namespace) -> int:
     files = {"csv_file": chosen.csv, "json_file": chosen.json}
     how = {"windows": chosen.windows, "workers": chosen.workers}
     return command(chosen.path, chosen.run, chosen.rate, **files, **how)
+
+
+def audit(chosen: argparse.Namespace) -> int:
+    """Try runs of photographs without labels, on undistorted pictures and copies of them."""
+    files = {"csv_file": chosen.csv, "json_file": chosen.json, "figure": chosen.figure}
+    how = {key: getattr(chosen, key) for key in ("most", "distortions", "seed", "workers")}
+    return audit_command.command(chosen.run, chosen.folder, **how, **files)
 
 
 def check_own(chosen: argparse.Namespace) -> int:
@@ -233,20 +247,10 @@ def parser() -> Parser:
     assess_options(command(assess, "grade fundus photographs: overall, details, advice", EXAMPLES))
     about = "calibrate grades of fundus photographs on labelled ones of your own"
     calibrate_command.options(command(calibrate, about, calibrate_command.EXAMPLES))
-    _score_options(
-        command(
-            score,
-            "score photographs with a trained run, on the scale of your own scores",
-            "examples\n"
-            "  riqa score photos/ --csv scores.csv\n"
-            "  riqa score 'more/*.jpg' --run fixmatch-0123456789ab --json scores.json\n"
-            "  riqa score photos/ --windows 3       more of pictures that are not square\n\n"
-            "Of each picture: score (what the probabilities expect) with an interval, grade (?\n"
-            "where it is only guessed), probabilities. The first lines say which run answers,\n"
-            "what it was trained on, and how far its answers can be trusted.\n"
-            "Exit status 1: no picture could be read.",
-        )
-    )
+    about = "score photographs with a trained run, on the scale of your own scores"
+    score_options(command(score, about, SCORE_EXAMPLES))
+    about = "try trained runs without labels, on undistorted pictures of your own"
+    audit_command.options(command(audit, about, audit_command.EXAMPLES))
     _check_options(
         command(
             check_own,
@@ -342,33 +346,6 @@ def _check_options(own: Parser) -> None:
     add("--bad", choices=("stop", "skip"), help="as data.bad: files that can't be read")
     add("--csv", type=Path, help="write all problems and near-duplicates, a line each")
     add_declaration(own)
-
-
-def _score_options(own: Parser) -> None:
-    add = own.add_argument
-    add("path", nargs="+", metavar="PATH", help="files, folders or globs")
-    add(
-        "--run",
-        help="a run's folder, or its name in results/runs "
-        "(default: the newest, on real pictures first)",
-    )
-    # what the numbers may be is checked by the command, before it loads anything heavy
-    add(
-        "--rate",
-        type=float,
-        default=SCORE_RATE,
-        help=f"error promised among named grades (default: {SCORE_RATE})",
-    )
-    add("--csv", type=Path, help="also write this table")
-    add("--json", type=Path, help="also write this, with all that is known of run and scale")
-    add(
-        "--windows",
-        type=int,
-        default=1,
-        help="looks at a picture along each side longer than what the network sees, averaged "
-        "(default: 1, its centre, as in training)",
-    )
-    add("--workers", type=int, default=2, help="threads that read (default: 2)")
 
 
 def _bench_options(own: Parser) -> None:

@@ -1,4 +1,5 @@
-"""What may be asked of `riqa assess`: its options, and what it writes beside its table."""
+"""What may be asked of `riqa assess` and `riqa score`: their options, and what the former writes
+beside its table."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .inputs import SCORE_RATE
 
 SORTS = ("file", "score", "patient", "taken")  # what rows can be sorted by
 EXAMPLES = """examples
@@ -22,6 +25,16 @@ EXAMPLES = """examples
 Exit status 0: done. 1: no picture was a fundus photograph, or it failed. 3, with --strict:
 an eye has no better picture than one of the worst grade, or one that was refused or can't
 be read."""
+
+SCORE_EXAMPLES = """examples
+  riqa score photos/ --csv scores.csv
+  riqa score 'more/*.jpg' --run fixmatch-0123456789ab --json scores.json
+  riqa score photos/ --windows 3       more of pictures that are not square
+
+Of each picture: score (what the probabilities expect) with an interval, grade (?
+where it is only guessed), probabilities. The first lines say which run answers,
+what it was trained on, and how far its answers can be trusted.
+Exit status 1: no picture could be read."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,34 @@ def assess_options(own: argparse.ArgumentParser) -> None:
     add("--sort", choices=SORTS, default="", help="order of table, files and page (default: found)")
     add("--strict", action="store_true", help="exit status 3 where something must be retaken")
     add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
+
+
+def score_options(own: argparse.ArgumentParser) -> None:
+    """Add what may be typed after `riqa score`."""
+    add = own.add_argument
+    add("path", nargs="+", metavar="PATH", help="files, folders or globs")
+    add(
+        "--run",
+        help="a run's folder, or its name in results/runs "
+        "(default: the newest, on real pictures first)",
+    )
+    # what the numbers may be is checked by the command, before it loads anything heavy
+    add(
+        "--rate",
+        type=float,
+        default=SCORE_RATE,
+        help=f"error promised among named grades (default: {SCORE_RATE})",
+    )
+    add("--csv", type=Path, help="also write this table")
+    add("--json", type=Path, help="also write this, with all that is known of run and scale")
+    add(
+        "--windows",
+        type=int,
+        default=1,
+        help="looks at a picture along each side longer than what the network sees, averaged "
+        "(default: 1, its centre, as in training)",
+    )
+    add("--workers", type=int, default=2, help="threads that read (default: 2)")
 
 
 def trust(chosen: argparse.Namespace) -> dict[str, Any]:
