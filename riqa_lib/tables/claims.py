@@ -115,7 +115,7 @@ def claims(predictions: pd.DataFrame, simulated: bool, resamples: int = 2000) ->
     from fewer than three, "not compared" where the grade is missing, "not
     run" where runs are. Raises ValueError without test predictions of "supervised"."""
     test, paper = on_test(predictions), printed()
-    runs = _Runs(test[test["labels"] == _budget(test)], resamples)
+    runs = _Runs(test[test["labels"] == budget(test)], resamples)
     rows = []
     for claim in _asked(paper):
         said = claim.published(paper)
@@ -127,7 +127,7 @@ def claims(predictions: pd.DataFrame, simulated: bool, resamples: int = 2000) ->
     return pd.DataFrame(rows)
 
 
-def _budget(test: pd.DataFrame) -> int:
+def budget(test: pd.DataFrame) -> int:
     """The number of labels of "supervised" that the most rows have; of equals, the larger."""
     budgets = test.loc[test["method"] == BASE, "labels"].unique()
     if not len(budgets):
