@@ -61,6 +61,8 @@ COLUMNS = (
     "why",
 )
 
+NUMBERS = ("margin", "seeds", "pictures")  # columns that are no words
+
 NOWHERE = "none"  # data of a claim that cannot be tested here
 
 # of several differences, what refutes a claim
@@ -102,8 +104,8 @@ def asked() -> pd.DataFrame:
 
 
 def _text(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with "" where a cell of words is empty; margin stays a number."""
-    words = [c for c in table if c != "margin"]
+    """A table with "" where a cell of words is empty."""
+    words = [c for c in table if c not in NUMBERS]
     return table.assign(**{c: table[c].astype(object).fillna("") for c in words})
 
 
@@ -230,6 +232,12 @@ def keep(table: pd.DataFrame, name: str) -> Path:
     """Write a walk's ledger. That of the reference is tracked and stays as it is: see
     `collect`."""
     return place(name) if name == REFERENCE else store.write_table(place(name), table)
+
+
+def load(name: str = REFERENCE) -> pd.DataFrame:
+    """A ledger that is kept, as `ledger` gives it: of a walk, or the tracked one.
+    FileNotFoundError, naming the notebook, without it."""
+    return _text(store.read_table(store.need(place(name), "19_claims")))
 
 
 def collect() -> Path:

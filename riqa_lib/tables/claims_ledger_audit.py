@@ -120,7 +120,9 @@ def equal_width(fact: Fact) -> list[Item]:
     """What five equal parts of the score lack to Table 1, beside the mode of the votes."""
     aim = needed(published("table1"))
     off = {r: np.abs(koniq_counts(fact, r) - aim).sum() for r in ("equal_width", "mode")}
-    return _number(f"pictures apart (mode of the votes: {off['mode']:.0f})", off["equal_width"])
+    same = fact("koniq_same_grade") / fact("koniq_pictures")
+    told = f"pictures apart (mode of the votes: {off['mode']:.0f}; both agree on {same:.1%})"
+    return _number(told, off["equal_width"])
 
 
 def hand_labels(fact: Fact) -> list[Item]:

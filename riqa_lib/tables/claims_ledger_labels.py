@@ -16,6 +16,7 @@ from ..datasets import eyeq, eyeq_d, koniq
 from ..datasets.koka10k import grades
 from ..stats.votes import one_rater
 from .published import published
+from .text import cell, markdown
 
 KADIS = "kadis700k_ref_imgs.csv"
 EYEQ = ("Label_EyeQ_train.csv", "Label_EyeQ_test.csv")
@@ -24,6 +25,14 @@ EYEQ = ("Label_EyeQ_train.csv", "Label_EyeQ_test.csv")
 def tracked() -> dict[str, float]:
     """The tracked counts, by name."""
     return {str(k): float(v) for k, v in published("label_facts")[["fact", "value"]].to_numpy()}
+
+
+def show() -> str:
+    """The tracked counts as a markdown table, with where each comes from."""
+    facts = published("label_facts")
+    said = [f"{v:,.0f}" if v == int(v) else cell(v, digits=3) for v in facts["value"]]
+    rows = facts.assign(value=said)[["fact", "value", "source"]].to_numpy()
+    return markdown(["fact", "value", "source"], rows, left=(0, 2))
 
 
 def facts(folder: Path | str | None = None) -> tuple[dict[str, float], frozenset[str]]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from . import published as paper
 from .claims_ledger_audit import AUDITS
-from .claims_ledger_rules import REFUTED, REPRODUCED, UNDECIDED, VERDICTS
+from .claims_ledger_rules import REFUTED, REPRODUCED, UNDECIDED, UNTESTED, VERDICTS
 from .names import BASE
 from .published import published
 from .text import cell, markdown
@@ -111,6 +111,18 @@ def show_rules(table: pd.DataFrame) -> str:
     return markdown(["rule", REPRODUCED, f"{REFUTED} (refuted)"], rows, left=range(3))
 
 
+def show_refuted(table: pd.DataFrame) -> str:
+    """What is measured, what would refute the claim, and every single difference, as markdown: one
+    line a test that can be done."""
+    tested = table[table["rule"] != "none"].to_dict("records")
+    rows = [
+        [r["id"], r["on"], r["measure"], r["refuted"], r["each"] or r["ours"], r["verdict"]]
+        for r in tested
+    ]
+    head = ["", "tested on", "measured", "refuted where", "found", "verdict"]
+    return markdown(head, rows, left=range(len(head)))
+
+
 def show(table: pd.DataFrame) -> str:
     """The ledger as markdown: counts, then a table a paper, then how it was judged."""
     parts = [show_counts(table)]
@@ -185,23 +197,27 @@ def _of_fundus_numbers(table: pd.DataFrame) -> str:
     )
 
 
-def _tally(rows: pd.DataFrame) -> str:
-    """How many of some tests have each verdict, in words.
+SHORT = {REFUTED: "refuted", UNDECIDED: UNDECIDED, UNTESTED: "not testable"}
 
-    >>> _tally(pd.DataFrame({"verdict": ["undecided", "reproduced", "undecided"]}))
-    '1 reproduced, 2 undecided'
+
+def held(rows: pd.DataFrame) -> str:
+    """How many of some tests hold, and what became of the others, in words.
+
+    >>> held(pd.DataFrame({"verdict": ["undecided", "reproduced", "undecided"]}))
+    '1 of 3 (2 undecided)'
     """
     n = rows["verdict"].value_counts()
-    return ", ".join(f"{n[v]} {v}" for v in VERDICTS if v in n) or "nothing tested"
+    others = ", ".join(f"{n[v]} {word}" for v, word in SHORT.items() if v in n)
+    return f"{n.get(REPRODUCED, 0)} of {len(rows)}{f' ({others})' if others else ''}"
 
 
 def _of_real(table: pd.DataFrame) -> str:
     chosen, last = (table[table["table"] == t] for t in ("biq2021", "biq2021_last"))
     seeds = cell(chosen["seeds"].min(), digits=0)
     return (
-        f"**On real photographs** (BIQ2021, 100 and 300 labels, {seeds} seeds) the gain of each of "
-        f"the {len(chosen)} methods over the supervised ViT is judged so: {_tally(chosen)} where "
-        f"validation pictures choose the weights, {_tally(last)} with the weights of the last step."
+        f"**On real photographs** (BIQ2021, 100 and 300 labels, {seeds} seeds) {held(chosen)} "
+        "methods are shown to grade better than the supervised ViT where validation pictures "
+        f"choose the weights, {held(last)} with the weights of the last step."
     )
 
 
@@ -210,17 +226,19 @@ def _of_simulation(table: pd.DataFrame) -> str:
     overall, more = fundus[fundus["id"].isin(["T1", "T2"])], fundus[fundus["id"] == "T13"]
     simulated = (two["data"] == "simulated").all()
     return (
-        f"**{'In the simulation' if simulated else 'On the walk’s own pictures'}**, with all "
-        f"labels, the same gains are judged so: {_tally(two)}; that learning details makes the "
-        f"overall fundus grade better: {_tally(overall)}; that the Student is as good as its "
-        f"Teacher in most details: {verdict(table, 'T6', 'significance')}; that its details tell "
-        f"more than the overall grade alone: {_tally(more)}."
+        f"**{'In the simulation' if simulated else 'On the walk’s own pictures'}** {held(two)} "
+        f"methods are, with all labels; learning details makes the overall fundus grade better in "
+        f"{held(overall)} comparisons, that the Student is as good as its Teacher in most details "
+        f"is {verdict(table, 'T6', 'significance')}, and that its details tell more than the "
+        f"overall grade alone holds in {held(more)}."
     )
 
 
 def _of_all(table: pd.DataFrame) -> str:
+    n = table["verdict"].value_counts()
+    told = ", ".join(f"{n[v]} {v}" for v in VERDICTS if v in n)
     return (
-        f"**In all**, {len(table)} tests of {table['id'].nunique()} claims: {_tally(table)}; "
-        "neither paper's pictures are here, and a simulation shows what methods do on its "
-        "pictures, never what they did on KonIQ's or EyeQ's."
+        f"**In all**, {len(table)} tests of {table['id'].nunique()} claims: {told}; neither "
+        "paper's pictures are here, and a simulation shows what methods do on its pictures, never "
+        "what they did on KonIQ's or EyeQ's."
     )

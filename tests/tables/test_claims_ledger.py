@@ -203,6 +203,10 @@ def test_the_tracked_ledger_is_what_the_tracked_tables_say(table, tmp_path):
     assert tracked == paths.reference() / "claims.csv"
     found, kept = store.read_table(file), store.read_table(tracked)
     pd.testing.assert_frame_equal(found, kept, rtol=1e-4)
+    again = claims_ledger.load("reference")
+    assert words.show(again) == words.show(table)
+    assert words.show_refuted(again).count("\n") == 1 + (table["rule"] != "none").sum()
+    assert words.summary(again) == words.summary(table)
 
 
 def changed(inputs: Inputs, table: str, rows: dict[str, object], **values: float) -> Inputs:
@@ -326,11 +330,12 @@ def test_an_empty_walk_says_which_notebooks_to_run(home):
     for notebook in ("16_significance", "17_expert", "18_explain", "03_vit", "14_teacher"):
         assert new["why"].str.contains(notebook).any()
     assert of(new, "D10", "audit")["verdict"] == UNDECIDED
-    assert "nothing tested" not in words.summary(new)
-    assert "5 not testable here" in words.sentences(new)[3]
+    assert "0 of 5 (5 not testable) methods are, with all labels" in words.sentences(new)[3]
     file = claims_ledger.keep(new, "demo")
     assert file == home / "results" / "demo" / "tables" / "claims_ledger.csv"
-    assert len(store.read_table(file)) == len(new)
+    assert words.show(claims_ledger.load("demo")) == words.show(new)
+    with pytest.raises(FileNotFoundError, match="run the notebook 19_claims first"):
+        claims_ledger.load("other")
 
 
 def test_photographs_of_ones_own_are_not_the_papers(monkeypatch):
@@ -430,7 +435,7 @@ def test_five_sentences_say_what_the_tables_say(inputs, table):
         assert number in said[1]
     rows = {"method": ["crmatch", "simmatch"]}
     new = changed(inputs, "biq2021", rows, **GAIN, **GAIN_90, p_holm=0.01)
-    assert "2 reproduced" in words.sentences(claims_ledger.judged(new))[2].split("where")[0]
-    assert "2 reproduced" not in said[2].split("where")[0]
+    assert "seeds) 2 of 5 (" in words.sentences(claims_ledger.judged(new))[2]
+    assert "seeds) 2 of 5 (" not in said[2]
     n = table["verdict"].value_counts()
     assert f"{n[REPRODUCED]} reproduced, {n[REFUTED]} not reproduced" in said[4]

@@ -92,7 +92,8 @@ def test_label_rules_miss_table_1_by():
     off = {k: sum(abs(a - b) for a, b in zip(n, left, strict=True)) for k, n in rules.items()}
     assert off == {"mode": 38, "equal_width": 4518}
     assert value("equal_width") == off["equal_width"]
-    assert items("equal_width")[0].label == "pictures apart (mode of the votes: 38)"
+    told = "pictures apart (mode of the votes: 38; both agree on 73.9%)"
+    assert items("equal_width")[0].label == told
     assert value("hand_labels") == off["mode"]
     assert items("hand_labels")[0].label == "pictures apart (with 149 and 210 by hand: 18)"
 
@@ -330,6 +331,13 @@ def test_votes_are_counted_by_hand(tmp_path, monkeypatch):
     assert known["kadis_pictures"] == 2
     assert {"koniq_pictures", "kadis_pictures"} <= again
     assert "eyeq_train" not in again
+
+
+def test_facts_are_shown_with_their_source():
+    lines = labels.show().splitlines()
+    assert len(lines) == 2 + len(FACTS)
+    assert any(line.startswith("| koniq_mode_2 | 5,150 | counted from ") for line in lines)
+    assert any(line.startswith("| koniq_one_rater | 0.402 | ") for line in lines)
 
 
 def test_the_tracked_facts_are_those_of_the_real_files():
