@@ -64,6 +64,8 @@ NAMES = {
     "source_mean": "mean of its subset",
     "forest": "statistics + forest",
     "ridge": "ridge on frozen maps",
+    "brisque": "natural-scene statistics + SVR",
+    "ridge_stages": "ridge on all of Lite0's stages",
     "supervised": "ViT, supervised",
     "supervised_strong": "ViT, supervised, strong views",
     "supervised_ordinal": "ViT, supervised, ordinal targets",
@@ -77,6 +79,9 @@ NAMES = {
     "freematch": "ViT + FreeMatch",
     "crmatch": "ViT + CRMatch",
     "mean_teacher": "ViT + mean teacher (ours)",
+    "dbcnn": "DBCNN",
+    "hyperiqa": "HyperIQA",
+    "reiqa": "Re-IQA",
 }
 
 
