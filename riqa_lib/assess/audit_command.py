@@ -120,6 +120,8 @@ def command(
 # ---------------------------------------------------------------- in the terminal
 def _before(asked: Sequence[Any], there: Pristine, kinds: Sequence[int]) -> list[str]:
     """Which runs, which pictures, and of which distortions this is no test of something new."""
+    from ..stats.label_free import FEW
+
     lines = []
     for one in asked:
         known = sorted(one.seen & {*kinds})
@@ -134,6 +136,8 @@ def _before(asked: Sequence[Any], there: Pristine, kinds: Sequence[int]) -> list
     sizes = " and ".join(f"{how.size} px ({how.scale})" for how in there.windows)
     of = f" of {there.of}" if len(there.names) < there.of else ""
     lines.append(f"{len(there.names)}{of} pictures at {sizes}, {len(kinds)} distortions.")
+    if len(there.names) < FEW:
+        lines.append(f"Fewer than {FEW} pictures: the intervals below are too narrow.")
     if there.skipped:
         lines.append(f"{len(there.skipped)} left out:")
         for name, why in list(there.skipped.items())[:TOLD]:

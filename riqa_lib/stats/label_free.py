@@ -45,6 +45,7 @@ from .resampling import Floats, drawn, interval
 MARGIN = 40  # percentage points between two pictures of a pair of `contents`, by every measure
 APART = 2  # levels between two copies of a pair of `p`
 CELLS = 4_000_000  # numbers held at once: 32 MB
+FEW = 20  # pictures, below which intervals are much too narrow: see `with_interval`
 AT_RANDOM = {"l": 0.0, "p": 0.5, "contents": 0.5, "steps": 0.5}  # of d: `chance_of_d`
 
 Bools = NDArray[np.bool_]
@@ -278,13 +279,22 @@ TESTS: dict[str, Callable[..., Floats]] = {
 def with_interval(
     of: Graded, test: str, resamples: int = 2000, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """(estimate, low, high) of one of TESTS: percentile interval over pictures drawn with
-    replacement, each with all its copies. Of one picture there is none: nan, as where more than a
-    few resamples have no value. The best threshold of d is looked for in each resample anew, so its
-    interval lies a little high, as d itself does."""
+    """(estimate, low, high) of one of TESTS, from pictures drawn with replacement, each with all
+    its copies: percentiles, and for d the basic interval (Efron & Tibshirani 1993, chapter 13: the
+    percentiles' distances, the other way round), held to .5..1.
+
+    d looks for the best threshold, in a resample once more, so it is too high in the sample and
+    higher still in resamples: in simulated worlds of 20 to 60 pictures percentiles held the truth
+    of d in 27 to 71 % of the samples, the basic interval in 85 to 91 %. Of few pictures all are too
+    narrow: of 20 in another such world 81 to 88 % held it, of 6 only 70 to 83 %. Of one picture
+    there is none: nan, as where more than a few resamples have no value."""
     estimate = float(TESTS[test](of)[0])
     pictures = len(of.pristine)
     if pictures < 2:
         return estimate, float("nan"), float("nan")
     draws = drawn(rng("label free", seed, pictures), pictures, resamples).astype(float)
-    return interval(estimate, TESTS[test](of, draws), level)
+    found = interval(estimate, TESTS[test](of, draws), level)
+    if test != "d":
+        return found
+    low, high = np.clip([2 * estimate - found[2], 2 * estimate - found[1]], 0.5, 1)
+    return estimate, float(low), float(high)

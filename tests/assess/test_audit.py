@@ -161,6 +161,7 @@ def test_what_it_prints(home, photos):
     assert "It learnt from distortions 8, 11: of them" in head
     assert "4 of 7 pictures at 32 px (fit), 3 distortions." in head
     assert "small.png: too small" in head
+    assert "Fewer than 20 pictures" in head
     assert len(tests.splitlines()) == 1 + 5
     noise, shift = (line for line in each.splitlines() if line[:2] in ("11", "18"))
     assert noise.count("[") == 2

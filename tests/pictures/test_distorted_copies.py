@@ -67,7 +67,7 @@ def test_what_is_the_picture_itself_or_a_milder_copy_is_told_and_stored_once(pho
 
 
 def test_closeness_is_measured_of_the_four_and_falls_with_their_level(photo):
-    made = copies(photo, Recipe((1, 10, 11, 23))).table
+    made = copies(photo, Recipe((1, 8, 10, 11, 23))).table
     there = made[["ssim", "gmsd", "mse"]].notna().all(axis=1)
     assert {*made.loc[there, "distortion"]} == {0, 1, 10, 11} == {0, *MEASURED} - {9}
     assert made.loc[0, ["ssim", "gmsd", "mse"]].tolist() == [1, 0, 0]

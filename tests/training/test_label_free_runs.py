@@ -173,7 +173,9 @@ def test_a_frame_that_lacks_something_is_told(frame):
         label_free_tests.every_test(frame.drop(columns="grade"))
     with pytest.raises(ValueError, match="no row 'vit'; found ridge, forest, constant"):
         label_free_tests.graded_of(frame, "vit")
-    for spoilt in (frame.drop(index=3), pd.concat([frame, frame.iloc[3:4]])):
+    renamed = frame.copy()
+    renamed.loc[3, "level"] = 5
+    for spoilt in (frame.drop(index=3), pd.concat([frame, frame.iloc[3:4]]), renamed):
         with pytest.raises(ValueError, match="ridge: expected each of 4 distortions at levels 1"):
             label_free_tests.every_test(spoilt)
     alone = label_free_tests.subset(frame, [18])
