@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..networks.regressor import Regressor
+from . import dbcnn_recipe, hyperiqa_recipe, reiqa_recipe
 from .photo_profiles import PROFILES as WALKS
 from .regressors import MODELS, Model
 from .settings import must_be_one_of, replaced
@@ -21,19 +22,32 @@ NAMES = ("dbcnn", "hyperiqa", "reiqa")  # the models of related work
 ROWS = ("constant", "brisque", "forest", "ridge", "ridge_stages", "supervised", *NAMES)
 TRAINED = ROWS[1:]  # the constant needs no run
 
-# Overrides of the models' own settings, in each profile of photo_profiles. "reference" differs
-# from "demo" in its number of seeds only.
-DEMO: dict[str, object] = {}
+MODELS |= {
+    "dbcnn": Model(dbcnn_recipe.Settings(), dbcnn_recipe.build, dbcnn_recipe.learn),
+    "hyperiqa": Model(hyperiqa_recipe.Settings(), hyperiqa_recipe.build, hyperiqa_recipe.learn),
+    "reiqa": Model(reiqa_recipe.Settings(), reiqa_recipe.build, reiqa_recipe.learn),
+}
+
+
+def _all_of(**models: Mapping[str, object]) -> dict[str, object]:
+    """Overrides of several models under their dotted names."""
+    return {f"{m}.{key}": value for m, own in models.items() for key, value in own.items()}
+
+
+# Overrides of the models' own settings, in each profile of photo_profiles; the defaults are those
+# of "demo" and "reference", which differ in their number of seeds only
 SETTINGS: dict[str, dict[str, object]] = {
-    "smoke": {},
-    "demo": DEMO,
-    "reference": DEMO,
+    "smoke": _all_of(
+        dbcnn=dbcnn_recipe.SMOKE,
+        hyperiqa={"epochs": 1, "batch": 16},
+        reiqa=reiqa_recipe.SMOKE,
+    ),
+    "demo": {},
+    "reference": {},
     "gpu": {},
-    "paper": {
-        "dbcnn.backbone": "vgg16",
-        "hyperiqa.backbone": "resnet50",
-        "reiqa.backbone": "resnet50",
-    },
+    "paper": _all_of(
+        dbcnn=dbcnn_recipe.PAPER, hyperiqa=hyperiqa_recipe.PAPER, reiqa=reiqa_recipe.PAPER
+    ),
 }
 
 

@@ -15,7 +15,7 @@ from riqa_lib.networks import map_store
 from riqa_lib.seeding import rng
 from riqa_lib.stats.metrics import columns_p, srcc
 from riqa_lib.training import baselines, graders, photographs, regressors, related, stored_networks
-from riqa_lib.training.related_profiles import settings_of
+from riqa_lib.training.related_profiles import SETTINGS, settings_of
 
 CHANGES = {
     "data.size": 48,
@@ -36,6 +36,7 @@ def walk(tmp_path_factory):
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("related")))
     patch.delenv("RIQA_JOURNAL", raising=False)
     patch.setitem(regressors.MODELS, "dbcnn", toy_regressors.MODEL)
+    patch.setitem(SETTINGS, "smoke", {})  # the toy has none of the network's
     data = blurred_pictures()
     map_store.open_maps(data, progress=False)
     yield data, related.train("small", "smoke", ROWS, SEED, CHANGES)
