@@ -86,13 +86,13 @@ def asked(*arguments: object) -> str:
 def test_each_run_is_asked_about_the_pictures_as_it_sees_them(home, photos):
     runs = auditing.runs(["run-a", "native", "run-b"])
     there = auditing.pristine(sorted(photos.glob("p*.png")), [one.how for one in runs])
-    found = auditing.audit(runs, there, Recipe((8, 11)), resamples=20)
+    found = auditing.audit(runs, there, Recipe((2, 11)), resamples=20)
     assert list(dict.fromkeys(found.frame["row"])) == ["run-a", "native", "run-b"]
     for name, size, scale, lengths in (("run-a", 32, "fit", 0.0), ("native", 48, "native", 1.0)):
         grader = graders.of_network(home / "home" / "results" / "runs" / name)
         for file in sorted(photos.glob("p*.png")):
             pixels = windows.read_for(file, size, scale).pixels[0]
-            made = copies(pixels, Recipe((8, 11), lengths=lengths))
+            made = copies(pixels, Recipe((2, 11), lengths=lengths))
             expected = grader(made.pixels)[made.table["at"]]
             its = found.frame[(found.frame["row"] == name) & (found.frame["picture"] == str(file))]
             assert its["grade"].to_numpy() == pytest.approx(expected, abs=2e-5), (name, file)
