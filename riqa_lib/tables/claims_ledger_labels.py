@@ -52,13 +52,12 @@ def facts(folder: Path | str | None = None) -> tuple[dict[str, float], frozenset
 
 
 def _where(root: Path, key: str, names: tuple[str, ...]) -> Path | None:
-    """The folder that has all these files: root, root/key or root/key/data."""
-    for place in (root / key / "data", root / key, root):
-        if all((place / name).is_file() for name in names):
-            for name in names:
-                contents.note(place / name)
-            return place
-    return None
+    """The folder that has all these files: root/key/data, root/key or root; None where none has."""
+    places = (root / key / "data", root / key, root)
+    for place in places:
+        for name in names:
+            contents.note(place / name)  # also where it is not there: it may come
+    return next((p for p in places if all((p / name).is_file() for name in names)), None)
 
 
 def of_koniq(root: Path) -> dict[str, float]:

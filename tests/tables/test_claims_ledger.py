@@ -435,7 +435,7 @@ def test_five_sentences_say_what_the_tables_say(inputs, table):
         assert number in said[1]
     rows = {"method": ["crmatch", "simmatch"]}
     new = changed(inputs, "biq2021", rows, **GAIN, **GAIN_90, p_holm=0.01)
-    assert "seeds) 2 of 5 (" in words.sentences(claims_ledger.judged(new))[2]
+    assert "seeds) 2 of 5 (" in words.sentences(judged(new, "D18", "D19", "D20", "D21", "D22"))[2]
     assert "seeds) 2 of 5 (" not in said[2]
     n = table["verdict"].value_counts()
     assert f"{n[REPRODUCED]} reproduced, {n[REFUTED]} not reproduced" in said[4]
