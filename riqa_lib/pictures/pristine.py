@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from ..datasets.data_folder import DataSet
 from . import windows
 
 
@@ -67,6 +68,29 @@ def carried(size: int, scale: str = "fit") -> dict[str, np.ndarray]:
     if size > least:
         raise ValueError(f"size {size}: the photographs have {least} px or more; ask for no more")
     return {name: windows.centre(image, size, scale) for name, image in every.items()}
+
+
+def best_of(
+    data: DataSet, count: int, source: str = "", split: str = "test"
+) -> dict[str, np.ndarray]:
+    """The pictures of a real data set that people liked best, which come nearest to pristine ones:
+    {"best 01": pixels uint8 (S, S, 3), ...}, the highest score first, by id where scores are equal;
+    no file is named. source: of its column `source`, as a subset of stock photographs; "": any.
+
+    ValueError where there are fewer than `count` with a score."""
+    frame = data.frame
+    mine = frame[(frame["split"] == split) & frame["score"].notna()]
+    if source:
+        mine = mine[mine["source"] == source]
+    if not 0 < count <= len(mine):
+        of = f" of source {source}" if source else ""
+        raise ValueError(
+            f"{data.info['name']}: {count} pictures wanted; {len(mine)} in split {split}{of} have "
+            "a score"
+        )
+    best = mine.sort_values(["score", "id"], ascending=[False, True], kind="stable").index[:count]
+    places = frame.index.get_indexer(best)
+    return {f"best {k:02}": np.array(data.pixels[at]) for k, at in enumerate(places, 1)}
 
 
 def write(folder: Path) -> list[Path]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -154,3 +156,24 @@ def test_carried_photographs_are_there_in_colour_and_named_with_their_licence(tm
     with pytest.raises(ValueError, match="allowed: fit, native"):
         pristine.carried(48, "whole")
     assert Image.open(files[0]).size == (512, 512)
+
+
+def test_the_best_of_a_data_set_are_by_score_and_name_no_file():
+    pixels = np.arange(7, dtype=np.uint8)[:, None, None, None] + np.zeros((7, 4, 4, 3), np.uint8)
+    frame = pd.DataFrame(
+        {
+            "id": ["f", "e", "d", "c", "b", "a", "g"],
+            "split": ["test", "test", "train", "test", "test", "test", "test"],
+            "source": ["stock", "stock", "stock", "own", "stock", "stock", "stock"],
+            "score": [0.7, 0.9, 0.99, 0.98, 0.9, 0.8, np.nan],
+        }
+    )
+    data = SimpleNamespace(frame=frame, pixels=pixels, info={"name": "some"})
+    found = pristine.best_of(data, 3, "stock")
+    assert [x[0, 0, 0] for x in found.values()] == [4, 1, 5]  # b, e, a
+    assert list(found) == ["best 01", "best 02", "best 03"]
+    assert [x[0, 0, 0] for x in pristine.best_of(data, 1).values()] == [3]
+    with pytest.raises(
+        ValueError, match="some: 5 pictures wanted; 4 in split test of source stock"
+    ):
+        pristine.best_of(data, 5, "stock")
