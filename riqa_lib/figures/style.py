@@ -151,6 +151,19 @@ def data_label(figure: Figure) -> str:
     )
 
 
+def say_both(figure: Figure) -> Figure:
+    """A figure of `canvas` that shows simulated and real data: its foot says so; returns it.
+
+    >>> data_label(say_both(canvas(3, 2, simulated=True)))
+    'simulated and real data'
+    """
+    data_label(figure)
+    for text in figure.texts:
+        if text.get_gid() == "data":
+            text.set(text="simulated and real data", color=RED)
+    return figure
+
+
 def save(
     figure: Figure | None, name: str, walk: str, command: str = "python -m riqa_lib figures"
 ) -> list[Path]:
