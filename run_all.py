@@ -33,6 +33,7 @@ TABLE = ("03_vit_supervised", *METHODS, "02_views_that_keep_quality", "10_second
 TAUGHT = (*SETS, "14_teacher")
 GRADED = (*TAUGHT, "15_student")
 ADVISED = (*SETS, "15_student")
+CLAIMED = ("11_table2", "16_significance", "17_expert_agreement", "18_explain_and_advise")
 FEW_LABELS = ("03_vit_supervised", "20_label_budgets")
 
 # What their parameters cells have, besides NAME.
@@ -57,12 +58,14 @@ PLAN = [
     Step("09_crmatch",            "09_crmatch.ipynb",            SEEDED, TRAINED,   55, gpu=True),
     Step("10_second_stage",       "10_second_stage.ipynb",       SEEDED, COMPARED, 115, gpu=True),
     Step("11_table2",             "11_table2.ipynb",             {},     TABLE,     15),
+    Step("12_related_models",     "12_related_models.ipynb",     SEEDED, TRAINED,  180, gpu=True),
     Step("13_fundus_datasets",    "13_fundus_datasets.ipynb",    SIZED,  (),        45),
     Step("14_teacher",            "14_teacher.ipynb",            SEEDED, SETS,      32, gpu=True),
     Step("15_student",            "15_student.ipynb",            SEEDED, TAUGHT,    85, gpu=True),
     Step("16_significance",       "16_significance.ipynb",       {},     GRADED,     8),
     Step("17_expert_agreement",   "17_expert_agreement.ipynb",   {},     GRADED,     5),
     Step("18_explain_and_advise", "18_explain_and_advise.ipynb", SIZED,  ADVISED,   25),
+    Step("19_claims",             "19_claims.ipynb",             {},     CLAIMED,    8),
     Step("20_label_budgets",      "20_label_budgets.ipynb",      BUDGETS, TRAINED, 130, gpu=True),
     Step("21_error_against_labels", "21_error_against_labels.ipynb",
                                                                  {},     FEW_LABELS, 15),

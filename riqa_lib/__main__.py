@@ -123,25 +123,16 @@ def bench(chosen: argparse.Namespace) -> int:
 
 
 def readme(chosen: argparse.Namespace) -> int:
-    """Fill the generated blocks of the README and of docs/fundus-results.md from the tracked
+    """Fill the generated blocks of README.md, RESULTS.md and the pages of docs from the tracked
     reference results; with --check only say whether they are current."""
-    from . import store
-    from .tables import real_fundus, reference, text
+    from .tables import written_files
 
-    blocks = reference.readme_blocks() | {"fundus": reference.block()}
-    blocks |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
-    stale = []
-    for name in ("README.md", "docs/fundus-results.md", "docs/fundus.md"):
-        file = paths.ROOT / name
-        new = text.fill_markers(old := file.read_text(encoding="utf-8"), blocks)
-        if not chosen.check:
-            store.write_bytes(file, new.encode())
-            print(f"{name} filled")
-        elif old != new:
-            stale.append(name)
-    if chosen.check:
-        told = f"not current: {', '.join(stale)}: run riqa readme" if stale else "current"
-        print(f"generated blocks are {told}")
+    stale = written_files.fill(chosen.check)
+    if not chosen.check:
+        print("filled: " + (", ".join(stale) or "nothing to do, all are current"))
+        return 0
+    told = f"not current: {', '.join(stale)}: run riqa readme" if stale else "current"
+    print(f"generated blocks are {told}")
     return int(bool(stale))
 
 

@@ -1,0 +1,31 @@
+"""The files with generated blocks: README.md, RESULTS.md and pages of docs, filled from the tracked
+reference results. Nobody types a number there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import paths, store
+from . import headlines, real_fundus, reference, text
+
+WRITTEN = ("README.md", "RESULTS.md", "docs/fundus-results.md", "docs/fundus.md")
+
+
+def blocks() -> dict[str, str]:
+    """Every block by name, as it should be now."""
+    made = reference.readme_blocks() | {"fundus": reference.block()}
+    made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
+    return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}
+
+
+def fill(check: bool = False, root: Path = paths.ROOT) -> list[str]:
+    """Fill the blocks; returns the files that were not current. check: change nothing."""
+    made, stale = blocks(), []
+    for name in WRITTEN:
+        file = root / name
+        new = text.fill_markers(old := file.read_text(encoding="utf-8"), made)
+        if old != new:
+            stale.append(name)
+            if not check:
+                store.write_bytes(file, new.encode())
+    return stale
