@@ -379,6 +379,22 @@ def test_pairs_are_mean_errors_of_the_same_pictures_and_seeds():
         assert (row["seeds"], row["pictures"]) == (3, 12 * len(of_them))
 
 
+def test_matched_is_the_difference_of_the_tables_columns(inputs):
+    (row,) = inputs.tables["matched"].to_dict("records")
+    kept = store.read_table(paths.reference() / "fundus" / "overall_deepdrid.csv")
+    f1 = kept.set_index("method")["matched"]
+    assert row["difference"] == pytest.approx(
+        f1["multi_deepdrid"] - f1["single_deepdrid"], abs=1e-6
+    )
+    assert row["low"] < row["low_90"] < row["difference"] < row["high_90"] < row["high"]
+
+
+def test_the_tracked_ledger_is_not_written_by_a_notebook(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "reference", lambda: tmp_path)
+    assert claims_ledger.keep(table, "reference") == tmp_path / "claims.csv"
+    assert not any(tmp_path.iterdir())
+
+
 def test_blurred_is_the_mean_over_seeds_with_students_t():
     counts = pd.DataFrame(
         {
