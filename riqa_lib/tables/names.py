@@ -66,6 +66,7 @@ NAMES = {
     "ridge": "ridge on frozen maps",
     "brisque": "natural-scene statistics + SVR",
     "ridge_stages": "ridge on all of Lite0's stages",
+    "kernel_stages": "kernel ridge on these and statistics",
     "supervised": "ViT, supervised",
     "supervised_strong": "ViT, supervised, strong views",
     "supervised_ordinal": "ViT, supervised, ordinal targets",

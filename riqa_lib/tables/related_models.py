@@ -26,7 +26,7 @@ NOTEBOOK = "12_related_models"
 
 
 # rows that train no network, and those that do, in the table's order
-SIMPLE = (CONSTANT, "brisque", "forest", "ridge", "ridge_stages", "svr_stages")
+SIMPLE = (CONSTANT, "brisque", "forest", "ridge", "ridge_stages", "kernel_stages")
 
 
 NETWORKS = (BASE, "dbcnn", "hyperiqa", "reiqa")
@@ -115,7 +115,7 @@ def _network(config: Mapping, method: str, own: int) -> tuple[str, float]:
     """A run's backbone in words, and the parameters of all."""
     if method == "ridge":
         return LITE0, STEM + 2 * 176 + 1
-    if method in ("ridge_stages", "svr_stages"):
+    if method in ("ridge_stages", "kernel_stages"):
         fitted = 2 * (24 + 40 + 112 + 320 + 1280) + 1
         return LITE0, WHOLE + fitted if method == "ridge_stages" else np.nan
     if "model" in config:

@@ -25,7 +25,7 @@ CHANGES = {
     "model.freeze": True,
     "model.weights": "imagenet",
 }
-ROWS = ["brisque", "forest", "ridge", "ridge_stages", "supervised", "dbcnn"]
+ROWS = ["brisque", "forest", "ridge", "ridge_stages", "kernel_stages", "supervised", "dbcnn"]
 SEED = 1
 
 
