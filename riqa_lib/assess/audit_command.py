@@ -111,7 +111,7 @@ def command(
     there = auditing.pristine(list(files([folder])), [one.how for one in asked], most)
     terminal.say("\n".join(_before(asked, there, recipe.kinds)))
     found = auditing.audit(asked, there, recipe, processes=workers)
-    terminal.say("\n".join(_after(found)))
+    terminal.say("\n".join(line.rstrip() for line in _after(found)))
     terminal.flush()
     _write(found, auditing.about(found, there, recipe), csv_file, json_file, figure)
     return 0

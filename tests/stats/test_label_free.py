@@ -261,6 +261,10 @@ def test_the_interval_of_d_is_turned_round_and_so_holds_the_truth_more_often():
     value = slow_d(of, np.ones(P))
     expected = value, *np.clip([2 * value - high, 2 * value - low], 0.5, 1)
     assert with_interval(of, "d", 50) == pytest.approx(expected)
+    g = np.random.default_rng(0)
+    noise = graded(g.normal(size=8), g.normal(size=(8, 2, L)))
+    value, low, high = with_interval(noise, "d", 50)
+    assert low == 0.5 < value  # no less than any grader gets
     truth = label_free.d_test(_told_apart(20_000, 99))[0]
     held = []
     for seed in range(60):
