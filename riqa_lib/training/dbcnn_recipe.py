@@ -6,8 +6,10 @@
 
 After stage 1 and at even distances in stage 2 validation pictures are graded; the weights with the
 smallest mean absolute error are kept, and may be stage 1's. Pictures are seen whole (the stored
-squares, which nobody squeezed: data.max_pixels and the centre decide what is in them); `crop` shows
-stage 2 windows of them, in steps of 16 px. Batch norm keeps the means and variances of stage 0.
+squares, cut from the middle, which nobody squeezed) in stage 1, in validation and in test; stage 2
+sees a window of `share` of the side, 64 px at least, at a place drawn anew for each batch, in steps
+of 16 px (the public code: 432 or 448 px of about 500). Batch norm keeps the means and variances of
+stage 0 throughout.
 
 The paper's, by its public code (`PAPER`): VGG-16, 50 epochs of SGD with rate 1e-3 in stage 1 and of
 Adam with 1e-5 in stage 2, batches of 8, weight decay 5e-4. The defaults are for frozen Lite0 and
@@ -45,6 +47,7 @@ from .regressors import Learnt, Lesson
 from .scnn_pretraining import Pretraining, descend, set_rate
 
 PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of stage 1, as shares of the features' variance
+LEAST = 64  # px of a side, of the windows of stage 2
 AT_ONCE = 64  # pictures graded at a time
 
 
@@ -61,12 +64,12 @@ class Settings:
     backbone: str = "lite0"  # or "vgg16", the paper's
     pretrained: bool = True  # the backbone starts from ImageNet weights
     scnn: Pretraining = field(default_factory=Pretraining)
-    epochs: float = 2.0  # of stage 2
+    epochs: float = 3.0  # of stage 2
     batch: int = 16
-    lr: float = 1e-4  # of stage 2
+    lr: float = 5e-4  # of stage 2
     weight_decay: float = 5e-4  # of stage 2
-    crop: int = 0  # px of what stage 2 sees of a picture, in steps of 16; 0: the whole
-    checks: int = 4  # of validation pictures in stage 2
+    share: float = 0.5  # of a side, that stage 2 sees; 64 px at least
+    checks: int = 3  # of validation pictures in stage 2
 
     def __post_init__(self) -> None:
         if isinstance(self.scnn, dict):  # read from a run's config.json
@@ -75,8 +78,8 @@ class Settings:
             raise ValueError(
                 f"dbcnn.backbone is {self.backbone!r}; allowed: {', '.join(map(repr, BACKBONES))}"
             )
-        if self.crop < 0 or self.crop % STRIDE:
-            raise ValueError(f"dbcnn.crop is {self.crop}; expected 0 or a multiple of {STRIDE} px")
+        if not 0 < self.share <= 1:
+            raise ValueError(f"dbcnn.share is {self.share}; expected above 0, 1 at most")
         for name in ("epochs", "batch", "lr", "checks"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"dbcnn.{name} is {getattr(self, name)}; expected above 0")
@@ -85,7 +88,7 @@ class Settings:
 SMOKE: dict[str, object] = {"scnn.pictures": 78, "scnn.steps": 4, "epochs": 0.1, "checks": 1}
 PAPER: dict[str, object] = {
     "backbone": "vgg16",
-    "scnn.pictures": 100_000,
+    "scnn.pictures": 20_000,
     "scnn.side": 256,
     "scnn.crop": 224,
     "scnn.steps": 20_000,
@@ -94,6 +97,7 @@ PAPER: dict[str, object] = {
     "epochs": 50.0,
     "batch": 8,
     "lr": 1e-5,
+    "share": 0.9,
     "checks": 50,
 }
 
@@ -122,6 +126,7 @@ def learn(settings: Settings, lesson: Lesson) -> Learnt:
     facts = {
         "backbone": settings.backbone,
         "scnn": place.name,
+        **{f"scnn_{k}": v for k, v in scnn_pretraining.known(place).items()},
         "penalty": first.history[0]["penalty"],
         "pictures_seen": len(lesson.labelled) + steps * settings.batch,
     }
@@ -174,14 +179,15 @@ class Pictures:
         said = [net(*self.whole(net, part)).double().cpu() for part in parts]
         return torch.cat(said).numpy()
 
-    def drawn_window(self, crop: int, r: np.random.Generator) -> tuple[int, int, int]:
-        """A window of crop px, its corner a multiple of 16 px; the whole where crop is 0 or does
-        not fit."""
+    def drawn_window(self, share: float, r: np.random.Generator) -> tuple[int, int, int]:
+        """A window of this share of the side, LEAST px at least, its corner and side multiples of
+        16 px; the whole where that is not smaller."""
         size = self.pixels.shape[1]
-        if not 0 < crop < size:
+        side = max(LEAST, STRIDE * round(share * size / STRIDE))
+        if side >= size:
             return 0, 0, size
-        top, left = (STRIDE * r.integers((size - crop) // STRIDE + 1, size=2)).tolist()
-        return top, left, crop
+        top, left = (STRIDE * r.integers((size - side) // STRIDE + 1, size=2)).tolist()
+        return top, left, side
 
 
 def said_of(expected: Floats, lesson: Lesson) -> dict[str, float]:
@@ -272,7 +278,7 @@ def everything(
         index = drawn(len(lesson.labelled), settings.batch, step, lesson.seed, "labelled")
         r = rng("dbcnn", lesson.seed, step)
         mirror = r.integers(2, size=len(index))
-        window = pictures.drawn_window(settings.crop, r)
+        window = pictures.drawn_window(settings.share, r)
         shown = pictures.seen(net, lesson.labelled[index], mirror, window)
         set_rate(optim, lr_at(step, schedule))
         return descend(optim, F.mse_loss(net(*shown), grades[index].to(pictures.where)))

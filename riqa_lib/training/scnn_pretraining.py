@@ -30,6 +30,7 @@ no undistorted pictures (BIQ2021), those that are distorted are distorted once m
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,12 @@ def folder(data: DataSet, c: Pretraining) -> Path:
     return there
 
 
+def known(place: Path) -> dict[str, float]:
+    """What is known of the weights in such a folder: seconds that they took, loss, accuracy."""
+    told = store.read_json(place / "provenance.json")
+    return {k: told[k] for k in ("seconds", "loss", "accuracy")}
+
+
 def load(place: Path) -> SCNN:
     """The S-CNN out of such a folder."""
     net = SCNN()
@@ -177,8 +184,8 @@ def pretrained(
         return {"accuracy": accuracy}
 
     stage.run(c.steps, min(10, c.steps), learn, check, stop_after)
-    last = stage.history[-1] if stage.history else {}
-    return net.eval(), {k: round(last[k], 4) for k in ("loss", "accuracy") if k in last}
+    last = stage.history[-1] if stage.history else {"loss": math.nan, "accuracy": math.nan}
+    return net.eval(), {k: round(last[k], 4) for k in ("loss", "accuracy")}
 
 
 def set_rate(optim: torch.optim.Optimizer, lr: float) -> None:

@@ -73,6 +73,9 @@ def test_pretraining_learns_and_is_made_once(walk, monkeypatch):
     fresh = SCNN().features[1].running_mean
     assert not torch.equal(net.features[1].running_mean, fresh)  # batch norm has seen pictures
     assert not (place / "state.safetensors").exists()
+    told = scnn_pretraining.known(place)
+    assert 2 < told["loss"] < 6
+    assert 0 <= told["accuracy"] <= 1
     monkeypatch.setattr(scnn_pretraining, "pretrained", never)
     assert scnn_pretraining.folder(walk, TINY) == place
     with pytest.raises(AssertionError, match="done again"):
@@ -123,10 +126,16 @@ def test_windows_and_mirror_images_of_maps_are_those_of_pixels(walk, tmp_path):
     part, window = pictures.seen(net, rows, mirror, (16, 0, 32))
     assert torch.equal(window, pixels[:, 16:, :32])
     assert torch.equal(part, maps[:, :, 1:, :2])
-    corners = {pictures.drawn_window(16, np.random.default_rng(i)) for i in range(60)}
-    assert corners == {(a, b, 16) for a in (0, 16, 32) for b in (0, 16, 32)}
-    for whole in (0, 48, 64):
-        assert pictures.drawn_window(whole, np.random.default_rng(0)) == (0, 0, 48)
+
+
+def test_windows_of_a_share_of_the_side(walk, tmp_path):
+    pictures = Pictures(DBCNN(pretrained=False), lesson_of(walk, tmp_path))
+    for share in (0.1, 1.0):  # 64 px do not fit
+        assert pictures.drawn_window(share, np.random.default_rng(0)) == (0, 0, 48)
+    pictures.pixels = np.zeros((1, 104, 104, 3), np.uint8)
+    for share, side, corners in ((0.1, 64, (0, 16, 32)), (0.8, 80, (0, 16))):
+        drawn = {pictures.drawn_window(share, np.random.default_rng(i)) for i in range(60)}
+        assert drawn == {(a, b, side) for a in corners for b in corners}
 
 
 # ---------------------------------------------------------------- all stages
@@ -145,6 +154,7 @@ def test_learnt_is_what_quality_says_and_validation_selects(walk, tmp_path, monk
     kept = np.abs(val.clip(0, 4) - lesson.val_grades).mean()
     assert kept == pytest.approx(history["val_mae"].min(), abs=0.01)
     assert learnt.facts["pictures_seen"] == 60 + 6 * 6
+    assert learnt.facts["scnn_seconds"] >= 0
     # what is finished is not done again
     for name in ("least_squares", "descend"):
         monkeypatch.setattr(dbcnn_recipe, name, never)
@@ -210,7 +220,7 @@ def test_damaged_state_and_bad_loss_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"crop": 24}, "dbcnn.crop is 24; expected 0 or a multiple of 16 px"),
+        ({"share": 1.5}, "dbcnn.share is 1.5; expected above 0, 1 at most"),
         ({"batch": 0}, "dbcnn.batch is 0; expected above 0"),
         ({"scnn": {"crop": 8}}, "dbcnn.scnn.crop is 8; expected 16 to dbcnn.scnn.side"),
         ({"scnn": {"steps": 0}}, "dbcnn.scnn.steps is 0; expected above 0"),
