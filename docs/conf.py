@@ -29,6 +29,7 @@ html_theme_options = {
 # pages of the repository, read there
 exclude_patterns = [
     "_build",
+    "claims.md",
     "own-pictures.md",
     "fundus.md",
     "fundus-results.md",

@@ -64,5 +64,5 @@ def _note(real: pd.DataFrame, seeds: str) -> str:
 
 def findings() -> str:
     """What came out, in five sentences made by code from what is tracked; markdown."""
-    said = claims_ledger_words.sentences(claims_ledger.ledger(REFERENCE))
+    said = claims_ledger_words.sentences(claims_ledger.load())
     return "\n".join(f"- {one}" for one in said)

@@ -6,15 +6,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import paths, store
-from . import headlines, real_fundus, reference, text
+from . import claims_ledger, claims_ledger_words, headlines, real_fundus, reference, text
 
-WRITTEN = ("README.md", "RESULTS.md", "docs/fundus-results.md", "docs/fundus.md")
+WRITTEN = (
+    "README.md",
+    "RESULTS.md",
+    "docs/claims.md",
+    "docs/fundus-results.md",
+    "docs/fundus.md",
+)
 
 
 def blocks() -> dict[str, str]:
     """Every block by name, as it should be now."""
     made = reference.readme_blocks() | {"fundus": reference.block()}
     made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
+    made["claims"] = claims_ledger_words.show(claims_ledger.load())
     return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}
 
 
