@@ -13,6 +13,7 @@ from riqa_lib.networks import hyperiqa, lite0
 from riqa_lib.networks.hyperiqa import HyperIQA
 from riqa_lib.networks.map_store import open_maps
 from riqa_lib.networks.views import View
+from riqa_lib.seeding import seed_of
 from riqa_lib.ssl.base import Batch
 from riqa_lib.training import hyperiqa_recipe as recipe
 from riqa_lib.training.hyperiqa_recipe import PAPER, Settings
@@ -159,6 +160,37 @@ def test_it_learns_and_says_what_its_network_says_of_pixels(lesson):
     assert np.abs(val - lesson.val_grades).mean() == pytest.approx(
         history["val_mae"].min(), abs=1e-5
     )
+
+
+class Stages(torch.nn.Module):
+    """A backbone of four convolutions in the place of ResNet-50."""
+
+    def __init__(self, pretrained):
+        super().__init__()
+        self.pretrained = pretrained
+        self.steps = torch.nn.ModuleList(
+            torch.nn.Conv2d(a, b, 3, 2, 1) for a, b in itertools.pairwise((3, 4, 4, 4, 6))
+        )
+
+    def forward(self, x):
+        return list(itertools.accumulate(self.steps, lambda x, step: step(x), initial=x))[1:]
+
+
+def test_another_backbone_is_trained_with_the_rest_on_crops(monkeypatch, lesson):
+    monkeypatch.setitem(hyperiqa.BACKBONES, "resnet50", (4, 4, 4, 6))
+    monkeypatch.setattr(hyperiqa, "_resnet50", Stages)
+    settings = dataclasses.replace(QUICK, backbone="resnet50", crop=16, crops=4, epochs=1)
+    torch.manual_seed(seed_of("network", lesson.seed))
+    before = HyperIQA("resnet50").backbone.state_dict()
+    learnt = recipe.learn(settings, lesson)
+    after = learnt.net.backbone.state_dict()
+    assert not any(torch.equal(before[k], after[k]) for k in before)
+    assert learnt.net.backbone.pretrained
+    assert learnt.facts["pictures_seen"] == 4 * 60
+    pixels = torch.from_numpy(np.asarray(lesson.data.pixels[lesson.asked]))
+    with torch.no_grad():
+        said = learnt.net.eval().quality(pixels)
+    assert said.numpy() == pytest.approx(learnt.expected, abs=1e-4)
 
 
 def test_no_grade_of_an_asked_picture_is_read(lesson, tmp_path):
