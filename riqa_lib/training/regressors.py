@@ -110,6 +110,8 @@ def train(
 
 
 def _trained(settings: Any, lesson: Lesson, read: Mapping[str, object]) -> run_folder.Result:
+    said = photo_about.of(lesson.data, lesson.labelled, settings.name, lesson.seed)
+    said["read"] = dict(read)  # what it says of itself before it takes any time: it may raise
     began = time.perf_counter()
     learnt = MODELS[settings.name].learn(settings, lesson)
     p = as_probabilities(learnt.expected, lesson.classes)
@@ -120,6 +122,4 @@ def _trained(settings: Any, lesson: Lesson, read: Mapping[str, object]) -> run_f
         "pseudo_labels": 0,
         "train_seconds": round(time.perf_counter() - began, 1),
     }
-    said = photo_about.of(lesson.data, lesson.labelled, settings.name, lesson.seed)
-    said["read"] = dict(read)
     return run_folder.Result(learnt.net, learnt.history, table, facts | learnt.facts, said)

@@ -74,8 +74,14 @@ class Trained:
 
 
 def load(folder: Path) -> Trained:
-    """The network of a finished run of photographs. ValueError, naming the file, for settings of
+    """The network of a finished run of photographs. FileNotFoundError, saying what to do, where the
+    run has no weights or says nothing of itself; ValueError, naming the file, for settings of
     another version of riqa or weights that don't fit."""
+    if lacking := [name for name in (WEIGHTS, ABOUT) if not (folder / name).is_file()]:
+        raise FileNotFoundError(
+            f"{paths.shown(folder)}: {', '.join(lacking)} not there: no network, or one trained by "
+            "an earlier riqa; delete the folder and train again"
+        )
     config, about = (store.read_json(folder / name) for name in ("config.json", ABOUT))
     if "model" not in config:
         return Trained(_regressor(folder, config, about).to(device()).eval(), None, about)

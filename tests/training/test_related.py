@@ -205,10 +205,13 @@ def test_a_stored_model_is_the_same_network_and_fetches_nothing(walk):
 
 
 def test_settings_of_another_version_are_told(walk, tmp_path):
-    _data, table = walk
+    data, table = walk
     shutil.copytree(folder_of(table, "dbcnn"), tmp_path / "run")
     config = store.read_json(tmp_path / "run" / "config.json")
     for method in (config["method"] | {"stops": 1}, config["method"] | {"name": "dbcnm"}):
         store.write_json(tmp_path / "run" / "config.json", config | {"method": method})
         with pytest.raises(ValueError, match=r"config\.json: settings of another version of riqa"):
             stored_networks.load(tmp_path / "run")
+    (tmp_path / "run" / "about.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"about\.json not there.*train again"):
+        graders.of("dbcnn", tmp_path / "run", data)
