@@ -22,13 +22,17 @@ from ..pictures.windows import read_for
 from ..sim.distortions import TYPES
 from ..sim.photo_defects import STAGES
 from ..tables import label_free_tests
-from ..training import graders
+from ..training import graders, scnn_pretraining
 from ..training.label_free_runs import levels_graded
 from .photo_runs import check_run
 from .which_run import folder_of
 
 SIMULATED = frozenset(defect.kind for stage in STAGES for defect in stage)  # what that world has
-DISTORTED = ("dbcnn", "reiqa")  # part of them is pre-trained to tell distorted pictures apart
+# what a part of a model of related work was pre-trained to tell apart
+PRETRAINED = {
+    "dbcnn": frozenset(kind for kind, _ in scnn_pretraining.CLASSES),
+    "reiqa": frozenset(TYPES),
+}
 
 
 class How(NamedTuple):
@@ -64,10 +68,8 @@ class Asked:
         found: set[int] = set(SIMULATED) if self.about["simulated"] else set()
         if self.config.get("model", {}).get("weights") == "distortion":
             found |= {*self.config.get("pretrain", {}).get("kinds", ())}
-        method = self.config.get("method", {})
-        if method.get("name") in DISTORTED:
-            found |= {*method.get("kinds", TYPES)}
-        return frozenset(found)
+        name = self.config.get("method", {}).get("name", "")
+        return frozenset(found) | PRETRAINED.get(name, frozenset())
 
     def told(self) -> str:
         """In a line: what it was trained on."""
