@@ -66,7 +66,7 @@ NAMES = {
     "ridge": "ridge on frozen maps",
     "brisque": "natural-scene statistics + SVR",
     "ridge_stages": "ridge on all of Lite0's stages",
-    "kernel_stages": "kernel ridge on these and statistics",
+    "kernel_stages": "kernel ridge on all stages and statistics",
     "supervised": "ViT, supervised",
     "supervised_strong": "ViT, supervised, strong views",
     "supervised_ordinal": "ViT, supervised, ordinal targets",
