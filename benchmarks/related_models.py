@@ -297,7 +297,8 @@ def collect_cross(walks: Sequence[Walk], out: Out, resamples: int, real_sets: bo
     table = cross_data_table.cross_data(said, about, resamples)
     out.table("cross_data", table)
     out.table("cross_facts", about.drop(columns="learnt"))
-    out.table("cross_sets", sets)
+    # what is wrong with a set names its folder
+    out.table("cross_sets", sets.assign(state=sets["state"].str.partition(":")[0]))
     for mine in walks:
         at_home = said["trained_on"] == str(mine.data.info["name"])
         of_it = table[table["trained_on"] == str(mine.data.info["name"])]

@@ -19,7 +19,7 @@ from ..tables.names import name_of, order
 from . import style
 
 NUMBERS = ("srcc", "srcc_low", "srcc_high")
-DARK = 0.7  # beyond it numbers are white
+DARK = 0.6  # beyond it numbers are white
 
 
 def cross_data_matrix(

@@ -56,6 +56,7 @@ def calls(tmp_path, home, monkeypatch):
     found: dict[str, list] = {"asked": [], "worlds": [], "figures": []}
 
     def train(name, profile, rows, seed, overrides):
+        assert rows != ["constant"]  # needs no run
         if rows == ["dbcnn"]:
             raise OSError("no weights here")
         return pd.DataFrame({"run": [f"{rows[0]}-{name}"]})
@@ -83,9 +84,13 @@ def calls(tmp_path, home, monkeypatch):
     return found
 
 
-def test_tracked_tables_and_figures_and_what_is_left_out(calls, tmp_path, home, capsys):
+def test_tracked_tables_and_figures_and_what_is_left_out(
+    calls, tmp_path, home, capsys, monkeypatch
+):
     words = ["sim", "real", "--rows", *ROWS, "novel", "--no-levels", "--resamples", "20"]
     words += ["--to", str(tmp_path / "out")]
+    (tmp_path / "sets" / "csiq" / "dst_imgs").mkdir(parents=True)  # a set without its tables
+    monkeypatch.setenv("RIQA_DATA", str(tmp_path / "sets"))
     module.main(words)
     said = capsys.readouterr().out
     assert "rows left out, which are not there (yet): novel" in said
@@ -107,6 +112,8 @@ def test_tracked_tables_and_figures_and_what_is_left_out(calls, tmp_path, home, 
     ]
     best = one[(one["row"] == "forest") & (one["part"] == "all")]["srcc"].iloc[0]
     assert best > 0.9  # contrast is this set's quality
+    sets = store.read_table(place / "cross_sets.csv").set_index("key")["state"]
+    assert (sets["csiq"], sets["live"]) == ("broken", "not found")
     facts = store.read_table(place / "cross_facts.csv")
     assert facts["size"].tolist() == [32, 32, 48, 48]
     assert facts["shown"].tolist()[1] == "stored at 48 px, made 32 px"
