@@ -38,6 +38,25 @@ def test_the_kernel_ridge_by_its_formula(monkeypatch):
     assert np.std(slow) > 0.1
 
 
+@pytest.mark.parametrize(("pictures", "features"), [(30, 7), (20, 60)])
+def test_the_wide_ridge_is_the_ridge(pictures, features):
+    g = rng("wide", features)
+    x, asked = (g.normal(2, 3, (n, features)) for n in (pictures, 9))
+    y = np.clip(np.round(2 + 0.3 * x[:, 0] + g.normal(0, 0.5, pictures)), 0, 4)
+    wide, narrow = baselines.wide_ridge(x, y), baselines.ridge(x, y)
+    assert wide[-1].alpha == pytest.approx(narrow[-1].alpha_)
+    assert wide.predict(asked) == pytest.approx(narrow.predict(asked))
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    a = baselines.PENALTIES[9]
+    for i in range(3):  # leaving out in turn, by refitting
+        others = np.delete(np.arange(pictures), i)
+        centre = z[others].mean(axis=0)
+        table = (z[others] - centre).T @ (z[others] - centre) + a * np.eye(features)
+        b = solve(table, (z[others] - centre).T @ (y[others] - y[others].mean()))
+        error = y[i] - y[others].mean() - (z[i] - centre) @ b
+        assert baselines._left_out(z, y)[i, 9] == pytest.approx(error)
+
+
 def test_the_support_vectors_are_standardised_and_keep_their_settings():
     x, y, asked = lesson()
     fitted = baselines.support_vectors(x, y)
