@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from .. import paths, store
@@ -120,9 +120,7 @@ def prepare(c: QualityConfig, net: ReIQA, data: DataSet) -> Path:
 def _train(c: QualityConfig, net: ReIQA, data: DataSet, folder: Path) -> None:
     began = time.perf_counter()
     torch.manual_seed(seed_of("quality encoder", SEED))
-    for module in net.encoders.quality.modules():
-        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
-            module.reset_parameters()  # the same start, whatever was drawn before
+    net.encoders.start()  # the same, whatever was drawn before
     rows = rng("quality encoder", SEED).permutation(learnt_rows(data))[: c.pictures]
     shown: Pairs
     if isinstance(net.encoders, LiteEncoders):

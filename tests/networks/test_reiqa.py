@@ -159,6 +159,7 @@ def test_the_quality_encoder_sees_standardised_maps():
 
 
 def test_nothing_of_the_stem_learns(lite):
+    assert not any(p.requires_grad for p in lite.encoders.stem.parameters())
     lite.train()
     before = {k: v.clone() for k, v in lite.encoders.stem.state_dict().items()}
     lite.quality(pictures()).sum().backward()
@@ -168,6 +169,19 @@ def test_nothing_of_the_stem_learns(lite):
     assert all(torch.equal(now[k], v) for k, v in before.items())  # its batch norms too
     lite.zero_grad(set_to_none=True)
     lite.eval()
+
+
+@pytest.mark.parametrize("backbone", ["lite0", "resnet50"])
+def test_a_quality_encoder_starts_the_same_from_the_same_seed(backbone, monkeypatch):
+    monkeypatch.setattr(reiqa, "resnet", lambda pretrained: nn.Linear(3, 2))
+    net = ReIQA(backbone, pretrained=False, width=4)
+    drawn = []
+    for seed in (1, 2, 1):
+        torch.manual_seed(seed)
+        net.encoders.start()
+        drawn.append([p.clone() for p in net.encoders.quality.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(drawn[0], drawn[2], strict=True))
+    assert not torch.equal(drawn[0][0], drawn[1][0])
 
 
 def test_stored_weights_say_the_same(lite, tmp_path):

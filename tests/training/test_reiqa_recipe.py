@@ -19,6 +19,7 @@ from riqa_lib.training import reiqa_pretrain as pretrain
 from riqa_lib.training import reiqa_recipe as recipe
 from riqa_lib.training import reiqa_views
 from riqa_lib.training.regressors import Lesson
+from riqa_lib.training.reiqa_contrast import MomentumContrast
 from riqa_lib.training.reiqa_pretrain import QualityConfig
 from riqa_lib.training.reiqa_recipe import PAPER, SMOKE, Settings, line_of
 
@@ -81,6 +82,8 @@ def test_it_learns_blur_and_the_network_says_what_was_learnt(data, tmp_path):
     assert first["step"].tolist() == [*range(1, 9)]
     assert learnt.facts["pictures_seen"] == 8 * 4 * 5 * 2 * 2 + COUNTS["train"]
     assert learnt.facts["control_val_mae"] != last["val_mae"]
+    encoder = store.read_json(pretrain.folder_of(QUALITY, data) / "provenance.json")
+    assert learnt.facts["train_seconds"] >= round(encoder["seconds"], 1)
 
 
 def test_seeds_and_labels_share_the_quality_encoder(data, tmp_path, monkeypatch):
@@ -211,6 +214,22 @@ def test_pixels_are_shown_afresh_each_step_in_positive_pairs(data):
         alike = torch.corrcoef(torch.cat([q.mean((2, 3)), k.mean((2, 3))]))[:10, 10:]
         assert torch.isfinite(alike).any()
     assert not torch.equal(one[0][0], other[0][0])
+    same = pretrain.FreshPixels(dataclasses.replace(QUALITY, batch=1), data, rows[:1])
+    assert not torch.equal(same.of(0)[0][0], same.of(1)[0][0])  # of the same picture
+
+
+def test_the_key_encoder_follows_after_every_step(data, monkeypatch):
+    moved = []
+    follow = MomentumContrast.follow
+
+    def note(self):
+        before = self.key.head[0].weight.clone()
+        follow(self)
+        moved.append(not torch.equal(before, self.key.head[0].weight))
+
+    monkeypatch.setattr(MomentumContrast, "follow", note)
+    prepared(data)
+    assert moved == [True] * 8
 
 
 # ---------------------------------------------------------------- the line
