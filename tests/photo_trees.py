@@ -126,9 +126,8 @@ def csiq_rows(
 
 def make_csiq(root: Path, rows: list[CsiqRow] | None = None, flat: bool = False) -> Path:
     """CSIQ below root: its workbook as it is published (the scores in tab all_by_image, its header
-    in row 4, columns D to I; another tab before it, with broken cells), and grey pictures of 24 x 20
-    px; flat: with csiq_label.txt and dst_imgs_all/ instead, as the public code of HyperIQA has
-    them."""
+    in row 4, columns D to I; another tab before it, with broken cells), and pictures of 24 x 20 px;
+    flat: with csiq_label.txt and dst_imgs_all/ instead, as the public code of HyperIQA has them."""
     rows = csiq_rows() if rows is None else rows
     root.mkdir(parents=True, exist_ok=True)
     names = {}
