@@ -6,7 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import paths, store
-from . import claims_ledger, claims_ledger_words, headlines, real_fundus, reference, text
+from . import (
+    claims_ledger,
+    claims_ledger_words,
+    headlines,
+    real_fundus,
+    reference,
+    related_reference,
+    text,
+)
 
 WRITTEN = (
     "README.md",
@@ -22,6 +30,7 @@ def blocks() -> dict[str, str]:
     made = reference.readme_blocks() | {"fundus": reference.block()}
     made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
     made["claims"] = claims_ledger_words.show(claims_ledger.load())
+    made["related"] = related_reference.block()
     return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}
 
 
