@@ -351,6 +351,8 @@ def main(words: Sequence[str] | None = None) -> None:
     if given.real:
         walks.append(opened(given.real, "real", given.profile, given.of_real))
     out = Out(given.to.resolve())
+    about = out.place / "results" / "reference" / FOLDER / "about.json"
+    about.unlink(missing_ok=True)  # written last: without it this is half a collection
     for walk in walks:
         train(walk, given.profile, rows, given.seeds)
         tried(f"{walk.name}: table", lambda walk=walk: collect_home(walk, out, given.resamples))
@@ -360,7 +362,6 @@ def main(words: Sequence[str] | None = None) -> None:
             tried(
                 f"{walk.name}: levels", lambda walk=walk: collect_levels(walk, out, given.resamples)
             )
-    about = out.place / "results" / "reference" / FOLDER / "about.json"
     store.write_json(about, about_of(walks, given.profile, given.seeds))
     say("done")
 

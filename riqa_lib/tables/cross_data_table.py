@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from .. import checks, paths, store
+from .. import checks
 from ..stats.score_agreement import ALL, WITHIN, agreement
-from .names import name_of, order
+from .names import order
 from .text import cell_of, kind_of, markdown
 
 SAID = ("trained_on", "tested_on", "row", "id", "group", "subset", "score", "grade", "expected")
@@ -177,18 +177,6 @@ def not_found(sets: pd.DataFrame) -> str:
         return ""
     said = [f"{row.title} ({str(row.state).splitlines()[0]})" for row in lacking.itertuples()]
     return f"Not tested on: {', '.join(said)}."
-
-
-# ---------------------------------------------------------------- tracked
-def block() -> str:
-    """What the tracked reference says (benchmarks/related_models.py), as `show` does; a line that
-    says how to make it where there is none."""
-    folder = paths.reference() / "related"
-    files = [folder / f"cross_{what}.csv" for what in ("data", "facts", "sets")]
-    if not all(file.exists() for file in files):
-        return "No models of related work are tracked yet: benchmarks/related_models.py."
-    table, facts, sets = map(store.read_table, files)
-    return show(table, facts, sets, name_of).strip()
 
 
 # ---------------------------------------------------------------- the most wrong

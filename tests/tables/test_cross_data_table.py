@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from riqa_lib import store
 from riqa_lib.stats.score_agreement import agreement
 from riqa_lib.tables import cross_data_table as module
-from riqa_lib.tables.names import name_of
 
 N = 40
 
@@ -104,18 +102,6 @@ def test_the_text_says_how_and_what_is_missing(said, facts):
     none = module.show(table, facts.assign(copies=None))
     assert module.CHECKED not in none
     assert "Not tested on" not in none
-
-
-def test_the_tracked_block(said, facts, tmp_path, monkeypatch):
-    monkeypatch.setattr(module.paths, "reference", lambda: tmp_path)
-    assert module.block().endswith("tracked yet: benchmarks/related_models.py.")
-    table = module.cross_data(said, facts, resamples=20)
-    sets = pd.DataFrame({"key": ["csiq"], "title": ["CSIQ"], "state": ["not found"]})
-    for name, one in (("data", table), ("facts", facts), ("sets", sets)):
-        store.write_table(tmp_path / "related" / f"cross_{name}.csv", one)
-    text = module.block()
-    assert text == module.show(table, facts, sets, name_of).strip()
-    assert "ridge on frozen maps" in text
 
 
 def test_the_most_wrong_by_rank():
