@@ -34,7 +34,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,18 @@ class Walk:
     kind: str
     data: DataSet
     overrides: dict[str, object]
-    runs: dict[str, str]
+    runs: dict[str, str] = field(default_factory=dict)
+    made: dict[str, graders.Grader] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
         return int(self.data.info["size"])
+
+    def grader(self, row: str) -> graders.Grader:
+        """Of a row that has a run, made once: some are fitted again."""
+        if row not in self.made:
+            self.made[row] = graders.of(row, self.runs[row], self.data)
+        return self.made[row]
 
 
 def say(text: str) -> None:
@@ -96,7 +103,7 @@ def opened(name: str, kind: str, profile: str, overrides: dict[str, object]) -> 
     data = open_dataset(folder)
     if bool(data.info["simulated"]) != (kind == "simulated"):
         raise ValueError(f"{name}: expected {kind} pictures, found {data.info['name']}")
-    return Walk(name, kind, data, overrides, {})
+    return Walk(name, kind, data, overrides)
 
 
 def train(walk: Walk, profile: str, rows: Sequence[str], seeds: Sequence[int]) -> None:
@@ -161,8 +168,7 @@ def said_of(mine: Walk, row: str, trial: cross_data.Trial) -> pd.DataFrame:
     file = paths.results(mine.name) / "cross" / name
     if not file.exists():
         began = time.perf_counter()
-        grader = graders.of(row, mine.runs[row], mine.data)
-        store.write_table(file, cross_data.ask(grader, trial)[["id", "expected"]])
+        store.write_table(file, cross_data.ask(mine.grader(row), trial)[["id", "expected"]])
         say(f"{mine.name}: {row} on {trial.name}, {time.perf_counter() - began:.0f} s")
     said = store.read_table(file)
     names = {"trained_on": str(mine.data.info["name"]), "tested_on": trial.name, "row": row}
@@ -187,9 +193,9 @@ def levels(mine: Walk) -> pd.DataFrame:
     file = paths.results(mine.name) / "cross" / f"levels-{store.settings_hash(told)}.csv.gz"
     if not file.exists():
         pictures, found = pristine.carried(mine.size), {}
-        for row, run in mine.runs.items():
+        for row in mine.runs:
             with contextlib.suppress(*WRONG):  # said before
-                found[row] = graders.of(row, run, mine.data)
+                found[row] = mine.grader(row)
         store.write_table(file, levels_graded(found, pictures, Recipe()))
     return store.read_table(file)
 
