@@ -19,8 +19,8 @@ Known differences, and faults of the public code that are avoided (networks.dbcn
 network): stage 1 is not descended but solved, since least squares of a line has one answer (ridge
 regression in its dual form, by scikit-learn); its penalty, a share of the features' variance, is
 the one of PENALTIES with the smallest error on validation pictures; the rate of stage 2 follows a
-cosine; test pictures select nothing; one split and several seeds, not ten splits by random.shuffle,
-whose seed is set nowhere there."""
+cosine; test pictures select nothing; one split and several seeds (which differ in what stage 2
+draws), not ten splits by random.shuffle, whose seed is set nowhere there."""
 
 from __future__ import annotations
 

@@ -16,8 +16,9 @@ from riqa_lib.sim.distortions import LEVELS
 from riqa_lib.training import dbcnn_recipe, scnn_pretraining
 from riqa_lib.training.dbcnn_recipe import Pictures, Settings, least_squares
 from riqa_lib.training.one_stage import Stage
+from riqa_lib.training.optimisation import TrainConfig, lr_at
 from riqa_lib.training.regressors import Lesson
-from riqa_lib.training.scnn_pretraining import CLASSES, Pretraining
+from riqa_lib.training.scnn_pretraining import CLASSES, Pretraining, set_rate
 
 TINY = Pretraining(pictures=39, side=32, crop=16, steps=4, batch=4)
 SETTINGS = Settings(scnn=TINY, epochs=0.6, batch=6, lr=1e-3, checks=2)
@@ -175,7 +176,14 @@ def test_grades_of_test_pictures_are_never_read(walk, tmp_path):
 
 
 @pytest.mark.parametrize("worse", [True, False])
-def test_stage_1_stays_where_stage_2_is_worse(walk, tmp_path, worse):
+def test_stage_1_stays_where_stage_2_is_worse(walk, tmp_path, worse, monkeypatch):
+    rates = []
+
+    def noted(optim, lr):
+        rates.append(lr)
+        set_rate(optim, lr)
+
+    monkeypatch.setattr(dbcnn_recipe, "set_rate", noted)
     lesson = lesson_of(walk, tmp_path)
     torch.manual_seed(0)
     net = DBCNN()
@@ -186,6 +194,8 @@ def test_stage_1_stays_where_stage_2_is_worse(walk, tmp_path, worse):
     stage = dbcnn_recipe.everything(quick, net, pictures, lesson, before)
     stage.best.load_into(net)
     assert torch.equal(net.fc.weight, first["fc.weight"]) == worse
+    assert rates == [lr_at(step, TrainConfig(steps=2, lr=1e-3)) for step in range(2)]
+    assert stage.optim.param_groups[0]["weight_decay"] == quick.weight_decay == 5e-4
 
 
 def test_stage_2_goes_on_with_the_same_bits(walk, tmp_path):
@@ -200,6 +210,8 @@ def test_stage_2_goes_on_with_the_same_bits(walk, tmp_path):
         ends.append(stage)
     assert_same(ends[0].net, ends[1].net)
     assert ends[0].history == ends[1].history
+    said = pictures.grades(net, lesson.val).clip(0, 4)  # of the last step
+    assert ends[1].history[-1]["val_mae"] == pytest.approx(np.abs(said - lesson.val_grades).mean())
     assert ends[0].best.score == ends[1].best.score
     for name, tensor in ends[0].best.weights.items():
         assert torch.equal(tensor, ends[1].best.weights[name])
