@@ -65,7 +65,7 @@ class Settings:
     backbone: str = "lite0"
     crop: int = 0  # px, 0: the whole picture
     crops: int = 1  # of a picture, in an epoch and in evaluation
-    epochs: int = 8
+    epochs: int = 14
     batch: int = 32
     rate: float = 1e-4  # of the backbone and the local distortion modules
     ratio: float = 10.0  # the hypernetwork's rate, as a multiple of that
