@@ -159,7 +159,8 @@ def groups(settings: Settings, net: HyperIQA) -> list[dict[str, Any]]:
 
 def trainer_of(settings: Settings, net: HyperIQA, material: Material, lesson: Lesson) -> Trainer:
     """A training that has not begun."""
-    views = len(material.labelled) * (settings.crops if settings.crop else 1)
+    places = 0 < settings.crop < int(lesson.data.info["size"])  # to choose from
+    views = len(material.labelled) * (settings.crops if places else 1)
     c = TrainConfig(
         steps=settings.epochs * max(1, math.ceil(views / settings.batch)),
         batch=settings.batch,

@@ -240,7 +240,7 @@ def test_an_epoch_shows_a_picture_as_often_as_it_has_crops(lesson):
     net = HyperIQA(crop=16, crops=9)
     source = recipe.prepared(net, lesson)
     material = recipe.material_of(source, lesson)
-    for crop, views in ((16, 9), (0, 1)):
+    for crop, views in ((16, 9), (0, 1), (32, 1)):  # the last: whole pictures too
         settings = dataclasses.replace(QUICK, crop=crop, crops=9)
         trainer = recipe.trainer_of(settings, net, material, lesson)
         assert trainer.c.steps == 3 * views * 60 // 30
