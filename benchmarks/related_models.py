@@ -7,10 +7,11 @@ each tested at home and on the other, and on every set below RIQA_DATA; tracked 
                   "data.crop": 128, "data.fractions": [0.6, 0.1, 0.3]}']
 
 SIMULATED, REAL: names of walks below HOME/results. What is there already is taken as it is: data,
-finished runs, what graders said of a set (HOME/results/WALK/cross/); data that are not there are
-made, the simulated ones by the profile, the real ones by --real, which also says how runs on them
-differ from the profile. Killed and called again, it goes on where it was. A row that is not there,
-or can't be trained, is left out, and a line says so.
+finished runs and what they said of their own test pictures, what graders said of another set
+(HOME/results/WALK/cross/). Data that are not there are made, the simulated ones by the profile, the
+real ones by --real, which also says how runs on them differ from the profile. Killed and called
+again, it goes on where it was. A row that is not there, or can't be trained, is left out, and a
+line says so.
 
 results/reference/related/ (below --to, the repository by default)
     simulated.csv, real.csv      the table of related work (tables.related_models)
@@ -54,6 +55,7 @@ from riqa_lib.pictures.distorted_copies import Recipe
 from riqa_lib.pictures.photo_data import processes_at_most
 from riqa_lib.provenance import provenance
 from riqa_lib.sim.photo_sets import make_koka10k
+from riqa_lib.stats.metrics import columns_p, expected_grade
 from riqa_lib.stats.score_agreement import ALL, WITHIN
 from riqa_lib.tables import cross_data_table, label_free_tests, related_models
 from riqa_lib.tables.names import name_of
@@ -126,10 +128,11 @@ def train(walk: Walk, profile: str, rows: Sequence[str], seeds: Sequence[int]) -
 
 # ---------------------------------------------------------------- asked
 def trials(
-    mine: Walk, walks: Sequence[Walk], real_sets: bool
+    mine: Walk, walks: Sequence[Walk], real_sets: bool, most: int = 0
 ) -> tuple[list[cross_data.Trial], pd.DataFrame]:
     """What the rows of a walk are tested on, at their size: their own test part, that of the other
-    walks, every set below RIQA_DATA; and which of these are there."""
+    walks, every set below RIQA_DATA, at most so many pictures of each but the first; and which sets
+    are there."""
     found = [cross_data.trial_of(mine.data, mine.size)]
     for other in walks:
         if other.name != mine.name:
@@ -139,7 +142,8 @@ def trials(
         place = paths.results("sets")
         stored, table = cross_data.store_sets(root, place, mine.size, processes_at_most())
         found += [cross_data.trial_of(one, mine.size) for one in stored.values()]
-    return [cross_data.without_copies(one, mine.data) for one in found], table
+    kept = [cross_data.without_copies(one, mine.data) for one in found]
+    return [kept[0], *(cross_data.at_most(one, most) for one in kept[1:])], table
 
 
 def at_size(walk: Walk, size: int) -> DataSet:
@@ -168,11 +172,28 @@ def said_of(mine: Walk, row: str, trial: cross_data.Trial) -> pd.DataFrame:
     file = paths.results(mine.name) / "cross" / name
     if not file.exists():
         began = time.perf_counter()
-        store.write_table(file, cross_data.ask(mine.grader(row), trial)[["id", "expected"]])
+        said = _stored(mine, row, trial)
+        if said is None:
+            said = cross_data.ask(mine.grader(row), trial)
+        store.write_table(file, said[["id", "expected"]])
         say(f"{mine.name}: {row} on {trial.name}, {time.perf_counter() - began:.0f} s")
     said = store.read_table(file)
     names = {"trained_on": str(mine.data.info["name"]), "tested_on": trial.name, "row": row}
     return trial.frame.assign(expected=said["expected"].to_numpy(float), **names)
+
+
+def _stored(mine: Walk, row: str, trial: cross_data.Trial) -> pd.DataFrame | None:
+    """What a run said of its own test pictures when it was trained; None of another set, or where
+    it lacks one of them."""
+    folder = paths.runs() / mine.runs[row]
+    if not mine.runs[row] or trial.stored is not mine.data.pixels or not store.done(folder):
+        return None
+    table = store.read_predictions(folder).set_index("id")
+    names = trial.frame["id"]
+    if not names.isin(table.index).all():
+        return None
+    p = table.loc[names, columns_p(table)]
+    return trial.frame.assign(expected=expected_grade(p))
 
 
 def asked(mine: Walk, tests: Sequence[cross_data.Trial]) -> pd.DataFrame:
@@ -289,12 +310,14 @@ def draw_home(mine: Walk, trial: cross_data.Trial, said: pd.DataFrame, table: pd
         style.save(drawn(pictures), "predicted_against_true", mine.name, COMMAND)
 
 
-def collect_cross(walks: Sequence[Walk], out: Out, resamples: int, real_sets: bool) -> None:
+def collect_cross(
+    walks: Sequence[Walk], out: Out, resamples: int, real_sets: bool, most: int = 0
+) -> None:
     """Every walk's rows on every set: tables and figures."""
     parts, facts, sets = [], [], pd.DataFrame()
     own: dict[str, cross_data.Trial] = {}
     for mine in walks:
-        tests, sets = trials(mine, walks, real_sets)
+        tests, sets = trials(mine, walks, real_sets, most)
         own[mine.name] = tests[0]
         facts += [cross_data.facts(mine.data, trial) for trial in tests]
         parts.append(asked(mine, tests))
@@ -346,6 +369,7 @@ def main(words: Sequence[str] | None = None) -> None:
     add("--real", dest="of_real", type=json.loads, default={}, help="settings of the real walk")
     add("--resamples", type=int, default=1000)
     add("--to", type=Path, default=paths.ROOT, help="folder of results/reference and figures/")
+    add("--most", type=int, default=0, help="pictures of each other set, by chance (0: all)")
     add("--no-sets", action="store_true", help="leave out the sets below RIQA_DATA")
     add("--no-levels", action="store_true", help="leave out the label-free tests")
     given = parser.parse_args(words)
@@ -362,7 +386,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for walk in walks:
         train(walk, given.profile, rows, given.seeds)
         tried(f"{walk.name}: table", lambda walk=walk: collect_home(walk, out, given.resamples))
-    collect_cross(walks, out, given.resamples, not given.no_sets)
+    collect_cross(walks, out, given.resamples, not given.no_sets, given.most)
     if not given.no_levels:
         for walk in walks:
             tried(

@@ -37,6 +37,7 @@ from ..datasets.problems import FolderError
 from ..pictures import near_duplicates
 from ..pictures.decode import import_frame
 from ..pictures.windows import centre
+from ..seeding import rng
 from .baselines import Floats
 
 Grader = Callable[[np.ndarray], Floats]
@@ -243,9 +244,23 @@ def without_copies(trial: Trial, learnt: DataSet) -> Trial:
 
 def _kept(trial: Trial, copy: np.ndarray) -> Trial:
     """Without the pictures (N,) that are copies."""
-    kept = np.flatnonzero(~copy)
-    frame = trial.frame.iloc[kept].reset_index(drop=True)
-    return replace(trial, frame=frame, rows=trial.rows[kept], copies=int(copy.sum()))
+    return replace(_of(trial, np.flatnonzero(~copy)), copies=int(copy.sum()))
+
+
+def _of(trial: Trial, places: np.ndarray) -> Trial:
+    """The pictures at these places alone."""
+    frame = trial.frame.iloc[places].reset_index(drop=True)
+    return replace(trial, frame=frame, rows=trial.rows[places])
+
+
+def at_most(trial: Trial, most: int) -> Trial:
+    """So many pictures of a larger set, drawn by chance and always the same; `shown` says so. 0:
+    all of them."""
+    if not most or len(trial) <= most:
+        return trial
+    drawn = np.sort(rng("trial", trial.name, most).permutation(len(trial))[:most])
+    told = f"{trial.shown}, {most:,} of {len(trial):,} by chance"
+    return replace(_of(trial, drawn), shown=told)
 
 
 def _bits(pictures: Iterator[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

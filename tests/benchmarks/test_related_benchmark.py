@@ -79,7 +79,15 @@ def calls(tmp_path, home, monkeypatch):
     monkeypatch.setattr(module.style, "save", save)
     monkeypatch.setattr(module, "threads", lambda: None)
     monkeypatch.delenv("RIQA_DATA", raising=False)
-    walk(paths.results("sim") / "data", 32, simulated=True)
+    mine = walk(paths.results("sim") / "data", 32, simulated=True)
+    frame = store.read_table(mine / "frame.csv")
+    p = np.eye(5)[frame["grade"]]  # this run knew the grades
+    said = frame[["id", "split"]].assign(
+        truth=frame["grade"], **{f"p{k}": p[:, k] for k in range(5)}
+    )
+    run = paths.runs() / "ridge-sim"
+    store.write_table(run / store.PREDICTIONS["selected"], said[frame["split"] == "test"])
+    store.write_json(run / "provenance.json", {})
     walk(paths.results("real") / "data", 48, simulated=False)
     return found
 
@@ -112,6 +120,9 @@ def test_tracked_tables_and_figures_and_what_is_left_out(
     ]
     best = one[(one["row"] == "forest") & (one["part"] == "all")]["srcc"].iloc[0]
     assert best > 0.9  # contrast is this set's quality
+    home_of = table[(table["trained_on"] == "Sim") & (table["tested_on"] == "Sim")]
+    stored = home_of[(home_of["row"] == "ridge") & (home_of["part"] == "all")]
+    assert stored["mae"].tolist() == [0]  # what it said then, not what its grader says
     sets = store.read_table(place / "cross_sets.csv").set_index("key")["state"]
     assert (sets["csiq"], sets["live"]) == ("broken", "not found")
     facts = store.read_table(place / "cross_facts.csv")
@@ -137,11 +148,15 @@ def test_tracked_tables_and_figures_and_what_is_left_out(
     about = store.read_json(place / "about.json")
     assert about["data"]["real"]["rows"] == ["constant", "forest", "ridge"]
 
-    # again: nobody is made twice, nor asked
+    # again: nobody is asked twice; other pictures of a set are asked about
     assert len(calls["asked"]) == 3 * 2
     assert ("forest", "forest-real") in calls["asked"]
-    module.main([w for w in words if w != "constant"])
+    module.main(words)
     assert len(calls["asked"]) == 3 * 2
+    module.main([*(w for w in words if w != "constant"), "--most", "12"])
+    facts = store.read_table(place / "cross_facts.csv")
+    assert facts["pictures"].tolist()[1::2] == [12, 12]
+    assert facts["shown"].tolist()[1].endswith("made 32 px, 12 of 40 by chance")
     assert len(store.read_table(place / "cross_data.csv")) < len(table)
 
 

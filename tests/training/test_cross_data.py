@@ -105,6 +105,19 @@ def test_simulated_pictures_by_their_scene():
     assert (len(real), real.copies) == (4, None)
 
 
+def test_a_part_by_chance():
+    trial = cross_data.trial_of(small(), 40)
+    assert cross_data.at_most(trial, 0) is trial
+    assert cross_data.at_most(trial, 4) is trial
+    some = cross_data.at_most(trial, 3)
+    assert len(some) == 3
+    assert some.shown == "40 px, as stored, 3 of 4 by chance"
+    places = [trial.frame["id"].tolist().index(name) for name in some.frame["id"]]
+    assert places == sorted(places)
+    assert (np.concatenate(list(some.blocks())) == NOISE[3:7][places]).all()
+    assert cross_data.at_most(trial, 3).frame.equals(some.frame)
+
+
 # ---------------------------------------------------------------- asked
 def test_graders_are_asked_and_facts_told(monkeypatch):
     monkeypatch.setattr(cross_data, "BLOCK", 3)
