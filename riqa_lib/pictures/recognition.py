@@ -10,10 +10,12 @@ import numpy as np
 from scipy import ndimage
 
 from . import near_fundus
-from .field import Field, as_rgb, find_field, reduced, trusted
+from .field import SURE, Field, as_rgb, find_field, reduced, trusted
 from .fundus_colours import no_colour, wrong_colours
 from .several_fields import split_fields
 
+FILLED = 0.99  # bright share of a circle that holds one field
+BESIDES = 0.05  # of it, bright parts beside it; a second field has a fourth of it or more
 ROUGH = 0.1  # fine detail of green over its level, in a picture that a field would have to fill
 
 
@@ -37,7 +39,8 @@ def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]
     distance = _distance(small, found, max(small.shape[:2]) / max(rgb.shape[:2]))
     if (distance < 0.65).sum() < 10:
         return False, "no field of view: hardly anything of the circle is in the picture"
-    reason = no_colour(small, distance < 0.94) or _several(rgb, found)
+    alone = found.confidence >= SURE and _one_disc(light, distance)
+    reason = no_colour(small, distance < 0.94) or ("" if alone else _several(rgb, found))
     reason = reason or _unlike(small, found, distance)
     if not reason and near_fundus.log_odds(rgb, found) < near_fundus.LEAST:
         reason = "in detail and colours it is no fundus"
@@ -48,6 +51,17 @@ def _several(rgb: np.ndarray, found: Field) -> str:
     """That a picture shows more than one field of view; "" where it doesn't."""
     several = len(split_fields(rgb)) if _may_be_several(found, *rgb.shape[:2]) else 0
     return f"more than one field of view ({several})" if several else ""
+
+
+def _one_disc(light: np.ndarray, distance: np.ndarray) -> bool:
+    """Whether all that is bright (light (H, W)) fills one circle: then no second field is looked
+    for, which takes ten times as long. Discs that lie apart leave gaps between them, or reach out
+    of the circle around them. distance (H, W): from the circle's centre, in radii."""
+    dark = float(np.percentile(light, 1))
+    bright = light > dark + max(6.0, 0.12 * (float(np.percentile(light, 98)) - dark))
+    inside, beyond = distance < 0.94, distance > 1.06
+    filled, besides = bright[inside].mean(), bright[beyond].sum() / inside.sum()
+    return bool(filled >= FILLED and besides <= BESIDES)
 
 
 def _unlike(small: np.ndarray, found: Field, distance: np.ndarray) -> str:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from riqa_lib.assess import advice
-from riqa_lib.pictures import near_fundus
+from riqa_lib.pictures import near_fundus, recognition
 from riqa_lib.pictures.field import CLARITY_FROM, Field, crop_field, find_field, too_small, trusted
 from riqa_lib.pictures.reading import read
 from riqa_lib.pictures.recognition import is_fundus
@@ -121,6 +121,18 @@ MONTAGES = {
     ),
     "touching": (np.hstack([part(0.8, 1.02)] * 2), 2),
 }
+
+
+@pytest.mark.parametrize("name", ["by the frame", "black, two sides", "black, four sides"])
+def test_a_second_field_is_not_looked_for_where_one_holds_all_that_is_bright(name, monkeypatch):
+    asked = []
+    monkeypatch.setattr(recognition, "split_fields", lambda rgb: asked.append(1) or [])
+    picture = CUT[name]
+    assert recognition._may_be_several(find_field(picture), *picture.shape[:2])
+    assert is_fundus(picture) == (True, "")
+    assert not asked
+    is_fundus(MONTAGES["touching"][0])
+    assert asked
 
 
 @pytest.mark.parametrize("name", MONTAGES)
