@@ -46,7 +46,7 @@ from .optimisation import TrainConfig, lr_at
 from .regressors import Learnt, Lesson
 from .scnn_pretraining import Pretraining, descend, set_rate
 
-PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)  # of stage 1, as shares of the features' variance
+PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)  # of stage 1, as shares of the features' variance
 LEAST = 64  # px of a side, of the windows of stage 2
 AT_ONCE = 64  # pictures graded at a time
 
