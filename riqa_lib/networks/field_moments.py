@@ -9,11 +9,16 @@ picture. Means and deviations of a network's maps as what a picture's texture is
 al. (DISTS), IEEE TPAMI 44, 2022.
 
 Deviations of stride 4 tell a blurred picture from a sharp one, and there are few of them among many
-numbers of stride 16: so every scale and moment weighs the same at the start (`balance`)."""
+numbers of stride 16: so every scale and moment weighs the same at the start (`balance`).
+
+Grain, where a setting asks for it, is added to every view before the stem: a fixed pattern of so
+many grey levels. A photograph brought down to so few px has no noise of its own, and then coding
+losses of one grey level move what the stem says of smooth dark retina; beneath grain they don't.
+Networks learn from the same grain. Smoothing by noise: Cohen et al., ICML 2019."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -24,15 +29,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..scales import DETAILS
+from ..seeding import rng
 from . import lite0, map_store
 from .device import device
 from .network import Network
-from .views import eight_views, normalise
+from .views import SD, eight_views, normalise
 
 MIDDLE = 0.6  # radius of the middle of the field, in radii of the field; its rim lies around it
 CHANNELS = lite0.channels(scales=True)
 FEATURES = 4 * CHANNELS  # means and deviations in the middle, then at the rim
 SCALES = (24, 40, 112)  # channels of strides 4, 8, 16
+OCTAVES = (1, 2, 4)  # px a side of the squares of grain
 
 
 def parts_of_field(side: int) -> Tensor:
@@ -72,21 +79,46 @@ def _stem() -> lite0.Lite0:
     return map_store.the_stem(True)
 
 
+@lru_cache(maxsize=4)
+def pattern(side: int) -> Tensor:
+    """(3, side, side): grain of 1 grey level an octave, as views are normalised. The same for all
+    views and pictures, so what is said of a picture does not depend on how it lies."""
+    whole = np.zeros((3, side, side))
+    for px in OCTAVES:
+        n = -(-side // px)
+        squares = rng("grain", side, px).standard_normal((3, n, n))
+        whole += squares.repeat(px, axis=1).repeat(px, axis=2)[:, :side, :side]
+    return torch.from_numpy(whole / (255 * SD)).float()
+
+
 @torch.no_grad()
-def field_moments(pixels: np.ndarray) -> NDArray[np.float64]:
+def field_moments(pixels: np.ndarray, grain: float = 0.0) -> NDArray[np.float64]:
     """Of pictures (N, S, S, 3) uint8 cropped to their field: (N, FEATURES), mean over the eight
-    views. In fp32, whatever the machine could do beside it."""
+    views. grain: grey levels an octave, 0 for none. In fp32, whatever the machine could do beside
+    it."""
     stem = _stem()
     x = torch.from_numpy(np.ascontiguousarray(pixels)).to(device())
     with map_store.fp32(x.device):
-        found = [moments(stem(_shown(view))) for view in eight_views(x)]
+        found = [moments(stem(_shown(normalise(view), grain))) for view in eight_views(x)]
     return torch.stack(found).mean(dim=0).double().cpu().numpy()
 
 
-def _shown(pixels: Tensor) -> Tensor:
-    """(N, S, S, 3) uint8 as the stem's weights know pictures."""
-    x = lite0.renormalised(normalise(pixels))
-    return x.contiguous(memory_format=torch.channels_last)
+def moments_under(grain: float) -> Callable[[np.ndarray], NDArray[np.float64]]:
+    """`field_moments` under so much grain, of pixels alone."""
+    if not grain:
+        return field_moments
+
+    def grained_moments(pixels: np.ndarray) -> NDArray[np.float64]:
+        return field_moments(pixels, grain)
+
+    return grained_moments
+
+
+def _shown(x: Tensor, grain: float) -> Tensor:
+    """Normalised pixels (N, 3, S, S), under grain, as the stem's weights know pictures."""
+    if grain:
+        x = x + grain * pattern(x.shape[2]).to(x.device)
+    return lite0.renormalised(x).contiguous(memory_format=torch.channels_last)
 
 
 # ---------------------------------------------------------------- networks
@@ -148,12 +180,14 @@ def one_view(net: nn.Module) -> Iterator[None]:
 
 class MomentsOfPixels(Network):
     """A MomentNet with its stem before it: x (N, 3, S, S) normalised pixels in, the same two
-    tensors out. views: 8, as it learnt, or 1, the picture as it is (Grad-CAM explains one view)."""
+    tensors out. views: 8, as it learnt, or 1, the picture as it is (Grad-CAM explains one view).
+    grain: that it learnt from."""
 
     tokens = 0
 
-    def __init__(self, net: MomentNet) -> None:
+    def __init__(self, net: MomentNet, grain: float = 0.0) -> None:
         super().__init__()
+        self.grain = grain
         self.stem = lite0.Lite0(True).requires_grad_(False).eval()
         self.net, self.width, self.views = net, net.width, 8
 
@@ -164,11 +198,8 @@ class MomentsOfPixels(Network):
         return self
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        shown = lite0.renormalised(x)
-        seen: Any = [shown]
+        seen: Any = [x]
         if self.views == 8:
-            seen = eight_views(shown.permute(0, 2, 3, 1)).permute(0, 1, 4, 2, 3)
-        found = [
-            moments(self.stem(view.contiguous(memory_format=torch.channels_last))) for view in seen
-        ]
+            seen = eight_views(x.permute(0, 2, 3, 1)).permute(0, 1, 4, 2, 3)
+        found = [moments(self.stem(_shown(view, self.grain))) for view in seen]
         return self.net(torch.stack(found).mean(dim=0), keep)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -17,7 +17,8 @@ ENCODERS = ("resnet", "lite0")
 @dataclass(frozen=True)
 class FundusNetConfig(ResNetConfig):
     """encoder: "resnet", the paper's, trained from pixels; or "lite0", frozen (field_moments),
-    under a hidden layer of `hidden` units. arch, width, weights are the ResNet's.
+    under a hidden layer of `hidden` units, its pictures under grain (field_moments) of so many grey
+    levels. arch, width, weights are the ResNet's.
 
     >>> FundusNetConfig(encoder="vgg")
     Traceback (most recent call last):
@@ -26,12 +27,16 @@ class FundusNetConfig(ResNetConfig):
 
     encoder: str = "resnet"
     hidden: int = 64  # no profile or row changes it
+    # 3 steadies answers where a photograph is stored again as a coarse JPEG
+    grain: float = field(default=0.0, metadata={"later": True})
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
             raise ValueError(f"model.encoder is {self.encoder!r}; allowed: {', '.join(ENCODERS)}")
         if self.hidden < 1:
             raise ValueError(f"model.hidden is {self.hidden}; expected 1 or more")
+        if not 0 <= self.grain <= 32:
+            raise ValueError(f"model.grain is {self.grain}; expected 0 to 32 grey levels")
         super().__post_init__()
 
     @property
@@ -54,6 +59,6 @@ def first_weights(config: FundusNetConfig, classes: int, seed: int) -> Network:
     return untrained(config, classes)
 
 
-def on_pixels(net: Network) -> Network:
-    """The network as pictures go through it."""
-    return MomentsOfPixels(net) if isinstance(net, MomentNet) else net
+def on_pixels(net: Network, grain: float = 0.0) -> Network:
+    """The network as pictures go through it; grain: that it learnt from."""
+    return MomentsOfPixels(net, grain) if isinstance(net, MomentNet) else net

@@ -310,8 +310,8 @@ def _as_trained(folder: Path | str, kind: str) -> tuple[Run, Network, dict[str, 
 
 
 def _load(folder: Path | str, kind: str) -> tuple[Network, dict[str, Any]]:
-    _, net, about = _as_trained(folder, kind)
-    return on_pixels(net).to(device()).eval(), about
+    run, net, about = _as_trained(folder, kind)
+    return on_pixels(net, run.model.grain).to(device()).eval(), about
 
 
 def load_teacher(folder: Path | str) -> tuple[Network, dict[str, Any]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..datasets.data_folder import DataSet
 from ..networks import lite0
 from ..networks.device import device, device_of, on_device
-from ..networks.field_moments import MomentNet, MomentsOfPixels, field_moments
+from ..networks.field_moments import MomentNet, MomentsOfPixels, moments_under
 from ..networks.network import Network
 from ..networks.predict import two_heads
 from ..networks.sources import Pixels, Source
@@ -47,16 +47,18 @@ def _rows(values: np.ndarray) -> Rows:
     return Rows(on_device(np.asarray(values, np.float32), device()))
 
 
-def features(data: DataSet) -> Floats:
-    """networks.field_moments of every picture of a set (N, F); made now where they are not there
-    yet."""
-    return measured(data, field_moments, data.pixels, lite0.SHA256)
+def features(data: DataSet, grain: float = 0.0) -> Floats:
+    """networks.field_moments of every picture of a set (N, F), under so much grain; made now where
+    they are not there yet."""
+    under = f", grain {grain:g}" if grain else ""
+    return measured(data, moments_under(grain), data.pixels, f"{lite0.SHA256}{under}")
 
 
 def learning(run: Run, data: DataSet, own: Copies | None) -> Source:
     """What a run learns from: the pictures of a set, then the copies. One look each."""
     if run.model.frozen:
-        parts = [features(data), *([] if own is None else [moments_of(data, own)])]
+        grain = run.model.grain
+        parts = [features(data, grain), *([] if own is None else [moments_of(data, own, grain)])]
         return _rows(np.concatenate(parts))
     pixels = data.pixels if own is None else np.concatenate([data.pixels, own.pixels])
     return Pixels(on_device(pixels, device()), run.data.crop, run.data.grid)
@@ -71,7 +73,7 @@ def asking(run: Run, data: DataSet) -> Source:
     """What a trained network of these settings is asked of: every picture of a set, in so many
     views as the settings say."""
     if run.model.frozen:
-        return _rows(features(data))
+        return _rows(features(data, run.model.grain))
     pixels = on_device(data.pixels, device())
     return Pixels(pixels, run.data.crop, run.data.grid, run.data.views)
 

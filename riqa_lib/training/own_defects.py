@@ -28,7 +28,7 @@ import numpy as np
 from .. import store
 from ..datasets.data_folder import DataSet
 from ..networks import lite0
-from ..networks.field_moments import field_moments
+from ..networks.field_moments import moments_under
 from ..scales import DETAILS
 from ..seeding import rng
 from ..sim import added_defects, defect_effects, fundus_defects
@@ -104,10 +104,11 @@ def _key(data: DataSet, rows: np.ndarray) -> str:
     )
 
 
-def moments_of(data: DataSet, made: Copies) -> Floats:
-    """networks.field_moments of copies (n, FEATURES), made now where they are not there yet."""
+def moments_of(data: DataSet, made: Copies, grain: float = 0.0) -> Floats:
+    """networks.field_moments of copies (n, FEATURES), under so much grain; made now where they are
+    not there yet."""
     rows = np.arange(len(made.of))
-    name = f"own-defects-{made.key}-moments-{lite0.SHA256[:8]}.npy"
-    return kept(
-        data.folder, name, (len(rows), -1), lambda: by_blocks(field_moments, made.pixels, rows)
-    )
+    under = f"-grain{grain:g}" if grain else ""
+    name = f"own-defects-{made.key}-moments-{lite0.SHA256[:8]}{under}.npy"
+    said = moments_under(grain)
+    return kept(data.folder, name, (len(rows), -1), lambda: by_blocks(said, made.pixels, rows))

@@ -3,11 +3,13 @@ the small network on them."""
 
 from __future__ import annotations
 
+import io
 import itertools
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from riqa_lib.networks import field_moments
 from riqa_lib.networks.field_moments import (
@@ -60,18 +62,22 @@ def shots():
 
 def test_they_do_not_depend_on_how_a_picture_lies(shots):
     told = field_moments.field_moments(shots)
+    grained = field_moments.field_moments(shots, 3.0)
+    assert not np.allclose(grained, told, atol=0.01)
     for turned in (shots[:, ::-1], shots[:, :, ::-1], np.rot90(shots, axes=(1, 2))):
         assert np.allclose(field_moments.field_moments(turned.copy()), told, atol=1e-4)
+        assert np.allclose(field_moments.field_moments(turned.copy(), 3.0), grained, atol=1e-4)
     assert told.shape == (3, FEATURES)
     assert np.ptp(told, axis=0).max() > 0.1  # and differ between pictures
 
 
-def test_the_network_says_the_same_of_pixels_and_of_their_moments(shots):
+@pytest.mark.parametrize("grain", [0.0, 3.0])
+def test_the_network_says_the_same_of_pixels_and_of_their_moments(shots, grain):
     net = first_weights(FundusNetConfig(encoder="lite0"), 3, seed=1).eval()
     assert isinstance(net, MomentNet)
-    rows = torch.from_numpy(field_moments.field_moments(shots)).float()
+    rows = torch.from_numpy(field_moments.moments_under(grain)(shots)).float()
     net.standardise(rows)
-    whole = on_pixels(net).eval()
+    whole = on_pixels(net, grain).eval()
     x = normalise(torch.from_numpy(shots))
     with torch.no_grad():
         for of_rows, of_pixels in zip(net(rows), whole(x), strict=True):
@@ -82,6 +88,39 @@ def test_the_network_says_the_same_of_pixels_and_of_their_moments(shots):
     assert isinstance(whole, MomentsOfPixels)
     assert whole.views == 8
     assert not whole.train().stem.training  # its batch statistics stay
+
+
+def stored_again(pixels: np.ndarray, side: int) -> np.ndarray:
+    """A picture stored at quality 30, then brought down."""
+    written = io.BytesIO()
+    Image.fromarray(pixels).save(written, format="JPEG", quality=30)
+    with Image.open(written) as read:
+        return np.asarray(read.resize((side, side), Image.Resampling.BOX))
+
+
+def test_grain_hides_what_a_coarse_jpeg_takes():
+    defects = {"illumination": 1.5}  # dark and smooth: a level is much of it
+    large = [fundus(("jpeg", k), 512, defects, framing="crop").pixels for k in range(3)]
+    small = (Image.fromarray(a).resize((64, 64), Image.Resampling.BOX) for a in large)
+    before = np.stack([np.asarray(a) for a in small])
+    after = np.stack([stored_again(a, 64) for a in large])
+    eyes = np.stack([fundus(("spread", k), 64, framing="crop").pixels for k in range(8)])
+    moved = []
+    for grain in (0.0, 3.0):
+        says = field_moments.moments_under(grain)
+        spread = says(eyes).std(axis=0)
+        moved.append(np.abs((says(after) - says(before)) / spread).mean())
+    assert moved[1] < 0.7 * moved[0]
+
+
+def test_the_pattern_has_its_octaves():
+    whole = field_moments.pattern(128)
+    assert whole.shape == (3, 128, 128)
+    level = 1 / (255 * 0.25)
+    assert whole.std().item() == pytest.approx(np.sqrt(3) * level, rel=0.05)
+    squares = whole.reshape(3, 32, 4, 32, 4).mean(dim=(2, 4))
+    # variances of the means over 4 x 4 px: 1 of squares of 4 px, 1/4 of 2 px, 1/16 of 1 px
+    assert squares.std().item() == pytest.approx(np.sqrt(1 + 1 / 4 + 1 / 16) * level, rel=0.05)
 
 
 def test_standardised_rows_have_the_balance_as_their_spread():
@@ -96,5 +135,7 @@ def test_standardised_rows_have_the_balance_as_their_spread():
 def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match=r"model\.hidden is 0; expected 1 or more"):
         FundusNetConfig(hidden=0)
+    with pytest.raises(ValueError, match=r"model\.grain is -1; expected 0 to 32 grey levels"):
+        FundusNetConfig(grain=-1)
     with pytest.raises(ValueError, match="no tokens to blank"):
         MomentNet(8, 0.0, 3)(torch.zeros(1, FEATURES), torch.ones(1, 4))

@@ -262,6 +262,30 @@ def test_a_walk_on_the_frozen_encoder_with_copies(walk):
     assert np.allclose(details, said[[f"d_{d}" for d in DETAILS]], atol=2e-5)
 
 
+def test_what_learnt_under_grain_is_asked_under_it(walk):
+    rows = ["teacher_lite0", "multi_lite0_eyeq"]
+    runs = go(walk, rows, **{"teacher.folds": False, "model.grain": 3.0}).set_index("row")["run"]
+    net, about = fundus.load_student(paths.runs() / runs["multi_lite0_eyeq"])
+    assert net.grain == about["config"]["model"]["grain"] == 3
+    data = fundus_data.open_set(walk, "eyeq")
+    learnt = np.flatnonzero((data.frame["split"] == "train") & (data.frame["grade"] >= 0))
+    copied = own_defects.moments_of(data, own_defects.copies(data, learnt), 3.0)
+    mean = np.concatenate([features(data, 3.0)[learnt], copied]).mean(axis=0)
+    assert np.allclose(net.net.mean.numpy(), mean, atol=1e-4)
+    asked = np.flatnonzero(data.frame["split"] == "test")[:6]
+    overall, _ = said_of_pixels(net, about, data.pixels[asked])
+    said = predictions(runs.reset_index(), "multi_lite0_eyeq").query("set == 'eyeq'")
+    said = said.set_index("id").loc[data.frame["id"].iloc[asked]]
+    assert np.allclose(overall, said[["p0", "p1", "p2"]], atol=2e-5)
+
+
+def test_without_grain_settings_are_those_of_before():
+    plain = fundus.settings("demo", "multi_lite0_eyeq").config("key")
+    assert "grain" not in plain["model"]  # so stored runs keep their names
+    grained = fundus.settings("demo", "multi_lite0_eyeq", 0, {"fundus.model.grain": 3.0})
+    assert grained.config("key")["model"]["grain"] == 3
+
+
 @pytest.fixture
 def given(monkeypatch):
     """What each training is given: (method, material), in order."""
