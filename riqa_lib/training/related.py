@@ -1,7 +1,7 @@
 """The rows of the table of related work (notebook 12): DBCNN, HyperIQA and Re-IQA, and what one
 would use instead, all on the same labelled, validation and test pictures.
 
-    related.train("demo", "demo", related.TRAINED, seed=0, overrides={"dbcnn.steps": 200})
+    related.train("demo", "demo", related.TRAINED, seed=0, overrides={"dbcnn.epochs": 5})
 
 Rows that Table 2 has too (forest, ridge, supervised) are that table's own runs, reused where they
 are finished. What was trained is listed in results/NAME/tables/related-ROW-seed0.csv, apart from
@@ -45,7 +45,7 @@ def train(
     results/<name>/tables/related-<row>-seed<seed>.csv; returns these lists as one: run, method,
     seed, labels. Finished runs are reused.
 
-    overrides: as `photographs.settings` takes them, and those of the models ("dbcnn.steps": 5).
+    overrides: as `photographs.settings` takes them, and those of the models ("dbcnn.epochs": 5).
     ValueError, before anything is trained, for an unknown profile, row or setting, TypeError for a
     value of another type; each message lists what is allowed."""
     for row in rows:
