@@ -75,7 +75,7 @@ def is_of_a_model(setting: str) -> bool:
 
 
 def settings_of(name: str, profile: str, overrides: Mapping[str, object] | None = None) -> Any:
-    """A model's settings in a profile, with overrides ("dbcnn.epochs": 5); those of the other models
+    """A model's settings in a profile, with overrides ("dbcnn.epochs": 5); those of the others
     are checked, and don't count.
 
     ValueError for an unknown profile, model or setting, TypeError for a value of another type; each
