@@ -268,7 +268,7 @@ def precisions(f1: float, recall: float, half: float = 0.0005) -> tuple[float, f
     of the last digit).
 
     >>> [round(p, 3) for p in precisions(0.763, 0.782)]
-    [0.745, 0.744, 0.746]
+    [0.745, 0.743, 0.746]
     """
     ends = product((f1 - half, f1 + half), (recall - half, recall + half))
     found = [f * r / (2 * r - f) for f, r in ends]

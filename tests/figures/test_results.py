@@ -16,7 +16,8 @@ from matplotlib import colors
 from riqa_lib import paths
 from riqa_lib.figures import curves, draw_all, results, style
 from riqa_lib.figures.data import class_shares, contact_sheet
-from riqa_lib.tables import published, table2
+from riqa_lib.figures.levels_against_grade import tint_of
+from riqa_lib.tables import published, related_models, table2
 from riqa_lib.tables.names import ALWAYS, FIVE, NAMES, name_of, order
 
 P = [f"p{k}" for k in range(5)]
@@ -343,7 +344,10 @@ def test_colours_stay_apart_and_settings_stay_put() -> None:
     before = dict(mpl.rcParams)
     curves.learning_curves(history(), simulated=True)
     assert dict(mpl.rcParams) == before
-    assert set(style.METHOD) == set(NAMES) - set(ALWAYS)
+    # rows of the table of related work alone have tints of their own figure
+    beside = {*related_models.ROWS} - {*style.METHOD}
+    assert len({tint_of(row, 0) for row in beside}) == len(beside) > 0
+    assert set(style.METHOD) == set(NAMES) - set(ALWAYS) - beside
     assert style.colour("comatch_second") == style.colour("comatch")
     values = [np.array(colors.to_rgb(c)) for c in style.METHOD.values()]
     gaps = [np.abs(a - b).sum() for i, a in enumerate(values) for b in values[:i]]
