@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from .. import paths, store
-from . import claims_ledger, claims_ledger_words, tracked_budgets
+from . import claims_ledger, claims_ledger_words, related_reference, tracked_budgets
 from .names import REFERENCE, name_of
 from .text import cell_of, markdown
 
@@ -63,6 +63,7 @@ def _note(real: pd.DataFrame, seeds: str) -> str:
 
 
 def findings() -> str:
-    """What came out, in five sentences made by code from what is tracked; markdown."""
-    said = claims_ledger_words.sentences(claims_ledger.load())
+    """What came out, in sentences made by code from what is tracked; markdown."""
+    *said, last = claims_ledger_words.sentences(claims_ledger.load())
+    said += [*filter(None, [related_reference.in_short()]), last]
     return "\n".join(f"- {one}" for one in said)

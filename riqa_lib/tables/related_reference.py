@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from .. import paths, store
+from ..stats.score_agreement import ALL
 from . import cross_data_table, label_free_tests, related_findings, related_models
 from .names import name_of
-from .text import kind_of
+from .text import cell, cell_of, kind_of
 
 KINDS = ("simulated", "real")
 FACTS = "about.json"  # written last: what is there without it is half a collection
@@ -66,13 +67,36 @@ def _of_kind(kind: str) -> list[str]:
 
 
 def _source(facts: Mapping) -> str:
-    """Which data, seeds, machine and software."""
+    """Which data, which seed was asked about other sets, machine and software."""
     said = [
         f"{kind_of(kind == 'simulated')} ({its['name']}, {its['size']} px)"
         for kind, its in facts["data"].items()
     ]
     seeds = ", ".join(map(str, facts["seeds"]))
     return (
-        f"{'; '.join(said)}; seeds {seeds}; {facts['machine']}; torch "
+        f"{'; '.join(said)}; other sets are shown to seed {seeds}; {facts['machine']}; torch "
         f"{facts['versions']['torch']}; commit {facts['commit']}."
     )
+
+
+def in_short() -> str:
+    """One sentence (markdown): the best row on real photographs, and what is left of the rows in
+    the world that they did not learn from; "" where that is not tracked."""
+    table, cross = _read("real"), _read("cross_data")
+    if table is None or cross is None or not (place() / FACTS).exists():
+        return ""
+    best = table.loc[table["srcc"].idxmax()]
+    network = table[table["method"].isin(related_models.NETWORKS)]
+    second = network.loc[network["srcc"].idxmax()]
+    away = cross[(cross["trained_on"] != cross["tested_on"]) & (cross["part"] == ALL)]
+    home = cross[(cross["trained_on"] == cross["tested_on"]) & (cross["part"] == ALL)]
+    return (
+        f"**Beside the models of related work**, on real photographs with {best['labels']:,} "
+        f"labels, {best['row']} ranks best (SRCC {cell_of(best, 'srcc')}; of the networks "
+        f"{second['row']}, {cell_of(second, 'srcc')}); between the simulated world and the real "
+        f"one all rows fall, from SRCC {_span(home)} at home to {_span(away)} away."
+    )
+
+
+def _span(table: pd.DataFrame) -> str:
+    return f"{cell(table['srcc'].min())} to {cell(table['srcc'].max())}"

@@ -51,7 +51,9 @@ def test_what_is_tracked_is_told(tracked):
     assert "### Simulated photographs" not in said
     assert "- DBCNN: passes every simple row." in said
     assert "| DBCNN | VGG-16 | 9 | 1 |" in said
-    assert "Real data (Set, 192 px); seeds 0; m; torch 9; commit abc." in said
+    assert (
+        "Real data (Set, 192 px); other sets are shown to seed 0; m; torch 9; commit abc." in said
+    )
     assert said.count("Published, on KonIQ-10k") == 1
     assert "nan" not in said
     assert "secret" not in said
@@ -60,3 +62,19 @@ def test_what_is_tracked_is_told(tracked):
 def test_half_a_collection_is_none(tracked):
     (tracked / "related/about.json").unlink()
     assert "benchmarks/related_models.py" in related_reference.block()
+
+
+def test_the_best_rows_and_what_is_left_elsewhere_in_a_sentence(tracked):
+    assert related_reference.in_short() == ""  # nothing was asked about another set
+    cross = pd.DataFrame(
+        {
+            "trained_on": ["A", "A", "B", "B", "B"],
+            "tested_on": ["A", "B", "B", "A", "A"],
+            "part": ["all", "all", "all", "all", "within"],
+            "srcc": [0.7, 0.1, 0.5, -0.2, 0.99],
+        }
+    )
+    store.write_table(tracked / "related/cross_data.csv", cross)
+    said = related_reference.in_short()
+    assert "with 9 labels, DBCNN ranks best" in said
+    assert "from SRCC 0.50 to 0.70 at home to −0.20 to 0.10 away." in said
