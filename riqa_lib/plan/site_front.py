@@ -17,9 +17,7 @@ FIRST = (
     "11_table2",
     "21_error_against_labels",
     "12_predicted_against_true",
-    "12_levels_against_grade",
     "16_multi_v_single",
-    "16_own_defect",
 )
 
 FUNDUS = {"overall_eyeq": "eyeq", "overall_deepdrid": "deepdrid"}  # table: its set
@@ -129,4 +127,6 @@ def came_out() -> str:
     """What the tracked reference says, in sentences made by code; nothing where none is tracked."""
     from ..tables import headlines
 
-    return headlines.findings() if (paths.reference() / "table2.csv").exists() else ""
+    if not (paths.reference() / "table2.csv").exists():
+        return ""
+    return f"## What came out, in the tracked reference results\n\n{headlines.findings()}"
