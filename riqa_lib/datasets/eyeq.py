@@ -73,7 +73,7 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a photograph: id ("10009_left"), path, group (patient), source, split (train or
+    """One row a photograph: id (patient and eye), path, group (patient), source, split (train or
     test), grade (0 reject, 1 usable, 2 good), score (nan), illumination, clarity, contrast (-1:
     unknown), quality (as in the table: 0 good, 2 reject), dr_grade (0 to 4), eye (left or right).
 

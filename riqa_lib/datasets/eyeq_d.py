@@ -64,7 +64,7 @@ def counts(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def load(root: Path | str, pictures: bool = True) -> pd.DataFrame:
-    """One row a photograph: id ("871_right"), path, group (patient), source, split (all test),
+    """One row a photograph: id (patient and eye), path, group (patient), source, split (all test),
     grade (0 reject, 1 usable, 2 good), score (nan), illumination, clarity, contrast (0 bad, 1
     good), eye (left or right).
 
