@@ -22,7 +22,17 @@ from ..stats.confusions import ERRORS, Confusions, confusions
 from ..stats.crossed import COUNTED, LEAST_SEEDS
 from ..stats.metrics import columns_p
 from .names import name_of, order
-from .text import cell, cell_of, decided, kind_of, markdown, named, show_frame, with_ends
+from .text import (
+    cell,
+    cell_of,
+    decided,
+    kind_of,
+    markdown,
+    named,
+    percent,
+    show_frame,
+    with_ends,
+)
 
 PARTS = {"pool": "pool", "train": "hidden training pictures"}  # by split
 
@@ -235,13 +245,6 @@ def _measures(its: Confusions, answers: Mapping[str, int]) -> dict[str, object]:
 
 
 # ---------------------------------------------------------------- as text
-def _percent(share: float) -> str:
-    """A share in whole per cent; what is not none or all is not said to be."""
-    if 0 < share < 0.005:
-        return "under 1 %"
-    return "over 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
-
-
 def show_shares(table: pd.DataFrame, words: Sequence[str] = ()) -> str:
     """`shares` as markdown. words: names of the grades, worst first."""
     names = [c for c in table if c.startswith("share_")]
@@ -249,7 +252,7 @@ def show_shares(table: pd.DataFrame, words: Sequence[str] = ()) -> str:
     for row in table.to_dict("records"):
         of = {LABELS: "labels", TRUE: f"{row['part']}: true"}
         name = of.get(row["method"], f"{row['part']}: {name_of(row['method'])} says")
-        rows.append([name, f"{row['pictures']:,}", *(_percent(row[c]) for c in names)])
+        rows.append([name, f"{row['pictures']:,}", *(percent(row[c]) for c in names)])
     head = ["share of each grade", "pictures", *(named(k, words) for k in range(len(names)))]
     return markdown(head, rows)
 
@@ -322,12 +325,12 @@ def _finding(row: Mapping) -> str:
     )
     said = (
         f"**{row['row']}** on the {row['part']} ({row['pictures']:,} pictures): "
-        f"it says {commonest} of {_percent(row[f'share_{commonest}'])} where "
-        f"{_percent(row[f'true_{commonest}'])} are {commonest}"
+        f"it says {commonest} of {percent(row[f'share_{commonest}'])} where "
+        f"{percent(row[f'true_{commonest}'])} are {commonest}"
     )
     if most != commonest:
-        shown = _percent(row[f"share_{most}"])
-        said += f", and {most} of {shown} where {_percent(row[f'true_{most}'])} are {most}"
+        shown = percent(row[f"share_{most}"])
+        said += f", and {most} of {shown} where {percent(row[f'true_{most}'])} are {most}"
     said += f"; recall of grade {top} {cell_of(row, f'recall_{top}')}, precision "
     said += f"{cell_of(row, f'precision_{top}')}. "
     compared = [

@@ -60,6 +60,17 @@ def decided(
     return above if low > 0 else neither
 
 
+def percent(share: float) -> str:
+    """A share in whole per cent; what is not none or all is not said to be.
+
+    >>> percent(0.346), percent(0.001), percent(0.999), percent(1)
+    ('35 %', 'under 1 %', 'over 99 %', '100 %')
+    """
+    if 0 < share < 0.005:
+        return "under 1 %"
+    return "over 99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+
+
 def kind_of(simulated: bool) -> str:
     """ "Simulated data" or "Real data": what every text about results begins with."""
     return "Simulated data" if simulated else "Real data"

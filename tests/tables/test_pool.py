@@ -322,7 +322,7 @@ def test_the_page_names_pictures_behind_a_recall(runs):
 
 
 def test_a_share_that_is_not_none_is_not_said_to_be():
-    assert [pool._percent(x) for x in (0, 0.001, 0.006, 0.994, 0.999, 1)] == [
+    assert [pool.percent(x) for x in (0, 0.001, 0.006, 0.994, 0.999, 1)] == [
         "0 %",
         "under 1 %",
         "1 %",
