@@ -17,10 +17,13 @@ from riqa_lib import paths, store
 
 LAST = 40  # seconds kept back for the tables
 GRACE = 10  # seconds between asking a part to stop and stopping it
-# part: (arguments of python -m, largest share of the budget)
+# part: (arguments of python -m, with OUT and SIZE filled in; largest share of the budget). The walk
+# is first: it is what has to be whole.
+USUAL = ["benchmarks.usual_pipeline", "--size", "{SIZE}", "--to", "{OUT}/usual.csv"]
 PARTS = {
+    "walk": (["benchmarks.gpu_walk"], 0.65),
     "measure": (["benchmarks.gpu_measure"], 0.4),
-    "walk": (["benchmarks.gpu_walk"], 1.0),
+    "usual": (USUAL, 0.25),
     "tables": (["benchmarks.gpu_walk", "--tables"], 1.0),
 }
 
@@ -71,7 +74,8 @@ def main() -> int:
         left = budget - (time.monotonic() - began) - (LAST if name != "tables" else 0)
         start = time.monotonic()
         print(f"=== {name}: at most {min(left, share * budget):.0f} s", flush=True)
-        command = [sys.executable, "-u", "-m", *arguments]
+        filled = [argument.format_map(environment) for argument in arguments]
+        command = [sys.executable, "-u", "-m", *filled]
         ended = part(command, environment, max(GRACE, min(left, share * budget)))
         took = time.monotonic() - start
         rows.append({"part": name, "seconds": round(took, 1), "ended": ended, "data": "simulated"})

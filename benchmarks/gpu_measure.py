@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from riqa_lib.training import bench
 from .gpu_sizes import SIZES
 
 MADE_UP = "simulated: made-up pictures"
-FORMS = {"pixels": {"model.freeze": False}, "maps": {"model.freeze": True}}
+FORMS = {form: bench.FORMS[form] for form in ("pixels", "maps")}
 LOOKED_INTO = ("supervised", "simmatch")
 Line = tuple[str, float, float]  # what, count a step, milliseconds a step
 LONGEST = 12  # kernels that where.csv names
@@ -70,7 +68,7 @@ def where_time_goes(size: str, form: str, row: str) -> Iterator[dict[str, object
     (seconds,) = bench.timed(max(3, steps), its.step)
     events = looked_into(its.step, steps)
     lines = [("step", 1.0, 1e3 * seconds), *computing(events, steps), *calling(events, steps)]
-    lines += [(f"waits at {line}", float(n), 0.0) for line, n in waits(its.step).items()]
+    lines += [(f"waits at {line}", float(n), 0.0) for line, n in bench.waits(its.step).items()]
     for what, count, ms in lines:
         yield {
             "data": MADE_UP,
@@ -122,31 +120,16 @@ def _ms(event: Any) -> float:
     return (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1e3
 
 
-def waits(step: Callable[[], object]) -> dict[str, int]:
-    """Where one step makes the CPU wait for the GPU, "file:line", and how often; none on a CPU."""
-    if not torch.cuda.is_available():
-        return {}
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
-            step()
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-    mine = [w for w in said if "synchroni" in str(w.message)]
-    return dict(Counter(f"{Path(w.filename).name}:{w.lineno}" for w in mine))
-
-
 # ---------------------------------------------------------------- all of it
 def benched(size: str) -> Iterator[dict[str, object]]:
     """Rows of bench-gpu.csv: those of `riqa bench`, in both forms."""
     name, changes, steps = SIZES[size]
     precision = "bfloat16" if torch.cuda.is_available() else "fp32"
-    for form, frozen in FORMS.items():
+    for form in FORMS:
         print(f"--- from {form}", flush=True)
         try:
-            for row in bench.measured(name, steps, changes | frozen):
-                yield {"data": MADE_UP, "form": form, "peak_of": precision, **row}
+            for row in bench.measured(name, steps, changes, form):
+                yield {"data": MADE_UP, "peak_of": precision, **row}
         except torch.OutOfMemoryError as e:  # the other form, and what follows, may fit
             print(f"from {form}: no further method, {e}", flush=True)
 

@@ -116,7 +116,7 @@ def bench(chosen: argparse.Namespace) -> int:
     from . import store
     from .training.bench import bench
 
-    table = bench(chosen.profile, chosen.steps)
+    table = bench(chosen.profile, chosen.steps, forms=tuple(chosen.forms))
     if chosen.keep:
         store.write_table(paths.reference() / "bench.csv", table.round(4))
     return 0
@@ -343,6 +343,14 @@ def _bench_options(own: Parser) -> None:
     add = own.add_argument
     add("--profile", choices=PROFILES, default="demo", help="size of everything (default: demo)")
     add("--steps", type=at_least_one, default=20, help="steps timed a method (default: 20)")
+    add(
+        "--forms",
+        nargs="+",
+        choices=("maps", "pixels", "timm ViT"),
+        default=[""],
+        help="networks: hybrid ViT on a frozen stem's maps, from pixels, timm's ViT-Tiny "
+        "(default: the profile's own)",
+    )
     add("--keep", action="store_true", help="store it in results/reference/bench.csv")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..networks.device import sent
 
 
 def soft_cross_entropy(q: Tensor, logits: Tensor) -> Tensor:
@@ -83,27 +86,6 @@ class PriorAlignment(nn.Module):
     def apply_to(self, p: Tensor) -> Tensor:
         """Alignment with the present running mean, without an update."""
         return aligned(p, self.prior, self.mean)
-
-
-def check(
-    config: Any,
-    shares: tuple[str, ...] = (),
-    least_one: tuple[str, ...] = (),
-    **choices: tuple[str, ...],
-) -> None:
-    """ValueError naming the first setting of a method's Config that is not allowed: shares lie in
-    0..1."""
-    for name, allowed in choices.items():
-        if getattr(config, name) not in allowed:
-            raise ValueError(
-                f"method.{name} is {getattr(config, name)!r}; allowed: {', '.join(allowed)}"
-            )
-    for name in shares:
-        if not 0 <= getattr(config, name) <= 1:
-            raise ValueError(f"method.{name} is {getattr(config, name)}; expected a share, 0 to 1")
-    for name in least_one:
-        if getattr(config, name) < 1:
-            raise ValueError(f"method.{name} is {getattr(config, name)}; expected at least 1")
 
 
 def target_shares(prior: Tensor, align_to: str) -> Tensor:
@@ -222,9 +204,11 @@ class Bank(nn.Module):
     def write(self, index: Tensor, f: Tensor, y: Tensor, mix: float) -> None:
         """f <- L2(mix f + (1 - mix) new), each picture's own feature; of a picture that comes
         twice, the last counts."""
-        last = {picture: row for row, picture in enumerate(index.tolist())}
-        self._resize(max(len(self.label), max(last) + 1))
-        place, rows = (torch.tensor(list(v), device=f.device) for v in (last.keys(), last.values()))
+        # on the CPU, where a batch's index lies: nothing waits for a GPU
+        picture, from_behind = np.unique(index.cpu().numpy()[::-1], return_index=True)
+        self._resize(max(len(self.label), int(picture[-1]) + 1))
+        place = sent(torch.from_numpy(picture), f.device)
+        rows = sent(torch.from_numpy(len(index) - 1 - from_behind), f.device)
         self.f[place] = F.normalize(
             mix * self.f[place] + (1 - mix) * f[rows].to(self.f.dtype), dim=1
         )

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .. import provenance
@@ -23,8 +28,13 @@ from . import loop, photographs
 
 
 def timed(repeats: int, *works: Callable[[], object]) -> list[float]:
-    """Median seconds of each call, taken in turns (so that what else the machine does hits all),
-    after one to warm up."""
+    """Median seconds of each call, `in_turns`."""
+    return [statistics.median(t) for t in in_turns(repeats, *works)]
+
+
+def in_turns(repeats: int, *works: Callable[[], object]) -> list[list[float]]:
+    """Seconds of each call, `repeats` of them, taken in turns (so that what else the machine does
+    hits all), after one to warm up."""
     wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     times: list[list[float]] = [[] for _ in works]
     for _ in range(repeats + 1):
@@ -34,7 +44,7 @@ def timed(repeats: int, *works: Callable[[], object]) -> list[float]:
             work()
             wait()
             seconds.append(time.perf_counter() - began)
-    return [statistics.median(t[1:]) for t in times]
+    return [t[1:] for t in times]
 
 
 def peak(where: torch.device) -> float:
@@ -47,25 +57,69 @@ def peak(where: torch.device) -> float:
     return 2 * n**3 / timed(5, lambda: a @ a)[0]
 
 
-def bench(profile: str, steps: int, overrides: dict[str, object] | None = None) -> pd.DataFrame:
-    """Measure each method, print it as it comes, and return it: one row a method, with machine and
-    software.
+def bandwidth(where: torch.device) -> float:
+    """Bytes a second of a large copy, read and written: what the memory gives to a simple
+    program."""
+    source = torch.ones(2**28 if where.type == "cuda" else 2**25, device=where)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / timed(5, lambda: target.copy_(source))[0]
 
-    overrides: other settings, as `photographs.settings` takes them. Columns: method, pictures
-    (through the network in a step), step_ms, bare_ms (forward + backward of the same pictures
-    alone), ratio, pictures_per_second, share_of_peak (the bare network's operations a second over a
-    matrix product's), views_ms, gflops_peak, profile, machine, threads, torch."""
-    return pd.DataFrame(measured(profile, steps, overrides))
+
+# Networks that are measured: the settings of each, beside the profile's
+FORMS: dict[str, dict[str, object]] = {
+    "maps": {
+        "model.arch": "", "model.stem": "lite0", "model.weights": "imagenet",
+        "model.freeze": True,
+    },
+    "pixels": {
+        "model.arch": "", "model.stem": "lite0", "model.weights": "imagenet",
+        "model.freeze": False,
+    },
+    "timm ViT": {
+        "model.arch": "vit_tiny_patch16_224", "model.stem": "conv", "model.weights": "none",
+        "model.freeze": False, "model.skip": False,
+    },
+}  # fmt: skip
+ABOUT_FORMS = {
+    "maps": "hybrid ViT on the stored maps of its frozen stem",
+    "pixels": "hybrid ViT, stem and all, from pixels",
+    "timm ViT": "timm's ViT-Tiny/16, from pixels",
+}
+PARTS = ("views", "forward", "backward", "clip", "optimiser", "average")  # of a step, in order
+
+
+def bench(
+    profile: str,
+    steps: int,
+    overrides: dict[str, object] | None = None,
+    forms: tuple[str, ...] = ("",),
+) -> pd.DataFrame:
+    """Measure each method, print it as it comes, and return it: one row a form and method, with
+    machine and software.
+
+    forms: of FORMS; "": the profile's own network. overrides: other settings, as
+    `photographs.settings` takes them. Columns: form, method, pictures (through the network in a
+    step), step_ms, bare_ms (forward + backward of the same pictures alone), ratio (of the two, the
+    median over turns in which one follows the other), pictures_per_second, share_of_peak (the bare
+    network's operations a second over a matrix product's), views_ms, share_of_bandwidth (bytes
+    that views have to read and write at least, a second, over those of a large copy), one column
+    of PARTS each (ms, measured one after the other, so their sum is a little more than a step),
+    waits (times that a step lets the CPU wait for the GPU; none on a CPU), peak_gib (memory: on a
+    GPU what was allocated, on a CPU the process), gflops_peak, gb_per_second, size, profile,
+    machine, threads, torch."""
+    return pd.DataFrame(r for form in forms for r in measured(profile, steps, overrides, form))
 
 
 def measured(
-    profile: str, steps: int, overrides: dict[str, object] | None = None
+    profile: str, steps: int, overrides: dict[str, object] | None = None, form: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """The rows of `bench`, each when it has been measured."""
+    """The rows of `bench` of one form, each when it has been measured."""
     device.threads()
     where = device.device()
-    top = peak(where)
+    top, copied = peak(where), bandwidth(where)
+    changes = {**(overrides or {}), **(FORMS[form] if form else {})}
     about = {
+        "size": photographs.settings(profile, "supervised", 0, changes).data.crop,
         "profile": profile,
         "machine": provenance.machine(),
         "threads": torch.get_num_threads(),
@@ -73,25 +127,32 @@ def measured(
     }
     print(
         f"{about['machine']}; {about['threads']} threads; torch {about['torch']}; profile {profile}"
+        + (f"; {ABOUT_FORMS[form]}" if form else "")
     )
-    print(f"a matrix product reaches {top / 1e9:.0f} GFLOP/s")
+    print(f"a matrix product reaches {top / 1e9:.0f} GFLOP/s, a copy {copied / 1e9:.0f} GB/s")
     print(f"{'method':20} pictures  step ms  bare ms  ratio  pict./s  of peak  views ms")
     for row in (
         "supervised",
         "supervised_strong",
         *(m for m in photographs.METHODS if m != "supervised"),
     ):
-        found = measure(profile, row, steps, where, overrides)
+        found = measure(profile, row, steps, where, changes)
         r: dict[str, Any] = {
+            "form": form or "profile",
             "method": row,
             "pictures": int(found["pictures"]),
             "step_ms": 1e3 * found["step"],
             "bare_ms": 1e3 * found["bare"],
-            "ratio": found["step"] / found["bare"],
+            "ratio": found["ratio"],
             "pictures_per_second": found["pictures"] / found["step"],
             "share_of_peak": found["flops"] / found["bare"] / top,
             "views_ms": 1e3 * found["views"],
+            "share_of_bandwidth": found["view_bytes"] / found["views"] / copied,
+            **{f"{part}_part_ms": 1e3 * found[part + "_part"] for part in PARTS},
+            "waits": int(found["waits"]),
+            "peak_gib": found["memory"] / 2**30,
             "gflops_peak": top / 1e9,
+            "gb_per_second": copied / 1e9,
             **about,
         }
         print(
@@ -116,11 +177,13 @@ def made_up(run: photographs.Run, where: torch.device) -> Source:
 
 class Work(NamedTuple):
     """What is timed of one method, on made-up pictures. step, bare (forward + backward of the same
-    pictures alone) and views: calls; pictures: through the network in a step."""
+    pictures alone) and views: calls; parts: seconds of each of PARTS of a step; pictures: through
+    the network in a step."""
 
     step: Callable[[], object]
     bare: Callable[[], object]
-    views: Callable[[], object]
+    views: Callable[[], Batch]
+    parts: Callable[[], dict[str, float]]
     pictures: int
 
 
@@ -155,6 +218,25 @@ def work(
         loop.one_step(method, (views(),), optim, c.lr, c.clip, precision)
         average.update(1000)
 
+    def parts() -> dict[str, float]:
+        clock = _Clock()
+        batch = views()
+        clock.lap("views")
+        with precision:
+            out = method(batch)
+        clock.lap("forward")
+        optim.zero_grad(set_to_none=True)
+        out["loss"].backward()
+        clock.lap("backward")
+        if c.clip:
+            nn.utils.clip_grad_norm_(method.parameters(), c.clip)
+        clock.lap("clip")
+        optim.step()
+        clock.lap("optimiser")
+        average.update(1000)
+        clock.lap("average")
+        return clock.laps
+
     with loop.passes(net) as shown:
         step()
 
@@ -167,7 +249,24 @@ def work(
             out = sum(net(images)[0].sum() for images in (p for p, learns in shown if learns))
         out.backward()
 
-    return Work(step, bare, views, sum(len(images) for images, _ in shown))
+    return Work(step, bare, views, parts, sum(len(images) for images, _ in shown))
+
+
+class _Clock:
+    """Seconds between laps, each when the GPU has done what it was given."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self.now = self._time()
+
+    def _time(self) -> float:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        before, self.now = self.now, self._time()
+        self.laps[name] = self.now - before
 
 
 def measure(
@@ -177,11 +276,69 @@ def measure(
     where: torch.device,
     overrides: dict[str, object] | None = None,
 ) -> dict[str, float]:
-    """Times of one method on made-up pictures: seconds of a step, of its bare forward + backward,
-    of its views."""
+    """Of one method on made-up pictures: seconds of a step, of its bare forward + backward, of its
+    views and of each of PARTS ("views_part", ...), medians over `steps` turns; ratio, the median
+    of a turn's step over its bare work; pictures, flops, view_bytes, waits and memory (bytes)."""
+    forget_peak()
     its = work(profile, row, where, overrides)
     with FlopCounterMode(display=False) as flops:
         its.bare()
-    times = timed(steps, its.step, its.bare, its.views)
-    seconds = dict(zip(("step", "bare", "views"), times, strict=True))
-    return seconds | {"pictures": its.pictures, "flops": flops.get_total_flops()}
+    turns = in_turns(steps, its.step, its.bare, its.views)
+    parts = [its.parts() for _ in range(steps + 1)][1:]
+    step, bare, seen = (statistics.median(t) for t in turns)
+    return {
+        "step": step,
+        "bare": bare,
+        "views": seen,
+        "ratio": statistics.median(a / b for a, b in zip(turns[0], turns[1], strict=True)),
+        **{f"{name}_part": statistics.median(p[name] for p in parts) for name in PARTS},
+        "pictures": its.pictures,
+        "flops": flops.get_total_flops(),
+        "view_bytes": view_bytes(its.views()),
+        "waits": sum(waits(its.step).values()),
+        "memory": peak_memory(),
+    }
+
+
+def view_bytes(batch: Batch) -> int:
+    """Bytes that making a batch's views has to move at least: what is read of the store (uint8
+    pixels or float16 maps) and what is written."""
+    every = [v.images for v in (batch.x, batch.s, *batch.u.values()) if v is not None]
+    stored = [1 if images.shape[1] == 3 else 2 for images in every]
+    return sum(x.numel() * (x.element_size() + b) for x, b in zip(every, stored, strict=True))
+
+
+def waits(step: Callable[[], object]) -> dict[str, int]:
+    """Where one step makes the CPU wait for the GPU, "file:line", and how often; none on a CPU."""
+    if not torch.cuda.is_available():
+        return {}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    mine = [w for w in said if "synchroni" in str(w.message)]
+    return dict(Counter(f"{Path(w.filename).name}:{w.lineno}" for w in mine))
+
+
+def forget_peak() -> None:
+    """Begin to measure `peak_memory` anew."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    elif Path("/proc/self/clear_refs").exists():  # Linux: the highest so far becomes what is now
+        with suppress(OSError), open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+
+
+def peak_memory() -> float:
+    """The most memory taken since `forget_peak`, bytes: on a GPU allocated there, on a CPU by the
+    process; not a number where the system does not tell."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")
+    (line,) = [t for t in status.read_text().splitlines() if t.startswith("VmHWM")]
+    return 1024 * float(line.split()[1])

@@ -29,17 +29,42 @@ def test_the_bare_work_has_every_picture_that_the_method_shows_its_network(row):
 
 
 def test_the_table_has_a_row_for_each_method_and_names_the_machine(monkeypatch, capsys):
-    monkeypatch.setattr(
-        bench,
-        "measure",
-        lambda *a: {"pictures": 8, "flops": 2e6, "step": 0.02, "bare": 0.01, "views": 0.001},
-    )
+    found = {"pictures": 8, "flops": 2e6, "step": 0.02, "bare": 0.01, "views": 0.001, "ratio": 2.0}
+    found |= {"view_bytes": 1e6, "waits": 3, "memory": 2.0**29}
+    found |= {f"{part}_part": 0.002 for part in bench.PARTS}
+    monkeypatch.setattr(bench, "measure", lambda *a: found)
     monkeypatch.setattr(bench, "peak", lambda where: 1e9)
-    table = bench.bench("smoke", 1)
-    assert len(table) == len(photographs.METHODS) + 1
+    monkeypatch.setattr(bench, "bandwidth", lambda where: 4e9)
+    table = bench.bench("smoke", 1, forms=("maps", "pixels"))
+    assert len(table) == 2 * (len(photographs.METHODS) + 1)
+    assert list(table["form"].unique()) == ["maps", "pixels"]
     first = table.iloc[0]
+    assert (first["share_of_bandwidth"], first["peak_gib"], first["clip_part_ms"]) == (0.25, 0.5, 2)
     assert (first["ratio"], first["pictures_per_second"], first["share_of_peak"]) == pytest.approx(
         (2, 400, 0.2)
     )
     assert first["machine"]
     assert first["torch"] in capsys.readouterr().out
+
+
+def test_parts_of_a_step_are_those_of_the_step():
+    work = bench.work("smoke", "fixmatch", torch.device("cpu"))
+    assert list(work.parts()) == list(bench.PARTS)
+
+
+def test_views_move_at_least_what_they_read_and_write():
+    run = photographs.settings("smoke", "fixmatch", 0)
+    views, c = bench.work("smoke", "fixmatch", torch.device("cpu")).views(), run.train
+    pictures = c.batch * (1 + 2 * c.mu)  # labelled, weak and strong
+    numbers = pictures * run.data.crop**2 * 3
+    assert bench.view_bytes(views) == numbers * (1 + 4)  # uint8 read, float32 written
+
+
+def test_memory_is_the_most_since_it_was_asked_to_forget():
+    bench.forget_peak()
+    before = bench.peak_memory()
+    block = torch.ones(2**24)  # 64 MiB
+    assert bench.peak_memory() - before > 0.9 * block.nbytes
+    del block
+    bench.forget_peak()
+    assert bench.peak_memory() - before < 0.5 * 2**26
