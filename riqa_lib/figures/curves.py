@@ -91,7 +91,8 @@ def _each_seed(ax: Axes, history: pd.DataFrame, column: str) -> None:
 def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
     """Validation MAE (and macro-MAE, if there) over steps; thin lines are seeds, thick ones their
     means. More than MANY methods get a panel each, of the MAE alone, with the mean of "supervised"
-    (or the first) dashed in each. history: method, seed, step, val_mae, perhaps val_macro_mae."""
+    (or the first) dashed in each, and steps of its own, since one row trains longer. history:
+    method, seed, step, val_mae, perhaps val_macro_mae."""
     checks.columns(history, ["method", "seed", "step", "val_mae"], "history")
     methods = order(history["method"])
     if len(methods) > MANY:
@@ -109,13 +110,13 @@ def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
 
 
 def _a_panel_each(history: pd.DataFrame, methods: Sequence[str], simulated: bool) -> Figure:
-    columns = 4
+    columns = min(4, len(methods))
     rows = math.ceil(len(methods) / columns)
     base = BASE if BASE in methods else methods[0]
     mean = history[history["method"] == base].groupby("step")["val_mae"].mean()
     with style.sheet():
         figure = style.canvas(9.2, 0.8 + 1.75 * rows, simulated=simulated)
-        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
         for ax in grid.flat[len(methods) :]:
             ax.axis("off")
         for i, (ax, method) in enumerate(zip(grid.flat, methods, strict=False)):
@@ -124,8 +125,8 @@ def _a_panel_each(history: pd.DataFrame, methods: Sequence[str], simulated: bool
             _seeds_and_mean(ax, history, "val_mae", method)
             ax.set_title(textwrap.fill(name_of(method), 30), fontsize=7.5)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-            ax.tick_params(labelbottom=i >= len(methods) - columns)
-        figure.supxlabel("step", fontsize=9)
+            ax.set_xlabel("step" if i >= len(methods) - columns else "", fontsize=9)
+            ax.tick_params(labelsize=8)
         figure.supylabel(WORDS["val_mae"] + LOWER, fontsize=9)
         key = grid[0, 0].plot([], [], label=f"mean of {name_of(base)}", **REFERENCE)
         figure.legend(handles=key, loc="outside upper center")

@@ -241,6 +241,14 @@ def interval(
         ax.plot([row[metric]], [y], marker, **look)
 
 
+def lowest(ax: Axes, place: int, panels: int, across: int, words: str) -> None:
+    """Name a panel's x axis, and its ticks, where it is the lowest of its column. place: the
+    panel's, 0.. by lines of `across`; panels: how many there are."""
+    below = place >= panels - across
+    ax.tick_params(labelbottom=below)
+    ax.set_xlabel(words if below else "", fontsize=9)
+
+
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     """The legend of one panel's labels, above all panels, in at most so many columns."""
     handles, words = axes.get_legend_handles_labels()

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from ..scales import SECOND
 from ..stats import bootstrap
 from ..stats.crossed import too_few
+from ..stats.reliability_bins import calibration_error, reliability_bins
 from .names import BASE, name_of, order
 from .pool import told
 from .quantities import on_test
 from .text import cell_of, decided, markdown, with_ends
-
-BINS = 10  # of the calibration error, with equal numbers of pictures
 
 
 def pseudo_labels(runs: pd.DataFrame, *, simulated: bool) -> pd.DataFrame:
@@ -37,14 +35,11 @@ def pseudo_labels(runs: pd.DataFrame, *, simulated: bool) -> pd.DataFrame:
 
 def quality(labels: pd.DataFrame) -> pd.DataFrame:
     """Per method, seed and part (of `pool.PARTS`): pictures, accuracy, mae, mean confidence, and
-    the expected calibration error over BINS bins of equal size, sum_b n_b / n |mean confidence -
-    accuracy|. Only pictures whose truth is known."""
+    ece, the expected calibration error (`stats.reliability_bins`); of pictures of known truth."""
     rows = []
     known = labels[labels["truth"] >= 0]
     for (method, seed, of), part in known.groupby(["method", "seed", "part"], sort=False):
         sure, right = part["confidence"].to_numpy(), (part["grade"] == part["truth"]).to_numpy()
-        bins = [b for b in np.array_split(np.argsort(sure, kind="stable"), BINS) if len(b)]
-        ece = sum(len(b) * abs(sure[b].mean() - right[b].mean()) for b in bins) / len(part)
         rows.append(
             {
                 "method": method,
@@ -54,7 +49,7 @@ def quality(labels: pd.DataFrame) -> pd.DataFrame:
                 "accuracy": right.mean(),
                 "mae": (part["grade"] - part["truth"]).abs().mean(),
                 "confidence": sure.mean(),
-                "ece": ece,
+                "ece": calibration_error(reliability_bins(sure, right)),
             }
         )
     return pd.DataFrame(rows)
