@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..tables import comparisons
+from ..tables import comparisons, paired_differences
 from ..tables.error_against_labels import LAST, load, place
 from ..tables.grade_columns import classes_in, names_in
 from ..tables.names import REFERENCE, is_ablation
@@ -86,11 +86,6 @@ def draw(name: str) -> list[Path]:
         return []
     simulated = bool(about(name)["simulated"])
     drawn: dict[str, Figure] = {}
-    for on in comparisons.SETS:
-        if f"overall_{on}" in found:
-            drawn[f"fundus_overall_{on}"] = fundus_results.points(
-                found[f"overall_{on}"], simulated=simulated
-            )
     if "experts-details" in found:
         drawn["fundus_details"] = fundus_results.detail_points(
             _papers(found["experts-details"]), simulated=simulated
@@ -119,17 +114,24 @@ def _papers(table: pd.DataFrame) -> pd.DataFrame:
 
 def _compared(table: pd.DataFrame, simulated: bool) -> dict[str, Figure]:
     """Multi-task less single-task, of the overall grade and of each Student's details, and each
-    Student less its Teacher; those that can be judged."""
+    Student less its Teacher; on each set all differences of the overall grade; those that can be
+    judged."""
     chosen = {"fundus_multi_v_single": comparisons.of_students(table)}
     for comparison, name in DETAILS_OF.items():
         for student in dict.fromkeys(table.loc[table["comparison"] == comparison, "a"]):
             rows = comparisons.of_details(table, comparison, student)
             chosen[f"fundus_{name}_{student}"] = rows
-    return {
+    drawn = {
         name: forest.forest(rows, simulated=simulated)
         for name, rows in chosen.items()
         if rows["low"].notna().any()
     }
+    for on in comparisons.SETS:
+        rows = paired_differences.of_comparisons(table, on)
+        if rows["low"].notna().any():
+            shown = fundus_results.differences(rows, simulated=simulated)
+            drawn[f"fundus_overall_{on}"] = shown
+    return drawn
 
 
 # comparisons of details whose figures are drawn: how their names begin

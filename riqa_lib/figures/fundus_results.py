@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ..checks import columns
 from ..scales import DETAILS
@@ -14,33 +15,48 @@ from ..tables.names import plain, row_name, set_of_row
 from . import style
 from .style import legend_below, tint
 
+SERIES = (style.BLUE, style.ORANGE, style.RED, style.GREEN)  # measures, or details
 
-def points(
-    table: pd.DataFrame,
-    measures: tuple[str, ...] = ("macro_f1", "f1", "matched", "auc"),
-    *,
-    simulated: bool,
-) -> Figure:
-    """Each row's value of some measures with its 95 % interval, a panel a measure. table:
-    fundus_grades.overall."""
-    columns(table, ["method", "row", *measures], "table")
-    rows = table.iloc[::-1].reset_index(drop=True)
-    on = set_of_row(rows["method"].iloc[0])  # all rows are of one set
+
+def differences(table: pd.DataFrame, *, simulated: bool) -> Figure:
+    """Paired differences of rows of one set on one axis, with 95 % intervals: a line for each pair
+    a - b, a dot for each measure of the overall grade, or each detail; filled where the interval
+    leaves out 0.
+
+    table: a, b (rows), quantity ("overall" or a detail), metric, difference, low, high: of
+    `fundus_grades.paired` or a set's part of `comparisons.all_of`. ValueError where no row has an
+    interval."""
+    columns(table, ["a", "b", "quantity", "metric", "difference", "low", "high"], "table")
+    rows = table[table["low"].notna()]
+    if rows.empty:
+        raise ValueError("table: no row has an interval to draw")
+    pairs = list(dict.fromkeys(zip(rows["a"], rows["b"], strict=True)))
+    series = list(dict.fromkeys(zip(rows["quantity"], rows["metric"], strict=True)))
+    apart = 0.62 / len(series)
     with style.sheet():
-        figure = style.canvas(
-            2.0 + 2.1 * len(measures), 1.3 + 0.32 * len(rows), simulated=simulated
-        )
-        grid = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
-        for ax, m in zip(grid, measures, strict=True):
-            for y, row in enumerate(rows.to_dict("records")):
-                style.interval(ax, y, row, m, tint(row["method"]))
-            ax.set(
-                title=plain(m, on).replace(", ", ",\n"),
-                ylim=(-0.6, len(rows) - 0.4),
-            )
-            ax.set_yticks(range(len(rows)), [row_name(m) for m in rows["method"]])
-            ax.xaxis.set_major_locator(MaxNLocator(4))
-            ax.grid(axis="y", visible=False)
+        figure = style.canvas(8.2, 1.3 + 0.5 * len(pairs), simulated=simulated)
+        layout: Any = figure.get_layout_engine()
+        layout.set(w_pad=0.1)
+        ax = figure.subplots()
+        for row in rows.to_dict("records"):
+            k = series.index((row["quantity"], row["metric"]))
+            at = pairs.index((row["a"], row["b"])) + apart * (k - (len(series) - 1) / 2)
+            open_ = row["low"] <= 0 <= row["high"]
+            look: Any = {"low": "low", "high": "high", "hollow": open_, "width": 1.5}
+            style.interval(ax, at, row, "difference", SERIES[k], **look)
+        for (quantity, metric), colour in zip(series, SERIES, strict=False):
+            on = set_of_row(rows["a"].iloc[0])
+            words = plain(metric, on) if quantity == "overall" else f"{quantity}, {plain(metric)}"
+            ax.plot([], [], "o", color=colour, label=words)
+        ax.axvline(0, color=style.INK, linewidth=1, linestyle=style.DASHED, zorder=1)
+        ax.set_yticks(range(len(pairs)), [f"{row_name(a)}\n− {row_name(b)}" for a, b in pairs])
+        ax.set(ylim=(len(pairs) - 0.5, -0.5))
+        ax.set_xlabel("difference; above 0 the first is better; hollow: the interval has 0 in it")
+        ax.grid(visible=False, axis="y")
+        for line in range(1, len(pairs)):
+            ax.axhline(line - 0.5, color="#ececec", linewidth=0.8, zorder=0)
+        ax.tick_params(axis="y", length=0, labelsize=8)
+        legend_below(figure, ax, 4)
     return figure
 
 

@@ -16,7 +16,14 @@ from riqa_lib.figures import fundus_results
 from riqa_lib.scales import DETAILS
 from riqa_lib.seeding import rng
 from riqa_lib.stats.bootstrap import holm
-from riqa_lib.tables import beside_simple, comparisons, fundus_grades, fundus_pairs, names
+from riqa_lib.tables import (
+    beside_simple,
+    comparisons,
+    fundus_grades,
+    fundus_pairs,
+    names,
+    paired_differences,
+)
 
 ROWS = {  # skill of each
     "teacher": 0.4,
@@ -224,8 +231,9 @@ def test_what_is_worst_has_one_word_in_each_set():
     assert "F1 of reject" in fundus_grades.findings(grades, boot, "eyeq")
     assert "| encoder |" in shown.splitlines()[0]
     assert "| multi-task, Lite0 | EfficientNet-Lite0, frozen |" in shown
-    titles = [ax.get_title(loc="left") for ax in fundus_results.points(grades, simulated=True).axes]
-    assert "F1 of reject" in titles
+    of_grades = paired_differences.of_bootstrap(boot, "eyeq")
+    drawn = fundus_results.differences(of_grades, simulated=True)
+    assert "F1 of reject" in [text.get_text() for text in drawn.legends[0].get_texts()]
     deepdrid = grades.assign(method=grades["method"].str.replace("eyeq", "deepdrid"))
     assert "reject" not in fundus_grades.show_overall(deepdrid, "deepdrid", True)
     table = fundus_grades.details(

@@ -263,7 +263,6 @@ def test_figures_of_a_walk_of_fundus_photographs_alone(walk, capsys):
         f"fundus_{n}.png"
         for n in (
             "overall_eyeq",
-            "overall_deepdrid",
             "details",
             "multi_v_single",
             "teacher_v_multi_eyeq",

@@ -597,8 +597,10 @@ def test_calibration_maps_one_by_one():
 
 def test_figures_say_simulated_and_show_every_row():
     from riqa_lib.figures import curves, fundus_results, style
+    from riqa_lib.tables import paired_differences
 
-    table, _ = fundus_grades.overall(told(), "deepdrid", resamples=20)
+    _, boot = fundus_grades.overall(told(), "deepdrid", resamples=20)
+    table = paired_differences.of_bootstrap(boot, "deepdrid")
     details = fundus_grades.details(
         told(), "deepdrid", ["single_deepdrid", "multi_deepdrid"], resamples=20
     )
@@ -613,7 +615,7 @@ def test_figures_say_simulated_and_show_every_row():
         }
     )
     drawn = {
-        "points": fundus_results.points(table, simulated=True),
+        "differences": fundus_results.differences(table, simulated=True),
         "details": fundus_results.detail_points(details, simulated=True),
         "curves": curves.curves(history, ("val_auc", "loss"), simulated=True),
         "calibration": fundus_results.calibration(
@@ -621,9 +623,8 @@ def test_figures_say_simulated_and_show_every_row():
         ),
     }
     assert all(style.data_label(f) == "simulated data" for f in drawn.values())
-    assert [t.get_text() for t in drawn["points"].axes[0].get_yticklabels()] == [
-        "multi-task",
-        "single-task",
+    assert [t.get_text() for t in drawn["differences"].axes[0].get_yticklabels()] == [
+        "multi-task\n− single-task"
     ]
     assert [t.get_text() for t in drawn["curves"].legends[0].get_texts()] == [
         "Teacher, without a",
