@@ -17,6 +17,7 @@ FLOORS = {
     **dict.fromkeys(
         ("paths", "seeding", "store", "provenance", "scales", "checks", "hints", "house"), 0
     ),
+    "bars": 0,
     "contents": 0,
     "stats": 1,
     "datasets": 2,

@@ -14,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
+from .. import bars
 from ..scales import DETAILS
 from .books import opened
 from .inputs import RATE, STATES, check, look, missing
@@ -157,6 +156,6 @@ def written(desk: Desk, rows: Iterable[Row]) -> None:
 def in_order(rows: Iterable[Row], by: str, total: int) -> Iterator[Row]:
     """The rows sorted (spool.order), once all of them have come."""
     spool = Spool()
-    for row in tqdm(rows, total=total, unit="picture", desc="assess", disable=None, leave=False):
+    for row in bars.bar(rows, total=total, unit="picture", desc="assess", leave=False):
         spool.add(row["file"], json.dumps(row), order(row, by))
     yield from map(json.loads, spool)

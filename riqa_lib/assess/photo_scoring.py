@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from .. import bars
 from ..pictures.reading import MAX_PIXELS
 from ..pictures.windows import read_for
 from ..stats import calibration
@@ -186,7 +186,7 @@ def score(
     total = look(named).files
     one = load(run, rate)
     found = rows(named, one, windows=windows, workers=workers)
-    bar = tqdm(found, total=total, unit="picture", desc="score", disable=None)
+    bar = bars.bar(found, total=total, unit="picture", desc="score")
     table = pd.DataFrame([flat(row, one) for row in bar], columns=columns(one))
     table.attrs["about"] = one.describe()
     return table

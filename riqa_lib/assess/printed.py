@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import IO, Any
 
-from tqdm import tqdm
-
+from .. import bars
 from .inputs import shown
 
 Row = dict[str, Any]
@@ -88,9 +87,9 @@ def print_rows(
     abstained from)."""
     terminal = out if isinstance(out, Terminal) else Terminal(out)
     counts = dict.fromkeys(states, 0)
-    for row in tqdm(rows, total=total, unit="picture", desc=desc, disable=None):
+    for row in bars.bar(rows, total=total, unit="picture", desc=desc):
         counts[row["state"]] += 1
-        with tqdm.external_write_mode(file=terminal.out):
+        with bars.above(terminal.out):
             terminal.say(shown(line(row)))
         add(row)
         if terminal.closed and only_shown:

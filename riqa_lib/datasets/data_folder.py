@@ -22,9 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from .. import paths, store
+from .. import bars, paths, store
 from .splits import check_splits
 
 
@@ -229,8 +228,8 @@ def complete(
     try:
         with (
             open(part, "r+b") as f,
-            tqdm(
-                total=shape[0], initial=start, desc=name, unit="picture", disable=not bar
+            bars.bar(
+                total=shape[0], initial=start, desc=name, unit="picture", shown=bar
             ) as progress,
         ):
             f.write(header)

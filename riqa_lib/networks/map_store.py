@@ -29,9 +29,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from .. import paths, store
+from .. import bars, paths, store
 from ..datasets.data_folder import DataSet, alone
 from . import lite0, views
 from .device import device
@@ -156,11 +155,11 @@ def _make(data: DataSet, scales: bool, shown: str, file: Path, note: Path, progr
     done = done // BLOCK * BLOCK if done < len(data) else done  # copies are drawn block by block
     store.free_space(data.folder, (2 * len(data) - done) * each)
     part.touch()
+    what = f"{data.info['name']}: maps"
     with (
         open(part, "r+b") as f,
-        tqdm(total=len(data), initial=done, unit="picture", disable=not progress) as bar,
+        bars.bar(desc=what, total=len(data), initial=done, unit="picture", shown=progress) as bar,
     ):
-        bar.set_description(f"{data.info['name']}: maps")
         f.truncate(done * each)
         f.seek(0, os.SEEK_END)
         for block in _blocks(data, scales, shown, shape[1:], done):

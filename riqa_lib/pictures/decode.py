@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm import tqdm
 
-from .. import contents, paths, store
+from .. import bars, contents, paths, store
 from ..datasets.data_folder import write_dataset
 from ..datasets.folder import read_folder
 from ..datasets.problems import FolderError, Problem, listed
@@ -86,7 +85,7 @@ def check_pictures(
     """Decode every picture of a frame (columns id, path, perhaps row) and return those that can't
     be: [] is good."""
     problems: list[Problem] = []
-    with tqdm(total=len(frame), desc="check pictures", unit="picture", disable=not progress) as bar:
+    with bars.bar(desc="check pictures", total=len(frame), unit="picture", shown=progress) as bar:
         for block in _decoded(frame, Path(root), 8, processes, max_pixels=max_pixels):
             problems += [p for seen in block if seen.pixels is None for p in seen.told]
             bar.update(len(block))

@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm import tqdm
 
-from .. import store
+from .. import bars, store
 from ..datasets.folder import read_folder
 from ..datasets.grade_report import LOOK, NOTE, STOP, Remark, on_grades, on_scores, per_split
 from ..datasets.problems import FolderError, Problem, listed
@@ -159,7 +158,7 @@ def _looked(
     ]
     with ThreadPoolExecutor(processes) as pool:
         looking = pool.map(functools.partial(_look, max_pixels), jobs)
-        done = list(tqdm(looking, "look", len(jobs), disable=not progress, unit="picture"))
+        done = list(bars.bar(looking, desc="look", total=len(jobs), unit="picture", shown=progress))
     problems = [one for one in done if isinstance(one, Problem)]
     return [None if isinstance(one, Problem) else one for one in done], problems
 

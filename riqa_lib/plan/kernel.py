@@ -9,14 +9,15 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
-from .. import paths
+from .. import bars, paths
 from ..contents import READING
 from .steps import PlanError, Step, Walk
 
@@ -30,7 +31,11 @@ THREADS = (
 )
 
 
-Event = Callable[[int, int, str], None]  # cell number, number of cells, first line of the cell
+class Event(Protocol):
+    """Is told where a notebook is: a cell begins; or a bar in it has moved."""
+
+    def __call__(self, number: int, total: int, text: str, bar: str | None = None) -> None:
+        """Cell number, of how many, its first line; where the bar is ("" once it is over)."""
 
 
 # ---------------------------------------------------------------- one step
@@ -53,6 +58,7 @@ def _environment(walk: Walk, step: Step, scratch: Path) -> dict[str, str]:
         env["RIQA_DATA"] = str(paths.data())
     return env | {
         "RIQA_HOME": str(walk.home),
+        bars.FILE: str(scratch / "bar"),
         READING: str(walk.file(step.name, "reading")),
         "RIQA_JOURNAL": str(walk.file(step.name, "journal")),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(search)),
@@ -200,6 +206,28 @@ def _owner(lock: IO[str]) -> int:
     return int(text) if text.isdigit() else 0
 
 
+@contextlib.contextmanager
+def _watched(file: Path, moved: Callable[[str], None]) -> Iterator[None]:
+    """Say where the bar is that writes to this file (bars.Told), once a second where it moved."""
+    over = threading.Event()
+
+    def watch() -> None:
+        last = ""
+        while not over.wait(1):
+            with contextlib.suppress(OSError):  # no bar yet
+                bar = file.read_text(encoding="utf-8")
+                if bar != last:
+                    moved(last := bar)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
 def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
     """Run the notebook into its executed copy; RuntimeError names cell, error and copy."""
     import papermill
@@ -207,9 +235,13 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
 
     at: list[tuple[int, int]] = []
 
-    def note(number: int, total: int, text: str) -> None:
+    def note(number: int, total: int, text: str, bar: str | None = None) -> None:
         at.append((number, total))
-        event(number, total, text)
+        event(number, total, text, bar)
+
+    def moved(bar: str) -> None:
+        if at:
+            event(*at[-1], "", bar)
 
     copy = walk.executed(step.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -223,19 +255,20 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
             env["RIQA_LOCK"] = str(lock.fileno())
             start["pass_fds"] = (lock.fileno(),)
             try:
-                papermill.execute_notebook(
-                    walk.notebooks / step.notebook,
-                    copy,
-                    dict(step.parameters),
-                    engine_name=_engine(),
-                    kernel_name="python3",
-                    language="python",
-                    progress_bar=False,
-                    cwd=walk.folder,
-                    scratch=scratch,
-                    event=note,
-                    start=start,
-                )
+                with _watched(scratch / "bar", moved):
+                    papermill.execute_notebook(
+                        walk.notebooks / step.notebook,
+                        copy,
+                        dict(step.parameters),
+                        engine_name=_engine(),
+                        kernel_name="python3",
+                        language="python",
+                        progress_bar=False,
+                        cwd=walk.folder,
+                        scratch=scratch,
+                        event=note,
+                        start=start,
+                    )
             except papermill.PapermillExecutionError as e:
                 text = f"cell {at[-1][0]} (In [{e.exec_count}]) {e.ename}: {e.evalue.strip()}"
                 raise RuntimeError(f"{text}; see {walk.shown(copy)}") from e

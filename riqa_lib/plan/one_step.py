@@ -238,7 +238,7 @@ def _dask_event(name: str) -> Event:
 
     worker = get_worker()
 
-    def event(number: int, total: int, text: str) -> None:
-        worker.log_event("cell", (name, number, total, text))
+    def event(number: int, total: int, text: str, bar: str | None = None) -> None:
+        worker.log_event("cell", (name, number, total, text, bar))
 
     return event

@@ -14,13 +14,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import IO, Any
 
 from .freshness import check, why_all
 from .kernel import Event, threads
 from .one_step import run_step
-from .progress import Progress
+from .progress import Progress, where_to_look
+from .schedule import by_urgency
 from .steps import PlanError, Record, Step, Walk
 
 
@@ -43,8 +44,10 @@ def _serially(
     walk: Walk, steps: Sequence[Step], force: set[str], progress: Progress
 ) -> Iterator[Record]:
     records: dict[str, Record] = {}
+    progress.room = (1, 0)
     for step in steps:
         event: Event = partial(progress.cell, step.name)
+        progress.begin(step.name)
         needed = [records[n] for n in step.needs if n in records]
         records[step.name] = run_step(walk, step.name, step.name in force, needed, event)
         yield records[step.name]
@@ -142,13 +145,14 @@ class _Queue:
             return False
         return not (step.gpu and on_gpu) or sum(s.gpu for s in self.running.values()) < on_gpu
 
-    def fill(self) -> None:
+    def fill(self, progress: Progress) -> None:
         """Submit what may start, as long as there is room."""
-        threads, on_gpu = _room(self.client)
+        progress.room = threads, on_gpu = _room(self.client)
         for step in list(self.waiting):
             if len(self.running) >= threads:
                 break
             if self.may_start(step, on_gpu):
+                progress.begin(step.name)
                 self.submit(step, on_gpu)
 
     def submit(self, step: Step, on_gpu: int) -> None:
@@ -187,33 +191,15 @@ def _side_by_side(
     jobs: int | None,
     scheduler: str | None,
 ) -> Iterator[Record]:
-    def cell(event: tuple[float, tuple[str, int, int, str]]) -> None:
+    def cell(event: tuple[float, tuple[str, int, int, str, str | None]]) -> None:
         progress.cell(*event[1])
 
     with _client(jobs, scheduler) as client:
         client.subscribe_topic("cell", cell)
         queue = _Queue(client, walk, steps, force)
         while queue.waiting or queue.running:
-            queue.fill()
+            queue.fill(progress)
             yield queue.ended()
-
-
-def by_urgency(steps: Sequence[Step]) -> list[Step]:
-    """Steps with most still to come first: their own declared seconds and the longest chain of
-    steps that wait for them.
-
-    >>> short, long = Step("short", "a.ipynb", seconds=1), Step("long", "b.ipynb", seconds=9)
-    >>> after = Step("after", "c.ipynb", needs=("short",), seconds=10)
-    >>> [step.name for step in by_urgency([long, short, after])]
-    ['short', 'after', 'long']
-    """
-
-    @cache
-    def left(step: str) -> float:
-        own = next(s.seconds for s in steps if s.name == step)
-        return own + max((left(s.name) for s in steps if step in s.needs), default=0)
-
-    return sorted(steps, key=lambda step: -left(step.name))
 
 
 def _room(client: Any) -> tuple[int, int]:
@@ -254,11 +240,11 @@ def _followed(run: Iterator[Record], progress: Progress, place: str) -> dict[str
     """How each step ended, shown as it ends."""
     records = {}
     try:
-        for record in run:
-            records[record.step] = record
-            progress.record(record)
+        with progress:
+            for record in run:
+                records[record.step] = record
+                progress.record(record)
     except KeyboardInterrupt:
-        progress.live.clear()
         progress.say(f"{place}: stopped; start it again and it goes on from here")
         raise
     return records
@@ -293,19 +279,19 @@ def run_plan(
     with _walk_lock(walk):
         reasons = why_all(walk, steps, force)
         log, width = walk.folder / "log.txt", max(map(len, reasons))
-        progress = Progress(log, stream or sys.stdout, width)
         records = {s.name: Record(s.name, "up to date") for s in steps if not reasons[s.name]}
         todo = [s for s in steps if reasons[s.name]]
+        progress = Progress(log, stream or sys.stdout, todo, len(steps), width)
         if not todo:
-            progress.say(f"{place}: all {len(steps)} steps are up to date")
-            return records
-        _announce(progress, place, reasons)
-        begun = time.monotonic()
-        # one step alone needs no cluster, unless it was asked for
-        if serial or (len(todo) == 1 and not scheduler):
-            run = _serially(walk, todo, set(force), progress)
+            ended = f"all {len(steps)} steps are up to date"
         else:
-            run = _side_by_side(walk, todo, set(force), progress, jobs, scheduler)
-        records |= _followed(run, progress, place)
-        progress.say(f"{place}: {_total(records)}; {time.monotonic() - begun:.0f} s")
+            _announce(progress, place, reasons)
+            # one step alone needs no cluster, unless it was asked for
+            if serial or (len(todo) == 1 and not scheduler):
+                run = _serially(walk, todo, set(force), progress)
+            else:
+                run = _side_by_side(walk, todo, set(force), progress, jobs, scheduler)
+            records |= _followed(run, progress, place)
+            ended = f"{_total(records)}; {time.monotonic() - progress.begun:.0f} s"
+        progress.say_all([f"{place}: {ended}", *where_to_look(walk, records)])
     return {s.name: records[s.name] for s in steps}

@@ -13,9 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tqdm import tqdm
-
-from .. import paths
+from .. import bars, paths
 from . import site_front, site_pages
 from .steps import Walk
 
@@ -60,7 +58,7 @@ def sphinx(source: Path, made: Path, doctrees: Path) -> None:
     )
     said, step = [], ""
     bar_format = "the site: {desc} {percentage:3.0f}% |{bar}| {elapsed}"
-    with tqdm(total=100, bar_format=bar_format, disable=None) as bar:
+    with bars.bar(total=100, bar_format=bar_format) as bar:
         for line in running.stdout or ():
             for part in line.replace("\r", "\n").splitlines():
                 if at := AT.match(re.sub(r"\x1b\[[0-9;]*m", "", part)):

@@ -31,8 +31,8 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from .. import bars
 from ..networks import map_store
 from ..networks.device import device, on_device
 from ..networks.hyperiqa import HyperIQA, check
@@ -180,7 +180,7 @@ def trained(trainer: Trainer, state: Path) -> HyperIQA:
     if state.exists():
         trainer.resume(state)
     steps = range(trainer.done, trainer.c.steps)
-    for _ in tqdm(steps, initial=steps.start, total=steps.stop, disable=None, desc="HyperIQA"):
+    for _ in bars.bar(steps, initial=steps.start, total=steps.stop, desc="HyperIQA"):
         trainer.step()
         if trainer.is_due():
             trainer.check()

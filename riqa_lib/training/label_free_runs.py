@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from .. import bars
 from ..pictures.distorted_copies import Copies, Recipe, check_kinds, stream
 
 # pixels (N, S, S, 3) uint8 -> expected grades (N,), higher is better
@@ -46,7 +46,7 @@ def levels_graded(
     total = len(pictures) if isinstance(pictures, Mapping) else total
     made = stream(named, recipe, processes)
     parts: dict[str, pd.DataFrame] = {}
-    for name, copies in tqdm(made, total=total, desc="levels", unit="picture", disable=None):
+    for name, copies in bars.bar(made, total=total, desc="levels", unit="picture"):
         if name in parts:
             raise ValueError(f"two pictures are called {name!r}")
         parts[name] = _of_picture(graders, name, copies)

@@ -21,9 +21,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from .. import paths, store
+from .. import bars, paths, store
 from ..networks import views
 from ..networks.device import device, device_of, sent
 from ..networks.network import Network
@@ -274,7 +273,7 @@ def fit(
         trainer.resume(state_file)
     first = trainer.done
     steps = range(first, c.steps if stop_after is None else min(stop_after, c.steps))
-    for _ in _bar(steps, c.steps, type(method).__name__):
+    for _ in bars.bar(steps, initial=first, total=c.steps, desc=type(method).__name__):
         trainer.step()
         if trainer.is_due():
             trainer.check()
@@ -290,10 +289,6 @@ def fit(
         "pictures_a_step": trainer.pictures,
     }
     return trainer.average.net, pd.DataFrame(trainer.history), times
-
-
-def _bar(steps: range, total: int, name: str) -> tqdm:
-    return tqdm(steps, initial=steps.start, total=total, disable=None, mininterval=2, desc=name)
 
 
 def validate(net: nn.Module, method: Method, material: Material) -> dict[str, float]:

@@ -16,9 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from .. import paths, store
+from .. import bars, paths, store
 from .loop import Best
 
 
@@ -50,9 +49,7 @@ class Stage:
         losses: list[Tensor] = []
         last = steps if stop_after is None else min(steps, stop_after)
         each = range(self.done, last)
-        for step in tqdm(
-            each, initial=self.done, total=steps, desc=self.name, disable=None, mininterval=2
-        ):
+        for step in bars.bar(each, initial=self.done, total=steps, desc=self.name):
             losses.append(learn(step).detach())
             self.done = step + 1
             if self.done in due:

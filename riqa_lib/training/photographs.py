@@ -228,7 +228,7 @@ def _weights_folder(run: Run, data: DataSet) -> Path:
 
 def made(run: Run, net: ViT, classes: int, prior: torch.Tensor) -> Method:
     """The run's method around a network; prior (C,): shares of the labelled grades."""
-    kind: Any = METHODS[run.method.name]  # each takes a Config of its own
+    kind: Any = run.methods[run.method.name]  # each takes a Config of its own
     return kind(net, classes, run.method, prior)
 
 

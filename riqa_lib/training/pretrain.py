@@ -18,8 +18,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from .. import bars
 from ..networks import views
 from ..networks.device import device
 from ..networks.network import Network
@@ -59,7 +59,7 @@ def distorted_pairs(
     chosen = rng("pretrain", seed).permutation(rows)[:n]
     pairs = np.empty((2, n, *pixels.shape[1:]), np.uint8)
     kind, levels = np.empty(n, np.int64), np.empty((2, n), np.int64)
-    for i, row in enumerate(tqdm(chosen, desc="distorting", disable=None, mininterval=2)):
+    for i, row in enumerate(bars.bar(chosen, desc="distorting")):
         r = rng("pretrain", seed, int(row))
         kind[i] = r.integers(len(c.kinds))
         levels[:, i] = np.sort(r.choice(5, 2, replace=False))
@@ -128,7 +128,7 @@ def pretrain(
     optim = optimiser(heads, schedule)
     both = torch.from_numpy(pairs).flatten(0, 1).to(where)  # (2N, H, W, 3)
     n, seen = len(kind), []
-    for step in tqdm(range(c.steps), desc="pre-training", disable=None, mininterval=2):
+    for step in bars.bar(range(c.steps), desc="pre-training"):
         index = torch.from_numpy(drawn(n, c.batch, step, seed, "pretrain"))
         sides = [  # the same crop of both, by the same generator state
             views.normalise(

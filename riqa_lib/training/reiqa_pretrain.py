@@ -28,9 +28,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from tqdm import tqdm
 
-from .. import paths, store
+from .. import bars, paths, store
 from ..datasets.data_folder import DataSet, alone, data_key
 from ..networks.device import device
 from ..networks.reiqa import BACKBONES, LiteEncoders, ReIQA, as_floats
@@ -206,7 +205,7 @@ def _make_maps(
 ) -> list[Tensor]:
     where = next(eyes.stem.parameters()).device
     scales: list[list[Tensor]] = [[], []]
-    for row in tqdm(rows, desc="quality-aware views", disable=None, mininterval=2):
+    for row in bars.bar(rows, desc="quality-aware views"):
         for found, pair in zip(scales, views_of(c, data.pixels[row], int(row)), strict=True):
             both = torch.from_numpy(np.concatenate(pair)).to(where)
             maps = eyes.maps(both, mirrored=False)[:, 0].cpu()
@@ -248,8 +247,7 @@ def learn(
     first, seen = _resume(state, moco, optim) if state.exists() else (0, [])
     plain = torch.autocast(device().type, enabled=False)
     until = c.steps if stop_after is None else min(stop_after, c.steps)
-    bar = tqdm(range(first, until), initial=first, total=c.steps, desc="quality", disable=None)
-    for step in bar:
+    for step in bars.bar(range(first, until), initial=first, total=c.steps, desc="quality"):
         out = one_step(moco, (shown.of(step),), optim, lr_at(step, schedule), 0.0, plain)
         moco.follow()
         seen.append([float(out["loss"].detach()), float(out["found"])])

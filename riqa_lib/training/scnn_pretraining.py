@@ -39,9 +39,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from .. import store
+from .. import bars, store
 from ..datasets.data_folder import DataSet, data_key
 from ..networks.dbcnn import SCNN, STRIDE, shown
 from ..networks.device import device
@@ -134,8 +133,7 @@ def distorted(data: DataSet, c: Pretraining) -> tuple[np.ndarray, np.ndarray]:
     side = min(c.side, data.pixels.shape[1])
     out = np.empty((c.pictures, side, side, 3), np.uint8)
     classes = np.arange(c.pictures) % len(CLASSES)
-    turns = tqdm(range(c.pictures), desc="distorting", disable=None, mininterval=2)
-    for i in turns:
+    for i in bars.bar(range(c.pictures), desc="distorting"):
         r = rng("scnn", i)
         top, left = r.integers(data.pixels.shape[1] - side + 1, size=2)
         row = rows[i % len(rows)]

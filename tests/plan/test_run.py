@@ -147,14 +147,14 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 class Terminal(io.StringIO):
-    """Notes which addresses the run listens on while cells run."""
+    """Notes which addresses the run listens on while steps run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.listening: set[str] = set()
 
     def write(self, text: str) -> int:
-        if "cell" in text and not self.listening:
+        if " done " in text and not self.listening:
             for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
                 found = process.net_connections("inet")
                 self.listening |= {c.laddr.ip for c in found if c.status == psutil.CONN_LISTEN}
@@ -211,9 +211,15 @@ def test_two_notebooks_run_side_by_side_and_all_that_a_walk_leaves_is_there(walk
     assert not any("unused" in k or "png" in k for k in manifest["components"])
     log = (walk.folder / "log.txt").read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", line) for line in log)
+    assert re.search(r"train-seed1 +cell 3 of 8  from toylib import", "\n".join(log))
     for text in (terminal.getvalue(), "\n".join(log)):
-        assert re.search(r"train-seed1 +cell 3 of 8  from toylib import", text)
         assert re.search(r"train +done +\d+ s", text)
+    # into a pipe: a line a step, between the first and what is said at the end
+    said = terminal.getvalue().splitlines()
+    assert [line.split()[1] for line in said[1:5]] == ["done"] * 4
+    assert said[0].startswith("results/toy: 4 of 4 steps to look at")
+    assert re.match(r"results/toy: 4 done; \d+ s$", said[5])
+    assert all(line.isprintable() for line in said)
     assert not list((walk.folder / "steps").glob("*.journal"))
     assert "outputs" in json.loads((walk.notebooks / "data.ipynb").read_text())["cells"][1]
     assert not any(
