@@ -272,6 +272,20 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     return chosen
 
 
+def checked(profile: str, given: dict[str, object]) -> dict[str, object]:
+    """Settings as typed, places in them absolute. PlanError, before anything runs, for one that is
+    not known or not allowed."""
+    settings = paths.placed(given)
+    if settings:
+        from riqa_lib.training import given_settings  # imports torch: seconds
+
+        try:
+            given_settings.check(profile, settings)
+        except (ValueError, TypeError) as e:
+            raise PlanError(f"--set {e}") from e
+    return settings
+
+
 def show(walk: Walk, only: list[str], explain: list[str] | None) -> None:
     """--list and --why."""
     steps = walk.ordered(walk.pick(explain if explain is not None else only))
@@ -340,7 +354,7 @@ def main(arguments: list[str] | None = None) -> int:
         steps = expand(
             chosen.profile,
             chosen.name,
-            paths.placed(dict(chosen.settings)),
+            checked(chosen.profile, dict(chosen.settings)),
             chosen.seeds,
             chosen.labels,
             whole=not (chosen.only or chosen.why),

@@ -18,6 +18,7 @@ FLOORS = {
         ("paths", "seeding", "store", "provenance", "scales", "checks", "hints", "house"), 0
     ),
     "bars": 0,
+    "bounds": 0,
     "contents": 0,
     "stats": 1,
     "datasets": 2,

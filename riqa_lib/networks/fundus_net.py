@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
 
+from ..bounds import OneOf, Range
 from ..seeding import seed_of
 from .field_moments import MomentNet, MomentsOfPixels
 from .network import Network
@@ -22,22 +24,13 @@ class FundusNetConfig(ResNetConfig):
 
     >>> FundusNetConfig(encoder="vgg")
     Traceback (most recent call last):
-    ValueError: model.encoder is 'vgg'; allowed: resnet, lite0
+    ValueError: fundus.model.encoder is 'vgg'; allowed: resnet, lite0
     """
 
-    encoder: str = "resnet"
-    hidden: int = 64  # no profile or row changes it
+    encoder: Annotated[str, OneOf(*ENCODERS)] = "resnet"
+    hidden: Annotated[int, Range(1)] = 64  # no profile or row changes it
     # 3 steadies answers where a photograph is stored again as a coarse JPEG
-    grain: float = field(default=0.0, metadata={"later": True})
-
-    def __post_init__(self) -> None:
-        if self.encoder not in ENCODERS:
-            raise ValueError(f"model.encoder is {self.encoder!r}; allowed: {', '.join(ENCODERS)}")
-        if self.hidden < 1:
-            raise ValueError(f"model.hidden is {self.hidden}; expected 1 or more")
-        if not 0 <= self.grain <= 32:
-            raise ValueError(f"model.grain is {self.grain}; expected 0 to 32 grey levels")
-        super().__post_init__()
+    grain: Annotated[float, Range(0, 32)] = field(default=0.0, metadata={"later": True})
 
     @property
     def frozen(self) -> bool:

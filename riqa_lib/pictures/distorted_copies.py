@@ -22,11 +22,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ..bounds import Checked, Range
 from ..seeding import rng
 from ..sim.distortions import MIN_SIDE, MONOTONE, TYPES, distort
 from ..sim.workers import spawned
@@ -41,12 +42,12 @@ MEASURED = (1, 9, 10, 11)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Checked):
     """Which copies: kinds of sim.distortions.TYPES; lengths: times KADID's px, 0: side / SIDE."""
 
-    kinds: tuple[int, ...] = tuple(TYPES)
-    lengths: float = 0.0
-    seed: int = 0
+    kinds: Annotated[tuple[int, ...], Range(1, 25)] = tuple(TYPES)
+    lengths: Annotated[float, Range(0)] = 0.0
+    seed: Annotated[int, Range(0)] = 0
 
 
 class Copies(NamedTuple):

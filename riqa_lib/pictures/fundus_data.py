@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from .. import paths, store
+from ..bounds import Checked, OneOf, Range
 from ..datasets import deepdrid, eyeq, eyeq_d, mshf
 from ..datasets.data_folder import DataSet, open_dataset
 from ..seeding import rng
@@ -40,43 +42,44 @@ FIELD = Way(_field, {"fundus": 1}, spawned)
 
 
 @dataclass(frozen=True)
-class FundusData:
+class FundusData(Checked):
     """Which pictures, and how the network sees them."""
 
-    source: str = "simulation"  # or "real": EyeQ, MSHF, DeepDRiD and EyeQ-D below RIQA_DATA
+    where: ClassVar[str] = "fundus.data."
+
+    # or "real": EyeQ, MSHF, DeepDRiD and EyeQ-D below RIQA_DATA
+    source: Annotated[str, OneOf("simulation", "real")] = "simulation"
     # simulation: how many of each of SETS
-    pictures: tuple[int, ...] = tuple(SIZES["demo"].values())
-    size: int = 128  # px, side of the stored pictures
+    pictures: Annotated[tuple[int, ...], Range(1)] = tuple(SIZES["demo"].values())
+    size: Annotated[int, Range(24)] = 128  # px, side of the stored pictures
     # px, side of what a ResNet sees: at least 95 % of size, since the field must stay in the
     # picture. A frozen encoder sees all of it
-    crop: int = 122
+    crop: Annotated[int, Range(1)] = 122
     # evaluation: mean over the eight views of a picture (four turns, two sides), or 1, as it lies
-    views: int = 8
+    views: Annotated[int, OneOf(1, 8)] = 8
     # No profile or row changes the following: how the papers and their data's authors divide them,
     # and our own seed and single crop.
-    grid: int = 1  # evaluation: mean over grid x grid crops
-    world: int = 0  # seed of the simulation; of the validation split of EyeQ
-    validation: float = 0.15  # real EyeQ: share of its training patients that validate
+    grid: Annotated[int, Range(1)] = 1  # evaluation: mean over grid x grid crops
+    world: Annotated[int, Range(0)] = 0  # seed of the simulation; of the validation split of EyeQ
+    # real EyeQ: share of its training patients that validate
+    validation: Annotated[float, Range(above=0, below=1)] = 0.15
     held_out: tuple[str, ...] = (
         "Local1",
         "Local2",
     )  # real MSHF: sources for testing (the portable cameras)
 
     def __post_init__(self) -> None:
-        if self.source not in ("simulation", "real"):
-            raise ValueError(f"fundus.data.source is {self.source!r}; allowed: simulation, real")
+        super().__post_init__()
+        if self.source == "simulation" and self.size > 1024:
+            raise ValueError(
+                f"fundus.data.size is {self.size} px; simulated pictures have 1024 at most"
+            )
         if not 0.95 * self.size <= self.crop <= self.size:
             raise ValueError(
                 f"fundus.data.crop is {self.crop} px; expected 95 to 100 % of fundus.data.size, "
                 f"{self.size} px"
             )
-        if self.views not in (1, 8):
-            raise ValueError(f"fundus.data.views is {self.views}; allowed: 1, 8")
-        if not 0 < self.validation < 1:
-            raise ValueError(
-                f"fundus.data.validation is {self.validation}; expected a share between 0 and 1"
-            )
-        if len(self.pictures) != len(SETS) or min(self.pictures) < 1:
+        if len(self.pictures) != len(SETS):
             raise ValueError(
                 f"fundus.data.pictures is {self.pictures}; expected {len(SETS)} numbers, of "
                 f"{', '.join(SETS)}"

@@ -6,9 +6,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from .. import paths, store
+from ..bounds import Checked, OneOf, Range
 from ..datasets import koka10k
 from ..datasets.data_folder import DataSet, open_dataset
 from ..sim.photo_sets import make_koka10k
@@ -20,7 +21,7 @@ LATER = {"later": True}  # a setting that runs from before don't have: RunSettin
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Checked):
     """Which pictures, how many labels, how the network sees them.
 
     >>> DataConfig(crop=96)
@@ -31,18 +32,23 @@ class DataConfig:
     # pool_kind, world, extra, rule, grid: no profile or row changes them; the papers' or the
     # peer's choices, or a user's
     # "simulation" (KOKA10K-like), "koka10k" (real, below RIQA_DATA) or "folder" (see `folder`)
-    source: str = "simulation"
-    labelled: int = 2600  # simulation: labelled pictures in all splits
-    pool: int = 2000  # simulation: unlabelled pictures
+    where: ClassVar[str] = "data."
+
+    source: Annotated[str, OneOf("simulation", "koka10k", "folder")] = "simulation"
+    labelled: Annotated[int, Range(1)] = 2600  # simulation: labelled pictures in all splits
+    pool: Annotated[int, Range(0)] = 2000  # simulation: unlabelled pictures
     # simulation: "pristine" (shifted prior, as in the paper) or "matched"
-    pool_kind: str = "pristine"
-    size: int = 80  # px, side of the stored pictures
-    fractions: tuple[float, float, float] = (0.5, 0.1, 0.4)  # train, validation, test
-    world: int = 0  # simulation: seed of the world; koka10k, folder: seed of the split
+    pool_kind: Annotated[str, OneOf("pristine", "matched")] = "pristine"
+    size: Annotated[int, Range(16)] = 80  # px, side of the stored pictures
+    # train, validation, test
+    fractions: Annotated[tuple[float, float, float], Range(0, 1)] = (0.5, 0.1, 0.4)
+    # simulation: seed of the world; koka10k, folder: seed of the split
+    world: Annotated[int, Range(0)] = 0
     # koka10k: table of hand labels (columns id, grade); "" = RIQA_DATA/koka10k/extra.csv, if it is
     # there
     extra: str = ""
-    rule: str = "mode"  # koka10k: how votes become grades: "mode", "equal_width" or "round_mean"
+    # koka10k: how votes become grades: "mode", "equal_width" or "round_mean"
+    rule: Annotated[str, OneOf(*koka10k.RULES)] = "mode"
     # source = folder: arguments of decode.import_folder (root and table as typed, made absolute);
     # name: what tables and figures call it (the folder's own by default)
     folder: dict = field(default_factory=dict)
@@ -50,42 +56,33 @@ class DataConfig:
     bad: str = field(default="stop", metadata=LATER)
     # "fit": the whole picture made small; "native": size x size of its centre as it is (windows)
     scale: str = field(default="fit", metadata=LATER)
-    max_pixels: int = field(default=MAX_PIXELS, metadata=LATER)  # larger pictures can't be read
+    # larger pictures can't be read
+    max_pixels: Annotated[int, Range(1)] = field(default=MAX_PIXELS, metadata=LATER)
     # labelled training pictures that are used; 0 = all. The rest joins the pool, its grades hidden
-    labels: int = 0
-    crop: int = 64  # px, side of what the network sees
-    grid: int = 1  # evaluation: mean over grid x grid crops (1 = the centre)
+    labels: Annotated[int, Range(0)] = 0
+    crop: Annotated[int, Range(1)] = 64  # px, side of what the network sees
+    grid: Annotated[int, Range(1)] = 1  # evaluation: mean over grid x grid crops (1 = the centre)
     # second stage: pseudo-labels surer than this are used (0: all, as in the paper)
-    pseudo_confidence: float = 0.0
+    pseudo_confidence: Annotated[float, Range(0, below=1)] = 0.0
 
     def __post_init__(self) -> None:
         # as typed: a notebook of the plan runs in another folder
         object.__setattr__(self, "folder", paths.folder_placed(self.folder))
         object.__setattr__(self, "extra", self.extra and paths.typed(self.extra))
-        if self.source not in ("simulation", "koka10k", "folder"):
-            raise ValueError(
-                f"data.source is {self.source!r}; allowed: simulation, koka10k, folder"
-            )
-        if self.rule not in koka10k.RULES:
-            raise ValueError(f"data.rule is {self.rule!r}; allowed: {', '.join(koka10k.RULES)}")
+        super().__post_init__()
         windows.check_scale(self.scale)
         check_bad(self.bad)
-        for name in ("size", "crop", "grid", "max_pixels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"data.{name} is {getattr(self, name)}; expected 1 or more")
+        if len(self.fractions) != 3 or abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(
+                f"data.fractions is {self.fractions}; expected three shares that sum to 1: "
+                "training, validation, test"
+            )
+        if self.source == "simulation" and not 32 <= self.size <= 1024:
+            raise ValueError(f"data.size is {self.size} px; simulated pictures have 32 to 1024")
         if self.crop > self.size:
             raise ValueError(
                 f"data.crop is {self.crop} px, larger than data.size, {self.size} px: the network "
                 "sees crops of the stored pictures"
-            )
-        if not 0 <= self.pseudo_confidence < 1:
-            raise ValueError(
-                f"data.pseudo_confidence is {self.pseudo_confidence}; "
-                "expected 0 (all) up to, not including, 1"
-            )
-        if self.labels < 0:
-            raise ValueError(
-                f"data.labels is {self.labels}; expected 0 (all) or a number of pictures"
             )
 
 

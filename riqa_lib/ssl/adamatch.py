@@ -17,17 +17,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ..bounds import OneOf, Range
 from ..networks.network import Network
 from ..networks.views import View
-from .base import Batch, Method, forward_views
+from .base import Batch, Method, MethodConfig, forward_views
 from .parts import (
     PriorAlignment,
     QueueAlignment,
-    check,
     grade_loss,
     masked_mean,
     soft_cross_entropy,
@@ -44,7 +45,7 @@ class AdaMatch(Method):
     cut: Tensor
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """Defaults: USB's, but for align_to.
 
         >>> AdaMatch.Config(align_to="mean")
@@ -56,34 +57,28 @@ class AdaMatch(Method):
         # ordinal: no profile or row changes them; the paper's or the peer's (USB's) choices
         name: str = "adamatch"
         # share of the mean confidence on labelled pictures that is needed (paper: 0.9)
-        tau: float = 0.95
-        lambda_u: float = 1.0  # weight of the unlabelled loss
-        momentum: float = 0.999  # m of P_t, and of P_u where window = 0
+        tau: Annotated[float, Range(0, 1)] = 0.95
+        lambda_u: Annotated[float, Range(0)] = 1.0  # weight of the unlabelled loss
+        # m of P_t, and of P_u where window = 0
+        momentum: Annotated[float, Range(0, below=1)] = 0.999
         # where P_t starts: "prior", the labelled grades' shares, or "uniform" (paper, USB)
-        align_to: str = "prior"
+        align_to: Annotated[str, OneOf("prior", "uniform")] = "prior"
         # P_t follows the predictions on labelled pictures; False: it stays where it starts
         moving: bool = True
         # P_u is the mean of this many batches, uniform ones at first (paper: 128); 0: a running
         # mean
-        window: int = 0
+        window: Annotated[int, Range(0)] = 0
         # learn from the strong view of the labelled pictures too (paper: True)
         labelled_strong: bool = False
         # labelled logits at random between those with and without u in the batch (paper: True)
         interpolate: bool = False
         # lambda_u rises as a half cosine over this many steps (paper: half of all); 0: at once
-        ramp: int = 0
-        weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
+        ramp: Annotated[int, Range(0)] = 0
+        # who sees the weak view: "train", "eval" or "ema"
+        weak: Annotated[str, OneOf("train", "eval", "ema")] = "train"
         soft: bool = False  # q as it is, instead of its argmax
-        start: int = 0  # steps on labels alone before pseudo-labels count
+        start: Annotated[int, Range(0)] = 0  # steps on labels alone before pseudo-labels count
         ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
-
-        def __post_init__(self) -> None:
-            check(
-                self,
-                ("tau", "momentum"),
-                weak=("train", "eval", "ema"),
-                align_to=("prior", "uniform"),
-            )
 
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)

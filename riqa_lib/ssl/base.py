@@ -7,11 +7,12 @@ whole of it."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ..bounds import Checked
 from ..networks.network import Network
 from ..networks.views import WEAK, Policy, View
 
@@ -51,6 +52,12 @@ def forward_still(net: Network, views: list[View]) -> list[tuple[Tensor, Tensor]
     seen = forward_views(net, views)
     net.train(mode)
     return seen
+
+
+class MethodConfig(Checked):
+    """Base of the settings of a method, frozen dataclasses: its `name`, then what it reads."""
+
+    where: ClassVar[str] = "method."
 
 
 class Method(nn.Module):

@@ -21,18 +21,19 @@ alone, since q is soft and the memory holds what is known."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..bounds import OneOf, Range
 from ..networks.network import Network
-from .base import Batch, Method
+from .base import Batch, Method, MethodConfig
 from .parts import (
     Projection,
     Queue,
     QueueAlignment,
-    check,
     grade_loss,
     masked_mean,
     soft_cross_entropy,
@@ -47,41 +48,33 @@ class CoMatch(Method):
     step: Tensor
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """Defaults: USB's, but for align_to."""
 
         # lambda_u, lambda_c, alpha, temperature, dim, slope, queue, align_to, start, ordinal: no
         # profile or row changes them; the paper's or the peer's (USB's) choices
         name: str = "comatch"
-        tau: float = 0.95  # confidence needed, in 0..1
-        lambda_u: float = 1.0  # weight of the unlabelled loss
-        lambda_c: float = 1.0  # weight of the graph's loss
-        alpha: float = 0.9  # share of the network's own prediction in q; the rest is the memory's
-        temperature: float = 0.2  # T above
+        tau: Annotated[float, Range(0, 1)] = 0.95  # confidence needed, in 0..1
+        lambda_u: Annotated[float, Range(0)] = 1.0  # weight of the unlabelled loss
+        lambda_c: Annotated[float, Range(0)] = 1.0  # weight of the graph's loss
+        # share of the network's own prediction in q; the rest is the memory's
+        alpha: Annotated[float, Range(0, 1)] = 0.9
+        temperature: Annotated[float, Range(above=0)] = 0.2  # T above
         # least W_ij; with few classes nearly all confident pairs of one class have it
-        edge: float = 0.8
-        dim: int = 64  # of the features f
+        edge: Annotated[float, Range(0, 1)] = 0.8
+        dim: Annotated[int, Range(1)] = 64  # of the features f
         # of the projection's activation on negatives (authors' code for small pictures: 0.1)
-        slope: float = 0.0
+        slope: Annotated[float, Range(0, 1)] = 0.0
         # pictures in the memory, labelled and unlabelled (USB: 32 batches, the authors: 5 larger
         # ones)
-        bank: int = 512
-        queue: int = 32  # batches whose mean prediction is aligned
-        align_to: str = "prior"  # "prior", the labelled grades' shares, or "uniform" (paper, USB)
-        weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
-        start: int = 0  # steps on labels alone before the other terms count
+        bank: Annotated[int, Range(1)] = 512
+        queue: Annotated[int, Range(1)] = 32  # batches whose mean prediction is aligned
+        # "prior", the labelled grades' shares, or "uniform" (paper, USB)
+        align_to: Annotated[str, OneOf("prior", "uniform")] = "prior"
+        # who sees the weak view: "train", "eval" or "ema"
+        weak: Annotated[str, OneOf("train", "eval", "ema")] = "train"
+        start: Annotated[int, Range(0)] = 0  # steps on labels alone before the other terms count
         ordinal: bool = False  # soft targets of the labelled grades, by distance
-
-        def __post_init__(self) -> None:
-            check(
-                self,
-                ("tau", "alpha", "edge"),
-                ("dim", "bank", "queue"),
-                weak=("train", "eval", "ema"),
-                align_to=("prior", "uniform"),
-            )
-            if self.temperature <= 0:
-                raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)

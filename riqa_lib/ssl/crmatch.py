@@ -16,15 +16,17 @@ are reported. Rotations are of the weak view's first B pictures (USB: of B furth
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..bounds import OneOf, Range
 from ..networks.network import Network
 from ..networks.views import View
-from .base import Batch, Method, forward_views
-from .parts import PriorAlignment, check, grade_loss, masked_mean
+from .base import Batch, Method, MethodConfig, forward_views
+from .parts import PriorAlignment, grade_loss, masked_mean
 
 
 class CRMatch(Method):
@@ -34,7 +36,7 @@ class CRMatch(Method):
     step: Tensor
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """Defaults: USB's, but for lambda_rot: quality has no canonical orientation in many
         pictures (textures, fundus), our strong view turns pictures itself, and the four turns cost
         4 B pictures more a step."""
@@ -42,23 +44,20 @@ class CRMatch(Method):
         # lambda_u, lambda_dist, lambda_rot, both, weak, start, ordinal: no profile or row changes
         # them; the paper's or the peer's (USB's) choices
         name: str = "crmatch"
-        tau: float = 0.95  # confidence needed, in 0..1
-        lambda_u: float = 1.0  # weight of the unlabelled loss
-        lambda_dist: float = 1.0  # weight of the distance loss
+        tau: Annotated[float, Range(0, 1)] = 0.95  # confidence needed, in 0..1
+        lambda_u: Annotated[float, Range(0)] = 1.0  # weight of the unlabelled loss
+        lambda_dist: Annotated[float, Range(0)] = 1.0  # weight of the distance loss
         # weight of the rotation loss (paper, USB: 1); 0 drops its head and its pictures
-        lambda_rot: float = 0.1
+        lambda_rot: Annotated[float, Range(0)] = 0.1
         # the distance loss trains the weak view's side too (USB in one pass); False: only the
         # strong one's
         both: bool = True
         # who sees the weak view: "train", "eval" or "ema" (the last two leave its network
         # untrained)
-        weak: str = "train"
+        weak: Annotated[str, OneOf("train", "eval", "ema")] = "train"
         align: bool = False  # move q to the shares of the labelled grades first
-        start: int = 0  # steps on labels alone before the other terms count
+        start: Annotated[int, Range(0)] = 0  # steps on labels alone before the other terms count
         ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
-
-        def __post_init__(self) -> None:
-            check(self, ("tau",), weak=("train", "eval", "ema"))
 
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)

@@ -12,12 +12,14 @@ soft targets, parts.ordinal_targets)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ..bounds import OneOf, Range
 from ..networks.network import Network
-from .base import Batch, Method
+from .base import Batch, Method, MethodConfig
 from .parts import PriorAlignment, grade_loss, masked_mean, soft_cross_entropy
 
 
@@ -29,30 +31,25 @@ class FixMatch(Method):
     step: Tensor
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """Defaults: the paper's.
 
         >>> FixMatch.Config(tau=95)
         Traceback (most recent call last):
-        ValueError: method.tau is 95; expected a probability, 0 to 1
+        ValueError: method.tau is 95; expected 0 to 1
         """
 
         # lambda_u, soft, start, ordinal: no profile or row changes them; the paper's or the peer's
         # choices
         name: str = "fixmatch"
-        tau: float = 0.95  # confidence needed, in 0..1
-        lambda_u: float = 1.0  # weight of the unlabelled loss
-        weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
+        tau: Annotated[float, Range(0, 1)] = 0.95  # confidence needed, in 0..1
+        lambda_u: Annotated[float, Range(0)] = 1.0  # weight of the unlabelled loss
+        # who sees the weak view: "train", "eval" or "ema"
+        weak: Annotated[str, OneOf("train", "eval", "ema")] = "train"
         soft: bool = False  # q as it is, instead of its argmax
         align: bool = False  # move q to the shares of the labelled grades first
-        start: int = 0  # steps on labels alone before pseudo-labels count
+        start: Annotated[int, Range(0)] = 0  # steps on labels alone before pseudo-labels count
         ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
-
-        def __post_init__(self) -> None:
-            if self.weak not in ("train", "eval", "ema"):
-                raise ValueError(f"method.weak is {self.weak!r}; allowed: train, eval, ema")
-            if not 0 <= self.tau <= 1:
-                raise ValueError(f"method.tau is {self.tau}; expected a probability, 0 to 1")
 
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)

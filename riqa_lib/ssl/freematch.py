@@ -18,16 +18,17 @@ and `ordinal` (y and yhat as soft targets) as for FixMatch."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..bounds import OneOf, Range
 from ..networks.network import Network
-from .base import Batch, Method
+from .base import Batch, Method, MethodConfig
 from .parts import (
     PriorAlignment,
-    check,
     grade_loss,
     masked_mean,
     ordinal_targets,
@@ -45,7 +46,7 @@ class FreeMatch(Method):
     h: Tensor
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """Defaults: the authors' code (USB), but for `momentum`: with their .999 a run of 1,000
         steps would end with thresholds that are still a third 1/C (1 - momentum of about 10 / steps
         is right)."""
@@ -53,27 +54,30 @@ class FreeMatch(Method):
         # lambda_u, lambda_e, quantile, tau_min, tau_max, soft, temperature, ordinal: no profile or
         # row changes them; the paper's or the peer's (USB's) choices
         name: str = "freematch"
-        momentum: float = 0.99  # m above
-        lambda_u: float = 1.0  # weight of the unlabelled loss
-        lambda_e: float = 0.001  # weight of the fairness term (paper: 0.01 or 0.05)
+        momentum: Annotated[float, Range(0, below=1)] = 0.99  # m above
+        lambda_u: Annotated[float, Range(0)] = 1.0  # weight of the unlabelled loss
+        # weight of the fairness term (paper: 0.01 or 0.05)
+        lambda_e: Annotated[float, Range(0)] = 0.001
         # tau follows this quantile of max q (USB's option: 0.8) instead of its mean; 0 = the mean
-        quantile: float = 0.0
+        quantile: Annotated[float, Range(0, 1)] = 0.0
         # bounds of tau (USB's option: 0 and 0.95; authors' for SVHN: 0.9 and 0.95)
-        tau_min: float = 0.0
-        tau_max: float = 1.0
-        weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
+        tau_min: Annotated[float, Range(0, 1)] = 0.0
+        tau_max: Annotated[float, Range(0, 1)] = 1.0
+        # who sees the weak view: "train", "eval" or "ema"
+        weak: Annotated[str, OneOf("train", "eval", "ema")] = "train"
         soft: bool = False  # softmax(z / temperature) as the target, instead of the argmax
-        temperature: float = 0.5  # of the soft target
+        temperature: Annotated[float, Range(above=0)] = 0.5  # of the soft target
         align: bool = False  # move q to the shares of the labelled grades first
-        start: int = 0  # steps on labels alone before the other terms count
+        start: Annotated[int, Range(0)] = 0  # steps on labels alone before the other terms count
         ordinal: bool = False  # soft targets of grades, hard pseudo-labels' too, by distance
 
         def __post_init__(self) -> None:
-            check(
-                self, ("momentum", "quantile", "tau_min", "tau_max"), weak=("train", "eval", "ema")
-            )
-            if self.temperature <= 0:
-                raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
+            super().__post_init__()
+            if self.tau_min > self.tau_max:
+                raise ValueError(
+                    f"method.tau_min is {self.tau_min}; expected at most method.tau_max, "
+                    f"{self.tau_max}"
+                )
 
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)

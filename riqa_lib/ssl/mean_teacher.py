@@ -17,12 +17,14 @@ every picture of the pool counts."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from ..bounds import Range
 from ..networks.network import Network
-from .base import Batch, Method, forward_still, forward_views
+from .base import Batch, Method, MethodConfig, forward_still, forward_views
 from .parts import expected_grades, grade_loss
 
 
@@ -33,27 +35,22 @@ class MeanTeacher(Method):
     step: Tensor
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """Defaults: ours, as scouted.
 
         >>> MeanTeacher.Config(ramp_steps=-1)
         Traceback (most recent call last):
-        ValueError: method.ramp_steps is -1; expected at least 0
+        ValueError: method.ramp_steps is -1; expected 0 or more
         """
 
         # lambda_u, ordinal: no profile or row changes them; ours
         name: str = "mean_teacher"
-        lambda_u: float = 3.0  # weight of the unlabelled loss once the ramp is over
+        # weight of the unlabelled loss once the ramp is over
+        lambda_u: Annotated[float, Range(0)] = 3.0
         # steps over which the weight rises from 0; 0: at once. A method knows no total: the
         # profiles give .4 of their train.steps, which no change of train.steps moves
-        ramp_steps: int = 200
+        ramp_steps: Annotated[int, Range(0)] = 200
         ordinal: bool = True  # soft targets of the labelled grades, by distance
-
-        def __post_init__(self) -> None:
-            if self.lambda_u < 0:
-                raise ValueError(f"method.lambda_u is {self.lambda_u}; expected at least 0")
-            if self.ramp_steps < 0:
-                raise ValueError(f"method.ramp_steps is {self.ramp_steps}; expected at least 0")
 
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)

@@ -20,18 +20,19 @@ paper's own code for large pictures: "ema") and `start` as for FixMatch; `ordina
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..bounds import OneOf, Range
 from ..networks.network import Network
-from .base import Batch, Method, forward_still
+from .base import Batch, Method, MethodConfig, forward_still
 from .parts import (
     Bank,
     Projection,
     QueueAlignment,
-    check,
     grade_loss,
     masked_mean,
     soft_cross_entropy,
@@ -47,39 +48,33 @@ class SimMatch(Method):
     step: Tensor
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """Defaults: USB's, but for align_to."""
 
         # all but tau and weak: no profile or row changes them; the paper's or the peer's (USB's)
         # choices
         name: str = "simmatch"
-        tau: float = 0.95  # confidence needed, in 0..1
-        lambda_u: float = 1.0  # weight of the unlabelled loss
-        lambda_in: float = 1.0  # weight of the similarity loss (authors, large pictures: 5)
-        alpha: float = 0.9  # share of the network's own prediction in q; the rest is the bank's
-        temperature: float = 0.2  # T above (authors, large pictures: 0.1)
-        dim: int = 128  # of the features f
+        tau: Annotated[float, Range(0, 1)] = 0.95  # confidence needed, in 0..1
+        lambda_u: Annotated[float, Range(0)] = 1.0  # weight of the unlabelled loss
+        # weight of the similarity loss (authors, large pictures: 5)
+        lambda_in: Annotated[float, Range(0)] = 1.0
+        # share of the network's own prediction in q; the rest is the bank's
+        alpha: Annotated[float, Range(0, 1)] = 0.9
+        # T above (authors, large pictures: 0.1)
+        temperature: Annotated[float, Range(above=0)] = 0.2
+        dim: Annotated[int, Range(1)] = 128  # of the features f
         # share of its old feature that a picture in the bank keeps (authors, large pictures: 0)
-        mix: float = 0.7
+        mix: Annotated[float, Range(0, 1)] = 0.7
         # who makes the bank's features: "train", the network at work, or "ema", its average
-        bank: str = "train"
-        queue: int = 32  # batches whose mean prediction is aligned (authors, large pictures: 256)
-        align_to: str = "prior"  # "prior", the labelled grades' shares, or "uniform" (paper, USB)
-        weak: str = "train"  # who sees the weak view: "train", "eval" or "ema"
-        start: int = 0  # steps on labels alone before the other terms count
+        bank: Annotated[str, OneOf("train", "ema")] = "train"
+        # batches whose mean prediction is aligned (authors, large pictures: 256)
+        queue: Annotated[int, Range(1)] = 32
+        # "prior", the labelled grades' shares, or "uniform" (paper, USB)
+        align_to: Annotated[str, OneOf("prior", "uniform")] = "prior"
+        # who sees the weak view: "train", "eval" or "ema"
+        weak: Annotated[str, OneOf("train", "eval", "ema")] = "train"
+        start: Annotated[int, Range(0)] = 0  # steps on labels alone before the other terms count
         ordinal: bool = False  # soft targets of the labelled grades, by distance
-
-        def __post_init__(self) -> None:
-            check(
-                self,
-                ("tau", "alpha", "mix"),
-                ("dim", "queue"),
-                weak=("train", "eval", "ema"),
-                bank=("train", "ema"),
-                align_to=("prior", "uniform"),
-            )
-            if self.temperature <= 0:
-                raise ValueError(f"method.temperature is {self.temperature}; expected more than 0")
 
     def __init__(self, net: Network, classes: int, config: Config, prior: Tensor) -> None:
         super().__init__(net, classes)

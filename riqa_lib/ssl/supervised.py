@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..networks.network import Network
-from .base import Batch, Method, forward_views
+from .base import Batch, Method, MethodConfig, forward_views
 from .parts import grade_loss
 
 
@@ -21,7 +21,7 @@ class Supervised(Method):
     """Cross-entropy on labelled pictures."""
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """strong: learn from the strong view of the labelled pictures too. ordinal: from soft
         targets that know that grades are ordered."""
 

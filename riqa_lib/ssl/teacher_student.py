@@ -20,7 +20,7 @@ are ablations. Views only flip and turn: brightness, contrast and sharpness are 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -29,11 +29,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 from torch import Tensor, nn
 
+from ..bounds import OneOf, Range
 from ..networks.network import Network
 from ..networks.predict import two_heads
 from ..networks.views import Policy
 from ..scales import DETAILS
-from .base import Batch, Method
+from .base import Batch, Method, MethodConfig
 
 GEOMETRY = Policy(flip=0.5, turns=True)
 
@@ -119,11 +120,6 @@ class _Details(Method):
         )
 
 
-def _check_weight(method: str, own_defects: float) -> None:
-    if not 0 <= own_defects <= 1:
-        raise ValueError(f"{method}.own_defects is {own_defects}; expected a weight in 0..1")
-
-
 class Teacher(_Details):
     """Details learnt from people's labels (N, 3): 1 good, 0 bad, -1 unknown (no target). weights
     (N,): how much each picture counts, 1 by default."""
@@ -131,21 +127,17 @@ class Teacher(_Details):
     criterion = "val_auc"
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """learns: which pictures of the detailed set the final Teacher learns from: "train" (its
         test sources stay unseen) or "all". folds: whether the sources that it learns from are left
         out one by one, which calibration and pseudo-labels' noise need."""
 
         # folds: no profile or row changes it; False is for pictures of one source alone
+        where: ClassVar[str] = "teacher."
         name: str = "teacher"
-        learns: str = "train"
+        learns: Annotated[str, OneOf("train", "all")] = "train"
         folds: bool = True
-        own_defects: float = 0.0
-
-        def __post_init__(self) -> None:
-            _check_weight(self.name, self.own_defects)
-            if self.learns not in ("train", "all"):
-                raise ValueError(f"teacher.learns is {self.learns!r}; allowed: train, all")
+        own_defects: Annotated[float, Range(0, 1)] = 0.0
 
     def __init__(
         self,
@@ -179,32 +171,21 @@ class Student(_Details):
     criterion = "val_macro_f1"
 
     @dataclass(frozen=True)
-    class Config:
+    class Config(MethodConfig):
         """lambda_a, lambda_b: weights of details and overall grade. grid: values of lambda_a to
         choose from by validation macro F1 of the overall grade (empty: lambda_a is taken as it is).
         pseudo: "soft", "hard" or "filtered"; margin: of the last. own_defects: as a Teacher has
         it; of a copy only the details are learnt."""
 
         # lambda_b, margin: no profile or row changes them; ours, as the paper leaves them open
+        where: ClassVar[str] = "student."
         name: str = "student"
-        lambda_a: float = 1.0
-        lambda_b: float = 1.0
-        grid: tuple[float, ...] = ()
-        pseudo: str = "soft"
-        margin: float = 0.25
-        own_defects: float = 0.0
-
-        def __post_init__(self) -> None:
-            _check_weight(self.name, self.own_defects)
-            if self.pseudo not in PSEUDO:
-                raise ValueError(f"student.pseudo is {self.pseudo!r}; allowed: {', '.join(PSEUDO)}")
-            if self.lambda_a < 0 or self.lambda_b <= 0 or any(v <= 0 for v in self.grid):
-                raise ValueError(
-                    f"student.lambda_a {self.lambda_a}, lambda_b {self.lambda_b}, "
-                    f"grid {self.grid}: expected 0 or more, above 0, all above 0"
-                )
-            if not 0 <= self.margin < 0.5:
-                raise ValueError(f"student.margin is {self.margin}; expected 0 up to below 0.5")
+        lambda_a: Annotated[float, Range(0)] = 1.0
+        lambda_b: Annotated[float, Range(above=0)] = 1.0
+        grid: Annotated[tuple[float, ...], Range(above=0)] = ()
+        pseudo: Annotated[str, OneOf(*PSEUDO)] = "soft"
+        margin: Annotated[float, Range(0, below=0.5)] = 0.25
+        own_defects: Annotated[float, Range(0, 1)] = 0.0
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVR
 
 from .. import paths
+from ..bounds import Checked, Range
 from ..datasets.data_folder import DataSet, data_key
 from ..networks import lite0, map_store
 from ..networks.lite0_moments import FEATURES as STAGES
@@ -69,12 +70,12 @@ WEIGHT = 1.0
 
 
 @dataclass(frozen=True)
-class Baseline:
+class Baseline(Checked):
     """name: one of SAID; trees and leaf: of the forest (pictures in a leaf, at least)."""
 
     name: str
-    trees: int = 500
-    leaf: int = 2
+    trees: Annotated[int, Range(1)] = 500
+    leaf: Annotated[int, Range(1)] = 2
 
 
 def forest(x: Floats, grades: np.ndarray, settings: Baseline, seed: int) -> RandomForestClassifier:

@@ -25,6 +25,7 @@ draws), not ten splits by random.shuffle, whose seed is set nowhere there."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ import torch.nn.functional as F
 from sklearn.kernel_ridge import KernelRidge
 from torch import Tensor
 
+from ..bounds import Checked, OneOf, Range
 from ..networks import map_store
 from ..networks.dbcnn import BACKBONES, DBCNN, STRIDE
 from ..networks.device import device
@@ -52,37 +54,32 @@ AT_ONCE = 64  # pictures graded at a time
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Checked):
     """smoke: SMOKE; demo and reference: the defaults; paper: PAPER.
 
     >>> Settings(backbone="vgg19")
     Traceback (most recent call last):
-    ValueError: dbcnn.backbone is 'vgg19'; allowed: 'lite0', 'vgg16'
+    ValueError: dbcnn.backbone is 'vgg19'; allowed: lite0, vgg16
     """
 
+    where: ClassVar[str] = "dbcnn."
+
     name: str = "dbcnn"
-    backbone: str = "lite0"  # or "vgg16", the paper's
+    backbone: Annotated[str, OneOf(*BACKBONES)] = "lite0"  # or "vgg16", the paper's
     pretrained: bool = True  # the backbone starts from ImageNet weights
     scnn: Pretraining = field(default_factory=Pretraining)
-    epochs: float = 3.0  # of stage 2
-    batch: int = 16
-    lr: float = 5e-4  # of stage 2
-    weight_decay: float = 5e-4  # of stage 2
-    share: float = 0.5  # of a side, that stage 2 sees; 64 px at least
-    checks: int = 3  # of validation pictures in stage 2
+    epochs: Annotated[float, Range(above=0)] = 3.0  # of stage 2
+    batch: Annotated[int, Range(1)] = 16
+    lr: Annotated[float, Range(above=0)] = 5e-4  # of stage 2
+    weight_decay: Annotated[float, Range(0)] = 5e-4  # of stage 2
+    # of a side, that stage 2 sees; 64 px at least
+    share: Annotated[float, Range(above=0, high=1)] = 0.5
+    checks: Annotated[int, Range(1)] = 3  # of validation pictures in stage 2
 
     def __post_init__(self) -> None:
         if isinstance(self.scnn, dict):  # read from a run's config.json
             object.__setattr__(self, "scnn", Pretraining(**self.scnn))
-        if self.backbone not in BACKBONES:
-            raise ValueError(
-                f"dbcnn.backbone is {self.backbone!r}; allowed: {', '.join(map(repr, BACKBONES))}"
-            )
-        if not 0 < self.share <= 1:
-            raise ValueError(f"dbcnn.share is {self.share}; expected above 0, 1 at most")
-        for name in ("epochs", "batch", "lr", "checks"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"dbcnn.{name} is {getattr(self, name)}; expected above 0")
+        super().__post_init__()
 
 
 SMOKE: dict[str, object] = {"scnn.pictures": 78, "scnn.steps": 4, "epochs": 0.1, "checks": 1}

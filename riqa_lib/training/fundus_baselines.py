@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from .. import paths
+from ..bounds import Checked, Range
 from ..datasets.data_folder import DataSet, data_key
 from ..pictures.fundus_data import open_set
 from ..scales import DETAILS
@@ -67,11 +69,11 @@ ROWS: dict[str, tuple[str, str]] = {kind: (kind, TEACHERS) for kind in KINDS} | 
 
 
 @dataclass(frozen=True)
-class Logistic:
+class Logistic(Checked):
     """spread: standard deviation of a logit under the prior that the penalty is (`penalty`)."""
 
     name: str = "logistic"
-    spread: float = 2.0
+    spread: Annotated[float, Range(above=0)] = 2.0
 
 
 # ---------------------------------------------------------------- learners

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from ..bounds import Range
 from ..networks.fundus_net import FundusNetConfig
 from ..pictures.fundus_data import FundusData
 from ..ssl.teacher_student import Student, Teacher
@@ -32,11 +33,11 @@ class Run(RunSettings):
     data: FundusData = FundusData()
     model: FundusNetConfig = FundusNetConfig()
     train: TrainConfig = TrainConfig(steps=300, batch=32, lr=2e-3, evaluations=6, ema=0.98)
-    seed: int = 0
+    seed: Annotated[int, Range(0)] = 0
     taught_by: str = ""  # Student: folder name of the Teacher's run that its details come from
 
     methods: ClassVar[dict[str, Any]] = {"teacher": Teacher, "student": Student}
-    prefix: ClassVar[str] = "fundus."
+    where: ClassVar[str] = "fundus."
 
 
 def settings(

@@ -25,7 +25,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -33,9 +33,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import bars
+from ..bounds import Checked, OneOf, Range
 from ..networks import map_store
 from ..networks.device import device, on_device
-from ..networks.hyperiqa import HyperIQA, check
+from ..networks.hyperiqa import BACKBONES, HyperIQA, check
 from ..networks.predict import over_looks
 from ..networks.sources import Source
 from ..networks.views import Policy
@@ -51,7 +52,7 @@ AT_ONCE = 128  # pictures that evaluation grades at a time
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Checked):
     """backbone, crop, crops: see networks.hyperiqa; crops are also how often an epoch shows a
     picture, where it has places to choose from. smoke: epochs = 1, batch = 16; demo and reference:
     the defaults; paper: PAPER.
@@ -61,29 +62,27 @@ class Settings:
     ValueError: hyperiqa.backbone is 'vgg16'; allowed: lite0, resnet50
     """
 
+    where: ClassVar[str] = "hyperiqa."
+
     name: str = "hyperiqa"
-    backbone: str = "lite0"
-    crop: int = 0  # px, 0: the whole picture
-    crops: int = 1  # of a picture, in an epoch and in evaluation
-    epochs: int = 14
-    batch: int = 32
-    rate: float = 1e-4  # of the backbone and the local distortion modules
-    ratio: float = 10.0  # the hypernetwork's rate, as a multiple of that
-    weight_decay: float = 5e-4
-    ema: float = 0.99  # decay of the running average of the weights; 0: none
-    channel_drop: float = 0.2  # share of stored maps' channels set to their mean in training
+    backbone: Annotated[str, OneOf(*sorted(BACKBONES))] = "lite0"
+    crop: Annotated[int, Range(0)] = 0  # px, 0: the whole picture
+    crops: Annotated[int, Range(1)] = 1  # of a picture, in an epoch and in evaluation
+    epochs: Annotated[int, Range(1)] = 14
+    batch: Annotated[int, Range(1)] = 32
+    # of the backbone and the local distortion modules
+    rate: Annotated[float, Range(above=0)] = 1e-4
+    ratio: Annotated[float, Range(above=0)] = 10.0  # the hypernetwork's rate, as a multiple of that
+    weight_decay: Annotated[float, Range(0)] = 5e-4
+    # decay of the running average of the weights; 0: none
+    ema: Annotated[float, Range(0, below=1)] = 0.99
+    # share of stored maps' channels set to their mean in training
+    channel_drop: Annotated[float, Range(0, below=1)] = 0.2
     pretrained: bool = True  # the backbone starts from ImageNet weights
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(self.backbone, self.crop, self.crops)
-        for name in ("epochs", "batch", "rate", "ratio"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"hyperiqa.{name} is {getattr(self, name)}; expected more than 0")
-        for name in ("ema", "channel_drop"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"hyperiqa.{name} is {getattr(self, name)}; expected 0 to below 1")
-        if self.weight_decay < 0:
-            raise ValueError(f"hyperiqa.weight_decay is {self.weight_decay}; expected 0 or more")
 
 
 PAPER: dict[str, object] = {
@@ -177,8 +176,7 @@ def trainer_of(settings: Settings, net: HyperIQA, material: Material, lesson: Le
 
 def trained(trainer: Trainer, state: Path) -> HyperIQA:
     """Train to the end, from where the saved state is; the network with the selected weights."""
-    if state.exists():
-        trainer.resume(state)
+    trainer.resume(state)
     steps = range(trainer.done, trainer.c.steps)
     for _ in bars.bar(steps, initial=steps.start, total=steps.stop, desc="HyperIQA"):
         trainer.step()

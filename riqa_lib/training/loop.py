@@ -7,7 +7,6 @@ thread count)."""
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -18,20 +17,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .. import bars, paths, store
+from .. import bars
 from ..networks import views
 from ..networks.device import device, device_of, sent
 from ..networks.network import Network
 from ..networks.precision import mixed
 from ..networks.predict import probabilities
 from ..networks.sources import Source
+from ..networks.weights import is_finite
 from ..seeding import rng, seed_of
 from ..ssl.base import Batch, Method
 from ..stats import metrics
+from . import saved_state
 from .optimisation import TrainConfig, lr_at, one_step, optimiser
 
 
@@ -186,13 +185,17 @@ class Trainer:
 
     def check(self) -> None:
         """Note the mean terms since the last check and the validation metrics; offer the weights as
-        the best. FloatingPointError where the loss is not a number."""
+        the best. FloatingPointError where the loss or a weight is not a number."""
         row = {k: float(torch.stack([t[k] for t in self.terms]).mean()) for k in self.terms[-1]}
         if not math.isfinite(row["loss"]):
             raise FloatingPointError(
                 f"the loss is {row['loss']} by step {self.done} (lr {self.c.lr}); nothing was kept"
             )
         net = self.average.net
+        if not is_finite(net):  # the last step's loss was seen before it moved the weights
+            raise FloatingPointError(
+                f"weights are no numbers by step {self.done} (lr {self.c.lr}); nothing was kept"
+            )
         row |= self.method.validation(net, self.material) or validate(
             net, self.method, self.material
         )
@@ -212,46 +215,26 @@ class Trainer:
         return self.before + time.perf_counter() - self.began
 
     def save(self, file: Path) -> None:
-        """Everything that the next step depends on, in one file, so it is whole or not there;
-        written atomically, without pickle."""
-        tensors = {f"method.{k}": v for k, v in self.method.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.net.state_dict().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.weights.items()}
-        for i, slots in self.optim.state_dict()["state"].items():
-            tensors |= {f"optim.{i}.{k}": torch.as_tensor(v) for k, v in slots.items()}
+        """Everything that the next step depends on, in one file (see saved_state)."""
+        parts = {
+            "method": self.method.state_dict(),
+            "average": self.average.net.state_dict(),
+            "best": self.best.weights,
+        }
         note = {"step": self.done, "history": self.history, "score": self.best.score}
-        note["seconds"] = self.seconds()
-        with store.replacing(file) as part:
-            save_file(
-                {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-                part,
-                {"riqa": json.dumps(note)},
-            )
+        saved_state.save(file, parts, note | {"seconds": self.seconds()}, self.optim)
 
     def resume(self, file: Path) -> None:
-        """Go on from a saved state. ValueError naming the file if it is damaged."""
-        try:
-            with safe_open(file, "pt") as f:
-                note = json.loads(f.metadata()["riqa"])
-                tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as e:
-            raise ValueError(
-                f"{paths.shown(file)}: damaged ({e}); delete it and the run starts again"
-            ) from e
-
-        def part(name: str) -> dict[str, Tensor]:
-            return {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")}
-
-        self.method.load_state_dict(part("method"))
-        self.average.net.load_state_dict(part("average"))
-        self.best.score, self.best.weights = note["score"], part("best")
-        state = self.optim.state_dict()
-        for key, value in part("optim").items():
-            i, slot = key.split(".", 1)
-            state["state"].setdefault(int(i), {})[slot] = value
-        self.optim.load_state_dict(state)
-        self.done, self.history = note["step"], note["history"]
-        self.before, self.began = note.get("seconds", 0.0), time.perf_counter()
+        """Go on from a saved state; from the start where there is none, or a damaged one."""
+        state = saved_state.read(file)
+        if state is None:
+            return
+        self.method.load_state_dict(state.part("method"))
+        self.average.net.load_state_dict(state.part("average"))
+        self.best.score, self.best.weights = state.note["score"], state.part("best")
+        state.load_into(self.optim)
+        self.done, self.history = state.note["step"], state.note["history"]
+        self.before, self.began = state.note["seconds"], time.perf_counter()
 
 
 def fit(
@@ -265,11 +248,11 @@ def fit(
 ) -> tuple[Network, pd.DataFrame, dict[str, float]]:
     """Train; return the selected network, the history and the times.
 
-    Resumes from `state_file` if it is there (ValueError if it is damaged). stop_after: return early
+    Resumes from `state_file` if it is there and whole. stop_after: return early
     after that many steps (tests). at_end: is shown the network as the last step left it, before the
     selected weights are put into it. Model selection looks at validation pictures only."""
     trainer = Trainer(method, material, c, seed)
-    if state_file is not None and state_file.exists():
+    if state_file is not None:
         trainer.resume(state_file)
     first = trainer.done
     steps = range(first, c.steps if stop_after is None else min(stop_after, c.steps))

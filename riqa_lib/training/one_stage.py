@@ -6,18 +6,17 @@ bits as one that was not (on the same machine and thread count)."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from .. import bars, paths, store
+from .. import bars
+from ..networks.weights import is_finite
+from . import saved_state
 from .loop import Best
 
 
@@ -26,13 +25,12 @@ class Stage:
 
     learn(step): one step of the optimiser, returns the loss (); check(step): what validation says
     after so many steps, a row of the history, "val_mae" in it. What `file` holds of an earlier
-    call is gone on from; ValueError, naming it, where it is damaged."""
+    call is gone on from, unless it is damaged."""
 
     def __init__(self, net: nn.Module, optim: torch.optim.Optimizer, file: Path, name: str) -> None:
         self.net, self.optim, self.file, self.name = net, optim, file, name
         self.done, self.history, self.best = 0, list[dict[str, Any]](), Best()
-        if file.exists():
-            self._resume()
+        self._resume()
 
     def run(
         self,
@@ -44,7 +42,7 @@ class Stage:
     ) -> None:
         """Go on up to so many steps, with so many checks at even distances, each followed by a
         saved state. stop_after: return after that many steps (tests). FloatingPointError where the
-        loss is not a number."""
+        loss or a weight is not a number."""
         due = {round(steps * (k + 1) / checks) for k in range(checks)}
         losses: list[Tensor] = []
         last = steps if stop_after is None else min(steps, stop_after)
@@ -59,43 +57,24 @@ class Stage:
     def _note(self, loss: float, said: dict[str, float]) -> None:
         if not math.isfinite(loss):
             raise FloatingPointError(f"{self.name}: the loss is {loss} by step {self.done}")
+        if not is_finite(self.net):
+            raise FloatingPointError(f"{self.name}: weights are no numbers by step {self.done}")
         self.history.append({"step": self.done, "loss": loss} | said)
         if "val_mae" in said:
             self.best.offer(said["val_mae"], self.net)
         self._save()
 
     def _save(self) -> None:
-        """All that the next step depends on, in one file, written whole."""
-        tensors = {f"net.{k}": v for k, v in self.net.state_dict().items()}
-        tensors |= {f"best.{k}": v for k, v in self.best.weights.items()}
-        for i, slots in self.optim.state_dict()["state"].items():
-            tensors |= {f"optim.{i}.{k}": torch.as_tensor(v) for k, v in slots.items()}
+        """All that the next step depends on, in one file (see saved_state)."""
+        parts = {"net": self.net.state_dict(), "best": self.best.weights}
         note = {"step": self.done, "history": self.history, "score": self.best.score}
-        with store.replacing(self.file) as part:
-            save_file(
-                {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()},
-                part,
-                {"riqa": json.dumps(note)},
-            )
+        saved_state.save(self.file, parts, note, self.optim)
 
     def _resume(self) -> None:
-        try:
-            with safe_open(self.file, "pt") as f:
-                note = json.loads(f.metadata()["riqa"])
-                tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as e:
-            raise ValueError(
-                f"{paths.shown(self.file)}: damaged ({e}); delete it and the run starts again"
-            ) from e
-
-        def part(name: str) -> dict[str, Tensor]:
-            return {k[len(name) + 1 :]: v for k, v in tensors.items() if k.startswith(name + ".")}
-
-        self.net.load_state_dict(part("net"))
-        self.best.score, self.best.weights = note["score"], part("best")
-        state = self.optim.state_dict()
-        for key, value in part("optim").items():
-            i, slot = key.split(".", 1)
-            state["state"].setdefault(int(i), {})[slot] = value
-        self.optim.load_state_dict(state)
-        self.done, self.history = note["step"], note["history"]
+        state = saved_state.read(self.file)
+        if state is None:
+            return
+        self.net.load_state_dict(state.part("net"))
+        self.best.score, self.best.weights = state.note["score"], state.part("best")
+        state.load_into(self.optim)
+        self.done, self.history = state.note["step"], state.note["history"]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from timm.optim import param_groups_layer_decay
 from torch import Tensor, nn
 
+from ..bounds import Checked, OneOf, Range
 from ..networks.views import STRONG
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Checked):
     """Optimisation. Steps are optimiser steps; learning rates are those of the head.
 
     >>> TrainConfig(optimiser="sgd")
@@ -25,42 +26,32 @@ class TrainConfig:
 
     # weight_decay, warmup, final, clip, precision: no profile or row changes them; the peer's
     # (USB's, timm's) choices
-    steps: int = 500
-    batch: int = 32  # labelled pictures a step
-    mu: int = 1  # unlabelled pictures per labelled one, for methods that use any
-    # "adamw", or "adam" (as the paper states; weight decay is then left out)
-    optimiser: str = "adamw"
-    lr: float = 5e-4
-    weight_decay: float = 0.05
-    layer_decay: float = 1.0  # factor of the learning rate per block from the head down
-    warmup: float = 0.08  # share of the steps with rising learning rate; a cosine follows
-    final: float = 0.02  # last learning rate, as a share of lr
-    clip: float = 1.0  # largest gradient norm; 0 = no clipping
-    # decay of the running average of weights, which is what is evaluated; 0 = off
-    ema: float = 0.99
-    evaluations: int = 8  # how often validation is looked at (and the state saved)
-    # keep the weights of the "best" validation MAE (or the method's criterion), or the "last"
-    select: str = "best"
-    # "auto": bfloat16 where the hardware has it (CPU: convolutional stem only); or "fp32"
-    precision: str = "auto"
-    strong: str = "quality"  # the strong view: "quality", "randaugment" (control) or "weak"
+    where: ClassVar[str] = "train."
 
-    def __post_init__(self) -> None:
-        for name, allowed in {
-            "optimiser": ("adamw", "adam"),
-            "select": ("best", "last"),
-            "precision": ("auto", "fp32"),
-            "strong": tuple(STRONG),
-        }.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"train.{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}"
-                )
-        for name in ("steps", "batch", "evaluations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"train.{name} is {getattr(self, name)}; expected at least 1")
-        if self.mu < 0:
-            raise ValueError(f"train.mu is {self.mu}; expected 0 or more")
+    steps: Annotated[int, Range(1)] = 500
+    batch: Annotated[int, Range(1)] = 32  # labelled pictures a step
+    # unlabelled pictures per labelled one, for methods that use any
+    mu: Annotated[int, Range(0)] = 1
+    # "adamw", or "adam" (as the paper states; weight decay is then left out)
+    optimiser: Annotated[str, OneOf("adamw", "adam")] = "adamw"
+    lr: Annotated[float, Range(above=0)] = 5e-4
+    weight_decay: Annotated[float, Range(0)] = 0.05
+    # factor of the learning rate per block from the head down
+    layer_decay: Annotated[float, Range(above=0, high=1)] = 1.0
+    # share of the steps with rising learning rate; a cosine follows
+    warmup: Annotated[float, Range(0, 1)] = 0.08
+    final: Annotated[float, Range(0, 1)] = 0.02  # last learning rate, as a share of lr
+    clip: Annotated[float, Range(0)] = 1.0  # largest gradient norm; 0 = no clipping
+    # decay of the running average of weights, which is what is evaluated; 0 = off
+    ema: Annotated[float, Range(0, below=1)] = 0.99
+    # how often validation is looked at (and the state saved)
+    evaluations: Annotated[int, Range(1)] = 8
+    # keep the weights of the "best" validation MAE (or the method's criterion), or the "last"
+    select: Annotated[str, OneOf("best", "last")] = "best"
+    # "auto": bfloat16 where the hardware has it (CPU: convolutional stem only); or "fp32"
+    precision: Annotated[str, OneOf("auto", "fp32")] = "auto"
+    # the strong view: "quality", "randaugment" (control) or "weak"
+    strong: Annotated[str, OneOf(*STRONG)] = "quality"
 
 
 def optimiser(method: nn.Module, c: TrainConfig) -> torch.optim.Optimizer:

@@ -25,6 +25,10 @@ NOTEBOOKS = {
 
 METHOD_NAMES = tuple(NOTEBOOKS)
 
+# What begins settings that a walk's other notebooks read: notebooks 13 to 18, and notebook 12's
+# models (related_profiles.NAMES)
+NOT_OURS = ("fundus", "dbcnn", "hyperiqa", "reiqa")
+
 
 # Rows that train no network (training.baselines): what a network has to beat
 BASELINES = ("source_mean", "forest", "ridge")

@@ -18,13 +18,14 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import torch
 
 from .. import paths, store
+from ..bounds import Range
 from ..datasets.data_folder import DataSet, data_key
 from ..datasets.splits import draw_labelled
 from ..networks import lite0, map_store, views
@@ -51,7 +52,7 @@ from ..ssl.supervised import Supervised
 from . import baselines, equal_pictures, photo_about, run_folder
 from .loop import Material, fit
 from .optimisation import TrainConfig
-from .photo_profiles import AS_MANY_PICTURES_AS, BASELINES, NOTEBOOKS, PROFILES, ROWS
+from .photo_profiles import AS_MANY_PICTURES_AS, BASELINES, NOT_OURS, NOTEBOOKS, PROFILES, ROWS
 from .pretrain import PretrainConfig, pretrain
 from .ridge_start import start_at_ridge
 from .settings import RunSettings, must_be_one_of
@@ -83,7 +84,7 @@ class Run(RunSettings):
     model: ViTConfig = ViTConfig()
     train: TrainConfig = TrainConfig()
     pretrain: PretrainConfig = PretrainConfig()
-    seed: int = 0
+    seed: Annotated[int, Range(0)] = 0
     # second stage: folder name of the run whose model graded the pictures without a label
     teacher: str = ""
     # whether the pool, and pictures whose grade is hidden, are graded in the end too, which a
@@ -109,7 +110,7 @@ def settings(
     """
     must_be_one_of("profile", profile, PROFILES)
     must_be_one_of("row", row, ROWS)
-    given = {k: v for k, v in (overrides or {}).items() if k.partition(".")[0] != "fundus"}
+    given = {k: v for k, v in (overrides or {}).items() if k.partition(".")[0] not in NOT_OURS}
     its = dict(ROWS[row])
     run = Run().but(method=its.pop("method", "supervised"), seed=seed)
     run = run.adjusted(PROFILES[profile] | given).but(**its)

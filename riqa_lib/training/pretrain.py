@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import bars
+from ..bounds import Checked, Range
 from ..networks import views
 from ..networks.device import device
 from ..networks.network import Network
@@ -32,7 +34,7 @@ from .optimisation import TrainConfig, lr_at, one_step, optimiser
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Checked):
     """pictures: how many are distorted (twice each, at two levels); batch: pairs a step.
 
     kinds: ten of the 25 types. Seventeen, with the colour and quantisation types among them, served
@@ -41,13 +43,21 @@ class PretrainConfig:
 
     lr, kinds, scale: no profile or row changes them; ours, kinds as measured above."""
 
-    pictures: int = 3300
-    steps: int = 1200
-    batch: int = 32
-    lr: float = 1e-3
-    kinds: tuple[int, ...] = (1, 2, 3, 7, 10, 11, 13, 16, 17, 25)  # riqa_lib.sim.distortions.TYPES
+    where: ClassVar[str] = "pretrain."
+
+    pictures: Annotated[int, Range(1)] = 3300
+    steps: Annotated[int, Range(1)] = 1200
+    batch: Annotated[int, Range(1)] = 32
+    lr: Annotated[float, Range(above=0)] = 1e-3
+    # riqa_lib.sim.distortions.TYPES
+    kinds: Annotated[tuple[int, ...], Range(1, 25)] = (1, 2, 3, 7, 10, 11, 13, 16, 17, 25)
     # lengths in px (blur radii, motion) times this: KADID's are for 512 px wide pictures
-    scale: float = 0.5
+    scale: Annotated[float, Range(above=0)] = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.kinds:
+            raise ValueError("pretrain.kinds is empty; expected numbers of distortions, 1 to 25")
 
 
 def distorted_pairs(

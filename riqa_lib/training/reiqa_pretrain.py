@@ -15,28 +15,26 @@ with "resnet50" pairs are made when their turn comes, with other distortions eac
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from .. import bars, paths, store
+from .. import bars, store
+from ..bounds import Checked, OneOf, Range
 from ..datasets.data_folder import DataSet, alone, data_key
 from ..networks.device import device
 from ..networks.reiqa import BACKBONES, LiteEncoders, ReIQA, as_floats
 from ..networks.weights import load_weights, save_weights
 from ..provenance import provenance
 from ..seeding import rng, seed_of
-from . import reiqa_views
+from . import reiqa_views, saved_state
 from .loop import drawn
 from .optimisation import TrainConfig, lr_at, one_step
 from .reiqa_contrast import OPTIMISERS, MomentumContrast, optimiser_of
@@ -46,7 +44,7 @@ SAVES = 4  # how often the state is saved
 
 
 @dataclass(frozen=True)
-class QualityConfig:
+class QualityConfig(Checked):
     """What the quality encoder learns from, and how.
 
     backbone, pretrained, width: see networks.reiqa; pictures: how many are distorted, at most;
@@ -55,39 +53,25 @@ class QualityConfig:
     at both scales; queue, momentum, temperature, within: see reiqa_contrast; optimiser: "adamw" or
     "lars"; warmup: share of the steps, a cosine follows."""
 
-    backbone: str = "lite0"
-    pretrained: bool = True
-    width: int = 128
-    pictures: int = 600
-    copies: int = reiqa_views.COPIES
-    patch: float = 0.5
-    scale: float = 0.5
-    steps: int = 600
-    batch: int = 16
-    queue: int = 4096
-    momentum: float = 0.99
-    temperature: float = 0.2
-    within: bool = True
-    optimiser: str = "adamw"
-    lr: float = 3e-3
-    weight_decay: float = 1e-4
-    warmup: float = 0.08
+    where: ClassVar[str] = "reiqa."
 
-    def __post_init__(self) -> None:
-        for name in ("width", "pictures", "copies", "steps", "batch", "queue"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"reiqa.{name} is {getattr(self, name)}; expected at least 1")
-        for name in ("patch", "momentum", "warmup"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"reiqa.{name} is {getattr(self, name)}; expected between 0 and 1")
-        for name in ("temperature", "scale", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"reiqa.{name} is {getattr(self, name)}; expected above 0")
-        for name, allowed in {"backbone": BACKBONES, "optimiser": OPTIMISERS}.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"reiqa.{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}"
-                )
+    backbone: Annotated[str, OneOf(*BACKBONES)] = "lite0"
+    pretrained: bool = True
+    width: Annotated[int, Range(1)] = 128
+    pictures: Annotated[int, Range(1)] = 600
+    copies: Annotated[int, Range(1, 25)] = reiqa_views.COPIES
+    patch: Annotated[float, Range(above=0, below=1)] = 0.5
+    scale: Annotated[float, Range(above=0)] = 0.5
+    steps: Annotated[int, Range(1)] = 600
+    batch: Annotated[int, Range(1)] = 16
+    queue: Annotated[int, Range(1)] = 4096
+    momentum: Annotated[float, Range(above=0, below=1)] = 0.99
+    temperature: Annotated[float, Range(above=0)] = 0.2
+    within: bool = True
+    optimiser: Annotated[str, OneOf(*OPTIMISERS)] = "adamw"
+    lr: Annotated[float, Range(above=0)] = 3e-3
+    weight_decay: Annotated[float, Range(0)] = 1e-4
+    warmup: Annotated[float, Range(above=0, below=1)] = 0.08
 
 
 def folder_of(c: QualityConfig, data: DataSet) -> Path:
@@ -183,7 +167,7 @@ class StoredMaps:
         self, c: QualityConfig, eyes: LiteEncoders, data: DataSet, rows: np.ndarray, file: Path
     ) -> None:
         self.c = c
-        self.scales = _read_maps(file) if file.exists() else _make_maps(c, eyes, data, rows, file)
+        self.scales = _read_maps(file) or _make_maps(c, eyes, data, rows, file)
         eyes.quality.standardise(_sample(self.scales))
 
     def of(self, step: int) -> list[tuple[Tensor, Tensor]]:
@@ -211,23 +195,13 @@ def _make_maps(
             maps = eyes.maps(both, mirrored=False)[:, 0].cpu()
             found.append(maps.unflatten(0, (2, -1)))
     out = [torch.stack(found) for found in scales]
-    with store.replacing(file) as part:
-        save_file({str(k): maps.contiguous() for k, maps in enumerate(out)}, part)
+    saved_state.save(file, {"maps": {str(k): maps for k, maps in enumerate(out)}}, None)
     return out
 
 
-def _read_maps(file: Path) -> list[Tensor]:
-    try:
-        with safe_open(file, "pt") as f:
-            return [f.get_tensor(name) for name in sorted(f.keys())]
-    except SafetensorError as e:
-        raise _damaged(file, e) from e
-
-
-def _damaged(file: Path, e: Exception) -> ValueError:
-    return ValueError(
-        f"{paths.shown(file)}: damaged ({e}); delete it and the training starts again"
-    )
+def _read_maps(file: Path) -> list[Tensor] | None:
+    state = saved_state.read(file)
+    return None if state is None else [maps for _, maps in sorted(state.part("maps").items())]
 
 
 # ---------------------------------------------------------------- training
@@ -244,7 +218,7 @@ def learn(
     moco.to(device()).train()
     optim = optimiser_of(moco, c.optimiser, c.lr, c.weight_decay)
     schedule = TrainConfig(steps=c.steps, lr=c.lr, warmup=c.warmup)
-    first, seen = _resume(state, moco, optim) if state.exists() else (0, [])
+    first, seen = _resume(state, moco, optim)
     plain = torch.autocast(device().type, enabled=False)
     until = c.steps if stop_after is None else min(stop_after, c.steps)
     for step in bars.bar(range(first, until), initial=first, total=c.steps, desc="quality"):
@@ -273,29 +247,15 @@ def _summed_up(seen: np.ndarray) -> pd.DataFrame:
 def _save(
     file: Path, moco: MomentumContrast, optim: torch.optim.Optimizer, seen: list[list[float]]
 ) -> None:
-    """All that the next step depends on, atomically, without pickle."""
-    tensors = {f"moco.{k}": v for k, v in moco.state_dict().items()}
-    for i, slots in optim.state_dict()["state"].items():
-        tensors |= {f"optim.{i}.{k}": torch.as_tensor(v) for k, v in slots.items()}
-    whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    with store.replacing(file) as part:
-        save_file(whole, part, {"riqa": json.dumps(seen)})
+    saved_state.save(file, {"moco": moco.state_dict()}, seen, optim)
 
 
 def _resume(
     file: Path, moco: MomentumContrast, optim: torch.optim.Optimizer
 ) -> tuple[int, list[list[float]]]:
-    try:
-        with safe_open(file, "pt") as f:
-            seen = json.loads(f.metadata()["riqa"])
-            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as e:
-        raise _damaged(file, e) from e
-    moco.load_state_dict({k[5:]: v for k, v in tensors.items() if k.startswith("moco.")})
-    state: dict[str, Any] = optim.state_dict()
-    for name, value in tensors.items():
-        if name.startswith("optim."):
-            _, i, slot = name.split(".")
-            state["state"].setdefault(int(i), {})[slot] = value
-    optim.load_state_dict(state)
-    return len(seen), seen
+    state = saved_state.read(file)
+    if state is None:
+        return 0, []
+    moco.load_state_dict(state.part("moco"))
+    state.load_into(optim)
+    return len(state.note), state.note

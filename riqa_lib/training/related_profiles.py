@@ -81,10 +81,11 @@ def settings_of(name: str, profile: str, overrides: Mapping[str, object] | None 
     ValueError for an unknown profile, model or setting, TypeError for a value of another type; each
     message lists what is allowed."""
     must_be_one_of("profile", profile, WALKS)
-    found = {n: m.settings for n, m in MODELS.items()}
     model(name)
+    given: dict[str, dict[str, object]] = {n: {} for n in MODELS}
     for key, value in {**SETTINGS[profile], **(overrides or {})}.items():
         head, _, rest = key.partition(".")
-        if head in found:
-            found[head] = replaced(found[head], {rest: value}, f"{head}.")
+        if head in given:
+            given[head][rest] = value
+    found = {n: replaced(m.settings, given[n], f"{n}.") for n, m in MODELS.items()}
     return found[name]

@@ -34,6 +34,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +42,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import bars, store
+from ..bounds import Checked, Range
 from ..datasets.data_folder import DataSet, data_key
 from ..networks.dbcnn import SCNN, STRIDE, shown
 from ..networks.device import device
@@ -60,7 +62,7 @@ CLASSES: tuple[tuple[int, int], ...] = (
 
 
 @dataclass(frozen=True)
-class Pretraining:
+class Pretraining(Checked):
     """pictures: distorted ones; side: of what is cut out of a picture to be distorted, px; crop: of
     what a step shows, px.
 
@@ -69,23 +71,23 @@ class Pretraining:
     ValueError: dbcnn.scnn.crop is 48; expected 16 to dbcnn.scnn.side, 32
     """
 
-    pictures: int = 3900
-    side: int = 64
-    crop: int = 32
-    steps: int = 500
-    batch: int = 64
-    lr: float = 3e-3
+    where: ClassVar[str] = "dbcnn.scnn."
+
+    pictures: Annotated[int, Range(1)] = 3900
+    side: Annotated[int, Range(STRIDE)] = 64
+    crop: Annotated[int, Range(STRIDE)] = 32
+    steps: Annotated[int, Range(1)] = 500
+    batch: Annotated[int, Range(1)] = 64
+    lr: Annotated[float, Range(above=0)] = 3e-3
     # lengths in px (blurs) times this: KADID's are for 512 px wide pictures
-    scale: float = 0.5
+    scale: Annotated[float, Range(above=0)] = 0.5
 
     def __post_init__(self) -> None:
-        if not STRIDE <= self.crop <= self.side:
+        super().__post_init__()
+        if self.crop > self.side:
             raise ValueError(
                 f"dbcnn.scnn.crop is {self.crop}; expected {STRIDE} to dbcnn.scnn.side, {self.side}"
             )
-        for name in ("pictures", "steps", "batch", "lr", "scale"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"dbcnn.scnn.{name} is {getattr(self, name)}; expected above 0")
 
 
 def folder(data: DataSet, c: Pretraining) -> Path:

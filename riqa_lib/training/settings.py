@@ -16,18 +16,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from ..bounds import Checked, must_allow
 from ..hints import did_you_mean
 
 
 @dataclass(frozen=True)
-class RunSettings:
+class RunSettings(Checked):
     """Settings of one run, of photographs or of fundus pictures. With the keys of its data they are
     config.json; its hash names the run's folder."""
 
     method: Any = None  # the Config of one of `methods`
 
     methods: ClassVar[Mapping[str, Any]] = {}  # name -> class with a Config
-    prefix: ClassVar[str] = ""  # what begins a setting's name where users give it
+    where: ClassVar[str] = ""  # what begins a setting's name where users give it
 
     def but(self, **changes: object) -> Self:
         """A copy with changes: seed=1, method="fixmatch", or dotted names such as **{"train.lr":
@@ -40,7 +41,7 @@ class RunSettings:
             name = changes.pop("method")
             must_be_one_of("method", name, self.methods)
             run = dataclasses.replace(run, method=self.methods[str(name)].Config())
-        return replaced(run, changes, self.prefix)
+        return replaced(run, changes, self.where)
 
     def adjusted(self, changes: Mapping[str, object]) -> Self:
         """A copy with a profile's changes. Those of a method ("fixmatch.tau") are checked whichever
@@ -61,12 +62,12 @@ class RunSettings:
         kind = self.methods[method]
         names = [f.name for f in dataclasses.fields(kind.Config)]
         if name not in names:
-            asked = f"{self.prefix}{method}.{name}"
+            asked = f"{self.where}{method}.{name}"
             raise ValueError(
                 f"unknown setting {asked!r}; {kind.__name__} has: {', '.join(names)}"
-                + did_you_mean(asked, [f"{self.prefix}{method}.{n}" for n in names])
+                + did_you_mean(asked, [f"{self.where}{method}.{n}" for n in names])
             )
-        replaced(kind.Config(), {name: value}, f"{self.prefix}{method}.")
+        replaced(kind.Config(), {name: value}, f"{self.where}{method}.")
 
     def config(self, data_key: str) -> dict:
         """Plain settings for config.json; data_key names pictures and table (see
@@ -114,6 +115,7 @@ def replaced(part: Any, changes: Mapping[str, object], where: str) -> Any:
             raise ValueError(f"{where + key!r} has parts, set one of them: {inside}")
         else:
             new[head] = _typed(value, now, where + key)
+            must_allow(type(part), head, new[head], where + key)
     for head, inner in deeper.items():
         new[head] = replaced(getattr(part, head), inner, f"{where}{head}.")
     return dataclasses.replace(part, **new)

@@ -135,7 +135,7 @@ def test_standardised_rows_have_the_balance_as_their_spread():
 def test_wrong_settings_are_refused():
     with pytest.raises(ValueError, match=r"model\.hidden is 0; expected 1 or more"):
         FundusNetConfig(hidden=0)
-    with pytest.raises(ValueError, match=r"model\.grain is -1; expected 0 to 32 grey levels"):
+    with pytest.raises(ValueError, match=r"model\.grain is -1; expected 0 to 32"):
         FundusNetConfig(grain=-1)
     with pytest.raises(ValueError, match="no tokens to blank"):
         MomentNet(8, 0.0, 3)(torch.zeros(1, FEATURES), torch.ones(1, 4))

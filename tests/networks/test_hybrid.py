@@ -85,7 +85,7 @@ def test_the_line_learns_from_pixels_too():
     [
         ({"skip": True}, "model.skip needs model.stem = lite0, not conv"),
         ({"pool": 2}, "model.pool = 2 needs model.stem = lite0, not conv"),
-        (FROZEN | {"pool": 0}, "model.pool is 0; expected at least 1"),
+        (FROZEN | {"pool": 0}, "model.pool is 0; expected 1 or more"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, said):

@@ -211,6 +211,6 @@ def test_selected_uses_the_last_cut():
 )
 def test_bad_settings_say_what_is_allowed(bad):
     with pytest.raises(
-        ValueError, match=r"method\.\w+ is .*(0 to 1|train, eval, ema|prior, uniform)"
+        ValueError, match=r"method\.\w+ is .*(0 to 1|0 to below 1|train, eval, ema|prior, uniform)"
     ):
         AdaMatch.Config(**bad)

@@ -174,5 +174,7 @@ def test_selected_follows_the_class_thresholds():
     "bad", [{"momentum": 1.5}, {"weak": "never"}, {"temperature": 0.0}, {"quantile": -0.1}]
 )
 def test_bad_settings_say_what_is_allowed(bad):
-    with pytest.raises(ValueError, match=r"method\.\w+ is .*(0 to 1|train, eval, ema|more than 0)"):
+    with pytest.raises(
+        ValueError, match=r"method\.\w+ is .*(0 to 1|0 to below 1|train, eval, ema|more than 0)"
+    ):
         FreeMatch.Config(**bad)

@@ -241,6 +241,6 @@ def test_selected_follows_the_threshold_after_alignment():
 def test_bad_settings_say_what_is_allowed(bad):
     with pytest.raises(
         ValueError,
-        match=r"method\.\w+ is .*(0 to 1|at least 1|train, ema|prior, uniform|more than 0)",
+        match=r"method\.\w+ is .*(0 to 1|1 or more|train, ema|prior, uniform|more than 0)",
     ):
         SimMatch.Config(**bad)

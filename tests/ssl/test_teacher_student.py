@@ -238,11 +238,11 @@ def test_lookup_and_mean_auc():
 
 @pytest.mark.parametrize(("kind", "changes", "words"), [
     (teacher_student.Student.Config, {"pseudo": "sharp"}, "soft, hard, filtered"),
-    (teacher_student.Student.Config, {"lambda_a": -1.0}, "lambda_a -1"),
+    (teacher_student.Student.Config, {"lambda_a": -1.0}, r"student\.lambda_a is -1"),
     (teacher_student.Student.Config, {"margin": 0.5}, "below 0.5"),
     (teacher_student.Teacher.Config, {"learns": "test"}, "train, all"),
     (ResNetConfig, {"weights": "distortion"}, "none, imagenet"),
-    (ResNetConfig, {"weights": "imagenet"}, "needs model.arch"),
+    (ResNetConfig, {"weights": "imagenet"}, "needs fundus.model.arch"),
     (ResNetConfig, {"arch": "vit_small_patch16_224"}, "not a timm ResNet"),
     (ResNetConfig, {"width": 7}, "even number"),
 ])  # fmt: skip

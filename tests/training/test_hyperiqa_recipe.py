@@ -266,7 +266,7 @@ def test_building_fetches_nothing(monkeypatch):
     ("settings", "said"),
     [
         ({"backbone": "vgg16"}, "hyperiqa.backbone is 'vgg16'"),
-        ({"epochs": 0}, "hyperiqa.epochs is 0; expected more than 0"),
+        ({"epochs": 0}, "hyperiqa.epochs is 0; expected 1 or more"),
         ({"rate": -1.0}, "hyperiqa.rate is -1.0"),
         ({"ema": 1.0}, "hyperiqa.ema is 1.0; expected 0 to below 1"),
         ({"channel_drop": -0.1}, "hyperiqa.channel_drop is -0.1"),

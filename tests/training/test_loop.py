@@ -16,7 +16,7 @@ from riqa_lib.networks.vit import ViT, ViTConfig
 from riqa_lib.networks.weights import load_weights, save_weights
 from riqa_lib.ssl.fixmatch import FixMatch
 from riqa_lib.ssl.supervised import Supervised
-from riqa_lib.training import loop
+from riqa_lib.training import loop, saved_state
 from riqa_lib.training.loop import Material, TrainConfig
 from riqa_lib.training.photographs import METHODS
 
@@ -100,12 +100,32 @@ def test_the_time_of_a_resumed_training_counts_what_was_before(tmp_path, monkeyp
     assert times["train_seconds"] == 10
 
 
-def test_a_damaged_state_is_named(tmp_path):
+def bit_flipped(data: bytes) -> bytes:
+    """The last byte of the last tensor with its lowest bit changed."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize("harm", [bit_flipped, lambda b: b[: len(b) // 2], lambda b: b""])
+def test_a_damaged_state_is_thrown_away_and_the_run_ends_as_if_nothing_was(tmp_path, capsys, harm):
+    state = tmp_path / "state.safetensors"
+    whole, history, _ = loop.fit(method(), material(), FAST, 0)
+    loop.fit(method(), material(), FAST, 0, state, stop_after=3)
+    state.write_bytes(harm(state.read_bytes()))
+    net, after, times = loop.fit(method(), material(), FAST, 0, state)
+    assert "state.safetensors: damaged" in capsys.readouterr().out
+    assert times["steps_now"] == FAST.steps
+    assert torch.equal(weights(whole), weights(net))
+    assert history.to_csv() == after.to_csv()
+
+
+def test_a_bit_flipped_in_the_note_of_a_state_is_seen(tmp_path, capsys):
     state = tmp_path / "state.safetensors"
     loop.fit(method(), material(), FAST, 0, state, stop_after=3)
-    state.write_bytes(state.read_bytes()[:-50])
-    with pytest.raises(ValueError, match=r"state\.safetensors: damaged"):
-        loop.fit(method(), material(), FAST, 0, state)
+    assert saved_state.read(state).note["step"] == 2
+    state.write_bytes(state.read_bytes().replace(b'step\\": 2', b'step\\": 3', 1))
+    assert saved_state.read(state) is None
+    assert not state.exists()
+    assert "thrown away" in capsys.readouterr().out
 
 
 def test_it_learns_and_selects_on_validation():
@@ -263,6 +283,12 @@ def test_a_loss_that_is_not_a_number_stops_the_run():
         m.net.vit.head.bias.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="by step 2"):
         loop.fit(m, material(), FAST, 0)
+
+
+def test_weights_that_the_last_step_spoilt_stop_the_run():
+    config = TrainConfig(steps=1, batch=4, evaluations=1, precision="fp32", lr=1e38, clip=0.0)
+    with pytest.raises(FloatingPointError, match=r"weights are no numbers by step 1 \(lr 1e\+38"):
+        loop.fit(method(Supervised), material(), config, 0)
 
 
 def test_no_pictures_is_said():

@@ -72,7 +72,7 @@ def test_another_methods_settings_are_checked_and_do_not_count():
     assert settings("demo", "simmatch", 0, {"fixmatch.tau": 0.1}) == settings("demo", "simmatch")
     with pytest.raises(TypeError, match=r"fixmatch\.tau is '0.5', a str"):
         settings("demo", "simmatch", 0, {"fixmatch.tau": "0.5"})
-    with pytest.raises(ValueError, match=r"method\.tau is 2"):
+    with pytest.raises(ValueError, match=r"^fixmatch\.tau is 2"):
         settings("demo", "simmatch", 0, {"fixmatch.tau": 2.0})
 
 

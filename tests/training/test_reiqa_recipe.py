@@ -188,12 +188,12 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_weights(data, monkeypat
 
 
 @pytest.mark.parametrize("name", ["state.safetensors", "state-maps.safetensors"])
-def test_a_damaged_state_is_named(data, name):
+def test_a_damaged_state_is_thrown_away_and_said(data, name, capsys):
     folder = pretrain.folder_of(QUALITY, data)
     (folder / name).write_bytes(b"cut off")
-    with pytest.raises(ValueError, match=rf"{name}: damaged .*; delete it"):
-        prepared(data)
-    assert not store.done(folder)
+    prepared(data)
+    assert f"{name}: damaged" in capsys.readouterr().out
+    assert store.done(folder)
 
 
 def test_a_loss_that_is_no_number_stops_it(data, monkeypatch):
@@ -266,9 +266,9 @@ def test_profiles_are_settings():
 @pytest.mark.parametrize(
     ("setting", "value", "told"),
     [
-        ("steps", 0, "reiqa.steps is 0; expected at least 1"),
-        ("patch", 1.0, "reiqa.patch is 1.0; expected between 0 and 1"),
-        ("temperature", 0.0, "reiqa.temperature is 0.0; expected above 0"),
+        ("steps", 0, "reiqa.steps is 0; expected 1 or more"),
+        ("patch", 1.0, "reiqa.patch is 1.0; expected more than 0 to below 1"),
+        ("temperature", 0.0, "reiqa.temperature is 0.0; expected more than 0"),
         ("optimiser", "sgd", "reiqa.optimiser is 'sgd'; allowed: adamw, lars"),
         ("backbone", "vgg16", "reiqa.backbone is 'vgg16'; allowed: lite0, resnet50"),
     ],

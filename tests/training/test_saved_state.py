@@ -1,0 +1,50 @@
+"""What an interrupted training goes on from is whole, or not gone on from."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from riqa_lib.training import saved_state
+
+
+def written(file):
+    torch.manual_seed(0)
+    net = torch.nn.Linear(3, 2)
+    optim = torch.optim.Adam(net.parameters())
+    net(torch.ones(1, 3)).sum().backward()
+    optim.step()
+    extra = {"half": torch.ones(3).bfloat16(), "none": torch.empty(0, 2), "one": torch.tensor(7)}
+    saved_state.save(file, {"net": net.state_dict(), "extra": extra}, {"step": 3}, optim)
+    return net, optim, extra
+
+
+def test_a_state_is_read_as_it_was_saved(tmp_path):
+    net, optim, extra = written(tmp_path / "s")
+    state = saved_state.read(tmp_path / "s")
+    assert state.note == {"step": 3}
+    for name, own in (("net", net.state_dict()), ("extra", extra)):
+        assert state.part(name).keys() == own.keys()
+        assert all(torch.equal(state.part(name)[k], v) for k, v in own.items())
+    other = torch.optim.Adam(torch.nn.Linear(3, 2).parameters())
+    state.load_into(other)
+    slots = other.state_dict()["state"][0]
+    assert torch.equal(slots["exp_avg"], optim.state_dict()["state"][0]["exp_avg"])
+    assert saved_state.read(tmp_path / "absent") is None
+
+
+def test_no_flipped_bit_is_gone_on_from(tmp_path, capsys):
+    file = tmp_path / "s"
+    written(file)
+    whole, rng = file.read_bytes(), random.Random(0)
+    places = rng.sample(range(8 * len(whole)), 300)
+    for place in places:
+        harmed = bytearray(whole)
+        harmed[place // 8] ^= 1 << place % 8
+        file.write_bytes(harmed)
+        state = saved_state.read(file)
+        # the spaces that fill the header up to a multiple of eight bytes mean nothing
+        assert state is None or whole[place // 8 : place // 8 + 1] == b" ", f"bit {place}"
+        assert file.exists() == (state is not None)
+    assert capsys.readouterr().out.count("thrown away, this part starts anew") > 290
