@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from . import dicom_files, file_kinds
-from .formats import formats, no_limit
+from .formats import MAX_PIXELS, formats, no_limit
 
 PAGED = ("TIFF", "GIF", "WEBP", "PNG", "AVIF", "MPO")
 SUBFILE, OLD_SUBFILE = 254, 255  # tags of TIFF
@@ -81,7 +81,8 @@ def _is_copy(image: Image.Image, k: int, sizes: dict[int, tuple[int, int]]) -> b
     width, height = sizes[k]
     for other, (wider, higher) in sizes.items():
         same_shape = abs(width * higher - height * wider) <= max(wider, higher) * 2
-        if wider >= 2 * width and same_shape and _alike(image, k, other):
+        small_enough = wider * higher <= MAX_PIXELS  # both are decoded to be compared
+        if wider >= 2 * width and same_shape and small_enough and _alike(image, k, other):
             return True
     return False
 

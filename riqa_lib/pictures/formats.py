@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 from PIL import Image
 
+# pixels a file may have; Pillow's own limit, a guard against files made to fill the memory
+MAX_PIXELS = 2 * 89_478_485
 KNOWN = (
     *("JPEG", "PNG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM", "TGA"),
     *("PCX", "SGI", "SUN", "PSD", "QOI", "HEIF", "JXL"),  # the last two with a plug-in

@@ -12,6 +12,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from mmap import mmap
 from typing import NamedTuple
 
 from PIL import Image
@@ -42,7 +43,7 @@ def mended(data: bytes) -> Mended | None:
     return None
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
+def chunks(data: bytes | mmap) -> Iterator[tuple[bytes, bytes, bool]]:
     """Of a PNG: (type, all its bytes, whether its checksum holds) of every whole chunk; what is cut
     off comes last, as b""."""
     at = len(PNG)
@@ -63,7 +64,7 @@ def _without_comments(data: bytes) -> Mended | None:
     kept = [PNG]
     wrong: list[str] = []
     others: list[str] = []
-    for kind, chunk, holds in _chunks(data):
+    for kind, chunk, holds in chunks(data):
         if kind in NEEDED or not kind or (kind == b"eXIf" and holds):
             kept.append(chunk)
         else:
@@ -109,5 +110,5 @@ def _all_scans(data: bytes) -> bool:
 
 
 def _pixels(data: bytes) -> bytes:
-    with Image.open(io.BytesIO(data)) as image:
+    with Image.open(io.BytesIO(data), formats=("JPEG", "MPO")) as image:
         return image.tobytes()

@@ -18,13 +18,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from . import dicom_files, file_kinds, file_pages
-from .formats import formats, no_limit
+from . import damage, dicom_files, file_kinds, file_pages
+from .formats import MAX_PIXELS, formats, no_limit
 from .mended import mended
 
-# pixels a file may have; Pillow's own limit, a guard against files made to fill the memory
-MAX_PIXELS = 2 * 89_478_485
 BAND = 256  # rows that are scaled at a time
+DAMAGED = "damaged file"  # kind of the note of a picture whose pixels may be wrong (damage.py)
+LONGEST = 2**30  # bytes of a file that is tried to be mended: it is held in memory for it
 DEPTHS = (8, 12)  # bits of grey values that people keep in files of 16
 # how 8 of 16 bits are taken -> how the other 8 are; N is this machine's order of bytes
 OTHER_HALF = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
@@ -82,10 +82,12 @@ def read(
 
     least: a JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at
     `least` px or more (None: as it is), which is much faster. max_pixels: larger ones are refused
-    before they fill the memory. page: from 1; None is the first, and a note says so where there are
-    more. Damage that leaves all pixels whole is noted, not refused. Raises ValueError that says
-    what is wrong: missing, no page of this number, no permission, what it is if it is no picture,
-    truncated, too large, of unknown range.
+    before they are decoded; others take 8 to 12 bytes a pixel meanwhile (WebP that is seen through
+    16, JPEG 2000 24; measured). page: from 1; None is the first, and a note says so where there are
+    more. Damage is noted, not refused, where all of the picture can be decoded: pixels may be wrong
+    then if the note's kind is DAMAGED (damage.py says what can be seen). Raises ValueError that
+    says what is wrong: missing, no page of this number, no permission, what it is if it is no
+    picture, truncated, too large, of unknown range.
 
     >>> read("no such picture.jpg")
     Traceback (most recent call last):
@@ -153,9 +155,19 @@ def _opened(file: str | io.BytesIO, asked: Asked) -> Picture:
             opened.draft(None, (asked.least, asked.least))
         tiles = list(getattr(opened, "tile", []))
         opened.load()
-        notes += _dark_colour(opened, file, tiles, frame) + _upright(opened)
+        notes += _damage(opened, file, frame) + _dark_colour(opened, file, tiles, frame)
+        notes += _upright(opened)
         image, more = rgb(opened, asked.behind)
         return Picture(image, (width, height), notes + more)
+
+
+def _damage(opened: Image.Image, file: str | io.BytesIO, frame: int) -> list[Note]:
+    """What can be seen of damage that the decoder of a loaded image passed over."""
+    form = opened.format or ""
+    if frame and form == "MPO":  # its other views are files of their own, behind the first
+        return []
+    said = damage.seen_in(file if isinstance(file, str) else file.getvalue(), form)
+    return [Note(DAMAGED, said)] if said else []
 
 
 def _refuse_thumbnails(opened: Image.Image) -> None:
@@ -213,10 +225,20 @@ def rgb(image: Image.Image, behind: str = "white") -> tuple[Image.Image, list[No
     elif image.mode == "F":
         raise Refused("floating-point grey values: their range is not known")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        whole = Image.new("RGBA", image.size, behind)
-        return Image.alpha_composite(whole, image).convert("RGB"), notes
+        return _on(image, behind), notes
     return image.convert("RGB"), notes
+
+
+def _on(image: Image.Image, behind: str) -> Image.Image:
+    """An image with see-through parts on a colour, as RGB; some rows at a time, since that takes 16
+    bytes a pixel."""
+    width, height = image.size
+    out = Image.new("RGB", image.size)
+    for top in range(0, height, BAND):
+        part = image.crop((0, top, width, min(top + BAND, height))).convert("RGBA")
+        whole = Image.new("RGBA", part.size, behind)
+        out.paste(Image.alpha_composite(whole, part).convert("RGB"), (0, top))
+    return out
 
 
 def _eight_bits(grey: np.ndarray) -> tuple[Image.Image, list[Note]]:
@@ -250,10 +272,9 @@ def _second_try(file: Path, asked: Asked) -> Picture:
         kind = file_kinds.kind_of(file_kinds.head_of(file))
         if kind == file_kinds.DICOM:
             return _by_pydicom(file, asked)
-        data = file.read_bytes()
         if kind == file_kinds.HEIC:
-            return _by_pillow_heif(data, asked)
-        whole = mended(data)
+            return _by_pillow_heif(file, asked)
+        whole = mended(file.read_bytes()) if file.stat().st_size <= LONGEST else None
         picture = _opened(io.BytesIO(whole.data), asked) if whole else None
     except Refused:
         raise
@@ -265,13 +286,13 @@ def _second_try(file: Path, asked: Asked) -> Picture:
     return picture
 
 
-def _by_pillow_heif(data: bytes, asked: Asked) -> Picture:
+def _by_pillow_heif(file: Path, asked: Asked) -> Picture:
     if not file_kinds.heif_is_there():
         raise Refused(file_kinds.NEEDS_HEIF)
     import pillow_heif
 
     pillow_heif.register_heif_opener()  # for good: the next ones are read at once
-    return _opened(io.BytesIO(data), asked)
+    return _opened(str(file), asked)
 
 
 def _by_pydicom(file: Path, asked: Asked) -> Picture:

@@ -16,6 +16,10 @@ from .several_fields import split_fields
 
 FILLED = 0.99  # bright share of a circle that holds one field
 BESIDES = 0.05  # of it, bright parts beside it; a second field has a fourth of it or more
+# grey levels, plus a share of the brightest channel's mean, that soft pixels of a field of view
+# scatter at least: each of 249 simulated photographs, blurred and dark ones too, has more than
+# twice that, each of 20 real ones more than five times
+STILL, FLAT = 0.15, 0.01
 ROUGH = 0.1  # fine detail of green over its level, in a picture that a field would have to fill
 
 
@@ -39,12 +43,20 @@ def is_fundus(image: np.ndarray, field: Field | None = None) -> tuple[bool, str]
     distance = _distance(small, found, max(small.shape[:2]) / max(rgb.shape[:2]))
     if (distance < 0.65).sum() < 10:
         return False, "no field of view: hardly anything of the circle is in the picture"
+    if _flat(small, distance < 0.65):
+        return False, "flat: one colour all over, without a vessel or a shade"
     alone = found.confidence >= SURE and _one_disc(light, distance)
     reason = no_colour(small, distance < 0.94) or ("" if alone else _several(rgb, found))
     reason = reason or _unlike(small, found, distance)
     if not reason and near_fundus.log_odds(rgb, found) < near_fundus.LEAST:
         reason = "in detail and colours it is no fundus"
     return not reason, reason
+
+
+def _flat(small: np.ndarray, inside: np.ndarray) -> bool:
+    """Whether the part `inside` (H, W) of a picture (H, W, 3) has one colour, noise apart."""
+    soft = np.stack([ndimage.gaussian_filter(small[..., i], 2.0)[inside] for i in range(3)])
+    return bool(soft.std(axis=1).max() < STILL + FLAT * soft.mean(axis=1).max())
 
 
 def _several(rgb: np.ndarray, found: Field) -> str:

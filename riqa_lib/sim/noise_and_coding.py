@@ -38,7 +38,7 @@ def jpeg(x: np.ndarray, quality: int) -> np.ndarray:
 def _coded(data: np.ndarray, **options) -> np.ndarray:
     stream = io.BytesIO()
     Image.fromarray(data).save(stream, **options)
-    with Image.open(stream) as picture:
+    with Image.open(stream, formats=(options["format"],)) as picture:
         return as_floats(picture)
 
 

@@ -38,9 +38,11 @@ OTHERS = (
 def disc(
     height: int, width: int, x: float, y: float, radius: float, level: float = 160, dark: float = 2
 ) -> np.ndarray:
-    """A plain reddish disc on a dark surround."""
+    """A plain reddish disc on a dark surround, a little darker towards its rim."""
     rows, columns = np.mgrid[:height, :width]
-    cover = np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1)[..., None]
+    away = np.hypot(columns - x, rows - y)
+    cover = np.clip(radius - away + 0.5, 0, 1)[..., None]
+    cover *= 1.06 - 0.15 * np.clip(away / radius, 0, 1)[..., None] ** 2
     noise = np.random.default_rng(0).normal(0, 1.5, (height, width, 3))
     return np.clip(dark + cover * (np.array([1, 0.55, 0.3]) * level - dark) + noise, 0, 255).astype(
         np.uint8
