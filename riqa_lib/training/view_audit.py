@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,10 @@ MOVES = ("rotate", "shear_x", "shear_y", "move_x", "move_y")
 
 
 AT_ONCE = ("autocontrast", "equalise")  # of RandAugment: they have no strength
+
+
+DRAWS = 20  # at most so many are tried for an example that shows something
+BLANKED = 128  # grey level of a blanked token in an example
 
 
 @dataclass(frozen=True)
@@ -350,18 +354,46 @@ class _Truth:
         }
 
 
+def shown(crop: int, names: Sequence[str]) -> list[Operation]:
+    """What the figures show: the first of these operations (`view_verdicts.SHOWN`), the policies
+    and what the network blanks, the others. crop: px, side of what the network sees."""
+    whole = [o for o in operations(crop) if o.group in ("policy", "network")]
+    first, *rest = chosen(crop, list(names))
+    return [first, *whole, *rest]
+
+
+def best_of(data: DataSet, rows: np.ndarray) -> int:
+    """The first of these rows that has the best grade among them: damage is seen on a good
+    picture."""
+    return int(rows[data.frame["grade"].to_numpy()[rows].argmax()])
+
+
 def examples(
-    picture: np.ndarray, todo: list[Operation], seed: int = 0
+    picture: np.ndarray, todo: list[Operation], tokens: int = 16, seed: int = 0
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """One picture (S, S, 3) uint8 under each operation, for looking at: pixels (K, S, S, 3) uint8
-    (smaller results in the middle of grey), and a frame with column `view`. Blanked tokens are not
-    shown."""
+    (smaller results in the middle of white), and a frame with column `view`. Where an operation has
+    a draw that leaves the picture as it is (no turn, no token blanked), the next draw is shown.
+    Blanked tokens are grey patches. tokens: how many the network has, a square number."""
     x = torch.from_numpy(picture.copy())[None].permute(0, 3, 1, 2).float() / 255
     size = x.shape[-1]
-    out = np.full((len(todo), size, size, 3), 230, np.uint8)
+    out = np.full((len(todo), size, size, 3), 255, np.uint8)
     for one, op in zip(out, todo, strict=True):
-        g = torch.Generator().manual_seed(seed_of("audit", seed, op.name))
-        seen = _stored(op.seen(x, g))[0].round().byte().numpy()
+        draws = (_example(x, op, tokens, seed + again) for again in range(DRAWS))
+        still = np.asarray(picture)
+        seen = next((d for d in draws if d.shape != still.shape or (d != still).any()), still)
         a = (size - len(seen)) // 2
         one[a : a + len(seen), a : a + len(seen)] = seen
     return out, pd.DataFrame({"view": [op.name for op in todo]})
+
+
+def _example(x: Tensor, op: Operation, tokens: int, seed: int) -> np.ndarray:
+    """One draw of an operation on a picture (1, 3, S, S) in 0..1: (s, s, 3) uint8."""
+    g = torch.Generator().manual_seed(seed_of("audit", seed, op.name))
+    seen = _stored(op.seen(x, g))[0].round().byte().numpy()
+    if op.token_drop:
+        grid = round(tokens**0.5)
+        keep = (torch.rand(grid, grid, generator=g) >= op.token_drop).numpy()
+        at = np.arange(len(seen)) * grid // len(seen)  # the token of each line of pixels
+        seen[~keep[at][:, at]] = BLANKED
+    return seen

@@ -142,7 +142,7 @@ def test_destruction_is_flagged_and_nothing_is_not(world):
     by = table.set_index("operation")["by_truth"]
     assert by["solarise u=0.1"] == view_verdicts.CHANGES
     assert by["identity"] == by["flip"] == view_verdicts.KEEPS
-    assert "solarise u=0.1" in view_verdicts.findings(table, True)
+    assert "| solarise u=0.1 |" in view_verdicts.show(table)
     assert "one grade" not in view_verdicts.findings(table.assign(grades_model=2), True)
     assert "one grade" in view_verdicts.findings(table.assign(grades_model=1), True)
 
@@ -227,10 +227,36 @@ def test_figure_and_examples(world):
     table = view_verdicts.summary(audited(world, ["identity", "flip", "randaugment"]), 0.06)
     figure = view_effects.operations(table, {"redraw": 0.06, "two_raters": 0.4}, simulated=True)
     assert style.data_label(figure) == "simulated data"
+    marks = [t.get_text() for t in figure.axes[1].texts]
+    of = {verdict: view_effects.MARKS[verdict][0] for verdict in view_effects.MARKS}
+    sides = [table["by_truth"], table["by_model"]]
+    assert marks == [
+        *("truth", *map(of.get, sides[0])),
+        *("model", *map(of.get, sides[1])),
+    ]
     assert view_effects.LIMIT == view_verdicts.LIMIT
     shown, frame = view_audit.examples(
         world[1][0], view_audit.chosen(CROP, ["identity", "crop 50%"])
     )
     assert np.array_equal(shown[0], world[1][0])
-    assert (shown[1][0] == 230).all()
+    assert (shown[1][0] == 255).all()
     assert list(frame["view"]) == ["identity", "crop 50%"]
+
+
+def test_examples_show_a_turn_and_blanked_tokens_whatever_the_draw(world):
+    todo = view_audit.shown(CROP, view_verdicts.SHOWN)
+    assert len(todo) == 20
+    names = [op.name for op in todo]
+    picture = world[1][0]
+    for seed in range(4):
+        shown, _ = view_audit.examples(picture, todo, 16, seed)
+        turned = shown[names.index("quarter turn")]
+        others = [np.rot90(picture, k) for k in (1, 2, 3)]
+        assert any(np.array_equal(turned, other) for other in others)
+        blanked = shown[names.index("token drop 30%")]
+        grey = (blanked == 128).all(axis=2).reshape(4, SIZE // 4, 4, SIZE // 4).all(axis=(1, 3))
+        assert 1 <= grey.sum() <= 11
+        kept = np.repeat(np.repeat(~grey, SIZE // 4, axis=0), SIZE // 4, axis=1)
+        assert np.array_equal(blanked[kept], picture[kept])
+    data = type("Data", (), {"frame": pd.DataFrame({"grade": [4, 2, 3, 3]})})
+    assert view_audit.best_of(data, np.array([1, 2, 3])) == 2
