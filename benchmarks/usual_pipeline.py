@@ -54,6 +54,7 @@ from .gpu_sizes import SIZES
 METHODS = ("fixmatch", "simmatch")
 LABELLED, POOL = 256, 1024  # pictures on disk
 CLASSES = 5
+WARM = 5  # steps of ours before any is timed; the usual pipeline warms up as it begins to load
 # what both do alike: the public codes' way to see weak views, and no step on labels alone
 ALIKE: dict[str, object] = {
     "model.weights": "none",
@@ -349,7 +350,7 @@ def compared(
     store_seconds = time.perf_counter() - began
     usual = Usual(run, copy.deepcopy(net), files, workers)
     trainer = trainer_of(run, net, source)
-    each_seconds(trainer.step, 3)
+    each_seconds(trainer.step, WARM)
     times: dict[str, list[float]] = {"ours": [], "usual": [], "usual_load": [], "usual_learn": []}
     for _ in range(rounds):
         times["ours"] += each_seconds(trainer.step, steps)
@@ -385,7 +386,8 @@ def all_compared(
     workers: int | None = None,
 ) -> Iterator[dict[str, object]]:
     """Every comparison of both methods, each row when it has been measured."""
-    workers = min(16, os.cpu_count() or 1) if workers is None else workers
+    if workers is None:  # for two loaders
+        workers = max(1, min(16, os.cpu_count() or 1) // 2)
     size = photographs.settings(profile, "fixmatch", 0, changes).data.size
     about = {
         "data": "photographs that scikit-image and scikit-learn carry",

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from .. import paths, store
 from ..tables import comparisons, paired_differences
 from ..tables.error_against_labels import LAST, load, place
 from ..tables.grade_columns import classes_in, names_in
@@ -22,6 +23,7 @@ from .data import class_shares
 from .label_curves import label_curves
 from .own_defect_responses import own_defect_responses
 from .results import by_stage, confusion, reliability, table2_points
+from .step_costs import step_costs
 
 # rows whose heads are drawn against their own defects: more would crowd the figure
 ANSWERING = (
@@ -53,9 +55,19 @@ def draw_all(frames: Mapping[str, pd.DataFrame], walk: str) -> list[Path]:
     drawn |= _of_predictions(frames, simulated)
     if walk == REFERENCE:
         drawn["architecture"] = architecture.house(architecture.arrows(), architecture.rooms())
+        drawn |= _of_steps()
     return [
         path for name, figure in drawn.items() for path in style.save(figure, name, walk, command)
     ]
+
+
+def _of_steps() -> dict[str, Figure]:
+    """What a step costs, on each machine that was measured (`riqa bench --keep`, gpu.sh)."""
+    kept = {"step_costs": "bench.csv", "step_costs_gpu": "gpu/bench-gpu.csv"}
+    files = {name: paths.reference() / file for name, file in kept.items()}
+    return {
+        name: step_costs(store.read_table(file)) for name, file in files.items() if file.exists()
+    }
 
 
 def _grades(frames: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

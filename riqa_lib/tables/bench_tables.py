@@ -1,34 +1,76 @@
 """What a training step costs, from the tracked measurements: results/reference/bench.csv (`riqa
-bench --keep`, a laptop's CPU) and results/reference/gpu/bench-gpu.csv (benchmarks/gpu.sh)."""
+bench --keep`, a CPU), results/reference/gpu (benchmarks/gpu.sh) and, beside a usual pipeline,
+usual.csv of both (benchmarks/usual_pipeline.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
 
 from .. import paths, store
 from .names import name_of
 from .text import markdown
 
-HEAD = ["pictures a step", "ms a step", "step over bare forward + backward", "pictures a second"]
+HEAD = [
+    "",
+    "network",
+    "pictures a step",
+    "ms a step",
+    "step over bare forward + backward",
+    "pictures a second",
+    "share of matrix product",
+    "views, forward, backward, rest (ms)",
+    "GiB",
+]
+REST = ("clip", "optimiser", "average")
+USUAL_HEAD = [
+    "",
+    "compared",
+    "ours, pictures a second",
+    "usual, pictures a second",
+    "times faster",
+    "usual: waits for pictures (ms a step)",
+]
 
 
 def _cells(row: Mapping) -> list[str]:
+    """A row of the table."""
+    parts = [row[f"{part}_part_ms"] for part in ("views", "forward", "backward")]
+    parts.append(sum(row[f"{part}_part_ms"] for part in REST))
     return [
+        name_of(row["method"]),
+        row["form"],
         str(int(row["pictures"])),
         f"{row['step_ms']:.0f}",
         f"{row['ratio']:.2f}",
         f"{row['pictures_per_second']:,.0f}",
         f"{row['share_of_peak']:.0%}",
+        ", ".join(f"{ms:.0f}" for ms in parts),
+        f"{row['peak_gib']:.1f}",
     ]
 
 
 def _peak(row: Mapping) -> str:
-    return f"a matrix product reaches {row['gflops_peak']:,.0f} GFLOP/s"
+    return (
+        f"a matrix product reaches {row['gflops_peak']:,.0f} GFLOP/s, "
+        f"a copy {row['gb_per_second']:,.0f} GB/s"
+    )
+
+
+def _bandwidth(rows: list[dict]) -> str:
+    """What the views make of the memory's bandwidth."""
+    shares = [row["share_of_bandwidth"] for row in rows]
+    return (
+        f"Views move at least what they read and write: {min(shares):.1%} to {max(shares):.1%} of "
+        "the bandwidth of a copy."
+    )
 
 
 def show_bench() -> str:
-    """The table of `python -m riqa_lib bench --keep` as markdown, or a line that says there is none
-    yet."""
+    """The table of `python -m riqa_lib bench --keep` as markdown, and what a usual pipeline does,
+    or a line that says there is none yet."""
     file = paths.reference() / "bench.csv"
     if not file.exists():
         return "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
@@ -36,26 +78,89 @@ def show_bench() -> str:
     about = rows[0]
     said = (
         f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; "
-        f"profile {about['profile']}; {_peak(about)}."
+        f"profile {about['profile']}; {_peak(about)}. {_bandwidth(rows)} GiB: the process's."
     )
-    head = ["", *HEAD, "share of matrix product"]
-    return markdown(head, [[name_of(r["method"]), *_cells(r)] for r in rows]) + "\n\n" + said
+    table = markdown(HEAD, [_cells(r) for r in rows], [0, 1])
+    return "\n\n".join([table, said, *show_usual(paths.reference() / "usual.csv")])
+
+
+def show_usual(file: Path) -> list[str]:
+    """Our training beside a usual pipeline (DataLoader, Pillow, torchvision), as markdown; nothing
+    where it was not measured."""
+    if not file.exists():
+        return []
+    rows = store.read_table(file).to_dict("records")
+    cells = [
+        [
+            name_of(r["method"]),
+            r["comparison"],
+            f"{r['ours_pictures_per_second']:,.0f}",
+            f"{r['usual_pictures_per_second']:,.0f}",
+            f"{r['times_faster']:.2f}",
+            f"{r['usual_mean_ms'] - r['usual_learn_ms']:.0f}",
+        ]
+        for r in rows
+    ]
+    about = rows[0]
+    said = (
+        f"Whole steps, end to end, of the same network, batch and pictures (JPEG, {about['size']} "
+        f"px, crops of {about['crop']} px), in one run: {about['machine']}; {about['threads']} "
+        f"threads; the usual pipeline's DataLoader has {about['workers']} workers for labelled "
+        "and as many for unlabelled pictures. Means of all timed steps. “Frozen store”: ours reads "
+        "maps that the frozen stem made once, the usual pipeline runs it in every step. The store "
+        f"of {about['stored_pictures']:,} pictures took {rows[0]['store_seconds']:.1f} s to "
+        f"decode, its maps {max(r['store_seconds'] for r in rows):.1f} s."
+    )
+    return [markdown(USUAL_HEAD, cells, [0, 1]), said]
 
 
 def show_gpu() -> str:
-    """The same on a GPU, of networks trained from pixels and from the maps of a frozen stem, as
-    markdown; or a line that says there is none yet."""
-    file = paths.reference() / "gpu" / "bench-gpu.csv"
-    if not file.exists():
+    """The same on a GPU, of networks trained from pixels and from the maps of a frozen stem, what a
+    usual pipeline does there, and Table 2 of the walk cut to fit, as markdown; or a line that says
+    there is none yet."""
+    folder = paths.reference() / "gpu"
+    if not (folder / "bench-gpu.csv").exists():
         return "Nothing was measured on a GPU yet: `benchmarks/gpu.sh`, see GPU.md."
-    rows = store.read_table(file).to_dict("records")
-    head = ["", "trained from", *HEAD, "share of matrix product (bfloat16)"]
-    table = markdown(head, [[name_of(r["method"]), r["form"], *_cells(r)] for r in rows], [0, 1])
-    machine = store.read_json(file.parent / "machine.json")
+    rows = store.read_table(folder / "bench-gpu.csv").to_dict("records")
+    machine = store.read_json(folder / "machine.json")
+    waits = int(sum(row["waits"] for row in rows))
+    often = {0: "never", 1: "once"}.get(waits, f"{waits} times")
     said = (
         f"{machine['gpu']}; {machine['machine'].split(',')[0]}; torch {rows[0]['torch']}; "
         f"hybrid ViT of width {machine['settings']['model.width']} and depth "
-        f"{machine['settings']['model.depth']}, {machine['settings']['data.crop']} px; made-up "
-        f"pictures; {_peak(rows[0])}."
+        f"{machine['settings']['model.depth']}, {machine['settings']['data.crop']} px; bfloat16; "
+        f"made-up pictures; {_peak(rows[0])}. {_bandwidth(rows)} In one step of each of these "
+        f"{len(rows)} rows the CPU waits {often} in all for the GPU."
     )
-    return f"{table}\n\n{said}"
+    shown = [markdown(HEAD, [_cells(r) for r in rows], [0, 1]), said]
+    shown += show_usual(folder / "usual.csv")
+    if (folder / "table2.csv").exists():
+        shown += _trained_there(folder, machine)
+    return "\n\n".join(shown)
+
+
+def _trained_there(folder: Path, machine: Mapping) -> list[str]:
+    """What the walk trained on the GPU: rows of its Table 2, one seed."""
+    table = store.read_table(folder / "table2.csv")
+    runs = store.read_table(folder / "runs.csv").set_index("name")
+    cells = [
+        [
+            r["row"],
+            f"{r['mae']:.2f}",
+            f"{r['srcc']:.2f}" if pd.notna(r["srcc"]) else "–",
+            f"{runs['seconds'].get(r['method'], float('nan')):.0f}"
+            if r["method"] in runs.index
+            else "–",
+        ]
+        for r in table.to_dict("records")
+    ]
+    facts = machine["settings"]
+    labels = int(table["labels"].max())
+    said = (
+        f"Simulated data, {labels} labels, {int(table['pictures'].max())} test pictures, "
+        f"{facts['train.steps']} steps, one seed: not a comparison. The walk (notebooks "
+        f"{', '.join(runs[runs['what'] == 'notebook'].index)}) took "
+        f"{runs.loc[runs['what'] == 'notebook', 'seconds'].sum():.0f} s there."
+    )
+    head = ["trained on the GPU from pixels", "MAE", "SRCC", "seconds"]
+    return [markdown(head, cells, [0]), said]

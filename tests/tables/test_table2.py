@@ -710,7 +710,18 @@ def test_readme_blocks(walk) -> None:
         "pictures_per_second": 1643.2,
         "share_of_peak": 0.731,
         "views_ms": 6.1,
+        "form": "maps",
+        "share_of_bandwidth": 0.213,
+        "views_part_ms": 6.0,
+        "forward_part_ms": 20.0,
+        "backward_part_ms": 30.4,
+        "clip_part_ms": 1.0,
+        "optimiser_part_ms": 1.5,
+        "average_part_ms": 0.6,
+        "waits": 2,
+        "peak_gib": 0.73,
         "gflops_peak": 98.2,
+        "gb_per_second": 11.6,
         "profile": "demo",
         "machine": "2 cores, X",
         "threads": 1,
@@ -718,19 +729,22 @@ def test_readme_blocks(walk) -> None:
     }
     store.write_table(paths.reference() / "bench.csv", pd.DataFrame([row]))
     shown = reference.readme_blocks()["bench"]
-    assert "| ViT + FixMatch | 96 | 58 | 1.20 | 1,643 | 73% |" in shown
-    assert shown.endswith(
-        "2 cores, X; 1 thread; torch 2.15; profile demo; a matrix product reaches 98 GFLOP/s."
-    )
+    line = "| ViT + FixMatch | maps | 96 | 58 | 1.20 | 1,643 | 73% | 6, 20, 30, 3 | 0.7 |"
+    assert line in shown
+    assert (
+        "2 cores, X; 1 thread; torch 2.15; profile demo; a matrix product reaches 98 GFLOP/s, a "
+        "copy 12 GB/s. Views move at least what they read and write: 21.3% to 21.3%"
+    ) in shown
     store.write_table(
         paths.reference() / "gpu" / "bench-gpu.csv",
-        pd.DataFrame([{"form": "maps"} | row]).assign(profile="gpu"),
+        pd.DataFrame([row, row | {"waits": 0}]).assign(profile="gpu"),
     )
     about = {"gpu": "G100", "machine": "16 cores, Y, G100"}
     about |= {"settings": {"model.width": 384, "model.depth": 6, "data.crop": 192}}
     store.write_json(paths.reference() / "gpu" / "machine.json", about)
     shown = reference.readme_blocks()["gpu"]
-    assert "| ViT + FixMatch | maps | 96 | 58 | 1.20 | 1,643 | 73% |" in shown
+    assert line in shown
+    assert "In one step of each of these 2 rows the CPU waits 2 times in all" in shown
     assert "G100; 16 cores; torch 2.15; hybrid ViT of width 384 and depth 6, 192 px;" in shown
     assert "| ViT + FixMatch | 40 | 2 |" in blocks["table2"]
     assert blocks["provenance"] == (

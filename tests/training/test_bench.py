@@ -68,3 +68,19 @@ def test_memory_is_the_most_since_it_was_asked_to_forget():
     del block
     bench.forget_peak()
     assert bench.peak_memory() - before < 0.5 * 2**26
+
+
+def test_operations_of_a_depthwise_convolution_are_not_those_of_a_dense_one():
+    class Depthwise(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
+
+        def forward(self, x):
+            return self.conv(x)
+
+    images = torch.zeros(5, 8, 6, 6)
+    once = 5 * 2 * 8 * 3 * 3 * 6 * 6  # a product and a sum: channels, kernel, places
+    net = Depthwise()
+    assert bench.flops_of(net, [(images, False)]) == once
+    assert bench.flops_of(net, [(images, True), (images, False)]) == (3 + 1) * once
