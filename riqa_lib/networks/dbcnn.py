@@ -152,8 +152,7 @@ class DBCNN(Regressor):
         self.kind, channels = backbone, BACKBONES[backbone]
         self.backbone: nn.Module
         if backbone == "lite0":
-            self.backbone = lite0.Lite0(True, "imagenet" if pretrained else "none")
-            self.backbone.requires_grad_(False)
+            self.backbone = lite0.frozen(weights="imagenet" if pretrained else "none")
             self.register_buffer("mean", torch.zeros(channels, 1, 1))
             self.register_buffer("sd", torch.ones(channels, 1, 1))
         else:

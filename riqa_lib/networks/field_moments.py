@@ -188,7 +188,7 @@ class MomentsOfPixels(Network):
     def __init__(self, net: MomentNet, grain: float = 0.0) -> None:
         super().__init__()
         self.grain = grain
-        self.stem = lite0.Lite0(True).requires_grad_(False).eval()
+        self.stem = lite0.frozen()
         self.net, self.width, self.views = net, net.width, 8
 
     def train(self, mode: bool = True) -> MomentsOfPixels:

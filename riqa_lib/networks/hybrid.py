@@ -135,7 +135,7 @@ class OnPixels(Network):
 
     def __init__(self, net: Network, scales: bool) -> None:
         super().__init__()
-        self.stem = lite0.Lite0(scales).requires_grad_(False).eval()
+        self.stem = lite0.frozen(scales)
         self.net, self.width, self.tokens = net, net.width, net.tokens
 
     def train(self, mode: bool = True) -> OnPixels:

@@ -238,8 +238,7 @@ def check(backbone: str, crop: int, crops: int) -> None:
 
 
 def _lite0(pretrained: bool) -> lite0.Lite0:
-    stem = lite0.Lite0(scales=True, weights="imagenet" if pretrained else "none")
-    return stem.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    return lite0.frozen(weights="imagenet" if pretrained else "none")
 
 
 def _resnet50(pretrained: bool) -> Any:

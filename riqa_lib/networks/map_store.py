@@ -192,10 +192,7 @@ def fp32(where: torch.device) -> Iterator[None]:
 
 def the_stem(scales: bool) -> lite0.Lite0:
     """The frozen stem in evaluation mode, on the device, laid out as it runs fastest."""
-    stem = lite0.Lite0(scales).requires_grad_(False).eval()
-    stem.to(device())
-    stem.to(memory_format=torch.channels_last)  # 1.6 times as fast
-    return stem
+    return lite0.frozen(scales).to(device())
 
 
 @torch.no_grad()

@@ -110,7 +110,7 @@ class LiteEncoders(nn.Module):
 
     def __init__(self, weights: str, width: int) -> None:
         super().__init__()
-        self.stem = lite0.Lite0(scales=True, weights=weights).requires_grad_(False)
+        self.stem = lite0.frozen(weights=weights)
         self.quality = OnMaps(self.stem.channels, width)
         self.content_features, self.quality_features = (
             2 * self.stem.channels,

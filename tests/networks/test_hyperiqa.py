@@ -69,7 +69,7 @@ def test_parameters_are_those_of_the_table(backbone):
     channels = STAGES[backbone]
     assert count(net.local) == of_local(channels)
     assert count(net.hyper) == of_hyper(channels[3])
-    own = {"resnet50": bottlenecks(), "lite0": count(lite0.Lite0(weights="none"))}
+    own = {"resnet50": bottlenecks(), "lite0": count(lite0.frozen(weights="none"))}
     assert count(net.backbone) == own[backbone]
     assert {n for n, _ in net.named_children()} == {"backbone", "local", "hyper"}
 

@@ -309,3 +309,19 @@ def test_on_pixels_is_the_network_on_its_maps_and_keeps_its_statistics():
         assert torch.allclose(on_pixels(x, keep)[0], net(maps, keep)[0], atol=1e-5)
     assert all(torch.equal(v, stem[k]) for k, v in on_pixels.stem.state_dict().items())
     assert not any(p.requires_grad for p in on_pixels.stem.parameters())
+
+
+@pytest.mark.parametrize("scales", [True, False])
+def test_folded_batch_norms_leave_the_maps_as_they_are(scales):
+    g = torch.Generator().manual_seed(0)
+    x = 2 * torch.rand(2, 3, 48, 64, generator=g) - 1
+    with torch.no_grad():
+        plain = lite0.Lite0(scales).eval()(x)
+        folded = lite0.frozen(scales)
+        found = folded(x.contiguous(memory_format=torch.channels_last))
+    assert found.shape == plain.shape
+    assert (found - plain).abs().max() < 1e-5 * plain.abs().max()
+    norms = [m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert not norms
+    assert not any(p.requires_grad for p in folded.parameters())
+    assert not folded.training
