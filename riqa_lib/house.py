@@ -32,6 +32,7 @@ FLOORS = {
     "training": 9,
     "assess": 10,
     "pages": 11,
+    "panels": 11,
     "plan": 12,
     "__main__": 13,
 }

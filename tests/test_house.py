@@ -48,6 +48,7 @@ HOUSE = {
     "training": (NOTHING, READS),
     "assess": (NOTHING, NOTHING),
     "pages": (NOTHING, NOTHING),
+    "panels": (NOTHING, NOTHING),
     "plan": (HEAVY, NOTHING),
     "__main__": (HEAVY, NOTHING),
 }

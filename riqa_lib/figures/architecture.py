@@ -39,6 +39,7 @@ PLACES = {
     "training": 3.8,
     "assess": 2.75,
     "pages": 1.6,
+    "panels": 2.75,
     "__main__": 1,
 }
 
@@ -51,7 +52,7 @@ KINDS = {
         ("stats", "datasets", "tables", "figures"),
     ),
     "pictures: Pillow and scikit-image": ("#d3ece2", ("sim", "pictures", "labelling")),
-    "networks: PyTorch": ("#fbe6c3", ("networks", "ssl", "training", "assess", "pages")),
+    "networks: PyTorch": ("#fbe6c3", ("networks", "ssl", "training", "assess", "pages", "panels")),
     "commands: the plan and the command line": ("#ececec", ("plan", "__main__")),
 }
 

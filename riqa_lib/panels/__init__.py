@@ -1,0 +1,1 @@
+"""Panels to look at results by hand: a walk's predictions, a simulated eye that networks judge."""
