@@ -35,6 +35,7 @@ exclude_patterns = [
     "fundus-results.md",
     "related-models.md",
     "running.md",
+    "tutorial-new-method.md",
 ]
 
 nb_execution_mode = "off"

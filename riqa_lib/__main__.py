@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from . import paths
-from .assess import audit_command, calibrate_command
+from .assess import audit_command, calibrate_command, own_method_command
 from .assess.inputs import check
 from .assess.wanted import (
     EXAMPLES,
@@ -242,6 +242,7 @@ def parser() -> Parser:
     score_options(command(score, about, SCORE_EXAMPLES))
     about = "try trained runs without labels, on undistorted pictures of your own"
     audit_command.options(command(audit, about, audit_command.EXAMPLES))
+    own_method_command.add(command)
     _check_options(
         command(
             check_own,

@@ -10,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from exercises import OWN_METHODS
 
 from riqa_lib.networks.sources import Pixels
 from riqa_lib.networks.vit import ViT, ViTConfig
@@ -55,7 +56,9 @@ def weights(net):
 
 
 @pytest.mark.parametrize(
-    "kind", [k for n, k in METHODS.items() if n != "fixmatch"], ids=lambda k: k.__name__
+    "kind",
+    [k for n, k in (METHODS | OWN_METHODS).items() if n != "fixmatch"],
+    ids=lambda k: k.__name__,
 )
 def test_every_method_resumes_with_the_same_bits(tmp_path, kind):
     def fresh(seed):
