@@ -18,7 +18,7 @@ or whose region fills most of the field (AREA), can't be pointed at: left out.""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,14 +27,16 @@ from torch import nn
 
 from .. import paths
 from ..datasets.data_folder import DataSet
-from ..scales import DETAILS
+from ..scales import DETAILS, FUNDUS_GRADES
 from ..seeding import rng
 from ..sim.fundus_camera import Shot
 from ..sim.fundus_sets import plan, shot, shot_of
 from ..tables.localisation import COLUMNS, MEASURES
+from ..tables.stored import read_fundus_predictions
+from ..tables.text import markdown
 from ..training.fundus import load_student
 from . import advice
-from .grad_cam import HEADS, fields_of, grad_cam, last_layer, overlay
+from .grad_cam import HEADS, fields_of, grad_cam, last_layer
 
 SPREAD = 0.2  # least difference between a defect map's greatest and least value in the field
 
@@ -159,6 +161,7 @@ class Cases:
     defects: list[dict[str, np.ndarray]]
     insides: list[np.ndarray]
     regions: dict[str, dict[int, np.ndarray]]
+    classes: int = 3
 
 
 def cases(data: DataSet, count: int, crop: int, seed: int = 0) -> Cases:
@@ -168,35 +171,45 @@ def cases(data: DataSet, count: int, crop: int, seed: int = 0) -> Cases:
     test = np.flatnonzero(data.frame["split"] == "test")
     rows = np.sort(rng("explain", seed).permutation(test)[:count])
     frame = data.frame.iloc[rows].reset_index(drop=True)
-    size = int(data.info["size"])
+    size, classes = int(data.info["size"]), int(data.info["classes"])
     middle = slice((size - crop) // 2, (size - crop) // 2 + crop)
     pixels = data.pixels[rows][:, middle, middle]
     if not data.info["simulated"]:
         fields = list(fields_of(pixels, size))
-        return Cases(rows, frame, pixels, [{}] * len(rows), fields, {head: {} for head in HEADS})
+        none: dict[str, dict[int, np.ndarray]] = {head: {} for head in HEADS}
+        return Cases(rows, frame, pixels, [{}] * len(rows), fields, none, classes)
     defects, insides = [], []
     for key in frame["id"]:
         one = shot_of(data, key)
         defects.append({cause: m[middle, middle] for cause, m in one.maps().items()})
         insides.append(one.mask()[middle, middle] > 0.5)
     bad = pd.DataFrame(
-        {"overall": frame["true_grade"] < data.info["classes"] - 1}
+        {"overall": frame["true_grade"] < classes - 1}
         | {d: frame[f"true_{d}"] == 0 for d in DETAILS}
     )
-    return Cases(rows, frame, pixels, defects, insides, localised(defects, insides, bad))
+    regions = localised(defects, insides, bad)
+    return Cases(rows, frame, pixels, defects, insides, regions, classes)
 
 
 def chosen(of: Cases, count: int, *, good: bool = False) -> list[int]:
     """Rows of the cases to look at: those with most defects that can be pointed at, or, where none
-    can, of the worst grade; good: of the best grade."""
+    can, of the worst grade; good: of the best grade, those with the least of any defect first."""
     heads = pd.Series([i for rows in of.regions.values() for i in rows], dtype=int).value_counts()
     if good or heads.empty:
-        grade = of.frame["true_grade" if "true_grade" in of.frame else "grade"]
-        known = grade[grade >= 0]
-        return [
-            int(i) for i in known.index[known == (known.max() if good else known.min())][:count]
-        ]
+        return _of_grade(of, best=good)[:count]
     return sorted(heads.index, key=lambda i: (-heads[i], i))[:count]
+
+
+def _of_grade(of: Cases, *, best: bool) -> list[int]:
+    """Rows of the cases of the worst grade, or of the best, those with the least of any defect
+    first."""
+    grade = of.frame["true_grade" if "true_grade" in of.frame else "grade"]
+    known = grade[grade >= 0]
+    rows = known.index[known == (known.max() if best else known.min())]
+    severities = of.frame.filter(regex="^severity_") if best else pd.DataFrame()
+    if severities.empty:
+        return [int(i) for i in rows]
+    return [int(i) for i in severities.loc[rows].max(axis=1).sort_values(kind="stable").index]
 
 
 def study(of: Cases, runs: pd.DataFrame) -> pd.DataFrame:
@@ -216,29 +229,74 @@ def study(of: Cases, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(full, ignore_index=True) if full else parts[0]
 
 
-def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Pictures to look at, for figures.data.contact_sheet: per picture itself, all defects
-    (simulated ones), the overall map of each run, and of one that learnt details their maps.
-    chosen: rows of the cases; runs: run, row (of one seed). Returns pixels and frame (words)."""
-    words, columns = ["picture"], [[of.pixels[i] for i in chosen]]
+@dataclass(frozen=True)
+class Sheet:
+    """Pictures to look at with the maps of networks, for `figures.explanations.maps`: pixels (N, S,
+    S, 3) uint8, fields (N, S, S) bool; maps, a column each by its words: float32 (N, S, S), 0 or
+    more; regions: of each column the true region of each picture (S, S) bool, None where there is
+    none; words: of each picture its true grade and what each network says."""
 
-    def over(maps: Iterable[np.ndarray]) -> list[np.ndarray]:
-        """A column of the sheet: the chosen pictures with a map over each, in its field."""
-        return [
-            overlay(of.pixels[i], each, inside=of.insides[i])
-            for i, each in zip(chosen, maps, strict=True)
-        ]
+    pixels: np.ndarray
+    fields: np.ndarray
+    maps: dict[str, np.ndarray]
+    regions: dict[str, list[np.ndarray | None]]
+    words: list[str]
 
-    if any(of.defects):
-        words.append("true defects")
-        columns.append(over([whole_defect(of.defects[i]) for i in chosen]))
+
+def sheet(of: Cases, chosen: Sequence[int], runs: pd.DataFrame) -> Sheet:
+    """The maps of each run on the chosen rows of the cases: of the overall grade, and of one that
+    learnt details also theirs. runs: run, row (of one seed)."""
+    maps: dict[str, np.ndarray] = {}
+    regions: dict[str, list[np.ndarray | None]] = {}
+    words = [_truth(of, i) for i in chosen]
     for run in runs.itertuples():
         kind = str(run.row).split("_")[0]
-        for head, maps in _cams(of, chosen, str(run.run)).items():
-            words.append(f"{kind}: {head}")
-            columns.append(over(maps))
-    tiles = [column[k] for k in range(len(chosen)) for column in columns]
-    return np.stack(tiles), pd.DataFrame({"words": words * len(chosen)})
+        for head, its in _cams(of, chosen, str(run.run)).items():
+            maps[f"{kind}: {head}"] = its
+            regions[f"{kind}: {head}"] = [of.regions[head].get(i) for i in chosen]
+        said = _grades_said(of, chosen, str(run.run))
+        words = [f"{w}\n{kind} says {one}" for w, one in zip(words, said, strict=True)]
+    picked = list(chosen)
+    fields = np.array([of.insides[i] for i in picked], bool)
+    return Sheet(of.pixels[picked], fields, maps, regions, words)
+
+
+def read(of: Sheet) -> str:
+    """What a sheet's maps say: how many are 0 throughout, and in how many of those with a true
+    region their greatest value lies in it, beside the regions' shares of the field."""
+    every = [(each, name, i) for name, its in of.maps.items() for i, each in enumerate(its)]
+    empty = sum(not each.any() for each, _, _ in every)
+    told = [
+        measure(each, where, of.fields[i])
+        for each, name, i in every
+        if (where := of.regions[name][i]) is not None
+    ]
+    flat = f"{empty or 'None'} of {len(every)} maps {'are' if empty else 'is'} 0 throughout."
+    if not told:
+        return (
+            f"None of these pictures has a true region. {flat} Colour says where a "
+            "map is greatest, not that it is great: each is drawn up to its own greatest value."
+        )
+    hits, chance = (sum(one[m] for one in told) for m in ("pointing", "chance"))
+    return (
+        f"Of {len(told)} maps that have a true region, {hits:.1f} have their greatest value in it; "
+        f"places drawn by chance in the field would {chance:.1f} times. {flat}"
+    )
+
+
+def _truth(of: Cases, i: int) -> str:
+    """The true grade of a case, or what people said where nobody knows it."""
+    known = "true_grade" in of.frame
+    grade = int(of.frame["true_grade" if known else "grade"].iloc[i])
+    words = FUNDUS_GRADES[of.classes]
+    return f"{'true' if known else 'people say'} {words[grade] if grade >= 0 else 'nothing'}"
+
+
+def _grades_said(of: Cases, chosen: Sequence[int], run: str) -> list[str]:
+    """What a run's stored predictions call the chosen cases."""
+    told = read_fundus_predictions(paths.runs() / run).drop_duplicates("id").set_index("id")
+    p = told.loc[of.frame["id"].iloc[list(chosen)], [f"p{k}" for k in range(of.classes)]]
+    return [FUNDUS_GRADES[of.classes][k] for k in p.to_numpy(float).argmax(axis=1)]
 
 
 def _cams(of: Cases, chosen: Sequence[int], run: str) -> dict[str, np.ndarray]:
@@ -303,11 +361,39 @@ def _causes(one: Shot) -> set[str]:
     }
 
 
-def advice_findings(told: pd.DataFrame) -> str:
-    """`advice_truth` in words."""
-    lines = [
-        f'- "{row.say}": said of {row.said} pictures, a true cause in {row.right:.0%} '
-        f"(of all pictures {row.chance:.0%} have it)."
-        for row in told.itertuples()
+OFTEN = 10  # a rule said of fewer pictures is not judged: its share says nothing
+
+
+def often_said(told: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `advice_truth` of rules that were said of OFTEN pictures or more."""
+    return told[told["said"] >= OFTEN].reset_index(drop=True)
+
+
+def show_advice(told: pd.DataFrame) -> str:
+    """`often_said` as markdown, and how many rules are left out. told: of `advice_truth`."""
+    rows = [
+        [row.say, row.detail, row.said, f"{row.right:.0%}", f"{row.chance:.0%}"]
+        for row in often_said(told).itertuples()
     ]
-    return "\n".join(lines) or "- No advice was given."
+    head = ["advice", "detail", "pictures", "a true cause", "of all pictures have it"]
+    left = len(told) - len(rows)
+    foot = f"{left} rules said of fewer than {OFTEN} pictures are not judged." if left else ""
+    return "\n".join([markdown(head, rows, left=(0, 1)), "", foot])
+
+
+def advice_findings(told: pd.DataFrame) -> str:
+    """`often_said` in words: how many rules name a true cause more often than it is there anyway,
+    the best and the worst. told: of `advice_truth`."""
+    its = often_said(told)
+    if its.empty:
+        return f"- No advice was given of {OFTEN} pictures or more, so none is judged."
+    gain = its["right"] - its["chance"]
+    best, worst = its.loc[gain.idxmax()], its.loc[gain.idxmin()]
+    said = [
+        f'"{row["say"]}" ({row["right"]:.0%} of {row["said"]} pictures, {row["chance"]:.0%} of all)'
+        for row in (best, worst)
+    ]
+    return (
+        f"- Advice: of {len(its)} rules said of {OFTEN} pictures or more, {(gain > 0).sum()} name "
+        f"a true cause more often than it is there anyway; most gains {said[0]}, least {said[1]}."
+    )

@@ -403,4 +403,15 @@ def test_advice_is_held_against_the_true_cause(made):
     assert told.set_index("say")["right"].to_dict() == {
         k: np.mean(v) for k, v in slow.items() if advice.rule(k).fits
     }
-    assert explain.advice_findings(told).count("\n") == len(told) - 1
+    often = told["said"] >= explain.OFTEN
+    assert (told["said"] < explain.OFTEN).any()
+    table = explain.show_advice(told)
+    assert [f"| {say} |" in table for say in told["say"]] == often.tolist()
+    assert f"{(~often).sum()} rules said of fewer than 10" in table
+    few = explain.advice_findings(told.assign(said=explain.OFTEN - 1))
+    assert few.startswith("- No advice")
+    both = pd.DataFrame({"say": ["x", "y"], "said": 10, "right": [0.5, 0.1], "chance": [0.2, 0.2]})
+    said = explain.advice_findings(both)
+    assert "of 2 rules" in said
+    assert "1 name a true cause" in said
+    assert 'most gains "x" (50% of 10 pictures, 20% of all), least "y"' in said

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from formulas import words
 
-from riqa_lib.figures import fundus_results, style
+from riqa_lib.figures import expert_figures, explanations, fundus_results, style
+from riqa_lib.figures.called_details import called_details
+from riqa_lib.scales import DETAILS
 from riqa_lib.tables import paired_differences
 
 PAIRS = (
@@ -66,3 +68,104 @@ def test_differences_of_a_figure_are_of_its_set_without_ablations():
     details = details.assign(comparison=["multi v single", "Student v Teacher", "other"] * 2)
     assert len(paired_differences.of_details(details, "eyeq")) == 4
     assert paired_differences.of_details(details, "deepdrid").empty
+
+
+# ---------------------------------------------------------------- maps
+def made_maps():
+    fields = np.ones((2, 8, 8), bool)
+    fields[:, 0] = False
+    cam = np.zeros((2, 8, 8), np.float32)
+    cam[0, 4, 4] = 3.0
+    where = np.zeros((8, 8), bool)
+    where[3:6, 3:6] = True
+    pixels = np.full((2, 8, 8, 3), 120, np.uint8)
+    pixels[..., 0] = 180
+    return pixels, fields, {"single: overall": cam}, {"single: overall": [where, None]}
+
+
+def test_maps_lie_on_grey_with_the_contour_of_the_truth_and_words_at_the_left():
+    pixels, fields, cams, regions = made_maps()
+    figure = explanations.maps(pixels, fields, cams, regions, ["true a", "true b"], simulated=True)
+    first, its, second, other, bar = figure.axes
+    assert first.get_ylabel() == "true a"
+    assert second.get_ylabel() == "true b"
+    assert its.get_title(loc="center") == "single:\noverall"
+    assert not other.get_title(loc="center")  # heads once
+    assert "greatest" in bar.get_ylabel()
+    drawn = its.images[0].get_array()
+    assert (np.ptp(drawn, axis=2)[:4] == 0).all()  # grey where the map is 0
+    assert drawn[4, 4, 0] > drawn[4, 4, 2] + 100
+    assert (other.images[0].get_array() == 140).all()  # a map of 0 throughout is the picture
+    assert [len(ax.collections) for ax in (its, other)] == [1, 0]
+    (key,) = figure.legends[0].get_texts()
+    assert key.get_text() == "true region of the defect"
+    bare = explanations.maps(
+        pixels, fields, cams, {"single: overall": [None, None]}, ["", ""], simulated=False
+    )
+    assert not bare.legends
+
+
+def test_maps_that_do_not_fit_are_refused():
+    pixels, fields, cams, regions = made_maps()
+    with pytest.raises(ValueError, match="with 1 words"):
+        explanations.maps(pixels, fields, cams, regions, ["a"], simulated=True)
+    worse = {"single: overall": -cams["single: overall"]}
+    with pytest.raises(ValueError, match="single: overall: maps"):
+        explanations.maps(pixels, fields, worse, regions, ["a", "b"], simulated=True)
+
+
+# ---------------------------------------------------------------- details
+def test_dots_stand_on_the_side_where_people_put_a_detail_or_not():
+    table = pd.DataFrame(
+        {"illumination": [0, 1], "clarity": [1, 1], "contrast": [-1, 0]}
+        | {"words": ["people: good", "people: bad"], "wrong": [True, False], "part": ["x", "y"]}
+    )
+    said = {"teacher": np.array([[0.9, 0.2, 0.3], [0.1, 0.4, 0.6]])}
+    pixels = np.zeros((2, 6, 6, 3), np.uint8)
+    figure = called_details(pixels, table, said, simulated=True, whose="the truth")
+    picture, dots, _, second = figure.axes
+    assert picture.get_title(loc="center") == "people: good"
+    assert picture.title.get_color() == style.RED
+    marks = [line for line in dots.lines if line.get_marker() == "o"]
+    assert [mark.get_xdata()[0] for mark in marks] == [0.9, 0.2, 0.3]
+    shaded = [(bar.get_x(), round(bar.get_y() + bar.get_height() / 2)) for bar in dots.patches]
+    assert shaded == [(0.5, 0), (0.0, 1)]  # bad is at the right; of the third nobody said anything
+    assert len(second.patches) == 3
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Teacher", "the truth"]
+    assert "x" in words(figure)
+    with pytest.raises(ValueError, match=r"2 rows of the table, but .* \[2, 1\]"):
+        called_details(pixels, table, {"teacher": np.zeros((1, 3))}, simulated=True)
+    with pytest.raises(ValueError, match="expected uint8"):
+        called_details(pixels.astype(float), table, said, simulated=True)
+
+
+# ---------------------------------------------------------------- experts
+def test_kappas_stand_beside_those_of_the_experts():
+    models = pd.DataFrame(
+        {"method": ["teacher"] * 3 + ["forest"] * 3, "quantity": list(DETAILS) * 2}
+        | {"estimate": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "low": 0.0, "high": 0.7}
+    )
+    among = pd.DataFrame(
+        {"quantity": ["clarity"], "kappa": "mean pairwise", "estimate": 0.34}
+        | {"low": 0.25, "high": 0.45}
+    )
+    figure = expert_figures.kappas(models, among, simulated=True)
+    for k, ax in enumerate(figure.axes):
+        dots = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata())]
+        assert [dot.get_xdata()[0] for dot in dots] == pytest.approx([0.1 * (k + 1), 0.1 * (k + 4)])
+        assert len(ax.patches) == (DETAILS[k] == "clarity")
+    assert figure.axes[0].get_yticklabels()[0].get_text() == "Teacher"
+    assert not expert_figures.kappas(models, among.head(0), simulated=False).legends
+
+
+def test_each_cell_has_its_pictures_and_their_share_of_the_line():
+    cells = [
+        {"method": "teacher", "detail": d, "truth": t, "said": s, "pictures": n + k}
+        for k, d in enumerate(DETAILS)
+        for (t, s), n in {(0, 0): 6, (0, 1): 2, (1, 0): 1, (1, 1): 0}.items()
+    ]
+    figure = expert_figures.confusion(pd.DataFrame(cells), simulated=True)
+    told = [text.get_text() for text in figure.axes[0].texts]
+    assert told == ["6\n75%", "2\n25%", "1\n100%", "0\n0%"]
+    assert figure.axes[1].texts[0].get_text() == "7\n70%"
+    assert figure.axes[0].get_ylabel() == "Teacher"
