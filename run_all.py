@@ -19,6 +19,7 @@ from pathlib import Path
 
 from riqa_lib import paths
 from riqa_lib.plan.arguments import Parser, at_least_one
+from riqa_lib.plan.cluster import elsewhere
 from riqa_lib.plan.freshness import why_all
 from riqa_lib.plan.run import run_plan
 from riqa_lib.plan.steps import PlanError, Step, Walk
@@ -120,6 +121,11 @@ EXAMPLES = """examples
 Killed or interrupted, start it again: it goes on where it was. A changed table, picture or hand
 label is seen: what learns from it is trained anew (--why STEP names the file). Settings: --set
 here, or PROFILE and SETTINGS in a notebook's parameters cell. Environment: RIQA_HOME (where results
+Steps run on a dask cluster that only you can reach: on this machine, by TLS with a key made for it.
+One that runs already (dask scheduler --protocol tls --tls-ca-file ...): --scheduler tls://HOST:8786,
+with --tls-ca, --tls-cert, --tls-key or dask's own configuration (distributed.comm.tls). Whoever
+reaches a tcp:// one runs code as you.
+
 go), RIQA_DATA (real data sets), RIQA_THREADS (threads of each step, default 1). Linux and macOS.
 Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
 
@@ -252,7 +258,15 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add(
         "--serial", action="store_true", help="one step after another in this process, without dask"
     )
-    add("--scheduler", metavar="ADDRESS", help="a running dask scheduler, e.g. tcp://10.0.0.1:8786")
+    add("--scheduler", metavar="ADDRESS", help="a running dask scheduler, e.g. tls://10.0.0.1:8786")
+    add("--tls-ca", metavar="PEM", default="", help="tls://: the certificate of the authority")
+    add("--tls-cert", metavar="PEM", default="", help="tls://: ours (and its key)")
+    add(
+        "--tls-key",
+        metavar="PEM",
+        default="",
+        help="tls://: our key, where it is a file of its own",
+    )
     add(
         "--home",
         type=Path,
@@ -332,9 +346,8 @@ def run(chosen: argparse.Namespace, walk: Walk) -> bool:
     """Run what was chosen and what comes after; whether all steps passed."""
     if chosen.site:
         site_can_be_made()
-    records = run_plan(
-        walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, chosen.scheduler
-    )
+    running = elsewhere(chosen.scheduler, chosen.tls_ca, chosen.tls_cert, chosen.tls_key)
+    records = run_plan(walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, running)
     passed = all(r.ok for r in records.values())
     if chosen.reference and passed:
         from riqa_lib.__main__ import collect_walk

@@ -96,6 +96,13 @@ def figures(chosen: argparse.Namespace) -> int:
     """Draw every figure and table of a walk from what it stored; no training."""
     from . import store
     from .figures import draw_all
+def verify(chosen: argparse.Namespace) -> int:
+    """Hash all that a walk stands on; 1 where something is not as it was recorded."""
+    from .plan.verify import command
+
+    return command(chosen.walk)
+
+
     from .tables import names, stored, table2
 
     walk = chosen.walk
@@ -270,6 +277,14 @@ def parser() -> Parser:
         figures,
         "draw figures and tables from stored results (no training)",
         "examples\n  riqa figures             those of the README\n"
+    own = command(
+        verify,
+        "hash all that a walk stands on: data, runs, tables, figures, executed notebooks",
+        "example\n  riqa verify demo\n\nrun_all.py looks at sizes and times, which a disk that "
+        "loses a bit leaves as they are.\nWhat differs is named, with the command that makes it "
+        "again. Exit status 1: something differs.",
+    )
+    own.add_argument("walk", metavar="NAME", help="which walk: results/NAME")
         "  riqa figures demo        those of results/demo, in figures/demo",
     )
     own.add_argument(

@@ -19,6 +19,7 @@ FLOORS = {
     ),
     "bars": 0,
     "bounds": 0,
+    "repairs": 0,
     "contents": 0,
     "stats": 1,
     "datasets": 2,

@@ -22,12 +22,12 @@ import json
 import lzma
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from . import paths
+from . import paths, repairs
 
 # columns that are text whatever they look like
 TEXT = (
@@ -93,7 +93,9 @@ def read_json(path: Path | str) -> dict:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as e:
-        raise ValueError(f"{paths.shown(path)}: not a JSON file ({e})") from e
+        raise ValueError(
+            f"{paths.shown(path)}: not a JSON file ({e}); {repairs.advice(path)}"
+        ) from e
 
 
 def write_table(path: Path | str, frame: pd.DataFrame) -> Path:
@@ -137,7 +139,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
         UnicodeDecodeError,
     ) as e:
         raise ValueError(
-            f"{paths.shown(path)}: damaged or not a table ({e}); delete it and run its step again"
+            f"{paths.shown(path)}: damaged or not a table ({e}); {repairs.advice(path)}"
         ) from e
 
 
@@ -209,9 +211,14 @@ def run_folder(config: dict, base: Path | None = None) -> Path:
     return folder
 
 
+def finish(folder: Path, facts: Mapping[str, object]) -> None:
+    """Write what is known of a run, last of all: it is done."""
+    write_json(folder / repairs.PROVENANCE, repairs.sealed(facts))
+
+
 def done(folder: Path) -> bool:
-    """Whether a run has finished: its provenance.json is written last."""
-    return (folder / "provenance.json").exists()
+    """Whether a run has finished: its provenance.json is written last, and is whole."""
+    return repairs.is_whole(folder / repairs.PROVENANCE)
 
 
 def flat(config: dict, prefix: str = "") -> dict[str, object]:
@@ -261,8 +268,8 @@ def read_predictions(folder: Path | str, weights: str = "selected") -> pd.DataFr
         raise ValueError(
             f"{paths.shown(file)}: no probability columns p0, p1, ...; found {', '.join(frame)}"
         )
-    total = frame[columns].sum(axis=1)
-    wrong = frame.index[(total - 1).abs() > 1e-3]
+    total = frame[columns].sum(axis=1, skipna=False)
+    wrong = frame.index[~((total - 1).abs() <= 1e-3)]
     if len(wrong):
         said = f"probabilities sum to {total[wrong[0]]:.4f}, expected 1"
         raise ValueError(f"{row_of(file, frame, int(wrong[0]))}: {said}")

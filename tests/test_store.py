@@ -97,10 +97,25 @@ def test_a_run_is_done_when_its_provenance_is_there(home):
     assert store.done(folder)
 
 
+def test_a_run_is_not_done_when_its_provenance_is_damaged(home):
+    folder = store.run_folder({"method": {"name": "m"}, "train": {"lr": 1}})
+    store.finish(folder, {"seconds": 1.5, "labels": 30, "versions": {"torch": "2"}, "rows": (1, 2)})
+    assert store.done(folder)
+    whole = (folder / "provenance.json").read_bytes()
+    for harmed in (whole.replace(b"30", b"31"), whole[:-9], b"", b"[]", whole[:-2] + b"\xff}"):
+        (folder / "provenance.json").write_bytes(harmed)
+        assert not store.done(folder)
+
+
 def test_predictions_must_be_probabilities(tmp_path):
     frame = pd.DataFrame({"id": ["a", "b"], "p0": [0.5, 0.5], "p1": [0.5, 0.6]})
     store.write_table(tmp_path / "predictions.csv.gz", frame)
     with pytest.raises(ValueError, match=r"row 3 \(b\): probabilities sum to 1\.1"):
+        store.read_predictions(tmp_path)
+    frame["p0"] = [0.5, float("nan")]
+    frame["p1"] = [0.5, 1.0]  # without the other, 1: a sum that leaves it out would pass
+    store.write_table(tmp_path / "predictions.csv.gz", frame)
+    with pytest.raises(ValueError, match=r"row 3 \(b\): probabilities sum to nan"):
         store.read_predictions(tmp_path)
 
 

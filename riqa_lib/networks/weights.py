@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from .. import paths, store
+from .. import paths, repairs, store
 
 
 def is_finite(net: nn.Module) -> bool:
@@ -43,7 +43,9 @@ def load_weights(file: Path, net: nn.Module, skip: tuple[str, ...] = ()) -> None
             names = [k for k in f.keys() if not k.startswith(skip or ("\0",))]  # noqa: SIM118
             found = {k: f.get_tensor(k) for k in names}
         missing, unexpected = net.load_state_dict(found, strict=False)
-    except (SafetensorError, RuntimeError) as e:
+    except SafetensorError as e:
+        raise ValueError(f"{paths.shown(file)}: damaged ({e}); {repairs.advice(file)}") from e
+    except RuntimeError as e:
         raise ValueError(f"{paths.shown(file)}: these weights don't fit this network ({e})") from e
     wrong = [k for k in missing if not k.startswith(skip or ("\0",))] + list(unexpected)
     if wrong:

@@ -119,6 +119,12 @@ def changes(walk: Walk, step: Step, manifest: dict[str, Any]) -> list[str]:
     return words
 
 
+def read_by(walk: Walk, step: str) -> Index:
+    """The files that a finished step read, as they were; {} where none are listed."""
+    reads = _stored(walk.file(step, "reads"))
+    return reads.files if reads else {}
+
+
 def cut_off_changes(walk: Walk, step: Step) -> bool:
     """Whether something that a cut-off attempt read is not as it was."""
     return bool(_compared(listed(walk.file(step.name, "reading")))[0])

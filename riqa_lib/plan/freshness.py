@@ -20,13 +20,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import paths, provenance
+from .. import paths, provenance, repairs
 from ..house import imported
 from . import data_read
-from .steps import PlanError, Step, Walk
+from .steps import PlanError, Step, Walk, threads
 
 PICTURES = {".png", ".pdf", ".svg"}
-NOT_HASHED = {"provenance.json"}  # holds times
 
 
 # ---------------------------------------------------------------- what a step depends on
@@ -201,7 +200,7 @@ def components(walk: Walk, step: Step) -> dict[str, str]:
         parts |= {
             f"input {k}": v for k, v in outputs.items() if v and Path(k).suffix not in PICTURES
         }
-    return parts | _versions()
+    return parts | {"threads": str(threads())} | _versions()
 
 
 def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
@@ -217,7 +216,7 @@ def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         elif key not in new:
             words[key] = f"{key} is gone"
         elif old[key] != new[key]:
-            exact = key.startswith(("parameter ", "version "))
+            exact = key.startswith(("parameter ", "version ", "threads"))
             words[key] = f"{key} changed" + (f": {old[key]} -> {new[key]}" if exact else "")
     return words
 
@@ -293,17 +292,25 @@ def stamp(path: Path) -> list[int]:
 def damaged(walk: Walk, manifest: dict[str, Any]) -> dict[str, str]:
     """{path: "is gone" or "was altered"} for outputs that are not as the step left them.
 
-    A file whose size and time are as recorded is not read again."""
-    wrong = {}
-    for name, sha in manifest.get("outputs", {}).items():
+    A file whose size and time are as recorded is not read again (see verify)."""
+    stamps, wrong = manifest.get("stamps", {}), {}
+    for name in manifest.get("outputs", {}):
         path = walk.home / name
         if not path.is_file():
             wrong[name] = "is gone"
-        elif (
-            sha and stamp(path) != manifest.get("stamps", {}).get(name) and file_digest(path) != sha
-        ):
+        elif stamp(path) != stamps.get(name) and not as_it_was(path, name, manifest):
             wrong[name] = "was altered"
     return wrong
+
+
+def as_it_was(path: Path, name: str, manifest: dict[str, Any]) -> bool:
+    """Whether an output says what it said when its step ended. A provenance.json knows its own
+    hash, since walks share runs and each writes its own times; what older manifests have no hash of
+    counts as it is."""
+    if path.name == repairs.PROVENANCE:
+        return repairs.is_whole(path)
+    sha = manifest["outputs"][name] or manifest.get("copies", {}).get(name)
+    return not sha or file_digest(path) == sha
 
 
 def why(walk: Walk, step: Step) -> list[str]:
@@ -320,6 +327,7 @@ def why(walk: Walk, step: Step) -> list[str]:
     notes = {
         k: " (makes data or trains: stored runs are made anew)" for k in differs if k in made_by
     }
+    notes |= {"threads": " (sums differ in the last bits: stored runs are made anew)"}
     words = [text + notes.get(key, "") for key, text in differs.items()]
     words += data_read.changes(walk, step, manifest)
     return words + [f"{name} {what}" for name, what in damaged(walk, manifest).items()]

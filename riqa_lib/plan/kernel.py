@@ -19,7 +19,7 @@ from typing import IO, Any, Protocol
 
 from .. import bars, paths
 from ..contents import READING
-from .steps import PlanError, Step, Walk
+from .steps import Step, Walk, threads
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -39,15 +39,6 @@ class Event(Protocol):
 
 
 # ---------------------------------------------------------------- one step
-def threads() -> int:
-    """Threads of every step, RIQA_THREADS (default 1): never a matter of how many steps run side by
-    side."""
-    value = os.environ.get("RIQA_THREADS") or "1"
-    if not value.isdigit() or int(value) < 1:
-        raise PlanError(f"RIQA_THREADS is {value!r}, expected a whole number from 1 on")
-    return int(value)
-
-
 def _environment(walk: Walk, step: Step, scratch: Path) -> dict[str, str]:
     # MALLOC_TRIM_THRESHOLD_ is what dask gives its workers: memory would go back to the system
     # after every training step

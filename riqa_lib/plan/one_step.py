@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import provenance
+from .. import provenance, repairs
 from . import data_read
 from .freshness import (
-    NOT_HASHED,
     changed,
     components,
     damaged,
@@ -29,8 +28,8 @@ from .freshness import (
     stamp,
     why,
 )
-from .kernel import Event, execute, only_one, threads
-from .steps import Record, Step, Walk
+from .kernel import Event, execute, only_one
+from .steps import Record, Step, Walk, threads
 
 # What becomes of a file that an earlier attempt left: removed and made anew; still this step's;
 # a run of other settings, to be found again when they come back; or "leave": a need has made it
@@ -191,7 +190,7 @@ def _finish(
     files = _outputs(walk, step, kept)
     copy = walk.shown(walk.executed(step.name))
     # these hold times: a change in them is no change of the step's outcome
-    plain = {name for name, path in files.items() if path.name in NOT_HASHED or name == copy}
+    plain = {n for n, path in files.items() if path.name == repairs.PROVENANCE or n == copy}
     hashes = {name: "" if name in plain else file_digest(path) for name, path in files.items()}
     manifest = {
         "step": step.name,
@@ -199,7 +198,8 @@ def _finish(
         "components": parts,
         "outputs": hashes,
         "reads": data_read.finish(walk, step.name),
-        "stamps": {name: stamp(path) for name, path in files.items() if name not in plain},
+        "copies": {copy: file_digest(files[copy])} if copy in files else {},
+        "stamps": {name: stamp(path) for name, path in files.items()},
         "others": sorted(o for o in others - set(files) if (walk.home / o).is_file()),
         "seconds": round(seconds, 1),
         "machine": provenance.machine(),

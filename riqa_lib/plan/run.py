@@ -5,39 +5,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import os
-import signal
-import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import IO, Any
 
+from .cluster import Elsewhere, client, room
 from .freshness import check, why_all
-from .kernel import Event, threads
+from .kernel import Event
 from .one_step import run_step
 from .progress import Progress, where_to_look
 from .schedule import by_urgency
-from .steps import PlanError, Record, Step, Walk
-
-
-def gpus() -> list[str]:
-    """Identifiers of the GPUs this process may use (CUDA_VISIBLE_DEVICES, else nvidia-smi)."""
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is not None:
-        return [x.strip() for x in allowed.split(",") if x.strip() not in ("", "-1")]
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    found = [line for line in listed.splitlines() if line.startswith("GPU ")]
-    return [str(number) for number in range(len(found))]
+from .steps import PlanError, Record, Step, Walk, threads
 
 
 def _serially(
@@ -51,71 +34,6 @@ def _serially(
         needed = [records[n] for n in step.needs if n in records]
         records[step.name] = run_step(walk, step.name, step.name in force, needed, event)
         yield records[step.name]
-
-
-def _workers(jobs: int | None) -> list[tuple[dict[str, str], dict[str, float] | None]]:
-    """Environment and resources of each worker: one a GPU and one without, or two (or `jobs`) on a
-    CPU."""
-    ids = gpus()
-    if not ids:
-        return [({}, None)] * (jobs or 2)
-    on_gpu = [
-        ({"CUDA_VISIBLE_DEVICES": ids[i % len(ids)]}, {"GPU": 1.0}) for i in range(jobs or len(ids))
-    ]
-    return [*on_gpu, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Processes started here ignore Ctrl-C (only the main thread may say so)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
-def _cluster(jobs: int | None) -> Iterator[Any]:
-    """A dask cluster of processes on this machine, its scheduler included; it listens on loopback
-    only."""
-    from distributed import Nanny, Scheduler, SpecCluster
-
-    common = {
-        "host": "127.0.0.1",
-        "nthreads": 1,
-        "memory_limit": 0,  # dask would pause or kill a step; the system's own limit stays
-        "silence_logs": logging.CRITICAL,
-    }
-    workers = {
-        number: {"cls": Nanny, "options": common | {"env": env, "resources": resources}}
-        for number, (env, resources) in enumerate(_workers(jobs))
-    }
-    place = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "dashboard": False}
-    scheduler = {"cls": Scheduler, "options": place}
-    with contextlib.ExitStack() as stack:
-        with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
-            cluster = stack.enter_context(
-                SpecCluster(workers=workers, scheduler=scheduler, silence_logs=logging.CRITICAL)
-            )
-        yield cluster
-
-
-@contextlib.contextmanager
-def _client(jobs: int | None, scheduler: str | None) -> Iterator[Any]:
-    """A client of the running scheduler, or of a cluster of our own."""
-    from distributed import Client
-
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with contextlib.ExitStack() as stack:
-        if scheduler:
-            yield stack.enter_context(Client(scheduler, set_as_default=False, timeout="20s"))
-        else:
-            cluster = stack.enter_context(_cluster(jobs))
-            yield stack.enter_context(Client(cluster, set_as_default=False))
 
 
 class _Queue:
@@ -147,7 +65,7 @@ class _Queue:
 
     def fill(self, progress: Progress) -> None:
         """Submit what may start, as long as there is room."""
-        progress.room = threads, on_gpu = _room(self.client)
+        progress.room = threads, on_gpu = room(self.client)
         for step in list(self.waiting):
             if len(self.running) >= threads:
                 break
@@ -189,38 +107,49 @@ def _side_by_side(
     force: set[str],
     progress: Progress,
     jobs: int | None,
-    scheduler: str | None,
+    scheduler: Elsewhere | None,
 ) -> Iterator[Record]:
     def cell(event: tuple[float, tuple[str, int, int, str, str | None]]) -> None:
         progress.cell(*event[1])
 
-    with _client(jobs, scheduler) as client:
-        client.subscribe_topic("cell", cell)
-        queue = _Queue(client, walk, steps, force)
+    with client(jobs, scheduler) as its:
+        its.subscribe_topic("cell", cell)
+        queue = _Queue(its, walk, steps, force)
         while queue.waiting or queue.running:
             queue.fill(progress)
             yield queue.ended()
 
 
-def _room(client: Any) -> tuple[int, int]:
-    """How many steps the workers of a cluster can run at a time (at least one: workers may come
-    later), and how many on a GPU."""
-    resources = [
-        w.get("resources") or {} for w in client.scheduler_info(n_workers=-1)["workers"].values()
-    ]
-    return max(1, sum(client.nthreads().values())), int(sum(r.get("GPU", 0) for r in resources))
-
-
 @contextlib.contextmanager
-def _walk_lock(walk: Walk) -> Iterator[None]:
-    walk.folder.mkdir(parents=True, exist_ok=True)
-    with open(walk.folder / ".lock", "a", encoding="utf-8") as lock:
+def _walk_lock(walk: Walk) -> Iterator[str]:
+    """Hold the walk for this run alone; gives "", or why nothing can be written there."""
+    with contextlib.ExitStack() as stack:
+        try:
+            walk.folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(walk.folder / ".lock", "a", encoding="utf-8"))
+        except OSError as e:
+            yield e.strerror or str(e)
+            return
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             place = walk.shown(walk.folder)
             raise PlanError(f"another run is at work in {place}; wait for it or stop it") from None
-        yield
+        yield ""
+
+
+def _log(walk: Walk, unwritable: str, reasons: dict[str, list[str]]) -> Path:
+    """The walk's log, or none where nothing can be written; PlanError where a step has to run all
+    the same."""
+    if not unwritable:
+        return walk.folder / "log.txt"
+    waiting = [name for name, why in reasons.items() if why]
+    if waiting:
+        raise PlanError(
+            f"{walk.shown(walk.folder)} cannot be written ({unwritable}), and {waiting[0]} would "
+            "have to run; --home FOLDER writes elsewhere"
+        )
+    return Path(os.devnull)
 
 
 def _announce(progress: Progress, place: str, reasons: dict[str, list[str]]) -> None:
@@ -263,22 +192,22 @@ def run_plan(
     force: Sequence[str] = (),
     jobs: int | None = None,
     serial: bool = False,
-    scheduler: str | None = None,
+    scheduler: Elsewhere | None = None,
     stream: IO[str] | None = None,
 ) -> dict[str, Record]:
     """Run a plan and return how each step ended.
 
     only: these steps and those they need (default: all). force: steps that run even if up to date,
     from nothing. jobs: steps side by side (default: one per GPU, or 2). serial: one after another
-    in this process, without dask. scheduler: address of a running dask scheduler. Raises PlanError
+    in this process, without dask. scheduler: a dask scheduler that is running. Raises PlanError
     before anything has run."""
     steps, force = walk.ordered(walk.pick(only)), walk.pick(force)
     check(walk, steps)
     threads()
     place = walk.shown(walk.folder)
-    with _walk_lock(walk):
+    with _walk_lock(walk) as unwritable:
         reasons = why_all(walk, steps, force)
-        log, width = walk.folder / "log.txt", max(map(len, reasons))
+        log, width = _log(walk, unwritable, reasons), max(map(len, reasons))
         records = {s.name: Record(s.name, "up to date") for s in steps if not reasons[s.name]}
         todo = [s for s in steps if reasons[s.name]]
         progress = Progress(log, stream or sys.stdout, todo, len(steps), width)

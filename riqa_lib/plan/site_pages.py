@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import store
+from .. import paths, repairs, store
 from ..tables import table2
-from .steps import Walk
+from .steps import PlanError, Walk
 
 MOST_ROWS = 60  # longer tables are named, not shown
 
@@ -88,8 +88,11 @@ def pages(walk: Walk) -> list[str]:
 
 
 def notebook(file: Path) -> dict[str, Any]:
-    """A notebook as it lies on disk."""
-    return json.loads(file.read_text(encoding="utf-8"))
+    """A notebook as it lies on disk. PlanError, naming the step to run again, for a damaged one."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as e:
+        raise PlanError(f"{paths.shown(file)}: damaged ({e}); {repairs.advice(file)}") from e
 
 
 def title(cells: list[Cell]) -> str:

@@ -13,6 +13,7 @@ store.journal)."""
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,15 @@ TAKEN = ("reference", "runs", "lab")  # folders under results/ that are no walks
 
 class PlanError(ValueError):
     """Something is wrong with the plan or the request; nothing has been run."""
+
+
+def threads() -> int:
+    """Threads of every step, RIQA_THREADS (default 1): never a matter of how many steps run side by
+    side. A step depends on it: sums over threads differ in the last bits."""
+    value = os.environ.get("RIQA_THREADS") or "1"
+    if not value.isdigit() or int(value) < 1:
+        raise PlanError(f"RIQA_THREADS is {value!r}, expected a whole number from 1 on")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -152,14 +162,13 @@ class Walk:
         """A step's manifest; empty where it never finished or the file is damaged."""
         try:
             found = json.loads(self.file(step, "json").read_text(encoding="utf-8"))
-            return (
-                found
-                if isinstance(found.get("components"), dict)
-                and isinstance(found.get("outputs"), dict)
-                else {}
-            )
-        except (OSError, ValueError, AttributeError):
+            if not isinstance(found["components"], dict) or not isinstance(found["outputs"], dict):
+                return {}
+        except (OSError, ValueError, TypeError, KeyError):
             return {}
+        if "threads" in found:  # older manifests have them here only
+            found["components"].setdefault("threads", str(found["threads"]))
+        return found
 
     def ordered(self, names: Sequence[str] = ()) -> list[Step]:
         """These steps (default: all) and all they need, needs first."""

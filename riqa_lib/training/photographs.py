@@ -211,7 +211,7 @@ def prepare_weights(run: Run, data: DataSet) -> dict[str, object]:
             net, data.pixels, rows, run.data.crop, run.pretrain, 0, folder / "model.safetensors"
         )
         times = {"seconds": round(time.perf_counter() - began, 1)}
-        store.write_json(folder / "provenance.json", provenance() | accuracies | times)
+        store.finish(folder, provenance() | accuracies | times)
     return store.read_json(folder / "provenance.json")
 
 

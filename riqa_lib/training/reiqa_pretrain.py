@@ -119,7 +119,7 @@ def _train(c: QualityConfig, net: ReIQA, data: DataSet, folder: Path) -> None:
         "pictures": len(rows),
         "pictures_seen": 4 * c.steps * min(c.batch, len(rows)) * (c.copies + 1),
     }
-    store.write_json(folder / "provenance.json", provenance() | facts)
+    store.finish(folder, provenance() | facts)
     for state in folder.glob("state*.safetensors"):
         state.unlink()
 

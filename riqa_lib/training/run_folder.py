@@ -69,7 +69,7 @@ class RunFolder:
             "parameters": sum(p.numel() for p in result.net.parameters()) if result.net else 0,
         }
         facts = {**provenance(), **counted, **result.facts}
-        store.write_json(self.folder / "provenance.json", facts)
+        store.finish(self.folder, facts)
         for state in self.folder.glob("state*.safetensors"):
             state.unlink(missing_ok=True)
 
@@ -77,10 +77,13 @@ class RunFolder:
         """Note the finished run's files as this step's, and say so where other code made them."""
         for file in self.folder.iterdir():
             store.journal(file)
-        then = store.read_json(self.folder / "provenance.json").get("commit")
-        if then != commit():
+        then = store.read_json(self.folder / "provenance.json")
+        differs = [f"at commit {then.get('commit')}"] if then.get("commit") != commit() else []
+        if then.get("threads", threads()) != threads():  # their sums differ in the last bits
+            differs.append(f"with {then['threads']} threads, not {threads()}")
+        if differs:
             print(
-                f"{self.folder.name}: reusing a finished run made at commit {then}; "
+                f"{self.folder.name}: reusing a finished run made {', '.join(differs)}; "
                 "delete the folder to train anew"
             )
 

@@ -100,7 +100,7 @@ def folder(data: DataSet, c: Pretraining) -> Path:
         net, facts = pretrained(data, c, there / "state.safetensors")
         save_weights(there / "model.safetensors", net)
         facts["seconds"] = round(time.perf_counter() - began, 1)
-        store.write_json(there / "provenance.json", provenance() | facts)
+        store.finish(there, provenance() | facts)
         (there / "state.safetensors").unlink(missing_ok=True)
     for file in there.iterdir():
         store.journal(file)

@@ -20,9 +20,10 @@ from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
 from riqa_lib.plan import freshness, kernel, run
+from riqa_lib.plan.cluster import Elsewhere, workers
 from riqa_lib.plan.freshness import changed, why, why_all
 from riqa_lib.plan.one_step import Left, run_step
-from riqa_lib.plan.run import _workers, by_urgency, run_plan
+from riqa_lib.plan.run import by_urgency, run_plan
 from riqa_lib.plan.steps import PlanError, Record, Step, Walk
 
 ROOT = REPOSITORY
@@ -255,10 +256,10 @@ def test_one_worker_on_a_gpu_gives_the_same_bytes_and_steps_see_their_gpu(
 def test_workers_are_one_per_gpu_and_one_without(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     pinned = [({"CUDA_VISIBLE_DEVICES": g}, {"GPU": 1.0}) for g in "23"]
-    assert _workers(None) == [*pinned, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
-    assert [e["CUDA_VISIBLE_DEVICES"] for e, _ in _workers(4)] == ["2", "3", "2", "3", ""]
+    assert workers(None) == [*pinned, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
+    assert [e["CUDA_VISIBLE_DEVICES"] for e, _ in workers(4)] == ["2", "3", "2", "3", ""]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert _workers(None) == [({}, None)] * 2
+    assert workers(None) == [({}, None)] * 2
 
 
 SCRIPT = """
@@ -651,7 +652,9 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
     ) as cluster:
-        records = run_plan(walk, scheduler=cluster.scheduler_address, stream=io.StringIO())
+        records = run_plan(
+            walk, scheduler=Elsewhere(cluster.scheduler_address), stream=io.StringIO()
+        )
     assert {r.state for r in records.values()} == {"done"}
     assert BEGUN[:2] == ["first", "long"]  # the longest first
     assert ["first", *(s.name for s in short), "long"] == ENDED

@@ -1,0 +1,195 @@
+"""Where steps run side by side: a dask cluster of our own on this machine, or one that is running.
+
+Who reaches a dask scheduler runs code as the one who started it. Our own listens on loopback only
+and speaks TLS with a key that is made for it and stays in memory, so that other users of this
+machine are refused."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from .steps import PlanError
+
+PATIENCE = "20s"  # for a scheduler that is running
+
+
+class Elsewhere(NamedTuple):
+    """A dask scheduler that is running: its address, and the certificates of a client where they
+    are not in dask's own configuration (distributed.comm.tls): files in PEM of the authority, of
+    the client, and of its key ("" where that is in the client's)."""
+
+    address: str
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+    def security(self) -> Any:
+        """What dask's client needs: the certificates given, else what dask's configuration says."""
+        from distributed.security import Security
+
+        if not self.ca:
+            return Security()
+        return Security(
+            require_encryption=True,
+            tls_ca_file=self.ca,
+            tls_client_cert=self.cert,
+            tls_client_key=self.key or self.cert,
+        )
+
+
+def elsewhere(address: str | None, ca: str = "", cert: str = "", key: str = "") -> Elsewhere | None:
+    """The scheduler that somebody typed, None for none; a line on stderr where it is a cleartext
+    one of another machine. PlanError for what dask cannot have."""
+    scheme, host = _address(address) if address else ("", "")
+    _check_certificates(scheme, {"--tls-ca": ca, "--tls-cert": cert, "--tls-key": key})
+    if scheme == "tcp" and not _is_here(host):
+        print(
+            f"--scheduler {address}: cleartext to another machine, and whoever reaches that port "
+            "runs code as you; use tls:// (see --help)",
+            file=sys.stderr,
+        )
+    return Elsewhere(address, ca, cert, key) if address else None
+
+
+def _check_certificates(scheme: str, files: dict[str, str]) -> None:
+    given = {option: file for option, file in files.items() if file}
+    if given and scheme != "tls":
+        raise PlanError(f"{', '.join(given)}: certificates are for --scheduler tls://HOST:PORT")
+    if given and not {"--tls-ca", "--tls-cert"} <= given.keys():
+        raise PlanError("--tls-ca and --tls-cert belong together")
+    if absent := [f"{option} {file}" for option, file in given.items() if not os.path.isfile(file)]:
+        raise PlanError(f"{', '.join(absent)}: no such file")
+
+
+def _address(address: str) -> tuple[str, str]:
+    """Protocol and host."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("tcp", "tls") or not parts.hostname:
+        raise PlanError(f"--scheduler {address}: expected tls://HOST:PORT, or tcp://HOST:PORT")
+    return parts.scheme, parts.hostname
+
+
+def _is_here(host: str) -> bool:
+    """Whether a host is this machine's loopback.
+
+    >>> _is_here("localhost"), _is_here("127.0.0.1"), _is_here("::1"), _is_here("10.0.0.1")
+    (True, True, True, False)
+    """
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def gpus() -> list[str]:
+    """Identifiers of the GPUs this process may use (CUDA_VISIBLE_DEVICES, else nvidia-smi)."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return [x.strip() for x in allowed.split(",") if x.strip() not in ("", "-1")]
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    found = [line for line in listed.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number in range(len(found))]
+
+
+def workers(jobs: int | None) -> list[tuple[dict[str, str], dict[str, float] | None]]:
+    """Environment and resources of each worker: one a GPU and one without, or two (or `jobs`) on a
+    CPU."""
+    ids = gpus()
+    if not ids:
+        return [({}, None)] * (jobs or 2)
+    on_gpu = [
+        ({"CUDA_VISIBLE_DEVICES": ids[i % len(ids)]}, {"GPU": 1.0}) for i in range(jobs or len(ids))
+    ]
+    return [*on_gpu, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes started here ignore Ctrl-C (only the main thread may say so)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def cluster(jobs: int | None) -> Iterator[Any]:
+    """A dask cluster of processes on this machine, its scheduler included; it listens on loopback
+    only, and to those only who have the key that is made here."""
+    from distributed import Nanny, Scheduler, SpecCluster
+    from distributed.security import Security
+
+    security = Security.temporary()
+    shared = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
+    common = shared | {
+        "nthreads": 1,
+        "memory_limit": 0,  # dask would pause or kill a step; the system's own limit stays
+        "silence_logs": logging.CRITICAL,
+    }
+    each = {
+        number: {"cls": Nanny, "options": common | {"env": env, "resources": resources}}
+        for number, (env, resources) in enumerate(workers(jobs))
+    }
+    place = shared | {"dashboard_address": "127.0.0.1:0", "dashboard": False}
+    scheduler = {"cls": Scheduler, "options": place}
+    with contextlib.ExitStack() as stack:
+        with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
+            made = SpecCluster(
+                workers=each, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL
+            )
+            stack.enter_context(made)
+        yield made
+
+
+@contextlib.contextmanager
+def client(jobs: int | None, running: Elsewhere | None) -> Iterator[Any]:
+    """A client of the running scheduler, or of a cluster of our own. PlanError where the running
+    one cannot be reached."""
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        if running is None:
+            own = stack.enter_context(cluster(jobs))
+            yield stack.enter_context(Client(own, set_as_default=False))
+            return
+        try:
+            found = Client(
+                running.address,
+                security=running.security(),
+                set_as_default=False,
+                timeout=PATIENCE,
+            )
+        except (OSError, TypeError, RuntimeError, ValueError) as e:
+            raise PlanError(
+                f"--scheduler {running.address} cannot be reached ({e}); of tls:// dask's "
+                "configuration or --tls-ca and --tls-cert name the certificates"
+            ) from e
+        yield stack.enter_context(found)
+
+
+def room(client: Any) -> tuple[int, int]:
+    """How many steps the workers of a cluster can run at a time (at least one: workers may come
+    later), and how many on a GPU."""
+    resources = [
+        w.get("resources") or {} for w in client.scheduler_info(n_workers=-1)["workers"].values()
+    ]
+    return max(1, sum(client.nthreads().values())), int(sum(r.get("GPU", 0) for r in resources))
