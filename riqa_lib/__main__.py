@@ -92,10 +92,6 @@ def data(chosen: argparse.Namespace) -> int:
     return int((table["state"] == catalogue.BROKEN).any())
 
 
-def figures(chosen: argparse.Namespace) -> int:
-    """Draw every figure and table of a walk from what it stored; no training."""
-    from . import store
-    from .figures import draw_all
 def verify(chosen: argparse.Namespace) -> int:
     """Hash all that a walk stands on; 1 where something is not as it was recorded."""
     from .plan.verify import command
@@ -103,6 +99,10 @@ def verify(chosen: argparse.Namespace) -> int:
     return command(chosen.walk)
 
 
+def figures(chosen: argparse.Namespace) -> int:
+    """Draw every figure and table of a walk from what it stored; no training."""
+    from . import store
+    from .figures import draw_all
     from .tables import names, stored, table2
 
     walk = chosen.walk
@@ -274,10 +274,6 @@ def parser() -> Parser:
     )
     own.add_argument("--root", type=Path, help="folder of all sets (default: RIQA_DATA)")
     own = command(
-        figures,
-        "draw figures and tables from stored results (no training)",
-        "examples\n  riqa figures             those of the README\n"
-    own = command(
         verify,
         "hash all that a walk stands on: data, runs, tables, figures, executed notebooks",
         "example\n  riqa verify demo\n\nrun_all.py looks at sizes and times, which a disk that "
@@ -285,6 +281,10 @@ def parser() -> Parser:
         "again. Exit status 1: something differs.",
     )
     own.add_argument("walk", metavar="NAME", help="which walk: results/NAME")
+    own = command(
+        figures,
+        "draw figures and tables from stored results (no training)",
+        "examples\n  riqa figures             those of the README\n"
         "  riqa figures demo        those of results/demo, in figures/demo",
     )
     own.add_argument(
