@@ -76,11 +76,13 @@ PLAN = [
 WITH_SEED = {step.name for step in PLAN if "SEED" in step.parameters}
 # Their first seed makes what all share: pretrained weights; the choice of lambda_A.
 FIRST = {"03_vit_supervised", "15_student"}
-SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2), "reference": (0, 1, 2)}
+SEEDS = {"smoke": (0,), "demo": (0,), "gpu": (0, 1, 2), "paper": (0, 1, 2)}
+SEEDS["reference"] = tuple(range(8))  # two cores decide with these what three seeds leave open
 # These are cheap enough for eight: a Wilcoxon test over seeds needs them, and with few labels seeds
 # differ most.
 CHEAP = ("14_teacher", "15_student", "20_label_budgets")
 MORE_SEEDS = SEEDS | {profile: tuple(range(8)) for profile in ("gpu", "paper", "reference")}
+DEAR = ("12_related_models",)  # more than three seeds of it would take hours
 # Numbers of labels of 20_label_budgets; all of them follow by themselves
 LABELS = {"smoke": (40,), "demo": (100,)} | dict.fromkeys(
     ("gpu", "paper", "reference"), (50, 100, 300)
@@ -94,7 +96,8 @@ def seeds_of(step: str, profile: str, most: int | None = None) -> tuple[int, ...
     """The seeds with which a profile runs a step, at most so many; 0 for a step without."""
     if step not in WITH_SEED:
         return (0,)
-    return (MORE_SEEDS if step in CHEAP else SEEDS)[profile][:most]
+    seeds = (MORE_SEEDS if step in CHEAP else SEEDS)[profile]
+    return seeds[: 3 if step in DEAR else None][:most]
 
 
 def named(step: str, seed: int) -> str:
@@ -118,14 +121,14 @@ EXAMPLES = """examples
   python run_all.py --reference                the best this machine allows, then collect it for
                                                figures/reference
 
-Killed or interrupted, start it again: it goes on where it was. A changed table, picture or hand
-label is seen: what learns from it is trained anew (--why STEP names the file). Settings: --set
-here, or PROFILE and SETTINGS in a notebook's parameters cell. Environment: RIQA_HOME (where results
 Steps run on a dask cluster that only you can reach: on this machine, by TLS with a key made for it.
 One that runs already (dask scheduler --protocol tls --tls-ca-file ...): --scheduler tls://HOST:8786,
 with --tls-ca, --tls-cert, --tls-key or dask's own configuration (distributed.comm.tls). Whoever
 reaches a tcp:// one runs code as you.
 
+Killed or interrupted, start it again: it goes on where it was. A changed table, picture or hand
+label is seen: what learns from it is trained anew (--why STEP names the file). Settings: --set
+here, or PROFILE and SETTINGS in a notebook's parameters cell. Environment: RIQA_HOME (where results
 go), RIQA_DATA (real data sets), RIQA_THREADS (threads of each step, default 1). Linux and macOS.
 Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""
 

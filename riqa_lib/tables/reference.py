@@ -25,6 +25,7 @@ from . import (
     stored,
     tracked_budgets,
     tracked_predictions,
+    wide_predictions,
 )
 from .bench_tables import show_bench, show_gpu
 from .beside_simple import is_simple
@@ -96,9 +97,9 @@ def collect(name: str) -> Path:
 
 
 def _small_enough(name: str, predictions: pd.DataFrame) -> pd.DataFrame:
-    """The predictions that are tracked, by picture: stores a third smaller than by run."""
-    both = predictions.sort_values(["id", "method", "labels", "seed"], kind="stable")
-    for kept in (both, both[both["split"] == "test"]):
+    """The predictions that are tracked, as they are written."""
+    for rows in (predictions, predictions[predictions["split"] == "test"]):
+        kept = wide_predictions.packed(rows)
         size = len(lzma.compress(kept.to_csv(index=False).encode(), preset=9))
         if size <= MOST_BYTES:
             return kept

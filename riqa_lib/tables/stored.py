@@ -17,12 +17,13 @@ from .. import checks, paths, provenance, store
 from ..scales import DETAILS
 from ..stats.metrics import columns_p
 from ..stats.votes import one_rater, vote_columns
-from . import departures, tracked_predictions
+from . import departures, tracked_predictions, wide_predictions
 from .names import REFERENCE, kind_of_row
 from .published import of_paper, published
 from .table1 import class_counts
 from .table2 import table2
 from .text import grade_names
+from .wide_predictions import STEPS, whole_steps
 
 LISTED = ("run", "method", "seed", "labels")  # columns of runs-*.csv
 
@@ -212,12 +213,10 @@ def _judged_predictions(folder: Path) -> pd.DataFrame:
 
 
 def _rounded(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Probabilities to 4 decimals, so that they store small; no picture's grade changes."""
+    """Probabilities to 4 decimals, so that they store small; they sum to 1, and no picture's grade
+    changes."""
     names = columns_p(predictions)
-    p = predictions[names].to_numpy(float)
-    short = p.round(4)
-    tied = np.flatnonzero(p.argmax(axis=1) != short.argmax(axis=1))
-    short[tied, p[tied].argmax(axis=1)] += 1e-4
+    short = whole_steps(predictions[names].to_numpy(float)) / STEPS
     return predictions.assign(**{n: short[:, k] for k, n in enumerate(names)})
 
 
@@ -337,8 +336,7 @@ def load_walk(name: str) -> dict[str, pd.DataFrame]:
         )
     facts = store.flat(store.read_json(folder / "provenance.json"))
     out = {key: store.read_table(folder / file) for key, file in FILES.items()}
-    as_run = ["method", "labels", "seed"]  # stored by picture, which is smaller
-    out["predictions"] = out["predictions"].sort_values(as_run, kind="stable", ignore_index=True)
+    out["predictions"] = wide_predictions.unpacked(out["predictions"])
     # "3.11" and "1234567" are no numbers
     words = dict.fromkeys(("run", "commit", "machine", "python", "torch", "departs"), str)
     out["runs"] = pd.read_csv(folder / FILES["runs"], dtype=words)

@@ -23,11 +23,12 @@ from ..scales import DETAILS
 from .beside_simple import tells_details
 from .fundus_pairs import HELD_OUT, SETS
 from .names import set_of_row
+from .wide_predictions import STEPS, whole_steps
 
 CLASSES = {"eyeq": 3, "deepdrid": 2}  # of the overall grade
 
 
-STEPS, COARSE = 10_000, 500  # of a probability; of one of a single defect
+COARSE = 500  # steps of a probability of a single defect; of others: STEPS
 
 
 PREDICTIONS, PICTURES = "predictions.csv.xz", "pictures.csv.xz"
@@ -54,7 +55,7 @@ def rounded(predictions: pd.DataFrame) -> pd.DataFrame:
         for classes in np.unique(known := (~np.isnan(p)).sum(axis=1)):
             if classes:
                 which = np.flatnonzero(known == classes)
-                p[which, :classes] = _whole_steps(p[which, :classes]) / STEPS
+                p[which, :classes] = whole_steps(p[which, :classes]) / STEPS
         out[names] = p
     for d in (f"d_{d}" for d in DETAILS):
         p, steps = out[d].to_numpy(float), np.where(out["set"] == SINGLE, COARSE, STEPS)
@@ -66,18 +67,6 @@ def rounded(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def _steps(which: str) -> int:
     return COARSE if which == SINGLE else STEPS
-
-
-def _whole_steps(p: np.ndarray) -> np.ndarray:
-    """Probabilities (N, C) as whole numbers of steps that sum to STEPS, the largest the same."""
-    q = np.round(p * STEPS)
-    first = p.argmax(axis=1)
-    q[np.arange(len(q)), first] += STEPS - q.sum(axis=1)
-    for _ in range(p.shape[1]):  # at most a few steps are owed, where two are as large
-        rows = np.flatnonzero(q.argmax(axis=1) != first)
-        q[rows, q[rows].argmax(axis=1)] -= 1
-        q[rows, first[rows]] += 1
-    return q
 
 
 # ---------------------------------------------------------------- written
