@@ -90,7 +90,7 @@ def test_profile_paper_goes_all_the_way_on_the_real_formats(tmp_path):
             (results / "executed" / f"{notebook}.ipynb").read_text(encoding="utf-8")
         )["cells"]
         shown = " ".join(
-            "".join(o.get("text", "")) + "".join(o.get("data", {}).get("text/plain", ""))
+            "".join(o.get("text", "")) + "".join(o.get("data", {}).get("text/markdown", ""))
             for c in cells
             for o in c.get("outputs", [])
         )
