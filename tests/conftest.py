@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RIQA_THREADS"):
     os.environ.setdefault(name, "1")
+# few pictures: two processes would start for longer than they work
+os.environ.setdefault("RIQA_PROCESSES", "1")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# Begun first, so that at the end no worker is alone with one of them
+LONG = ("notebooks", "benchmarks", "faults", "plan")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Folders of LONG first, in its order; the rest as it was found."""
+    rank = {REPOSITORY / "tests" / folder: place for place, folder in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.parent, len(LONG)))
 
 
 def real_data(*parts: str) -> Path:
@@ -22,6 +33,16 @@ def real_data(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is not there: nothing was checked against it")
     return path
+
+
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory) -> Iterator[Path]:
+    """As `home`, one for all tests of a file."""
+    folder = tmp_path_factory.mktemp("module") / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RIQA_HOME", str(folder))
+        patch.delenv("RIQA_JOURNAL", raising=False)
+        yield folder
 
 
 @pytest.fixture

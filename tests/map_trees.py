@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from riqa_lib import paths
 from riqa_lib.datasets.data_folder import DataSet, open_dataset, write_dataset
+from riqa_lib.networks import map_store
 from riqa_lib.seeding import rng
 
 COUNTS = {"train": 60, "val": 15, "pool": 25, "test": 40}
@@ -29,6 +30,13 @@ def blurred_pictures(name: str = "small", size: int = 48) -> DataSet:
         folder, frame, size, lambda i: [pixels[i:]], key="blurred", info=info, progress=False
     )
     return open_dataset(folder)
+
+
+def mapped_pictures() -> DataSet:
+    """The same with the maps of a frozen stem beside them."""
+    data = blurred_pictures()
+    map_store.open_maps(data, progress=False)
+    return data
 
 
 def _blurred(number: int, grade: int, size: int) -> np.ndarray:

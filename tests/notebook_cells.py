@@ -45,14 +45,14 @@ def shown_by(notebook: Path, parameters: dict[str, object]) -> list[str]:
                 out.append(code)
                 continue
             with contextlib.redirect_stdout(io.StringIO()) as printed:
-                value = _value(code, f"{notebook.stem}, cell {number}", names)
+                value = value_of(code, f"{notebook.stem}, cell {number}", names)
             out += [printed.getvalue(), as_text(value)]
             if "parameters" in cell["metadata"].get("tags", []):
                 names.update({k: v for k, v in parameters.items() if k in names})
     return out
 
 
-def _value(code: str, where: str, names: dict[str, object]) -> object:
+def value_of(code: str, where: str, names: dict[str, object]) -> object:
     """A cell run; the value of its last line where that is an expression."""
     tree = ast.parse(code)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None

@@ -46,17 +46,14 @@ def make_run(folder: Path, seed: int, size: int = 32, simulated: bool = False, *
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("audited")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("RIQA_HOME", str(folder / "home"))
-    patch.delenv("RIQA_JOURNAL", raising=False)
+def home(module_home):
+    """The folder that the home lies in, with runs."""
+    runs = module_home / "results" / "runs"
     for name, seed in (("run-a", 0), ("run-b", 1)):
-        make_run(folder / "home" / "results" / "runs" / name, seed)
-    make_run(folder / "home" / "results" / "runs" / "native", 2, 48, scale="native")
-    make_run(folder / "home" / "results" / "runs" / "sim", 3, simulated=True)
-    yield folder
-    patch.undo()
+        make_run(runs / name, seed)
+    make_run(runs / "native", 2, 48, scale="native")
+    make_run(runs / "sim", 3, simulated=True)
+    return module_home.parent
 
 
 @pytest.fixture(scope="module")

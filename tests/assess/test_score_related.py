@@ -21,22 +21,19 @@ CHANGES = {"data.size": 48, "data.crop": 32, "data.scale": "native", "data.max_p
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory):
+def scored(module_home):
     """(a run's folder, its test pictures as files, the frame's rows of them)."""
-    home = tmp_path_factory.mktemp("scored")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("RIQA_HOME", str(home / "home"))
-    patch.delenv("RIQA_JOURNAL", raising=False)
-    patch.setitem(regressors.MODELS, "dbcnn", toy_regressors.MODEL)
-    patch.setitem(SETTINGS, "smoke", {})
-    data = blurred_pictures()
-    table = related.train("small", "smoke", ["dbcnn"], 0, CHANGES)
-    test = np.flatnonzero(data.frame["split"] == "test")
-    (home / "photos").mkdir()
-    for i in test:
-        Image.fromarray(data.pixels[i]).save(home / "photos" / f"{data.frame['id'][i]}.png")
-    yield paths.runs() / table.loc[0, "run"], home / "photos", data.frame.iloc[test]
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(regressors.MODELS, "dbcnn", toy_regressors.MODEL)
+        patch.setitem(SETTINGS, "smoke", {})
+        data = blurred_pictures()
+        table = related.train("small", "smoke", ["dbcnn"], 0, CHANGES)
+        test = np.flatnonzero(data.frame["split"] == "test")
+        photos = module_home.parent / "photos"
+        photos.mkdir()
+        for i in test:
+            Image.fromarray(data.pixels[i]).save(photos / f"{data.frame['id'][i]}.png")
+        yield paths.runs() / table.loc[0, "run"], photos, data.frame.iloc[test]
 
 
 def test_the_score_is_what_the_run_stored_on_the_owners_scale(scored):

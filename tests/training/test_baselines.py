@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from map_trees import COUNTS, blurred_pictures
+from map_trees import COUNTS, mapped_pictures
 
 from riqa_lib import paths, store
 from riqa_lib.networks import map_store
@@ -33,15 +33,8 @@ P = [f"p{k}" for k in range(5)]
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory):
-    """Pictures and their maps, once."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("walk")))
-    patch.delenv("RIQA_JOURNAL", raising=False)
-    data = blurred_pictures()
-    map_store.open_maps(data, progress=False)
-    yield data
-    patch.undo()
+def walk(module_home):
+    return mapped_pictures()
 
 
 def lesson(data, labelled=None, seed=0):

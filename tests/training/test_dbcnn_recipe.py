@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from map_trees import blurred_pictures
+from map_trees import mapped_pictures
 from sklearn.linear_model import Ridge
 
-from riqa_lib.networks import map_store
 from riqa_lib.networks.dbcnn import DBCNN, SCNN
 from riqa_lib.sim.distortions import LEVELS
 from riqa_lib.training import dbcnn_recipe, scnn_pretraining
@@ -25,15 +24,8 @@ SETTINGS = Settings(scnn=TINY, epochs=0.6, batch=6, lr=1e-3, checks=2)
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory):
-    """Pictures and their maps, once."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("walk")))
-    patch.delenv("RIQA_JOURNAL", raising=False)
-    data = blurred_pictures()
-    map_store.open_maps(data, progress=False)
-    yield data
-    patch.undo()
+def walk(module_home):
+    return mapped_pictures()
 
 
 def lesson_of(data, folder, seed=0):

@@ -8,10 +8,9 @@ import shutil
 import numpy as np
 import pytest
 import toy_regressors
-from map_trees import blurred_pictures
+from map_trees import mapped_pictures
 
 from riqa_lib import paths, store
-from riqa_lib.networks import map_store
 from riqa_lib.seeding import rng
 from riqa_lib.stats.metrics import columns_p, srcc
 from riqa_lib.training import baselines, graders, photographs, regressors, related, stored_networks
@@ -30,17 +29,13 @@ SEED = 1
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory):
+def walk(module_home):
     """A walk's data, all rows trained on it, and their list."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("related")))
-    patch.delenv("RIQA_JOURNAL", raising=False)
-    patch.setitem(regressors.MODELS, "dbcnn", toy_regressors.MODEL)
-    patch.setitem(SETTINGS, "smoke", {})  # the toy has none of the network's
-    data = blurred_pictures()
-    map_store.open_maps(data, progress=False)
-    yield data, related.train("small", "smoke", ROWS, SEED, CHANGES)
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(regressors.MODELS, "dbcnn", toy_regressors.MODEL)
+        patch.setitem(SETTINGS, "smoke", {})  # the toy has none of the network's
+        data = mapped_pictures()
+        yield data, related.train("small", "smoke", ROWS, SEED, CHANGES)
 
 
 def folder_of(table, row):

@@ -1,0 +1,98 @@
+"""The notebooks of a plan in this process instead of a kernel each: a kernel that imports torch
+takes longer to start than most notebooks take at smoke size. All else of the plan is as it is:
+what is up to date, manifests, executed copies, the site. Kernels are tried by tests/plan,
+tests/faults, tests/benchmarks/test_gpu.py and plain papermill in tests/notebooks."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import IPython.display
+import nbformat
+import pytest
+from IPython.core.formatters import DisplayFormatter
+from nbformat.v4 import new_output
+from notebook_cells import value_of
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+from sklearn.ensemble import RandomForestClassifier
+
+import run_all
+from riqa_lib.plan import kernel, one_step
+from riqa_lib.plan.steps import Step, Walk
+from riqa_lib.training import baselines
+
+
+def execute(walk: Walk, step: Step, lock: IO[str], event: kernel.Event) -> None:
+    """As plan.kernel.execute: the executed copy, with what its cells print and show."""
+    file = walk.notebooks / step.notebook
+    given = dict(step.parameters)
+    notebook = parameterize_notebook(
+        load_notebook_node(str(file)), given, kernel_name="python3", language="python"
+    )
+    names: dict[str, object] = {"__name__": "__main__"}
+    copy = walk.executed(step.name)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in kernel._environment(walk, step, copy.parent).items():
+            patch.setenv(name, value)
+        patch.delenv("RIQA_BAR", raising=False)
+        patch.chdir(walk.folder)
+        _afresh(walk.library, patch)
+        for number, cell in enumerate(notebook.cells, 1):
+            if cell.cell_type == "code":
+                event(number, len(notebook.cells), cell.source.split("\n")[0])
+                cell.execution_count = number
+                cell.outputs = _outputs(cell.source, f"{step.name}, cell {number}", names, patch)
+    nbformat.write(notebook, copy)
+
+
+def _afresh(library: Path, patch: pytest.MonkeyPatch) -> None:
+    """A toy library is imported from where it lies and as it is now, as a new kernel would."""
+    if library.name == "riqa_lib":
+        return
+    patch.setattr(sys, "dont_write_bytecode", True)
+    patch.syspath_prepend(library.parent)
+    for module in [m for m in sys.modules if m.partition(".")[0] == library.name]:
+        patch.delitem(sys.modules, module)
+
+
+def _outputs(
+    code: str, where: str, names: dict[str, object], patch: pytest.MonkeyPatch
+) -> list[Any]:
+    """What a cell shows, as a kernel would send it."""
+    shown: list[Any] = []
+    patch.setattr(IPython.display, "display", lambda *things, **_: shown.extend(things))
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        last = value_of(code, where, names)
+    text = printed.getvalue()
+    out = [new_output("stream", name="stdout", text=text)] if text else []
+    out += [new_output("display_data", _data(thing)) for thing in shown]
+    return out + ([] if last is None else [new_output("execute_result", _data(last))])
+
+
+def _data(thing: object) -> dict[str, Any]:
+    data, _ = DisplayFormatter().format(thing)
+    return {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in data.items()}
+
+
+def few_trees(trees: int, **how: Any) -> RandomForestClassifier:
+    """A forest in a fraction of the time; tests/training/test_baselines.py has them whole."""
+    return RandomForestClassifier(min(trees, 20), **how)
+
+
+def run(home: Path, *arguments: str) -> int:
+    """run_all.py with these arguments, typed in the folder `home`, which it writes to; its exit
+    status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(one_step, "execute", execute)
+        patch.setattr(baselines, "RandomForestClassifier", few_trees)
+        patch.setenv("RIQA_HOME", str(home))
+        patch.delenv("RIQA_JOURNAL", raising=False)
+        patch.chdir(home)
+        return run_all.main([*arguments, "--serial"])
