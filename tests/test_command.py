@@ -24,6 +24,7 @@ COMMANDS = (
     "method",
     "check",
     "data",
+    "verify",
     "figures",
     "bench",
     "readme",

@@ -109,6 +109,7 @@ def test_a_method_imports_no_other_method_no_data_no_training():
     allowed = {
         "ssl.base",
         "ssl.parts",
+        "networks.device",
         "networks.network",
         "networks.views",
         "networks.predict",

@@ -265,12 +265,12 @@ def test_places_are_resolved_where_they_were_typed(monkeypatch, tmp_path, root, 
     }
 
 
-def test_no_place_is_made_of_what_is_none(monkeypatch, tmp_path):
+def test_no_place_is_made_of_what_is_none(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     assert given_to_the_notebooks(monkeypatch, "--set", "data.extra=") == {"data.extra": ""}
-    # not a table of settings: the notebook says what is expected
-    assert given_to_the_notebooks(monkeypatch, "--set", "data.folder=x") == {"data.folder": "x"}
+    assert run_all.main(["--set", "data.folder=x"]) == 2
+    assert "--set data.folder is 'x', a str; expected a dict" in capsys.readouterr().err
 
 
 def test_the_command_is_found_from_the_folder_of_the_pictures(tmp_path):
