@@ -9,6 +9,7 @@ names missing columns, or ones without values."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +18,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ..checks import columns
 from ..stats.metrics import columns_p
-from ..tables.diagnostics import CHANCE, edges, kept_shares, over_steps, per_class, when_full
+from ..tables.diagnostics import (
+    CHANCE,
+    edge_counts,
+    edges,
+    kept_shares,
+    over_steps,
+    per_class,
+    when_full,
+)
 from . import style
 
 LINES = (*style.GRADES[:2], style.GREY, *style.GRADES[3:])  # from bad to good, on white
@@ -51,9 +61,27 @@ def _bars(
     ax.set_title(title, fontsize=9)
     ax.set(xlabel="grade", ylim=(0, None))
     style.grade_ticks(ax.xaxis, len(next(iter(parts.values()))[0]), words, room=26)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    top = max(float(values.max()) for values, _ in parts.values())
+    ax.set_ylim(0, top * (1.1 + 0.1 * len(parts)))  # room for the legend
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(visible=False, axis="x")
-    ax.legend()
+    ax.legend(loc="upper right")
+
+
+def _blind(ax: Axes, value: float, words: str) -> None:
+    """A dashed line at the loss of what sees no difference, named."""
+    ax.axhline(value, color=style.GREY, linewidth=1, linestyle=style.DASHED)
+    ax.text(
+        1,
+        value,
+        words,
+        transform=ax.get_yaxis_transform(),
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=style.GREY,
+    )
+    ax.margins(y=0.12)
 
 
 def _nothing(ax: Axes, words: str) -> None:
@@ -70,10 +98,13 @@ def _nothing(ax: Axes, words: str) -> None:
 
 
 # ---------------------------------------------------------------- SimMatch
-def memory(history: pd.DataFrame, *, simulated: bool, words: Sequence[str] = ()) -> Figure:
+def memory(
+    history: pd.DataFrame, pictures: int, *, simulated: bool, words: Sequence[str] = ()
+) -> Figure:
     """SimMatch: how often the memory agrees with the network and changes the label, the similarity
-    loss, and what both say per grade at the last evaluation. All from the steps at which the memory
-    was full. history: step, full, agrees, changed, in_loss, memory_0.., network_0.."""
+    loss beside that of a memory of so many pictures that sees no difference, and what both say per
+    grade at the last evaluation. All from the steps at which the memory was full. history: step,
+    full, agrees, changed, in_loss, memory_0.., network_0.."""
     table = over_steps(history, ["full", "agrees", "changed", "in_loss"])
     says = {
         name: when_full(per_class(history, name), table["full"]) for name in ("memory", "network")
@@ -93,6 +124,7 @@ def memory(history: pd.DataFrame, *, simulated: bool, words: Sequence[str] = ())
         _line(left, seen["changed"], style.INK, "memory changed the label", linestyle=style.DASHED)
         left.legend()
         _line(middle, seen["in_loss"], tint, "similarity loss")
+        _blind(middle, math.log(pictures), f"sees no difference: log {pictures:,}")
         both = {
             "network, aligned": (says["network"].iloc[-1].to_numpy(), style.PALE),
             "memory": (says["memory"].iloc[-1].to_numpy(), tint),
@@ -152,10 +184,10 @@ def marginals(
 
 
 # ---------------------------------------------------------------- CoMatch
-def graph_over_steps(history: pd.DataFrame, *, simulated: bool) -> Figure:
-    """CoMatch: neighbours of a picture in the batch's graph, the graph's loss, and which share of
-    the labels the memory changed, from the steps at which it was full. history: step, edges,
-    con_loss, changed, full."""
+def graph_over_steps(history: pd.DataFrame, batch: int, *, simulated: bool) -> Figure:
+    """CoMatch: neighbours of a picture in the graph of a batch of so many, the graph's loss beside
+    that of features that see no difference, and which share of the labels the memory changed, from
+    the steps at which it was full. history: step, edges, con_loss, changed, full."""
     table = over_steps(history, ["edges", "con_loss", "changed", "full"])
     seen, tint = when_full(table, table["full"])["changed"], style.colour("comatch")
     with style.sheet():
@@ -165,71 +197,65 @@ def graph_over_steps(history: pd.DataFrame, *, simulated: bool) -> Figure:
         _panel(left, "edges per picture in a batch")
         left.set_ylim(0, None)
         _line(middle, table["con_loss"], tint, "graph loss")
+        _blind(middle, math.log(batch), f"sees no difference: log {batch}")
         _panel(middle, "the graph's loss")
         _line(right, seen, tint, "changed")
         _panel(right, "labels changed by the memory")
-        right.set_ylim(0, None)
-        right.yaxis.set_major_formatter(PercentFormatter(1))
+        right.set_ylim(0, max(0.1, 1.1 * seen.max()) if len(seen) else 0.1)
+        right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         if seen.empty:
             _nothing(right, "the memory was never full:\ntoo few steps")
     return figure
 
 
+EQUAL, OTHER, OPEN = style.BLUE, style.ORANGE, style.GREY  # of a joined pair's true grades
+
+
 def label_graph(
-    predictions: pd.DataFrame,
-    edge: float,
-    *,
-    simulated: bool,
-    count: int = 150,
-    seed: int = 0,
-    words: Sequence[str] = (),
+    predictions: pd.DataFrame, edge: float, *, simulated: bool, words: Sequence[str] = ()
 ) -> Figure:
-    """CoMatch: the graph (`edges`) of `count` pictures drawn at random, sorted by predicted grade,
-    with strips for the predicted grade and, where known, the true one. predictions: truth (-1:
+    """CoMatch: the graph (`edges`) of some hundred pictures, sorted by predicted grade and
+    sureness: joined pairs of equal and of other true grade, and those of which it is unknown; with
+    strips for true and predicted grade, and lines between predicted ones. predictions: truth (-1:
     unknown), p0..; not aligned, not smoothed."""
     columns(predictions, ["truth"], "predictions")
     tints = style.shades(len(columns_p(predictions)))
-    sample = predictions.sample(min(count, len(predictions)), random_state=seed)
-    graph, rows = edges(sample, edge)
-    linked = (graph > 0) & ~np.eye(len(rows), dtype=bool)
-    truth = rows["truth"].to_numpy()
-    known = linked & (truth >= 0) & (truth >= 0)[:, None]
-    title = f"{len(rows)} pictures, {linked.sum() / len(rows):.1f} edges each"
-    if known.any():
-        equal = (truth == truth[:, None])[known].mean()
-        title += f"\nof those between known grades {equal:.0%} join equal ones"
+    graph, rows = edges(predictions, edge)
+    said, truth = rows["said"].to_numpy(), rows["truth"].to_numpy()
+    known = (truth >= 0) & (truth >= 0)[:, None]
+    kinds = np.where(known, np.where(truth == truth[:, None], 0.0, 1.0), 2.0)
+    shown = np.where((graph > 0) & ~np.eye(len(rows), dtype=bool), kinds, np.nan)
+    look: Any = {"aspect": "auto", "interpolation": "nearest"}
     with style.sheet():
-        figure = style.canvas(6.2, 5.4, simulated=simulated)
+        figure = style.canvas(6.4, 5.2, simulated=simulated)
         strips, ax = figure.subplots(1, 2, width_ratios=[0.09, 1], sharey=True)
-        shown = ax.imshow(
-            np.where(graph > 0, graph, np.nan),
-            cmap="viridis_r",
-            vmin=edge,
-            vmax=1,
-            aspect="auto",
-            interpolation="nearest",
-        )
-        both = np.stack([np.where(truth >= 0, truth, np.nan), rows["said"].to_numpy(float)], axis=1)
-        strips.imshow(
-            both,
-            cmap=ListedColormap(tints),
-            vmin=-0.5,
-            vmax=len(tints) - 0.5,
-            aspect="auto",
-            interpolation="nearest",
-        )
+        ax.imshow(shown, cmap=ListedColormap([EQUAL, OTHER, OPEN]), vmin=-0.5, vmax=2.5, **look)
+        both = np.stack([np.where(truth >= 0, truth, np.nan), said.astype(float)], axis=1)
+        strips.imshow(both, cmap=ListedColormap(tints), vmin=-0.5, vmax=len(tints) - 0.5, **look)
+        for place in np.flatnonzero(np.diff(said)) + 0.5:
+            ax.axhline(place, color=style.INK, linewidth=0.6)
+            ax.axvline(place, color=style.INK, linewidth=0.6)
         strips.set_xticks([0, 1], ["true", "said"], rotation=90)
         strips.set_yticks([])
         strips.set_ylabel("pictures, by predicted grade, surest first")
         ax.set_xticks([])
+        ax.set_xlabel("the same pictures")
         for each in (strips, ax):
             each.grid(visible=False)
             each.tick_params(length=0)
-        ax.set_title(title, fontsize=9)
-        figure.colorbar(shown, ax=ax, shrink=0.6, label=f"q·q (edges from {edge:g} on)")
+        ax.spines[:].set_visible(True)
+        its = edge_counts(predictions, edge)
+        title = f"{len(rows)} pictures, {2 * its['edges'] / len(rows):.1f} neighbours each"
+        ax.set_title(f"{title} (q·q at least {edge:g})", fontsize=9)
+        parts = {"equal true grades": EQUAL, "other true grades": OTHER, "not known": OPEN}
+        for kind, (part, tint) in enumerate(parts.items()):
+            if (shown == kind).any():
+                ax.bar(0, 0, color=tint, label=f"joined, {part}")
+        figure.legend(loc="outside upper center", ncols=3, handlelength=1.2)
         for k, tint in enumerate(tints):
-            ax.bar(0, 0, color=tint, label=style.grade_label(k, words))
-        figure.legend(loc="outside upper center", ncols=5, handlelength=1.2)
+            strips.bar(0, 0, color=tint, label=style.grade_label(k, words))
+        grades = strips.get_legend_handles_labels()
+        figure.legend(*grades, loc="outside right center", handlelength=1.2)
     return figure
 
 
@@ -272,11 +298,11 @@ def kept_per_class(
             table["kept"],
             width=0.6,
             color=style.shades(len(table), LINES),
-            label="kept",
         )
+        keys: list[Any] = [Patch(color=style.GREY, label="kept")]
         if table["right"].notna().any():
             look: Any = {"color": style.INK, "markerfacecolor": "white"}
-            ax.plot(table["grade"], table["right"], "D", label="of these right", **look)
+            keys += ax.plot(table["grade"], table["right"], "D", label="of these right", **look)
         for grade, number in table[["grade", "pictures"]].itertuples(index=False):
             ax.text(grade, 1.05, f"{number:,}", ha="center", fontsize=8, color=style.GREY)
         ax.set(
@@ -288,7 +314,7 @@ def kept_per_class(
         style.grade_ticks(ax.xaxis, len(table), words, room=60)
         ax.yaxis.set_major_formatter(PercentFormatter(1))
         ax.grid(visible=False, axis="x")
-        figure.legend(loc="outside upper right", ncols=2)
+        figure.legend(handles=keys, loc="outside upper right", ncols=2)
     return figure
 
 

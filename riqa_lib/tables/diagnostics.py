@@ -15,39 +15,7 @@ from ..stats.metrics import columns_p
 CHANCE = 0.25  # of four turns
 
 
-MEANING = {
-    "sup_loss": "cross-entropy on the labelled pictures",
-    "unsup_loss": "loss on the pool's strong views, 0 where masked",
-    "kept": "share of the batch that passes the threshold",
-    "full": "share of the steps with a full memory",
-    "agrees": "share where memory and network agree (full only)",
-    "changed": "share of labels that the memory changed",
-    "in_loss": "similarity loss (0 while not full)",
-    "cut": "tau times the mean confidence on labelled",
-    "edges": "neighbours of a picture in the batch's graph",
-    "con_loss": "the graph's loss",
-    "tau": "global threshold",
-    "fair_loss": "fairness term",
-    "cosine": "cosine of the two views' distance features",
-    "dist_loss": "distance loss",
-    "rot_loss": "rotation loss (0 without its head)",
-    "rot_right": f"share of turns told right (chance {CHANCE:.0%})",
-    "gap": "difference of network and average, in grades",
-    "weight": "weight of the loss on the pool",
-}
-
-
 # ---------------------------------------------------------------- tables
-def overview(history: pd.DataFrame) -> pd.DataFrame:
-    """What the method's diagnostics are, with their values at the first and the last evaluation:
-    columns diagnostic, what, first, last. Only those that history has."""
-    columns(history, ["step"], "history")
-    names = [c for c in MEANING if c in history and history[c].notna().any()]
-    mean = history.groupby("step")[names].mean()
-    ends = {"first": mean.iloc[0].to_numpy(), "last": mean.iloc[-1].to_numpy()}
-    return pd.DataFrame({"diagnostic": names, "what": [MEANING[c] for c in names]} | ends).round(3)
-
-
 def last_per_class(history: pd.DataFrame, name: str) -> np.ndarray:
     """The diagnostic name_0, name_1, ... at the last evaluation: (C,)."""
     return per_class(history, name).iloc[-1].to_numpy(float)
@@ -120,3 +88,17 @@ def when_full(table: pd.DataFrame, full: pd.Series) -> pd.DataFrame:
     """Means over those steps alone at which the memory was full: diagnostics are 0 at all
     others."""
     return table[full > 0].div(full[full > 0], axis=0)
+
+
+def edge_counts(predictions: pd.DataFrame, edge: float) -> dict[str, int]:
+    """Pairs of pictures and those that CoMatch's graph joins (`edges`), in all (pairs, edges),
+    between pictures of known true grade (known_pairs, known_edges) and of equal one (equal_pairs,
+    equal_edges)."""
+    graph, rows = edges(predictions, edge)
+    truth = rows["truth"].to_numpy()
+    upper = np.triu(np.ones(graph.shape, bool), 1)  # each pair once
+    known = upper & (truth >= 0) & (truth >= 0)[:, None]
+    equal = known & (truth == truth[:, None])
+    kinds = {"": upper, "known_": known, "equal_": equal}
+    counts = {f"{kind}pairs": int(which.sum()) for kind, which in kinds.items()}
+    return counts | {f"{k}edges": int((which & (graph > 0)).sum()) for k, which in kinds.items()}

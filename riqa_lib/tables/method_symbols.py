@@ -67,7 +67,11 @@ OWN: dict[str, tuple[Symbol, ...]] = {
         Symbol("\\lambda_{in}", "weight of the similarity loss", "method.lambda_in"),
         Symbol("", "numbers in a feature $f$", "method.dim"),
         Symbol("", "share of its old feature that a picture in the memory keeps", "method.mix"),
-        Symbol("", "who makes the memory's features (train or ema, as for weak)", "method.bank"),
+        Symbol(
+            "",
+            "who makes the memory's features: the network as it trains, or its average",
+            "method.bank",
+        ),
         QUEUE,
         ALIGN_TO,
         WEAK,

@@ -63,9 +63,15 @@ def heights(ax) -> list[float]:
     return [b.get_height() for b in ax.patches]
 
 
+def dashed(ax) -> float:
+    """Where the one line across a panel lies."""
+    (line,) = (line for line in ax.lines if list(line.get_xdata()) == [0, 1])
+    return line.get_ydata()[0]
+
+
 FIGURES = {  # figure: (call, the columns it needs)
     "memory": (
-        lambda h: mechanisms.memory(h, simulated=True),
+        lambda h: mechanisms.memory(h, 9, simulated=True),
         ["step", "full", "agrees", "changed", "in_loss", "memory_0", "network_0"],
     ),
     "relative_cut": (lambda h: mechanisms.relative_cut(h, simulated=True), ["step", "cut", "kept"]),
@@ -74,7 +80,7 @@ FIGURES = {  # figure: (call, the columns it needs)
         ["step", "P_t_0", "P_u_0"],
     ),
     "graph_over_steps": (
-        lambda h: mechanisms.graph_over_steps(h, simulated=True),
+        lambda h: mechanisms.graph_over_steps(h, 8, simulated=True),
         ["step", "edges", "con_loss", "changed", "full"],
     ),
     "thresholds": (
@@ -109,17 +115,18 @@ def test_what_is_missing_is_named(name) -> None:
 
 def test_the_memory_is_shown_from_the_steps_at_which_it_was_full() -> None:
     h = history()
-    left, middle, right = mechanisms.memory(h, simulated=True).axes
+    left, middle, right = mechanisms.memory(h, 9, simulated=True).axes
     full = h["full"].to_numpy()[1:]
     assert drawn(middle) == {}  # two points: the first evaluation came before
     for ax, place, column in ((left, 0, "agrees"), (left, 1, "changed"), (middle, 0, "in_loss")):
         assert ax.lines[place].get_xdata().tolist() == STEPS[1:]
         assert ax.lines[place].get_ydata() == pytest.approx(h[column].to_numpy()[1:] / full)
+    assert dashed(middle) == pytest.approx(np.log(9))  # that of a memory that sees no difference
     last = h.iloc[-1]
     assert heights(right) == pytest.approx(
         [last[f"{n}_{k}"] for n in ("network", "memory") for k in range(5)]
     )
-    never = mechanisms.memory(h.assign(full=0.0), simulated=False)
+    never = mechanisms.memory(h.assign(full=0.0), 9, simulated=False)
     assert "never full" in words(never)
     assert not any(ax.lines or ax.patches for ax in never.axes)
 
@@ -146,9 +153,10 @@ def test_marginals_have_both_means_and_the_labels() -> None:
 
 def test_the_graph_over_steps() -> None:
     h = history()
-    left, middle, right = mechanisms.graph_over_steps(h, simulated=True).axes
+    left, middle, right = mechanisms.graph_over_steps(h, 8, simulated=True).axes
     assert drawn(left)["edges"] == h["edges"].tolist()
     assert drawn(middle)["graph loss"] == h["con_loss"].tolist()
+    assert dashed(middle) == pytest.approx(np.log(8))
     assert right.lines[0].get_ydata() == pytest.approx((h["changed"] / h["full"]).to_numpy()[1:])
 
 
@@ -169,33 +177,29 @@ def test_edges_against_a_loop(edge) -> None:
     assert sorted(rows["id"]) == sorted(p["id"])
 
 
-def test_the_label_graph_draws_the_edges_and_counts_them() -> None:
+def test_the_label_graph_draws_each_edge_by_its_true_grades() -> None:
     p = predictions()
     figure = mechanisms.label_graph(p, 0.4, simulated=True)
     strips, ax = figure.axes[:2]
-    graph, rows = diagnostics.edges(p.sample(40, random_state=0), 0.4)
-    shown = ax.images[0].get_array()
-    assert shown.filled(0) == pytest.approx(graph)
-    assert strips.images[0].get_array()[:, 1].tolist() == rows["said"].tolist()
-    assert strips.images[0].get_array().filled(-1)[:, 0].tolist() == rows["truth"].tolist()
-    truth, same, known, each = rows["truth"].tolist(), 0, 0, 0
+    graph, rows = diagnostics.edges(p, 0.4)
+    truth, shown = rows["truth"].tolist(), ax.images[0].get_array()
+    edges = 0
     for i in range(40):
         for j in range(40):
-            if i != j and graph[i, j] > 0:
-                each += 1
-                if truth[i] >= 0 and truth[j] >= 0:
-                    known, same = known + 1, same + (truth[i] == truth[j])
-    said = (
-        f"40 pictures, {each / 40:.1f} edges each\n"
-        f"of those between known grades {same / known:.0%} join equal ones"
-    )
-    assert said in words(figure)
-    assert "known grades" not in words(
-        mechanisms.label_graph(p.assign(truth=-1), 0.4, simulated=True)
-    )
-    assert mechanisms.label_graph(p, 0.4, simulated=True, count=10).axes[1].images[
-        0
-    ].get_array().shape == (10, 10)
+            if i == j or graph[i, j] == 0:
+                assert shown.mask[i, j]
+                continue
+            edges += 1
+            unknown = truth[i] < 0 or truth[j] < 0
+            assert shown[i, j] == (2 if unknown else int(truth[i] != truth[j]))
+    assert strips.images[0].get_array()[:, 1].tolist() == rows["said"].tolist()
+    assert strips.images[0].get_array().filled(-1)[:, 0].tolist() == truth
+    text = words(figure)
+    assert f"40 pictures, {edges / 40:.1f} neighbours each" in text
+    assert all(f"joined, {k}" in text for k in ("equal true", "other true", "not known"))
+    open_ = words(mechanisms.label_graph(p.assign(truth=-1), 0.4, simulated=True))
+    assert "joined, not known" in open_
+    assert "true grades" not in open_
     with pytest.raises(ValueError, match="no column truth"):
         mechanisms.label_graph(p.drop(columns="truth"), 0.4, simulated=True)
 
@@ -243,18 +247,3 @@ def test_views_apart_and_turns_with_chance() -> None:
     off = mechanisms.views_apart(h.assign(rot_loss=0.0, rot_right=0.0), simulated=True)
     assert "no rotation head" in words(off)
     assert not drawn(off.axes[2])
-
-
-def test_the_overview_has_the_ends() -> None:
-    h = history(seeds=2)[["step", "seed", "cut", "kept"]].assign(cosine=np.nan)
-    table = diagnostics.overview(h).set_index("diagnostic")
-    assert set(table.index) == {"cut", "kept"}
-    for name in table.index:
-        assert table.loc[name, "what"] == diagnostics.MEANING[name]
-        assert len(table.loc[name, "what"]) <= 49  # pandas shows no more
-        assert table.loc[name, "first"] == pytest.approx(
-            h.loc[h["step"] == 50, name].mean(), abs=6e-4
-        )
-        assert table.loc[name, "last"] == pytest.approx(
-            h.loc[h["step"] == 150, name].mean(), abs=6e-4
-        )

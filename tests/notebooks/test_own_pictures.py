@@ -109,7 +109,7 @@ JUDGED = (
     "true share",
     "pool, true",
 )
-JUDGED += ("pool: true", "join equal ones", "on the pool (", "of these right")
+JUDGED += ("pool: true", "equal true grade", "on the pool (", "of these right")
 
 
 @pytest.mark.walk

@@ -122,7 +122,7 @@ def test_figures_have_as_many_grades_and_their_names(walk):
         labels = {f"grade {w}" if w.isdigit() else w for w in words}
         assert {*words} <= text or labels <= text
         assert len({t for t in text if t.startswith("grade ")} - labels) == 0
-    mechanisms.memory(of["simmatch"], simulated=False, words=words)
+    mechanisms.memory(of["simmatch"], 9, simulated=False, words=words)
 
 
 def test_the_pool_and_both_stages_have_as_many_grades(walk):
