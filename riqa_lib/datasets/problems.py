@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -154,7 +154,10 @@ def in_columns(
     if not lines:
         problems.append(Problem("no rows", 0, ""))
     whole = [(row, cells) for row, cells in rows if len(cells) == len(header)]
-    columns = {name: [cells[header.index(name)] for _, cells in whole] for name in header}
+    places: dict[str, int] = {}
+    for place, name in enumerate(header):
+        places.setdefault(name, place)
+    columns = {name: [cells[at] for _, cells in whole] for name, at in places.items()}
     return pd.DataFrame(columns, [row for row, _ in whole], dtype=str), problems
 
 
@@ -178,8 +181,8 @@ def _header_problems(top: int, header: list[str], wanted: list[str]) -> list[Pro
     columns = ", ".join(header)[:200]
     return [
         Problem("doubled column", top, name)
-        for name in dict.fromkeys(header)
-        if name and header.count(name) > 1
+        for name, count in Counter(header).items()
+        if name and count > 1
     ] + [
         Problem("missing column", top, name, f"found {columns}{separated or _near(name, header)}")
         for name in dict.fromkeys(wanted)
