@@ -198,6 +198,19 @@ def _methods(
     return predictions, order(predictions["method"])
 
 
+def stages_of(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of the first stages and those of the second, where there are any: {"": ...,
+    "_second": ...}, as the names of their figures end.
+
+    >>> list(stages_of(pd.DataFrame({"method": ["ridge", "simmatch_second"]})))
+    ['', '_second']
+    """
+    columns(table, ["method"], "table")
+    second = table["method"].str.endswith(SECOND)
+    parts = {"": table[~second], SECOND: table[second]}
+    return {end: part for end, part in parts.items() if len(part)}
+
+
 def by_stage(
     draw: Callable[..., Figure], name: str, table: pd.DataFrame, *, simulated: bool, **more: Any
 ) -> dict[str, Figure]:
@@ -206,11 +219,10 @@ def by_stage(
 
     draw: a function of this module that takes a table with a column method, such as `confusion`;
     more: what else it takes."""
-    columns(table, ["method"], name)
-    second = table["method"].str.endswith(SECOND)
-    parts = {name: table[~second], f"{name}{SECOND}": table[second]}
-    drawn = {key: part for key, part in parts.items() if len(part)}
-    return {key: draw(part, simulated=simulated, **more) for key, part in drawn.items()}
+    return {
+        f"{name}{end}": draw(part, simulated=simulated, **more)
+        for end, part in stages_of(table).items()
+    }
 
 
 def confusion(

@@ -2,17 +2,20 @@
 makes of them. One call a cell:
 
     page = SecondStagePage("demo", "demo", seed=0, settings={})
-    page.first                  the first stages that are there
+    page.compared()             the first stages that are there
+    page.symbols()              the letters of the formulas, with this run's values
     page.story()                what they say of the pictures that they had no label for
     page.quality()              how right and how sure, a row a method
     page.shares()               the shares of grades, drawn
     page.per_grade()            which grades are given, how often rightly
     page.precision()            the same, drawn
+    page.surest()               what a first stage is surest of, rightly and wrongly: pictures
     page.calibration()          are they as sure as they are right?
     page.train()                the second stages, trained or from the store
     page.changes()              what training again changes, in words and numbers
     page.stages()               the same, drawn
     page.learning_curves()      of the second stages
+    page.read(WHAT)             a sentence that reads a figure; page.show(WHAT): figure and sentence
     page.found()                in words
     page.provenance()           with what data and software
 
@@ -22,8 +25,10 @@ What is not there to be shown is None."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
+import IPython.display
 import pandas as pd
 from IPython.display import Markdown
 from matplotlib.figure import Figure
@@ -32,10 +37,20 @@ from .. import paths, store
 from ..figures import curves, results, stages, style
 from ..figures.pool_shares import pool_shares
 from ..pictures import photo_data
-from ..tables import pool, second_stage, stored
+from ..tables import (
+    figure_sentences,
+    photo_symbols,
+    pool,
+    run_lists,
+    second_stage,
+    stored,
+    symbols,
+)
+from ..tables.names import BASE, name_of
 from ..tables.published import of_paper
-from ..tables.text import grade_names, kind_of
+from ..tables.text import grade_names, kind_of, show_frame
 from ..training import photo_profiles, photographs
+from . import seen_photographs
 from .whose_pictures import STAGES
 
 NOT_KNOWN = "no true grade is known, so nothing is judged"
@@ -50,7 +65,7 @@ class SecondStagePage:
 
     def __init__(self, name: str, profile: str, seed: int, settings: Mapping[str, object]) -> None:
         self.name, self.profile, self.seed, self.settings = name, profile, seed, dict(settings)
-        data = photo_data.walk_data(name)
+        self.data = data = photo_data.walk_data(name)
         self.info, self.simulated = data.info, bool(data.info["simulated"])
         self.words = grade_names(data.info)
         row = f"supervised{photographs.SECOND}"
@@ -67,6 +82,16 @@ class SecondStagePage:
         self.known = self.labels[self.labels["truth"] >= 0]
         self.walk: dict[str, pd.DataFrame] = {}
         self.changed = pd.DataFrame()
+        self.said_of_pictures = ""  # a sentence, once they are drawn
+
+    def compared(self) -> Markdown:
+        """Which first stages are there, in a sentence."""
+        return Markdown(run_lists.listed(self.first, "First stages"))
+
+    def symbols(self) -> Markdown:
+        """What each letter of the formulas is, with this run's values."""
+        config = self.run.config("")
+        return Markdown(symbols.show(photo_symbols.SECOND_STAGE, config))
 
     # ------------------------------------------------------------ the pseudo-labels
     def story(self) -> Markdown:
@@ -75,14 +100,15 @@ class SecondStagePage:
         said = pool.show(self.said, self.grades, simulated=self.simulated, words=self.words)
         return Markdown(said)
 
-    def quality(self) -> pd.DataFrame | str:
+    def quality(self) -> Markdown:
         """How right and how sure each method's pseudo-labels are; a sentence where no truth is
         known."""
         if self.known.empty:
-            return NOT_KNOWN
+            return Markdown(NOT_KNOWN)
         table = second_stage.quality(self.labels)
         self._write("pseudo_labels", table)
-        return table.round(3)
+        named_rows = table.assign(method=table["method"].map(name_of)).drop(columns="seed")
+        return Markdown(show_frame(named_rows.rename(columns={"method": "row"})))
 
     def shares(self) -> Figure | None:
         """The shares of grades in the labels and in what is said, drawn."""
@@ -99,6 +125,7 @@ class SecondStagePage:
         floor = self.run.data.pseudo_confidence
         values = ["share", "precision", *(["kept", "kept_precision"] if floor else [])]
         table = pool.per_grade(self.labels, floor)
+        table["method"] = table["method"].map(name_of)
         wide = table.pivot_table(values, ["part", "method"], "grade", sort=False)
         return wide.round(2)
 
@@ -111,6 +138,23 @@ class SecondStagePage:
         drawn = stages.precision_per_class(one, simulated=self.simulated, words=self.words)
         return self._save("precision", drawn)
 
+    def _of_one(self) -> tuple[str, pd.DataFrame]:
+        """The row whose pictures are shown, FixMatch where it is there, and what it says of the
+        pool."""
+        there = list(self.labels["method"])
+        method = next((m for m in ("fixmatch", BASE) if m in there), there[0])
+        mine = self.labels[self.labels["method"] == method]
+        return method, mine[mine["part"] == mine["part"].iloc[0]]
+
+    def surest(self) -> Figure | None:
+        """Pictures without a label that one first stage is surest of, rightly and wrongly (of a
+        real pool: just the surest); None where there is none."""
+        if self.labels.empty:
+            return None
+        method, mine = self._of_one()
+        figure, self.said_of_pictures = seen_photographs.surest(self.data, mine, method)
+        return figure and self._save("surest", figure)
+
     def calibration(self) -> Figure | None:
         """How right the pseudo-labels are against how sure, drawn."""
         if self.known.empty:
@@ -118,16 +162,16 @@ class SecondStagePage:
         return self._save("calibration", results.reliability(self.known, simulated=self.simulated))
 
     # ------------------------------------------------------------ what is made of them
-    def train(self) -> pd.DataFrame | str:
-        """Train a second stage of each first one, or take it from the store; returns run, method,
-        seed, labels. A sentence, and no training, where all pictures have a label."""
+    def train(self) -> Markdown:
+        """Train a second stage of each first one, or take it from the store; says which. No
+        training where all pictures have a label."""
         if self.labels.empty:
-            return f"{pool.NO_POOL} So there is no second stage."
+            return Markdown(f"{pool.NO_POOL} So there is no second stage.")
         rows = [f"{method}{photographs.SECOND}" for method in self.first["method"]]
         second = photographs.train_rows(self.name, self.profile, rows, self.seed, self.settings)
         both = pd.concat([self.first, second], ignore_index=True)
         self.walk = stored.load_runs(self.name, both)
-        return second
+        return Markdown(run_lists.listed(second, "Second stages, trained or from the store"))
 
     def changes(self) -> Markdown | None:
         """What training again changes, paired on the same test pictures."""
@@ -148,10 +192,43 @@ class SecondStagePage:
         """Learning curves of the second stages."""
         if not self.walk:
             return None
-        history = self.walk["history"]
-        late = history[history["method"].str.endswith(photographs.SECOND)]
-        drawn = curves.learning_curves(late, simulated=self.simulated)
+        drawn = curves.learning_curves(self._late(), simulated=self.simulated)
         return self._save("learning_curves", drawn)
+
+    def _late(self) -> pd.DataFrame:
+        """The history of the second stages."""
+        history = self.walk["history"]
+        return history[history["method"].str.endswith(photographs.SECOND)]
+
+    def show(self, what: str) -> None:
+        """Draw a figure and read it, where there is anything to draw. what: see `read`."""
+        for part in (getattr(self, what)(), self.read(what)):
+            if part is not None:
+                IPython.display.display(part)
+
+    def read(self, what: str) -> Markdown | None:
+        """A sentence that reads a figure's numbers, made from its table; None where there is no
+        figure. what: "precision", "calibration", "surest", "stages" or "learning_curves"."""
+        sentences: dict[str, Callable[[], str]] = {
+            "precision": self._read_precision,
+            "calibration": partial(figure_sentences.reliability, self.known),
+            "surest": lambda: self.said_of_pictures,
+            "stages": partial(figure_sentences.stages, self.changed),
+            "learning_curves": lambda: figure_sentences.learning_curves(self._late()),
+        }
+        lacking = {
+            "precision": self.known.empty,
+            "calibration": self.known.empty,
+            "surest": self.labels.empty,
+            "stages": self.changed.empty,
+            "learning_curves": not self.walk,
+        }
+        return None if lacking[what] else Markdown(sentences[what]())
+
+    def _read_precision(self) -> str:
+        table = pool.per_grade(self.labels)
+        one = table[table["part"] == table["part"].iloc[0]]
+        return figure_sentences.pseudo_label_grades(one, self.words)
 
     def found(self) -> Markdown:
         """What always saying one grade would score, and which rows are above it; or why nothing is
@@ -165,7 +242,7 @@ class SecondStagePage:
 
     def provenance(self) -> object:
         """With what data and software."""
-        return stored.provenance_line(self.info)
+        return Markdown(stored.provenance_line(self.info))
 
     def _write(self, what: str, table: pd.DataFrame) -> None:
         folder = paths.results(self.name) / "tables"

@@ -3,9 +3,11 @@ that `tables.telling_pictures` chooses, drawn by `figures.graded_photographs`.
 
     figure, said = seen_photographs.most_wrong(data, predictions, "supervised")
     figure, said = seen_photographs.surest(data, predictions, "fixmatch")
+    figure, said = seen_photographs.across_rows(data, walk["predictions"])
 
 Each returns the figure (None where there is no picture to show) and a sentence that reads it.
-predictions: of ONE run, the part that is meant (test, pool): id, truth (-1: unknown), p0, p1, ..
+predictions: of ONE run (`across_rows`: of several), the part that is meant (test, pool): id, truth
+(-1: unknown), p0, p1, ..
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from matplotlib.figure import Figure
 
 from ..datasets.data_folder import DataSet
 from ..figures.graded_photographs import graded_photographs
+from ..pictures import photo_data
 from ..stats.votes import vote_columns
 from ..tables import telling_pictures
 from ..tables.names import name_of
+from ..tables.quantities import on_test
 from ..tables.text import grade_names
 
 ALL_DEFECTS = 3  # named at a picture; of more, the strongest
@@ -44,6 +48,26 @@ def surest(
     return drawn(data, telling_pictures.surest(predictions, count)), said
 
 
+def across_rows(
+    data: DataSet, predictions: pd.DataFrame, count: int = 4
+) -> tuple[Figure | None, str]:
+    """Pictures on which every run is right, none is, and on which they are most divided, with the
+    mean probabilities of all runs. predictions: of several runs (method, seed)."""
+    said = telling_pictures.how_alike(predictions)
+    return drawn(data, telling_pictures.across_rows(predictions, count)), said
+
+
+def of_walk(name: str, predictions: pd.DataFrame, count: int = 4) -> tuple[Figure | None, str]:
+    """`across_rows` of a walk's test predictions; no figure where its pictures are not stored here
+    (the tracked reference has numbers only). name: the walk, results/<name>."""
+    test = on_test(predictions)
+    try:
+        data = photo_data.walk_data(name)
+    except FileNotFoundError:
+        return None, f"{telling_pictures.how_alike(test)} Its pictures are not stored here."
+    return across_rows(data, test, count)
+
+
 def drawn(data: DataSet, chosen: pd.DataFrame) -> Figure | None:
     """The chosen pictures (columns as of `telling_pictures`, by id) as a figure; None where there
     are none. ValueError, naming the first, for a picture that the data set does not have."""
@@ -52,7 +76,9 @@ def drawn(data: DataSet, chosen: pd.DataFrame) -> Figure | None:
     at = places(data, chosen)
     told = data.frame.iloc[at]
     votes = {c: told[c].to_numpy() for c in vote_columns(told) if c in told}
-    notes = {"note": [_in_words(d) for d in told["defects"]]} if "defects" in told else {}
+    notes = {}
+    if "defects" in told and "note" not in chosen:
+        notes = {"note": [_in_words(d) for d in told["defects"]]}
     return graded_photographs(
         np.asarray(data.pixels[at]),
         chosen.assign(**votes, **notes),

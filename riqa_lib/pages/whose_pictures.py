@@ -12,9 +12,10 @@ from collections.abc import Mapping
 
 from ..datasets.data_folder import DataSet
 from ..datasets.problems import Problem, listed
+from ..stats.votes import vote_columns
 from ..tables.published import of_paper
 from ..tables.table1 import graded
-from ..tables.text import grade_names, named
+from ..tables.text import grade_names, markdown, named, show_frame
 
 # ---------------------------------------------------------------- notebook 01
 THE_PAPERS = (
@@ -102,6 +103,37 @@ def _pool(pictures: int) -> str:
         "There is no **pool**: no picture without a label. To have one, leave the score empty in "
         "the table, or declare `pool = true`, by which files that the table does not name are it."
     )
+
+
+SHOWN = ("source", "split", "grade", "score")  # columns of a table of pictures that people read
+
+
+def few_rows(data: DataSet, count: int = 5) -> str:
+    """The first pictures' rows of the table: where from, which split, grade, score, votes and
+    simulated defects, of those columns that it has (markdown; no ids, which may be names of
+    files)."""
+    frame = data.frame
+    votes = [c for c in vote_columns(frame) if c in frame]
+    columns = [c for c in (*SHOWN, *votes, "defects") if c in frame]
+    return show_frame(frame[columns].head(count))
+
+
+RATER = {
+    "mae": "MAE of all test pictures",
+    "macro_mae": "mean over grades (macro-MAE)",
+    "accuracy": "share that is right",
+}
+
+
+def one_rater(rater: Mapping[str, float]) -> str:
+    """`votes.one_rater` as a table: one person's error against the grade of all votes, overall and
+    by true grade (markdown); a sentence where no votes are known."""
+    if not rater:
+        return "No votes are known, so nothing can be said of a single rater."
+    single = {k: v for k, v in rater.items() if k.removeprefix("mae_").isdigit() and len(k) == 5}
+    rows = [(words, rater[key]) for key, words in RATER.items() if key in rater]
+    rows += [(f"MAE of pictures of grade {k[4:]}", v) for k, v in single.items()]
+    return markdown(["one rater against all", ""], [(w, f"{v:.3f}") for w, v in rows]) + "\n"
 
 
 # ---------------------------------------------------------------- notebooks 10 and 11

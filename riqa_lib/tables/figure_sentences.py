@@ -12,11 +12,9 @@ import pandas as pd
 from ..checks import columns
 from ..stats.metrics import columns_p
 from ..stats.reliability_bins import calibration_error, reliability_bins
-from .names import BASE, CONSTANT, SECOND, UNTRAINED, name_of, order
+from .names import BASE, BLIND, CONSTANT, SECOND, name_of, order
 from .quantities import on_test
 from .text import cell, cell_of, named, percent
-
-BLIND = (*UNTRAINED, "source_mean")  # rows that look at no picture
 
 
 def _base(methods: Sequence[str]) -> str:

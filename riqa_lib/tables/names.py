@@ -43,6 +43,9 @@ ALWAYS = {f"always_{k}": k for k in range(MOST)}  # a table has two of them, see
 UNTRAINED = frozenset({CONSTANT, *ALWAYS, RATER})  # rows that look at no picture, and people
 
 
+BLIND = frozenset({*UNTRAINED, "source_mean"})  # rows that look at no picture
+
+
 # what one would use instead of a network: a network's row that is not below these says so
 SIMPLE = (CONSTANT, "source_mean", "forest", "ridge")
 

@@ -12,11 +12,14 @@ import pandas as pd
 
 from ..checks import has
 from ..stats.metrics import columns_p, expected_grade
+from .names import BLIND
 from .text import markdown, named, percent
 
 RIGHT, WRONG = "right, and surest of it", "wrong, and surest of it"
 UNKNOWN = "surest; nobody knows the true grade"
 NOTHING = "No picture is wrong."
+ALL_RIGHT, NONE_RIGHT = "every run is right", "no run is right"
+DIVIDED = "the runs are divided"
 
 
 def judged(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -65,6 +68,54 @@ def surest(predictions: pd.DataFrame, count: int = 4) -> pd.DataFrame:
         parts = {UNKNOWN: rows}
     chosen = [part.head(count).assign(part=name) for name, part in parts.items()]
     return pd.concat(chosen, ignore_index=True)
+
+
+def across_rows(predictions: pd.DataFrame, count: int = 3) -> pd.DataFrame:
+    """Pictures on which all rows are right, none is, and on which they are most divided: `count` of
+    each (column part: ALL_RIGHT, NONE_RIGHT, DIVIDED), as `judged` with the mean probabilities of
+    all rows and seeds; note: how many are right. Rows that look at no picture are left out.
+
+    predictions: method, seed, id, truth, p0, p1, .. of the same pictures."""
+    has(predictions, ["method", "seed", "id", "truth"], "predictions")
+    names = columns_p(predictions)
+    looking = predictions[(predictions["truth"] >= 0) & ~predictions["method"].isin(BLIND)]
+    right = looking[names].to_numpy(float).argmax(axis=1) == looking["truth"]
+    pictures = looking.assign(right_runs=right.astype(int), runs=1).groupby("id")
+    means = pictures[["truth", *names]].mean().join(pictures[["right_runs", "runs"]].sum())
+    rows = judged(means.reset_index().astype({"truth": int}))
+    rows["note"] = [
+        f"{r} of {n} runs right" for r, n in zip(rows["right_runs"], rows["runs"], strict=True)
+    ]
+    share = rows["right_runs"] / rows["runs"]
+    by = {
+        ALL_RIGHT: (share == 1, -rows["confidence"]),
+        NONE_RIGHT: (share == 0, -(rows["expected"] - rows["truth"]).abs()),
+        DIVIDED: ((share > 0) & (share < 1), (share - 0.5).abs()),
+    }
+    parts = []
+    for part, (of, first) in by.items():
+        keys = pd.DataFrame({"first": first[of], "id": rows.loc[of, "id"]})
+        chosen = keys.sort_values(["first", "id"]).index[:count]
+        parts.append(rows.loc[chosen].assign(part=part))
+    return pd.concat(parts, ignore_index=True)
+
+
+def how_alike(predictions: pd.DataFrame) -> str:
+    """On how many pictures all rows are right, none is, and they are divided. predictions: see
+    `across_rows`."""
+    names = columns_p(predictions)
+    looking = predictions[(predictions["truth"] >= 0) & ~predictions["method"].isin(BLIND)]
+    if looking.empty:
+        return "No row looks at pictures, or no true grade is known."
+    right = looking[names].to_numpy(float).argmax(axis=1) == looking["truth"]
+    share = right.groupby(looking["id"]).mean()
+    runs = looking.groupby(["method", "seed"]).ngroups
+    return (
+        f"Of {len(share):,} pictures all {runs} runs are right on {percent((share == 1).mean())}, "
+        f"none on {percent((share == 0).mean())}, some on the other "
+        f"{percent(((share > 0) & (share < 1)).mean())}: only on these is one run right "
+        "where another is wrong."
+    )
 
 
 # ---------------------------------------------------------------- in words

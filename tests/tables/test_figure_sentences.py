@@ -70,6 +70,8 @@ def test_calibration_names_the_best_and_the_worst_row():
     # five bins of one picture each: |0.6 - 1| five times; 0.1 twice and 0.9 three times
     assert "Least calibration error: ViT, supervised, 0.40; most: ViT + FixMatch, 0.58." in text
     assert "1 of 3 rows are surer than they are right" in text
+    surer = predictions().query("method != 'supervised'")
+    assert "1 of 2 rows are surer" in said.reliability(surer)  # FixMatch; the blind one is as sure
     one = said.reliability(predictions().query("method == 'fixmatch'"))
     assert one.startswith("ViT + FixMatch is sure of 90 % on average and right on 40 %")
 

@@ -79,6 +79,30 @@ def test_a_chosen_picture_is_told_without_its_id():
     assert "two off" not in table
 
 
+def test_pictures_are_sorted_by_how_many_runs_are_right():
+    """Four runs, three pictures: all right on a, none on b, two on c; no blind row is asked."""
+    right, wrong = [0.1, 0.1, 0.8], [0.7, 0.2, 0.1]
+    parts = []
+    for k, (method, seed) in enumerate([("forest", 0), ("forest", 1), ("ridge", 0), ("vit", 0)]):
+        p = [
+            ("a", 2, right),
+            ("b", 2, wrong),
+            ("c", 2, right if k % 2 else wrong),
+            ("d", -1, right),
+        ]
+        parts.append(said(p).assign(method=method, seed=seed))
+    parts.append(said([("c", 2, right)]).assign(method="source_mean", seed=0))
+    runs = pd.concat(parts, ignore_index=True)
+    found = telling.across_rows(runs)
+    assert found["id"].tolist() == ["a", "b", "c"]
+    assert found["part"].tolist() == [telling.ALL_RIGHT, telling.NONE_RIGHT, telling.DIVIDED]
+    assert found["note"].tolist() == [f"{n} of 4 runs right" for n in (4, 0, 2)]
+    assert found.loc[2, ["p0", "p1", "p2"]].tolist() == pytest.approx([0.4, 0.15, 0.45])
+    words = telling.how_alike(runs)
+    assert "Of 3 pictures all 4 runs are right on 33 %, none on 33 %" in words
+    assert "No row looks" in telling.how_alike(runs[runs["method"] == "source_mean"])
+
+
 def test_runs_that_are_stacked_are_refused():
     with pytest.raises(ValueError, match="picture right is there twice"):
         telling.judged(pd.concat([PREDICTIONS, PREDICTIONS]))

@@ -25,6 +25,7 @@ TABLE = pd.DataFrame(
         row("flip", "geometry", 0, -0.05, ("keeps", "undecided")),
         row("quarter turn", "geometry", 0, -0.3, ("keeps", "changes")),
         row("noise 10", "noise", -0.5, 0.02, ("changes", "undecided")),
+        row("cutout", "RandAugment", -0.9, -0.2, ("changes", "changes")),
         row("noise 1", "noise", -0.02, 0.02, ("undecided", "undecided")),
         row("crop 75%", "crop", -0.1, math.nan, ("undecided", "not measured")),
         row("weak", "policy", 0, 0, ("undecided", "changes")),
@@ -37,10 +38,11 @@ TABLE = pd.DataFrame(
 def test_the_figure_has_policies_on_top_then_the_most_damage_first():
     drawn = verdicts.by_effect(TABLE)["operation"].tolist()
     assert drawn[:3] == ["randaugment", "quality", "weak"]
-    assert drawn[3:] == ["noise 10", "crop 75%", "flip", "quarter turn"]  # no identity, no noise 1
+    # neither the identity nor noise 1
+    assert drawn[3:] == ["cutout", "noise 10", "crop 75%", "flip", "quarter turn"]
     real = verdicts.by_effect(TABLE.assign(d_true=math.nan))["operation"].tolist()
     assert real[:3] == ["randaugment", "quality", "weak"]
-    assert real[3:5] == ["quarter turn", "flip"]
+    assert real[3:6] == ["quarter turn", "cutout", "flip"]
 
 
 def test_the_policies_are_told_with_their_numbers_and_what_keeps():
@@ -52,8 +54,8 @@ def test_the_policies_are_told_with_their_numbers_and_what_keeps():
         "2 % [1, 3] of grades change, limit 6 %); by the supervised model **changes** "
         "(change −0.08 [−0.09, −0.07] class; 8 % [7, 9] of grades change, limit 6 %)."
     ) in text
-    assert "| the true quality | 3 | 2 | 4 | 0 |" in text
-    assert "| the supervised model | 1 | 4 | 3 | 1 |" in text
+    assert "| the true quality | 3 | 3 | 4 | 0 |" in text
+    assert "| the supervised model | 1 | 5 | 3 | 1 |" in text
     assert "does not surely see it (1): noise 10." in text
     assert "changes its own (1): quarter turn." in text
     assert "Both keep (1): identity." in text

@@ -225,6 +225,7 @@ def test_bad_input(world):
 
 def test_figure_and_examples(world):
     table = view_verdicts.summary(audited(world, ["identity", "flip", "randaugment"]), 0.06)
+    table.loc[0, "by_model"] = view_verdicts.NOT_MEASURED
     figure = view_effects.operations(table, {"redraw": 0.06, "two_raters": 0.4}, simulated=True)
     assert style.data_label(figure) == "simulated data"
     marks = [t.get_text() for t in figure.axes[1].texts]
