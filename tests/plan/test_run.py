@@ -14,12 +14,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import in_process
 import psutil
 import pytest
 from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
-from riqa_lib.plan import freshness, kernel, run
+from riqa_lib.plan import freshness, kernel, one_step, run
 from riqa_lib.plan.cluster import Elsewhere, workers
 from riqa_lib.plan.freshness import changed, why, why_all
 from riqa_lib.plan.one_step import Left, run_step
@@ -178,8 +179,9 @@ def walked(tmp_path_factory):
 
 
 @pytest.fixture
-def mine(walked, tmp_path):
-    """A copy of the finished walk that a test may change."""
+def mine(walked, tmp_path, monkeypatch):
+    """A copy of the finished walk that a test may change. What runs again of it needs no kernel."""
+    monkeypatch.setattr(one_step, "execute", in_process.execute)
     folder = walked[0].home.parent
     shutil.copytree(folder, tmp_path / "copy", symlinks=True)
     return replace(
