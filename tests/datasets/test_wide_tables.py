@@ -37,7 +37,7 @@ def test_a_stray_cell_aside_is_no_row_and_is_named(tmp_path):
     file = book(tmp_path, (3, 16_384))
     (rows,) = sheets.read_book(file).values()
     assert {len(cells) for cells in rows.values()} == {16_384}
-    assert "row 3: 16384, expected 2" in own.problems(root, "scores.xlsx")
+    assert "row 3: b.png: 16384, expected 2" in own.problems(root, "scores.xlsx")
 
 
 def test_empty_cells_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
