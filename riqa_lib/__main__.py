@@ -17,9 +17,10 @@ from .assess.wanted import (
     Wanted,
     assess_options,
     score_options,
+    taken,
     trust,
 )
-from .plan.arguments import Parser, at_least_one
+from .plan.arguments import Parser, as_paths, at_least_one
 from .plan.declared import add_declaration, declared
 from .training.photo_profiles import PROFILES
 
@@ -44,6 +45,8 @@ def assess(chosen: argparse.Namespace) -> int:
         wanted=wanted,
         watch=chosen.watch,
         how=trust(chosen),
+        taken=taken(chosen),
+        resume=chosen.resume,
     )
 
 
@@ -61,6 +64,7 @@ def score(chosen: argparse.Namespace) -> int:
 
     files = {"csv_file": chosen.csv, "json_file": chosen.json}
     how = {"windows": chosen.windows, "workers": chosen.workers}
+    how |= {"taken": taken(chosen), "resume": chosen.resume}
     return command(chosen.path, chosen.run, chosen.rate, **files, **how)
 
 
@@ -374,7 +378,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status: 0 or 1 (something failed). Wrong usage exits with
     2."""
     top = parser()
-    chosen = top.parse_args(arguments)
+    chosen = top.parse_args(as_paths(sys.argv[1:] if arguments is None else arguments))
     if chosen.version:
         print(versions())
         return 0
@@ -383,9 +387,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         return chosen.run_command(chosen)
-    except (ValueError, OSError) as e:
-        print(f"riqa: {e}", file=sys.stderr)
-        return 1
+    except (ValueError, OSError, KeyboardInterrupt) as e:
+        stopped = isinstance(e, KeyboardInterrupt)
+        said = ["interrupted" if stopped else str(e), *getattr(e, "__notes__", [])]
+        print("\n".join(f"riqa: {line}" for line in said), file=sys.stderr)
+        return 130 if stopped else 1
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from ..sim.photo_defects import STAGES
 from ..tables import label_free_tests
 from ..training import graders, scnn_pretraining
 from ..training.label_free_runs import levels_graded
+from .apart import apart
 from .photo_runs import check_run
 from .which_run import folder_of
 
@@ -151,7 +152,7 @@ def spread(files: Sequence[Path], most: int) -> list[Path]:
 
 
 def _read(file: Path, how: How) -> np.ndarray:
-    seen = read_for(file, how.size, how.scale, max_pixels=how.max_pixels)
+    seen = apart(read_for, file, how.size, how.scale, max_pixels=how.max_pixels)
     if min(seen.size) < how.size:
         width, height = seen.size
         raise ValueError(f"too small: {width} x {height} px, seen at {how.size}")

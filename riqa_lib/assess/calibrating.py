@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,11 @@ from ..stats.calibration import FEW, Floats
 from ..stats.held_out import Ints, Rule, answers, mapped_rule, of_grades, tempered_rule
 from ..training.fundus_sources import said_of_pixels
 from . import calibrations, flow
+from .apart import Ended, apart
 from .calibrate_labels import Labelled, Labels, read_labels
 from .calibrations import Calibration, Detail
+from .fundus_reading import Prepared, prepare, unread
 from .fundus_student import Assessor, calibrated_detail, load
-from .grading import Prepared, prepare
 from .inputs import RATE, check, files
 from .which_run import folder_of
 
@@ -124,7 +124,14 @@ def _seen(
     """The labelled pictures that are graded, their crops (N, S, S, 3), and the others with the
     reason."""
     kept, crops, left_out = [], [], []
-    ready = partial(prepare, size=int(one.about["size"]), working=one.working)
+    how = {"size": int(one.about["size"]), "working": one.working}
+
+    def ready(file: Path) -> Prepared:
+        try:
+            return apart(prepare, file, **how)
+        except Ended as e:
+            return unread(file, None, str(e))
+
     rows = iter(labelled)
     batch: list[Prepared]
     for batch in flow.batches((k.file for k in labelled), ready, workers):

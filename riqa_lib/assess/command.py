@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -17,9 +17,11 @@ from typing import IO, TYPE_CHECKING, Any
 from .. import bars
 from ..scales import DETAILS
 from .books import opened
-from .inputs import RATE, STATES, check, look, missing
+from .inputs import RATE, STATES, Found, check, look, missing
 from .printed import Terminal, called, print_rows
 from .spool import Spool, order
+from .taken import Taken
+from .unfinished import is_finished, made_by, place_of, unfinished
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -90,47 +92,76 @@ def command(
     watch: Path | None = None,
     stop: Callable[[], bool] | None = None,
     how: Mapping[str, Any] | None = None,
+    taken: Taken | None = None,
+    resume: bool = False,
 ) -> int:
-    """Assess and print the table; every file is written whole or not at all. wanted: what else is
-    asked for; watch: a folder to watch instead of paths, until `stop` says so, or Ctrl-C; how: what
-    `fundus_student.load` takes.
+    """Assess and print the table; every file is written whole or not at all, and rows of a table
+    that is stopped are kept beside it (unfinished.py). wanted: what else is asked for; watch: a
+    folder to watch instead of paths, until `stop` says so, or Ctrl-C; how: what
+    `fundus_student.load` takes; taken: which files are; resume: go on with what is kept.
 
     Returns 0; 1 where no picture was a fundus; RETAKE where strict is wanted and something must be
     taken again. Raises what `check` and `look` raise, before torch is imported, a Student looked
-    for or anything written; then what `load` raises."""
+    for or anything written; then what `load` and `unfinished` raise."""
     wanted = replace(wanted or Wanted(), csv=csv_file, json=json_file)
     named = [str(watch)] if watch is not None else list(paths)
-    check_all(named, rate, wanted, workers, watch)
+    check_all(named, rate, wanted, workers, watch, resume)
+    taken, terminal = taken or Taken(), Terminal(out or sys.stdout)
+    if is_finished(resume, terminal, csv_file, json_file):
+        return 0
     found = None if watch is not None else look(named)
     from .desk import Desk
     from .fundus_student import load  # torch
 
-    terminal = Terminal(out or sys.stdout)
     one = load(run, rate, **(how or {}))
     heads = "".join(f"{d:<13}" for d in DETAILS) if one.about["details_learnt"] else ""
     terminal.say(f"{one.headline()}\n\n{'file':<36}  {'grade':<7} {'prob.':<6} {heads}advice")
-    desk = Desk(one, wanted, workers)
+    desk = Desk(one, wanted, workers, taken)
     if found is None:
         from .watch import watched
 
         watched(named[0], desk, partial(written, desk), line, terminal, stop)
         return desk.status()
-    with books_of(desk) as add, desk.page_written():
-        rows = desk.rows(named)
-        if wanted.sort:
-            rows = in_order(rows, wanted.sort, found.files)
-        told: dict[str, Any] = {"desc": "assess", "last": found.told()}
-        told["only_shown"] = not any((*wanted.files, wanted.overlays))
-        print_rows(rows, line, add, terminal, total=found.files, states=STATES, **told)
+    _tables(desk, named, found, terminal, made_by(one, run, **asdict(taken)), resume)
     return desk.status()
 
 
+def _tables(
+    desk: Desk, named: Sequence[str], found: Found, terminal: Terminal, made: Row, resume: bool
+) -> None:
+    """Assess and print, and write all files. made: which model and settings make the rows."""
+    wanted = desk.wanted
+    told: dict[str, Any] = {"desc": "assess", "last": found.told()}
+    told["only_shown"] = not any((*wanted.files, wanted.overlays))
+    place = place_of(wanted.csv, wanted.json)
+    with unfinished(place, made, resume) as kept, desk.page_written():
+        for row in kept:
+            desk.patients.add(row)
+        rows, total = kept.added(desk.rows(named, kept.known)), found.files - kept.files
+        if wanted.sort:
+            rows = in_order(rows, wanted.sort, total)
+        print_rows(rows, line, terminal, total=total, states=STATES, before=kept.states, **told)
+        with books_of(desk) as add:
+            for row in in_order(kept, wanted.sort) if wanted.sort else kept:
+                add(row)
+
+
 def check_all(
-    named: Sequence[str], rate: float, wanted: Wanted, workers: int, watch: Path | None
+    named: Sequence[str],
+    rate: float,
+    wanted: Wanted,
+    workers: int,
+    watch: Path | None,
+    resume: bool = False,
 ) -> None:
     """Raise what `inputs.check` and `overlays.check_folder` raise; ValueError for what can't be
-    watched."""
+    watched, or resumed."""
     check(named, rate, wanted.files, workers)
+    if resume and (watch is not None or wanted.report is not None):
+        raise ValueError(
+            "--resume goes on with tables: of a page (--report) all pictures are looked at, and "
+            "--watch looks at all that is there"
+        )
     if watch is not None and not watch.is_dir():
         raise ValueError(f"{watch}: expected a folder to watch")
     if wanted.overlays is not None:
@@ -153,9 +184,11 @@ def written(desk: Desk, rows: Iterable[Row]) -> None:
             add(row)
 
 
-def in_order(rows: Iterable[Row], by: str, total: int) -> Iterator[Row]:
-    """The rows sorted (spool.order), once all of them have come."""
+def in_order(rows: Iterable[Row], by: str, total: int | None = None) -> Iterator[Row]:
+    """The rows sorted (spool.order), once all of them have come; total: of new ones, for a bar."""
     spool = Spool()
-    for row in bars.bar(rows, total=total, unit="picture", desc="assess", leave=False):
+    if total is not None:
+        rows = bars.bar(rows, total=total, unit="picture", desc="assess", leave=False)
+    for row in rows:
         spool.add(row["file"], json.dumps(row), order(row, by))
     yield from map(json.loads, spool)

@@ -10,11 +10,14 @@ from typing import Any
 
 from .. import store
 from . import overlays
+from .apart import apart
 from .fundus_student import Assessor
 from .grading import assess
+from .inputs import Known
 from .looks import LOOK, with_maps
 from .report import Report
 from .retake import Patients
+from .taken import Taken
 from .wanted import Wanted
 
 Row = dict[str, Any]
@@ -24,8 +27,10 @@ RETAKE = 3  # exit status, with strict: something must be photographed again
 class Desk:
     """What is made of the rows of a Student: page (where one is wanted), overlays, patients."""
 
-    def __init__(self, one: Assessor, wanted: Wanted, workers: int = 2) -> None:
-        self.one, self.wanted, self.workers = one, wanted, workers
+    def __init__(
+        self, one: Assessor, wanted: Wanted, workers: int = 2, taken: Taken | None = None
+    ) -> None:
+        self.one, self.wanted, self.workers, self.taken = one, wanted, workers, taken
         self.patients = Patients()
         self.page = (
             Report(one.describe(), one.headline(), self.patients, wanted.sort)
@@ -33,10 +38,17 @@ class Desk:
             else None
         )
 
-    def rows(self, named: Iterable[str | Path]) -> Iterator[Row]:
-        """Rows of `assess`, plain JSON, once page and overlays have taken what they show."""
+    def rows(self, named: Iterable[str | Path], known: Known = frozenset()) -> Iterator[Row]:
+        """Rows of `assess`, plain JSON, once page and overlays have taken what they show; pictures
+        are read in processes of their own. known: files and pages that get no row."""
         keep = self.page is not None or self.wanted.overlays is not None
-        rows = assess(named, self.one, workers=self.workers, keep=keep)
+        how: dict[str, Any] = {
+            "workers": self.workers,
+            "keep": keep,
+            "taken": self.taken,
+            "known": known,
+        }
+        rows = assess(named, self.one, **how, call=apart)
         if keep:
             rows = with_maps(rows, self.one, first=self.wanted.overlays is None)
         for row in rows:

@@ -23,10 +23,13 @@ def batches(
     [['A', 'B'], ['C']]
     """
     waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    pool = ThreadPoolExecutor(max(1, workers))
+    try:
         while True:
             while len(waiting) < batch * (workers + 1) and (file := next(source, None)) is not None:
                 waiting.append(pool.submit(prepare, file))
             if not waiting:
                 return
             yield [waiting.popleft().result() for _ in range(min(batch, len(waiting)))]
+    finally:
+        pool.shutdown(cancel_futures=True)  # interrupted: nothing more is begun

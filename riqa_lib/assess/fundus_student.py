@@ -29,11 +29,9 @@ from ..tables import stored
 from ..training.fundus import TUNING, load_student
 from . import advice, calibrations
 from .calibrations import Calibration
+from .fundus_reading import WORKING
 from .inputs import RATE
 from .which_run import folder_of, of_photographs
-
-# px, longer side that pictures are brought to, or twice the network's if that is more
-WORKING = 480
 
 DETAIL_RATE = 0.2  # error promised among the details that are called good or bad
 

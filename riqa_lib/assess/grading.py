@@ -1,9 +1,8 @@
 """Grade fundus photographs: files, folders or globs; `python -m riqa_lib assess PATH...`.
 
 Every file gets a row, whatever it is: graded, abstained (too unsure: no grade), refused (no fundus,
-with the reason) or unreadable. A picture is brought to one working size (WORKING px; JPEG is
-decoded at reduced scale), so the grade doesn't depend on the size of the file; cropped to its field
-of view; graded by a trained, calibrated Student (fundus_student.py).
+with the reason) or unreadable. A picture is read and cropped to its field of view
+(fundus_reading.py), then graded by a trained, calibrated Student (fundus_student.py).
 
 Pictures flow: some dozens are in memory, however many there are."""
 
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,101 +18,23 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..pictures.field import SMALLEST, Field, crop_field, find_field, too_small, trusted
-from ..pictures.reading import read_near
-from ..pictures.recognition import is_fundus
 from ..scales import DETAILS
 from ..sim.fundus_camera import fundus
 from ..stats import calibration
 from ..stats.calibration import calibrated
 from ..training.fundus_sources import said_of_pixels
 from . import advice, flow
-from .fundus_student import NEVER, NOT_YOURS, WORKING, Assessor, rounded
-from .inputs import Page, pages
-from .looks import LOOK, Look
-from .photograph_facts import facts
+from .apart import Call, Ended, here
+from .fundus_reading import Prepared, prepare, unread
+from .fundus_student import NEVER, NOT_YOURS, Assessor, rounded
+from .inputs import Known, Page, pages
+from .looks import LOOK
+from .taken import Taken
 
 TOO_SMALL = "too small"  # call of a detail that cannot be judged in so few px
 
 
-# ---------------------------------------------------------------- one picture
-@dataclass(frozen=True)
-class Prepared:
-    """A file on its way: crop for the network (S, S, 3) uint8 or None, and what its row says
-    already; too_small: why clarity cannot be judged in it ("" where it can); look: what a report
-    shows of it."""
-
-    row: dict[str, Any]
-    crop: np.ndarray | None = None
-    statistics: dict[str, float] | None = None
-    look: Look | None = None
-    too_small: str = ""
-
-
-def read(
-    file: Path | str, working: int | None = WORKING, page: int | None = None
-) -> tuple[np.ndarray, tuple[int, int]]:
-    """A picture as upright uint8 (H, W, 3) of longer side at most `working` px, and the file's own
-    (width, height).
-
-    JPEG is decoded at the least of 1/8, 1/4, 1/2, 1 that leaves its shorter side at `working` px or
-    more; None: as it is. See-through parts are black, as around a field. page: of a file with
-    several, from 1. Raises ValueError that says what is wrong with the file."""
-    image, size = read_near(file, working, page, behind="black")
-    if working is not None and max(image.size) > working:
-        scale = working / max(image.size)
-        width, height = (max(1, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BOX)
-    return np.asarray(image), size
-
-
-def prepare(
-    file: Path | str,
-    size: int,
-    working: int | None = WORKING,
-    keep: bool = False,
-    page: int | None = None,
-) -> Prepared:
-    """Read, find the field of view, refuse what is no fundus, crop to size x size. Never raises for
-    what a file holds. keep: with its look; page: of a file with several, from 1.
-
-    >>> row = prepare("no such picture.jpg", 32).row
-    >>> row["state"], row["reason"]
-    ('unreadable', 'missing file')
-    """
-    row: dict[str, Any] = {"file": str(file), "state": "unreadable", "reason": ""}
-    row |= facts(file) | ({"page": page} if page is not None else {})
-    try:
-        rgb, (row["width"], row["height"]) = read(file, working, page)
-        if min(rgb.shape[:2]) < SMALLEST:
-            px = f"{row['width']} x {row['height']} px"
-            raise ValueError(f"{px}: too narrow, expected {SMALLEST} px or more when seen whole")
-        found = find_field(rgb)
-        yes, reason = is_fundus(rgb, found)
-    except ValueError as e:
-        return Prepared(row | {"reason": str(e)})
-    row["field_confidence"] = found.confidence
-    if not yes:
-        return Prepared(
-            row | {"state": "refused", "reason": reason}, look=Look(rgb) if keep else None
-        )
-    crop, seen = crop_field(rgb, size, found)
-    wide, mask = crop_field(rgb, advice.SIDE, found)
-    off, cut = _framing(found, rgb.shape, mask)
-    measured = advice.statistics(wide, mask, off_centre=off, cut=cut)
-    look = Look(rgb, found, crop, seen) if keep else None
-    return Prepared(row | {"reason": found.reason}, crop, measured, look, too_small(found))
-
-
-def _framing(found: Field, shape: tuple[int, ...], mask: np.ndarray) -> tuple[float, float]:
-    """How far the field's centre is from the picture's, in radii, and the share of the circle that
-    is not in the picture; 0, 0 where the field was not surely found."""
-    if not trusted(found):
-        return 0.0, 0.0
-    off = np.hypot(found.x - (shape[1] - 1) / 2, found.y - (shape[0] - 1) / 2) / found.radius
-    return float(off), float(max(0.0, 1 - mask.sum() / (np.pi / 4 * mask.size)))
-
-
+# ---------------------------------------------------------------- what the Student says of them
 def _graded(one: Assessor, batch: list[Prepared]) -> list[dict[str, Any]]:
     """Rows of prepared pictures, in order."""
     crops = [b.crop for b in batch if b.crop is not None]
@@ -189,6 +110,9 @@ def assess(
     workers: int = 2,
     working: int | None = None,
     keep: bool = False,
+    taken: Taken | None = None,
+    call: Call = here,
+    known: Known = frozenset(),
 ) -> Iterator[dict[str, Any]]:
     """A row for every file of `files`, in order, and for every page of those that have several
     (page, from 1): file, state (one of STATES), reason, patient, eye, taken, camera (see
@@ -201,14 +125,20 @@ def assess(
     workers: threads that decode and crop; at most flow.BATCH x (workers + 1) pictures are in
     memory.
     working: px that pictures are brought to, the Student's by default.
-    keep: rows also have what a report shows, as looks.LOOK (no plain JSON; pop it)."""
+    keep: rows also have what a report shows, as looks.LOOK (no plain JSON; pop it).
+    taken: which files are, by size and damage. call: how a picture is read: `apart.apart` in a
+    process of its own, so that none can end the rest. known: files and pages that get no row."""
     size, least = int(one.about["size"]), working or one.working
 
     def ready(one_page: Page) -> Prepared:
-        page = one_page.number
-        return prepare(one_page.file, size=size, working=least, keep=keep, page=page)
+        file, page = one_page
+        how = {"size": size, "working": least, "keep": keep, "page": page, "taken": taken}
+        try:
+            return call(prepare, file, **how)
+        except (Ended, MemoryError) as e:
+            return unread(file, page, str(e) or "it needs more memory than there is")
 
-    for batch in flow.batches(pages(named), ready, workers):
+    for batch in flow.batches(pages(named, call, known), ready, workers):
         for row, its in zip(_graded(one, batch), batch, strict=True):
             yield row | {LOOK: its.look} if its.look else row
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from ..datasets.file_matching import is_picture
 from ..pictures import file_kinds
+from .apart import Call, Ended, here
 
 RATE = 0.1  # error promised among the answered
 # the same for grades of photographs: neighbouring ones are a matter of opinion, and two people
@@ -33,6 +34,9 @@ class Page(NamedTuple):
 
     file: Path
     number: int | None = None
+
+
+Known = Set[tuple[str, int | None]]  # files, by name, and their pages
 
 
 @dataclass
@@ -143,8 +147,11 @@ def look(named: Iterable[str | Path]) -> Found:
     return found
 
 
-def pages(named: Iterable[str | Path]) -> Iterator[Page]:
-    """The files of `files`, page by page.
+def pages(
+    named: Iterable[str | Path], call: Call = here, known: Known = frozenset()
+) -> Iterator[Page]:
+    """The files of `files`, page by page. call: how a file is looked into (apart.py); known: files
+    and pages that are left out.
 
     >>> list(pages(["no such picture.jpg"]))[0].number is None
     True
@@ -152,11 +159,14 @@ def pages(named: Iterable[str | Path]) -> Iterator[Page]:
     from ..pictures import file_pages  # Pillow
 
     for file in files(named):
-        count = file_pages.count(file)
-        if count == 1:
-            yield Page(file)
-        else:
-            yield from (Page(file, number) for number in range(1, count + 1))
+        if (str(file), None) in known:
+            continue
+        try:
+            count = call(file_pages.count, file)
+        except Ended:  # where it is read, that is said
+            count = 1
+        numbers = range(1, count + 1) if count > 1 else (None,)
+        yield from (Page(file, number) for number in numbers if (str(file), number) not in known)
 
 
 # ---------------------------------------------------------------- checks

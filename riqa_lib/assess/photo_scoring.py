@@ -13,7 +13,6 @@ as they are in their file, no more than there are threads."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -24,11 +23,13 @@ import pandas as pd
 
 from .. import bars
 from ..pictures.reading import MAX_PIXELS
-from ..pictures.windows import read_for
 from ..stats import calibration
 from . import flow
-from .inputs import SCORE_RATE, Page, check, look, pages
+from .apart import Call, Ended, here
+from .inputs import SCORE_RATE, Known, Page, check, look, pages
 from .photo_runs import Scorer, load, number
+from .taken import Taken
+from .window_reading import Prepared, prepare, unread
 
 COLUMNS = (
     "file",
@@ -52,39 +53,14 @@ COLUMNS = (
 FORWARD = 64  # windows a forward pass
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A file on its way: windows (K, S, S, 3) uint8 or None, and what its row says already."""
-
-    row: dict[str, Any]
-    windows: np.ndarray | None = None
-
-
-def prepare(file: Path | str, how: dict[str, Any], page: int | None = None) -> Prepared:
-    """Read a picture as the run's data set was; how: what windows.read_for takes; page: of a file
-    with several, from 1. Never raises for what a file holds.
-
-    >>> prepare("no such picture.jpg", {"size": 32}).row
-    {'file': 'no such picture.jpg', 'state': 'unreadable', 'reason': 'missing file'}
-    """
-    row: dict[str, Any] = {"file": str(file), "state": "unreadable"}
-    row |= {"page": page} if page is not None else {}
-    try:
-        seen = read_for(file, **how, page=page)
-    except ValueError as e:
-        return Prepared(row | {"reason": str(e)})
-    row["reason"] = "; ".join(": ".join(filter(None, note)) for note in seen.notes)
-    row |= {"width": seen.size[0], "height": seen.size[1], "windows": len(seen.pixels)}
-    return Prepared(row, seen.pixels)
-
-
-def how_read(one: Scorer, windows: int) -> dict[str, Any]:
-    """How the run's pictures were read, for windows.read_for."""
+def how_read(one: Scorer, windows: int, max_pixels: int | None = None) -> dict[str, Any]:
+    """How the run's pictures were read, for windows.read_for; max_pixels: another limit than the
+    run's own."""
     data = one.config["data"] if "data" in one.config else one.about.get("read", {})
     return {
         "size": int(one.about["size"]),
         "scale": data.get("scale", "fit"),
-        "max_pixels": data.get("max_pixels", MAX_PIXELS),
+        "max_pixels": max_pixels or data.get("max_pixels", MAX_PIXELS),
         "windows": windows,
     }
 
@@ -128,7 +104,14 @@ def _answer(one: Scorer, p: np.ndarray, mean: float, spread: float) -> dict[str,
 
 # ---------------------------------------------------------------- many
 def rows(
-    named: Iterable[str | Path], one: Scorer, *, windows: int = 1, workers: int = 2
+    named: Iterable[str | Path],
+    one: Scorer,
+    *,
+    windows: int = 1,
+    workers: int = 2,
+    taken: Taken | None = None,
+    call: Call = here,
+    known: Known = frozenset(),
 ) -> Iterator[dict[str, Any]]:
     """A row for every file of `files`, in order, and for every page of those that have several
     (page, from 1): file, state ("graded", "abstained" or "unreadable"), reason (or what is worth
@@ -138,13 +121,19 @@ def rows(
     confidence, and probabilities {grade: 0..1}.
 
     windows: along each side that is longer than a window (windows.read_for); workers: threads that
-    read; at most flow.BATCH x (workers + 1) pictures are in memory."""
-    how = how_read(one, windows)
+    read; at most flow.BATCH x (workers + 1) pictures are in memory. taken: which files are, by size
+    and damage (None: as the run's were). call: how a picture is read: `apart.apart` in a process of
+    its own, so that none can end the rest. known: files and pages that get no row."""
+    how = how_read(one, windows, taken.max_pixels if taken else None)
 
     def prepared(one_page: Page) -> Prepared:
-        return prepare(one_page.file, how=how, page=one_page.number)
+        file, page = one_page
+        try:
+            return call(prepare, file, how=how, page=page, taken=taken)
+        except (Ended, MemoryError) as e:
+            return unread(file, page, str(e) or "it needs more memory than there is")
 
-    for batch in flow.batches(pages(named), prepared, workers):
+    for batch in flow.batches(pages(named, call, known), prepared, workers):
         yield from _scored(one, batch)
 
 

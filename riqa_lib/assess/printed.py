@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any
 
 from .. import bars
@@ -72,7 +72,6 @@ def called(row: Row, width: int) -> str:
 def print_rows(
     rows: Iterable[Row],
     line: Callable[[Row], str],
-    add: Callable[[Row], None],
     out: IO[str] | Terminal,
     *,
     total: int,
@@ -80,18 +79,21 @@ def print_rows(
     desc: str,
     last: str = "",
     only_shown: bool = False,
+    before: Mapping[str, int] | None = None,
 ) -> int:
-    """Print each row's line above a progress bar, hand the row on, and end with how many there are
-    of each of these states, and with `last`. only_shown: rows go nowhere else, so that it ends
-    where nobody reads on. Returns the exit status: 1 where no picture was looked at (graded, or
-    abstained from)."""
+    """Print each row's line above a progress bar, and end with how many there are of each of these
+    states, and with `last`. only_shown: rows go nowhere else, so that it ends where nobody reads
+    on; before: how many of each state there were already, not printed again. Returns the exit
+    status: 1 where no picture was looked at (graded, or abstained from)."""
     terminal = out if isinstance(out, Terminal) else Terminal(out)
-    counts = dict.fromkeys(states, 0)
+    counts = {state: (before or {}).get(state, 0) for state in states}
+    if any(counts.values()):
+        n = sum(counts.values())
+        terminal.say(f"({n:,} {'row' if n == 1 else 'rows'} of before: kept, not printed again)")
     for row in bars.bar(rows, total=total, unit="picture", desc=desc):
         counts[row["state"]] += 1
         with bars.above(terminal.out):
             terminal.say(shown(line(row)))
-        add(row)
         if terminal.closed and only_shown:
             break
     terminal.say("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()))

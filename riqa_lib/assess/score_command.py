@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +15,8 @@ from typing import IO, Any
 from . import books
 from .inputs import SCORE_RATE, check, look
 from .printed import Terminal, called, print_rows
+from .taken import Taken
+from .unfinished import is_finished, made_by, place_of, unfinished
 
 WIDTH = 36  # of a file's name in the terminal
 
@@ -48,35 +51,48 @@ def command(
     windows: int = 1,
     workers: int = 2,
     out: IO[str] | None = None,
+    *,
+    taken: Taken | None = None,
+    resume: bool = False,
 ) -> int:
-    """Score and print the table; CSV and JSON are written whole or not at all. Returns 0, or 1
-    where no picture could be read. Raises what `check` and `look` raise, before torch is imported,
-    a run looked for or anything written; then what `photo_runs.load` raises."""
+    """Score and print the table; CSV and JSON are written whole or not at all, and what there is
+    when it is stopped is kept beside them (unfinished.py). taken: which files are; resume: go on
+    with what is kept. Returns 0, or 1 where no picture could be read. Raises what `check` and
+    `look` raise, before torch is imported, a run looked for or anything written; then what
+    `photo_runs.load` and `unfinished` raise."""
     check(paths, rate, (csv_file, json_file), workers, windows)
+    taken, terminal = taken or Taken(), Terminal(out or sys.stdout)
+    if is_finished(resume, terminal, csv_file, json_file):
+        return 0
     found = look(paths)
+    from .apart import apart
     from .photo_runs import load  # torch
     from .photo_scoring import columns, flat, rows
 
-    terminal = Terminal(out or sys.stdout)
     one = load(run, rate)
-    with books.opened(
-        csv_file,
-        json_file,
-        columns=columns(one),
-        flat=partial(flat, one=one),
-        about=one.describe(),
-    ) as add:
-        head = f"{'file':<{WIDTH}}  {'score':<7} {'':<18} {'grade':<10} prob."
-        terminal.say(f"{one.headline()}\n\n{head}")
-        scored = rows(paths, one, windows=windows, workers=workers)
-        return print_rows(
-            scored,
+    made = made_by(one, run, windows=windows, **asdict(taken))
+    head = f"{'file':<{WIDTH}}  {'score':<7} {'':<18} {'grade':<10} prob."
+    terminal.say(f"{one.headline()}\n\n{head}")
+    with unfinished(place_of(csv_file, json_file), made, resume) as kept:
+        how: dict[str, Any] = {"windows": windows, "workers": workers, "taken": taken}
+        status = print_rows(
+            kept.added(rows(paths, one, **how, call=apart, known=kept.known)),
             line,
-            add,
             terminal,
-            total=found.files,
+            total=found.files - kept.files,
             states=("graded", "abstained", "unreadable"),
             desc="score",
             last=found.told(),
             only_shown=csv_file is None and json_file is None,
+            before=kept.states,
         )
+        with books.opened(
+            csv_file,
+            json_file,
+            columns=columns(one),
+            flat=partial(flat, one=one),
+            about=one.describe(),
+        ) as add:
+            for row in kept:
+                add(row)
+    return status

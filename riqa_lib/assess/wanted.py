@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .inputs import SCORE_RATE
+from .taken import Taken
 
 SORTS = ("file", "score", "patient", "taken")  # what rows can be sorted by
 EXAMPLES = """examples
@@ -17,6 +18,8 @@ EXAMPLES = """examples
   riqa assess photos/ --rate 0.05      rather unsure than wrong
   riqa assess photos/ --report page.html --overlays seen/
                                        what to retake; every picture, circle and heat map
+  riqa assess photos/ --csv grades.csv --resume
+                                       it was stopped: only what is not done yet
   riqa assess --watch camera/ --report page.html
                                        as pictures arrive, until Ctrl-C
   riqa assess photos/ --calibrated clinic
@@ -30,6 +33,8 @@ SCORE_EXAMPLES = """examples
   riqa score photos/ --csv scores.csv
   riqa score 'more/*.jpg' --run fixmatch-0123456789ab --json scores.json
   riqa score photos/ --windows 3       more of pictures that are not square
+  riqa score photos/ --csv scores.csv --resume
+                                       it was stopped: only what is not done yet
 
 Of each picture: score (what the probabilities expect) with an interval, grade (?
 where it is only guessed), probabilities. The first lines say which run answers,
@@ -95,7 +100,8 @@ def assess_options(own: argparse.ArgumentParser) -> None:
     add("--overlays", type=Path, metavar="FOLDER", help="also write a PNG a picture into this")
     add("--sort", choices=SORTS, default="", help="order of table, files and page (default: found)")
     add("--strict", action="store_true", help="exit status 3 where something must be retaken")
-    add("--workers", type=int, default=2, help="threads that decode and crop (default: 2)")
+    add("--workers", type=int, default=2, help="processes that decode and crop (default: 2)")
+    _taken_options(own)
 
 
 def score_options(own: argparse.ArgumentParser) -> None:
@@ -123,7 +129,33 @@ def score_options(own: argparse.ArgumentParser) -> None:
         help="looks at a picture along each side longer than what the network sees, averaged "
         "(default: 1, its centre, as in training)",
     )
-    add("--workers", type=int, default=2, help="threads that read (default: 2)")
+    add("--workers", type=int, default=2, help="processes that read (default: 2)")
+    _taken_options(own)
+
+
+def _taken_options(own: argparse.ArgumentParser) -> None:
+    add = own.add_argument
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with a table that was stopped: what was done is kept in TABLE.unfinished, and "
+        "not done again",
+    )
+    add("--refuse-damaged", action="store_true", help="pictures that are damaged get no answer")
+    add(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="larger pictures are not opened (default: 178,956,970, which take 1.4 to 2.2 GB each "
+        "while they are decoded; WebP and JPEG 2000 up to 4.3)",
+    )
+
+
+def taken(chosen: argparse.Namespace) -> Taken:
+    """What was typed of the pictures that are taken; ValueError for less than one pixel."""
+    if chosen.max_pixels is not None and chosen.max_pixels < 1:
+        raise ValueError(f"--max-pixels {chosen.max_pixels}: expected 1 or more")
+    return Taken(chosen.max_pixels, chosen.refuse_damaged)
 
 
 def trust(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import os
 import re
+from collections.abc import Iterable
 from typing import NoReturn
 
 from ..hints import did_you_mean
@@ -31,6 +34,23 @@ class Parser(argparse.ArgumentParser):
         if wrong:
             message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
         super().error(message)
+
+
+def as_paths(arguments: Iterable[str]) -> list[str]:
+    """The words of a command line, files whose names begin like options as paths.
+
+    >>> as_paths(["score", "-h", "--csv", "-2.5"])
+    ['score', '-h', '--csv', '-2.5']
+    """
+    return [f"./{word}" if _is_file(word) else word for word in arguments]
+
+
+def _is_file(word: str) -> bool:
+    """Whether a word that begins with a dash names files that are there."""
+    like_option = word in ("-h", "-", "--") or (word.startswith("--") and "." not in word)
+    if like_option or not word.startswith("-"):
+        return False
+    return os.path.lexists(word) or bool(glob.has_magic(word) and glob.glob(word))
 
 
 def at_least_one(text: str) -> int:

@@ -14,7 +14,15 @@ from PIL import Image
 
 from riqa_lib import paths
 from riqa_lib.__main__ import main
-from riqa_lib.assess import calibrate_labels, calibrating, calibrations, fundus_student, grading
+from riqa_lib.assess import (
+    apart,
+    calibrate_labels,
+    calibrating,
+    calibrations,
+    desk,
+    fundus_student,
+    grading,
+)
 from riqa_lib.assess.calibrate_labels import read_labels
 from riqa_lib.datasets.problems import FolderError
 from riqa_lib.stats import calibration, held_out
@@ -37,7 +45,7 @@ FOUND |= {"texture": 0.05, "veil": 0.3, "glare": 0.0, "off_centre": 0.0, "cut": 
 PREPARE = grading.prepare
 
 
-def whole(file, size, working=None, keep=False, page=None):
+def whole(file, size, **_):
     """In place of finding the field, which takes longer: the whole picture is one."""
     row = {"file": str(file), "state": "unreadable", "reason": ""}
     crop = np.asarray(Image.open(file).resize((size, size)))
@@ -54,6 +62,8 @@ def clinic(tmp_path_factory):
     patch.setattr(calibrating, "said_of_pixels", by_light)
     patch.setattr(grading, "prepare", whole)
     patch.setattr(calibrating, "prepare", whole)
+    patch.setattr(calibrating, "apart", apart.here)
+    patch.setattr(desk, "apart", apart.here)
     student(paths.runs() / "student-aaa")
     folder = home / "pictures"
     folder.mkdir()

@@ -17,7 +17,7 @@ from PIL import Image
 
 from riqa_lib import paths
 from riqa_lib.__main__ import main
-from riqa_lib.assess import advice, command, flow, fundus_student, grading, inputs
+from riqa_lib.assess import advice, command, flow, fundus_reading, fundus_student, grading, inputs
 from riqa_lib.pictures.field import find_field
 from riqa_lib.stats import calibration
 from riqa_lib.stats.calibration import calibrated
@@ -136,8 +136,8 @@ def test_the_student_of_these_tests_tells_pictures_apart(folder, one):
 
 def test_reduced_decoding_agrees_with_full(folder, one):
     file = folder / "f huge.jpg"
-    small, size = grading.read(file)
-    full, _ = grading.read(file, None)
+    small, size = fundus_reading.read(file)
+    full, _ = fundus_reading.read(file, None)
     assert size == (3000, 3000)
     assert full.shape == (3000, 3000, 3)
     assert max(small.shape) == fundus_student.WORKING
@@ -190,13 +190,20 @@ def test_the_command_writes_table_csv_and_json(folder, home, tmp_path, capsys):
     assert len(tables[0].read_text().splitlines()) == 2
 
 
-def test_a_failure_leaves_no_half_written_table(folder, home, tmp_path, monkeypatch):
+def test_a_failure_leaves_no_half_written_table(folder, home, tmp_path, monkeypatch, capsys):
     def broken(*_):
         raise OSError("disk full")
 
+    asked = ["assess", str(folder / "b.png"), "--csv", str(tmp_path / "o.csv")]
     monkeypatch.setattr(command, "flat", broken)
-    assert main(["assess", str(folder / "b.png"), "--csv", str(tmp_path / "o.csv")]) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert main(asked) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["o.csv.unfinished"]
+    assert "1 row is kept; the same command with --resume goes on" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr(grading, "prepare", None)  # nothing is read again
+    assert main([*asked, "--resume"]) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["o.csv"]
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 2
 
 
 def test_which_student(home, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from picture_files import at_once
 from PIL import Image
 
-from riqa_lib.assess import grading, inputs, photo_scoring
+from riqa_lib.assess import fundus_reading, grading, inputs, photo_scoring
 from riqa_lib.assess.inputs import Page
 from riqa_lib.sim import fundus_camera
 
@@ -81,7 +81,7 @@ def test_pipes_links_and_folders_get_their_rows(folder):
             row = grading.prepare(folder / name, 32).row
         assert row["state"] == "unreadable"
         assert row["reason"].startswith(f"not a picture: {said}")
-    picture, _ = grading.read(folder / ODD)
+    picture, _ = fundus_reading.read(folder / ODD)
     assert picture.shape == (96, 96, 3)
 
 
