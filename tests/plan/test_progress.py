@@ -74,6 +74,7 @@ def test_seconds_left_by_hand():
 def test_a_step_that_takes_far_longer_than_declared_slows_what_is_expected_of_all():
     declared = {s.name: s.seconds for s in STEPS}
     assert pace(declared, {}, {"data": 59}) == 1
+    assert pace(declared, {}, {"data": 90}) == pytest.approx(120 / 90)
     assert pace(declared, {}, {"data": 7200}) == pytest.approx(7230 / 90)
     left = seconds_left(STEPS, {}, {"data": 7200})
     assert left == pytest.approx(720 + 140 * 7230 / 90)

@@ -10,6 +10,7 @@ from exercises import EXERCISES
 
 from riqa_lib import paths, store
 from riqa_lib.__main__ import main
+from riqa_lib.pictures import photo_data
 from riqa_lib.tables import stored
 from riqa_lib.training import own_method, photographs
 
@@ -98,6 +99,7 @@ def test_settings_are_the_profile_s_with_the_method_s_own(tmp_path):
 def test_one_command_trains_it_beside_ours_and_its_row_is_compared(
     tmp_path, home, capsys, monkeypatch
 ):
+    monkeypatch.setattr(photo_data, "processes_at_most", lambda: 1)
     # as of any row, of fewer resamples
     monkeypatch.setattr(stored, "table2", partial(stored.table2, resamples=50))
     file = method(tmp_path)
