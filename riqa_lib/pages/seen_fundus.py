@@ -65,8 +65,8 @@ def _places(data: DataSet, ids: Sequence[str] | pd.Series) -> np.ndarray:
 
 
 def abstained(data: DataSet, student: Assessor, count: int = 4) -> tuple[Figure | None, str]:
-    """Test pictures of the Student's own set that it gives no grade, the least sure first: true
-    grade (people's, of real ones), the likeliest one, its probability. data: that set."""
+    """Test pictures of the Student's own set that it gives no grade, the least sure first: people's
+    grade, the likeliest one, its probability. data: that set."""
     told = student.predictions
     test = told[(told["set"] == student.about["set"]) & (told["split"] == "test")]
     test = test[test["truth"] >= 0].reset_index(drop=True)
@@ -78,8 +78,10 @@ def abstained(data: DataSet, student: Assessor, count: int = 4) -> tuple[Figure 
     if not len(withheld):
         return None, f"It gives each of {len(test)} test pictures a grade."
     at = withheld[np.argsort(sure[withheld], kind="stable")][:count]
+    simulated = bool(data.info["simulated"])
     words = [
-        f"{student.words[truth[i]]}; likeliest\n{student.words[says[i]]}, {sure[i]:.2f}" for i in at
+        f"people: {student.words[truth[i]]}\nlikeliest {student.words[says[i]]} ({sure[i]:.2f})"
+        for i in at
     ]
     chosen = test.iloc[at].assign(words=words, wrong=says[at] != truth[at])
     good = calibrated(chosen[[f"d_{d}" for d in DETAILS]].to_numpy(float), list(student.maps))
@@ -88,7 +90,6 @@ def abstained(data: DataSet, student: Assessor, count: int = 4) -> tuple[Figure 
         chosen[d] = data.frame.get(f"true_{d}", data.frame[d]).to_numpy(int)[places]
     pixels = np.asarray(data.pixels[places])
     own = {f"multi{_family(student)}": 1 - good}
-    simulated = bool(data.info["simulated"])
     whose = "where it truly is" if simulated else "where people put it"
     drawn = called_details(pixels, chosen, own, simulated=simulated, whose=whose)
     return drawn, _withheld(len(test), truth != says, withheld)

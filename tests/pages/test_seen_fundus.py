@@ -73,8 +73,8 @@ def test_answers_that_are_withheld_are_shown_the_least_sure_first(tmp_path):
     pictures = [ax for ax in figure.axes if ax.images]
     assert [int(ax.images[0].get_array().max()) for ax in pictures] == [9, 5]
     heads = [ax.get_title(loc="center") for ax in pictures]
-    assert heads[0].startswith("good; likeliest\ngood, 0.")
-    assert heads[1].startswith("usable; likeliest\nreject, 0.")
+    assert heads[0].startswith("people: good\nlikeliest good (0.")
+    assert heads[1].startswith("people: usable\nlikeliest reject (0.")
     assert told.startswith(f"It withholds 2 of {len(tests)} answers (3 %): 50 % of them would be")
     assert "0 % of those given are wrong" in told
     one.predictions.loc[own, ["p0", "p1", "p2"]] = [0.0, 0.0, 1.0]

@@ -75,8 +75,8 @@ def test_what_each_detail_takes_from_pictures():
 
 def test_grades_follow_severities():
     frame = pd.DataFrame(
-        {"severity_illumination": [0, 0, 2, 2.0], "severity_clarity": [0, 0.5, 2, 0]}
-        | {"severity_contrast": [0, 1, 0, 3.0], "grade": [2, 1, 0, 1]}
+        {"severity_illumination": [0, 0, 2, 2, 2.0], "severity_clarity": [0, 0.5, 2, 0, 0]}
+        | {"severity_contrast": [0, 1, 0, 3.0, 0], "grade": [2, 1, 0, 1, 1]}
     )
     assert fundus_set_readings.detail_space(frame) == (
         "Of 2 pictures with no severity above 1 50 % are good; of 2 pictures with two or more "
