@@ -10,7 +10,8 @@ const CSS = `
 .riqa-fundus .picture { width: 420px; max-width: 100%; display: block; }
 .riqa-fundus .caption, .riqa-fundus .help { font-size: 85%; opacity: 0.8; margin: 3px 0; }
 .riqa-fundus .right { flex: 1 1 460px; min-width: 0; overflow-wrap: anywhere; }
-.riqa-fundus .menus { display: flex; flex-wrap: wrap; gap: 6px 14px; margin: 6px 0; }
+.riqa-fundus .menus { display: flex; flex-wrap: wrap; gap: 6px 14px; margin: 6px 0;
+  align-items: flex-end; }
 .riqa-fundus .menus label { display: inline-flex; flex-direction: column; font-size: 85%; }
 .riqa-fundus select, .riqa-fundus button, .riqa-fundus input { font: inherit; }
 .riqa-fundus input[type="number"] { width: 6em; }
@@ -187,16 +188,15 @@ function render({ model, el }) {
     does[k + 1] = () => slider.focus({ preventScroll: true });
   }
   root.addEventListener("keydown", (event) => {
+    event.stopPropagation(); // a key that JupyterLab sees makes it focus one of its cells
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
       root.focus({ preventScroll: true });
-      event.stopPropagation();
       return;
     }
     const typed = event.target.tagName === "SELECT" || event.target.type === "number";
     if (typed || !does[event.key]) return;
     event.preventDefault();
-    event.stopPropagation();
     does[event.key]();
   });
   root.addEventListener("click", (event) => {

@@ -124,10 +124,10 @@ function render({ model, el }) {
     x: { swap: true },
   };
   root.addEventListener("keydown", (event) => {
+    event.stopPropagation(); // a key that JupyterLab sees makes it focus one of its cells
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Escape") {
       root.focus({ preventScroll: true });
-      event.stopPropagation();
       return;
     }
     if (["SELECT", "INPUT"].includes(event.target.tagName)) return;
@@ -138,7 +138,6 @@ function render({ model, el }) {
       : does[event.key];
     if (!message || page.state === "missing") return;
     event.preventDefault();
-    event.stopPropagation();
     model.send(message);
   });
   root.addEventListener("click", (event) => {

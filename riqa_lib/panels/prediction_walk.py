@@ -130,7 +130,7 @@ def judged(said: pd.DataFrame) -> pd.DataFrame:
         sure=sure,
         unsure=1 - sure,
         expected=p @ np.arange(p.shape[1]),
-        right=known & (grade == truth),
+        right=grade == truth,
         error=np.where(known, np.abs(grade - truth), np.nan),
         against=np.where(known, 1 - p[rows, np.maximum(truth, 0)], np.nan),
     )

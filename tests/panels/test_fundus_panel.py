@@ -120,7 +120,13 @@ def test_what_is_shown_of_an_answer(walk):
     assert "SIMULATED photographs" in one["lines"][0]
     assert one["lines"][1] == "Teacher: run teacher-1"
     assert [d["cause"] for d in one["details"]] == [*CAUSES]
-    assert [d["student"] is None for d in one["details"]] == [False, False, False, True]
+    said = panel.pair.answer(photograph(panel.scene, SMALL))
+    good = [said["student"]["details"][d]["good"] for d in DETAILS]
+    assert [d["student"] for d in one["details"]] == [*good, None]
+    assert [d["teacher"] for d in one["details"][:3]] == pytest.approx(
+        [said["teacher"][d] for d in DETAILS], abs=1e-4
+    )
+    assert good != [said["teacher"][d] for d in DETAILS]
     assert sum(p for _, p in one["overall"]) == pytest.approx(1, abs=1e-3)
     assert Image.open(io.BytesIO(panel.picture)).size == (SMALL, SMALL)
     before = panel.picture
@@ -178,7 +184,7 @@ def test_a_student_without_details_or_teacher_or_of_real_pictures_says_so(walk):
 
 def test_the_first_student_is_that_of_assess(home):
     for name, about in {
-        "student-plain": {"details_learnt": True, "classes": 3},
+        "student-a": {"details_learnt": True, "classes": 3},
         "student-two": {"details_learnt": True, "classes": 2, "own_defects": 0.5},
         "student-best": {"details_learnt": True, "classes": 3, "own_defects": 0.5},
         "student-single": {"details_learnt": False, "classes": 3, "own_defects": 0.5},
@@ -191,5 +197,5 @@ def test_the_first_student_is_that_of_assess(home):
     )
     store.write_bytes(paths.results("x") / "tables" / "fundus-x-seed0.csv", table.encode())
     order = fundus_answers.students("x")["run"].tolist()
-    assert order == ["student-best", "student-plain", "student-two", "student-single"]
+    assert order == ["student-best", "student-a", "student-two", "student-single"]
     assert fundus_student.newest().name == order[0]

@@ -58,6 +58,9 @@ class Screen:
             state["controls"] = panel.controls
         self.page.set_content("<title>panel</title>")
         self.page.evaluate(MODEL, [panel._esm, state])
+        # JupyterLab focuses a cell at every key that it sees
+        focus = "document.addEventListener('keydown', (e) => document.activeElement.blur())"
+        self.page.evaluate(focus)
 
     def asked(self, url: str) -> None:
         if not url.startswith(("blob:", "data:", "about:")):
