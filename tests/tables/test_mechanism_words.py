@@ -189,8 +189,8 @@ def test_what_is_not_in_the_kept_weights_is_said(start, full, select, words):
 
 def test_two_rows_are_counted_picture_by_picture():
     right, wrong = [1.0, 0, 0], [0, 1.0, 0]
-    one = said([(0, p) for p in (right, right, wrong, wrong, right)] + [(-1, right)])
-    other = said([(0, p) for p in (right, wrong, right, wrong, wrong)] + [(-1, right)])
+    one = said([(0, p) for p in (right, right, wrong, wrong, right, right)] + [(-1, right)])
+    other = said([(0, p) for p in (right, wrong, right, wrong, wrong, right)] + [(-1, right)])
     words = say.beside(one, other.iloc[::-1], "A", "B")
-    assert words == ("Of 5 pictures A and B get 1 right together; A alone 2, B alone 1, neither 1.")
+    assert words == ("Of 6 pictures A and B get 2 right together; A alone 2, B alone 1, neither 1.")
     assert say.beside(one.assign(truth=-1), other, "A", "B") == ""
