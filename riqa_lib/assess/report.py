@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from .fundus_student import NOT_YOURS
+from .inputs import shown
 from .looks import LOOK, Look, bad_of, circled, heads_of, heated, jpeg, scaled, where_strongest
 from .retake import NEEDS, Patient, Patients, Seen, verdict
 from .spool import Spool, order
@@ -119,6 +121,14 @@ def _heat_caption(row: Row, look: Look, head: str) -> str:
     return f"What speaks against {what} ({of}: {bad:.2f}), {strongest}"
 
 
+def _harmless(value: object) -> object:
+    """What stands in the page for a value: of text, what would turn the writing round or is no
+    character, by its number (inputs.shown); lines are lines."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(map(shown, value.split("\n")))
+    return value
+
+
 # ---------------------------------------------------------------- the page
 class Report:
     """A page on its way. about and headline: the Student's, as `Assessor` gives them; patients:
@@ -131,7 +141,9 @@ class Report:
         self.about, self.headline, self.patients, self.sort = about, headline, patients, sort
         loader = FileSystemLoader(HERE)
         self.page: Any = (
-            Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+            Environment(
+                loader=loader, autoescape=True, undefined=StrictUndefined, finalize=_harmless
+            )
             .get_template("report_page.html")
             .module
         )

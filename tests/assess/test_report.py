@@ -179,7 +179,17 @@ def test_cards_lie_in_the_order_that_is_asked_for():
 
 
 def test_names_that_are_no_text_are_shown_all_the_same():
-    assert "a\\udcff" in page_of(graded("a\udcff.jpg", look=True), refused("a\udcff")).text
+    assert "a\\xff" in page_of(graded("a\udcff.jpg", look=True), refused("a\udcff")).text
+
+
+def test_names_that_turn_the_writing_round_are_shown_by_number():
+    turned = "a\u202egnp.b\x1b[2J\x07"
+    page = page_of(graded(f"{turned}.jpg", look=True), refused(turned))
+    assert not {*page.text} & {*"\u202e\x1b\x07"}
+    assert not any(
+        {*str(value)} & {*"\u202e\x1b\x07"} for _, a in page.elements for value in a.values()
+    )
+    assert page.text.count("a\\u202egnp.b\\x1b[2J\\x07") >= 2
 
 
 # ---------------------------------------------------------------- overlays
