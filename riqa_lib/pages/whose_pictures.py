@@ -15,7 +15,7 @@ from ..datasets.problems import Problem, listed
 from ..stats.votes import vote_columns
 from ..tables.published import of_paper
 from ..tables.table1 import graded
-from ..tables.text import grade_names, markdown, named, show_frame
+from ..tables.text import as_text, grade_names, markdown, named, show_frame
 
 # ---------------------------------------------------------------- notebook 01
 THE_PAPERS = (
@@ -58,14 +58,16 @@ HOW = {
 def made(data: DataSet) -> str:
     """What the set is, how its grades were made, and what is worth knowing of it (markdown)."""
     info = data.info
-    notes = listed([Problem(*note) for note in info.get("notes", [])])
+    notes = as_text(listed([Problem(*note) for note in info.get("notes", [])]))
     said = _the_papers(data) if of_paper(info) else _own(data)
     return "\n\nWorth knowing:\n\n".join([said, *([notes] if notes else [])])
 
 
 def _the_papers(data: DataSet) -> str:
     kind = "**simulated**" if data.info["simulated"] else "real"
-    head = f"**{len(data)} pictures** ({data.info['name']}), {data.info['size']} px; {kind}"
+    head = (
+        f"**{len(data)} pictures** ({as_text(data.info['name'])}), {data.info['size']} px; {kind}"
+    )
     return f"{head}\n\n{THE_PAPERS}"
 
 
@@ -73,7 +75,7 @@ def _own(data: DataSet) -> str:
     info, known = data.info, len(graded(data.frame))
     pool = int((data.frame["split"] == "pool").sum())
     lines = [
-        f"**{len(data)} pictures of your own** ({info['name']}), {info['size']} px; real",
+        f"**{len(data)} pictures of your own** ({as_text(info['name'])}), {info['size']} px; real",
         f"{known:,} have a grade. {_grades(info)}",
         _pool(pool),
     ]
@@ -83,12 +85,13 @@ def _own(data: DataSet) -> str:
 def _grades(info: Mapping) -> str:
     """The grades and how they were made."""
     names = grade_names(info)
-    words = ", ".join(named(k, names) for k in range(int(info["classes"])))
+    words = ", ".join(as_text(named(k, names)) for k in range(int(info["classes"])))
     scale = info.get("scale") or {}
     said = [HOW[scale["rule"]]] if scale.get("rule") in HOW else []
     if scale.get("score"):
         worse = "" if scale.get("higher_is_better", True) else ", turned round: higher is worse"
-        said.insert(0, f"of `{scale['score']}` ({scale['low']:g} to {scale['high']:g}{worse})")
+        score = str(scale["score"]).replace("`", "'")  # or it would end the code that it stands in
+        said.insert(0, f"of `{score}` ({scale['low']:g} to {scale['high']:g}{worse})")
     return f"Grades, worst first: {words}." + (f" Made {', '.join(said)}." if said else "")
 
 
@@ -115,7 +118,9 @@ def few_rows(data: DataSet, count: int = 5) -> str:
     frame = data.frame
     votes = [c for c in vote_columns(frame) if c in frame]
     columns = [c for c in (*SHOWN, *votes, "defects") if c in frame]
-    return show_frame(frame[columns].head(count))
+    first = frame[columns].head(count)
+    texts = [c for c in ("source", "split", "defects") if c in first]
+    return show_frame(first.assign(**{c: first[c].map(as_text) for c in texts}))
 
 
 RATER = {

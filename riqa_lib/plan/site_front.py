@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import paths, store
 from ..figures import architecture, style
 from ..tables import fundus_grades, notebook_map, table2
+from ..tables.text import as_text
 from . import site_pages
 from .steps import Walk
 
@@ -35,8 +36,8 @@ def simulated(folder: Path) -> dict[str, bool]:
 def data(walk: Walk) -> str:
     """Which data the walk is of; simulated ones in a box."""
     sets = simulated(walk.folder)
-    made = [name for name, yes in sets.items() if yes]
-    real = [name for name, yes in sets.items() if not yes]
+    made = [as_text(name) for name, yes in sets.items() if yes]
+    real = [as_text(name) for name, yes in sets.items() if not yes]
     text = ""
     if made:
         text += (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -99,6 +100,17 @@ def named(grade: int, names: Sequence[str] = ()) -> str:
     ('1 (good)', '1')
     """
     return f"{grade} ({names[grade]})" if len(names) else str(grade)
+
+
+# ---------------------------------------------------------------- names from files
+def as_text(name: object) -> str:
+    """A name from a file or a table (a folder's, a picture's, a column's, a grade's) as it may
+    stand in Markdown: nothing in it is a tag.
+
+    >>> as_text("<img src=x onerror=alert(1)> & more")
+    '&lt;img src=x onerror=alert(1)&gt; &amp; more'
+    """
+    return html.escape(str(name), quote=False)
 
 
 # ---------------------------------------------------------------- tables

@@ -57,3 +57,20 @@ def test_the_papers_and_simulated_ones_are_told_in_its_words():
         assert f"**2 pictures** ({name}), 40 px; {kind}" in said
         assert "KonIQ-10k" in said
         assert "your own" not in said
+
+
+def test_names_of_folders_grades_columns_and_files_are_no_tags():
+    evil = "<img src=x onerror=alert(1)>"
+    scale = SCALE | {"grades": [evil, f"good{evil}"], "score": f"`{evil}", "rule": "given"}
+    notes = [["unreadable", 3, f"{evil}.png", evil]]
+    own = data([0, 1], ["train", "test"], name=evil, scale=scale, notes=notes)
+    said = whose_pictures.made(own)
+    assert said.count("&lt;img") == 5
+    assert said.count("<img") == 1  # of the column, as code
+    assert f"`'{evil}`" in said
+    papers = data([0, 1], ["train", "test"], name=f"KOKA10K {evil}")
+    assert "<img" not in whose_pictures.made(papers)
+    own.frame["source"] = evil
+    table = whose_pictures.few_rows(own)
+    assert "&lt;img" in table
+    assert "<img" not in table

@@ -193,6 +193,19 @@ def test_readable_leaves_the_notebook_as_it_is():
     assert [site_pages.source(c) for c in alone["cells"]][1] == "SEED = 0"
 
 
+def test_a_data_sets_name_is_no_tag_on_the_first_page(tmp_path):
+    evil = "<img src=x onerror=alert(1)>"
+    walk = a_walk(tmp_path)
+    for file, simulated in (("data", False), ("fundus/x", True)):
+        folder = walk.folder / file
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {"name": f"{file}{evil}", "simulated": simulated}
+        (folder / "dataset.json").write_text(json.dumps(facts))
+    said = site_front.data(walk)
+    assert said.count("&lt;img") == 2
+    assert "<img" not in said
+
+
 def test_a_walk_without_anything_has_a_first_page(tmp_path):
     walk = Walk((Step("01_errors", "01_errors.ipynb"),), "toy", tmp_path, tmp_path / "home")
     assert site_front.data(walk) == site_front.tables(walk) == ""
