@@ -243,7 +243,7 @@ def distortion_levels(curves: pd.DataFrame) -> str:
     """Of `levels_against_grade`: how far each row's grade falls from the pristine pictures to the
     highest level, and on how many distortions it rises. curves: `label_free_tests.curves`."""
     columns(curves, ["row", "distortion", "counted", "level", "grade"], "curves")
-    counted = curves[curves["counted"]]
+    counted = curves[curves["counted"].astype(bool)]
     at = counted.pivot_table("grade", ["row", "distortion"], "level")
     fall = at[at.columns.min()] - at[at.columns.max()]
     mean = fall.groupby("row").mean()
