@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from riqa_lib.__main__ import main
-from riqa_lib.assess import inputs
+from riqa_lib.assess import inputs, score_command
 from riqa_lib.assess.unfinished import place_of, unfinished
 from riqa_lib.plan.arguments import as_paths
 
@@ -161,3 +161,15 @@ def test_less_than_a_pixel_is_refused(tmp_path, capsys):
     (tmp_path / "a.png").touch()
     assert main(["assess", str(tmp_path / "a.png"), "--max-pixels", "0"]) == 1
     assert "--max-pixels 0: expected 1 or more" in capsys.readouterr().err
+
+
+def test_interrupted_it_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def stopped_by_hand(*_, **__):
+        stop(tmp_path / "o.csv.unfinished")
+
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr(score_command, "command", stopped_by_hand)
+    assert main(["score", str(tmp_path / "a.png"), "--csv", str(tmp_path / "o.csv")]) == 130
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "riqa: interrupted"
+    assert said[1].endswith("3 rows are kept; the same command with --resume goes on")
