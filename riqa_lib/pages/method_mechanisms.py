@@ -56,7 +56,9 @@ def _shares(grades: pd.Series, page: MethodPage) -> np.ndarray:
 
 def _true_shares(page: MethodPage) -> np.ndarray | None:
     """Shares (C,) of the true grades of the unlabelled pictures: the pool, and all training
-    pictures; None where nobody knows the pool's."""
+    pictures; None where nobody knows the pool's, or there is none."""
+    if page.pool.empty:
+        return None
     rows = photographs.rows_of(page.run, page.data)["unlabelled"]
     told = page.data.frame.iloc[rows]
     train = told.loc[told["split"] == "train", "grade"]  # a pool's own grades may be stopgaps

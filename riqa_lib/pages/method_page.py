@@ -303,9 +303,9 @@ class MethodPage:
         looked = selected.sentence(self.history) if select == "best" else ""
         return "".join(f"\n\n{text}" for text in (cautions, late, looked) if text)
 
-    def provenance(self) -> object:
+    def provenance(self) -> Markdown:
         """With what data and software."""
-        return stored.provenance_line(self.data.info)
+        return Markdown(stored.provenance_line(self.data.info))
 
 
 # ---------------------------------------------------------------- parts

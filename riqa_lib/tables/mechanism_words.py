@@ -114,7 +114,7 @@ def marginals(
         f"largest gap; alignment multiplies it by {target[most] / max(said[most], 1e-6):.2f}."
     )
     if true is None:
-        return f"{told} Nobody knows the pool's true grades."
+        return f"{told} No true grades of a pool are known."
     truth = np.asarray(true, float)
     before, after = (np.abs(shares - truth).sum() / 2 for shares in (said, target))
     far = int(np.abs(truth - target).argmax())

@@ -85,7 +85,9 @@ def test_alignment_is_held_against_the_true_grades_of_all_unlabelled_pictures():
     bars = [bar.get_height() for bar in figure.axes[1].patches][:3]
     assert bars == [0.75, 0.25, 0.0]
     unknown = method_mechanisms.marginals(page("adamatch", [-1] * 6))[1]
-    assert "Nobody knows the pool's true grades" in unknown.data
+    assert "No true grades of a pool are known" in unknown.data
+    its.pool = its.pool.iloc[:0]
+    assert "No true grades of a pool are known" in method_mechanisms.marginals(its)[1].data
 
 
 @pytest.mark.parametrize(

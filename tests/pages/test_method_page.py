@@ -49,7 +49,7 @@ def test_the_page_is_of_its_own_row_and_settings(page):
     assert "| method.ordinal |" not in page.departures().data
     assert page.departures().data.startswith("Not as in the algorithm's paper")
     assert "FixMatch" in page.found().data
-    assert "simulated" in page.provenance()
+    assert "simulated" in page.provenance().data
 
 
 def test_symbols_and_settings_have_the_values_of_the_run(page):

@@ -75,7 +75,7 @@ def test_alignment_is_said_to_move_towards_the_true_shares_or_away():
     near = say.marginals(h, [0.1, 0.8, 0.1], ["bad", "fair", "good"])
     assert "it moves towards the truth" in near
     assert "says grade 1 (fair) with" in near
-    assert say.marginals(h).endswith("Nobody knows the pool's true grades.")
+    assert say.marginals(h).endswith("No true grades of a pool are known.")
 
 
 def test_the_graph_of_a_batch():
