@@ -91,13 +91,14 @@ def beside_label(table: pd.DataFrame, method: str = "teacher") -> str:
 
 
 def own_defects(verdicts: pd.DataFrame) -> str:
-    """Which heads rise with their own defect, and more than with another's. verdicts: of
-    `own_defect.verdicts`."""
+    """Which heads rise with their own defect, by how much (mean probability of bad, from none to
+    the severest), and which more than with another's. verdicts: of `own_defect.verdicts`."""
     if verdicts.empty:
         return "No row was asked of the pictures with one defect each."
     lines = []
     for method, part in verdicts.groupby("method", sort=False):
-        rise = part[part["monotone"] & (part["rise"] > 0)]["detail"].tolist()
+        rises = part[part["monotone"] & (part["rise"] > 0)]
+        rise = [f"{d} ({up:+.2f})" for d, up in zip(rises["detail"], rises["rise"], strict=True)]
         own = part[part["own"]]["detail"].tolist()
         lines.append(
             f"- {name_of(str(method))}: rises with its own defect throughout in "

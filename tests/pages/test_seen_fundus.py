@@ -38,8 +38,9 @@ def said(method, good, seed=0):
 def test_pictures_stand_beside_what_people_say_of_them(tmp_path):
     first = said("teacher", [(0.9,) * 3, (0.1,) * 3, (0.2, 0.2, 0.9)])
     other = said("multi_eyeq", [(0.6,) * 3, (0.7,) * 3, (0.8,) * 3])
-    alone = said("multi_eyeq", [(0.5,) * 3] * 3, seed=1)  # a seed that one row has
-    both = pd.concat([alone, other, first], ignore_index=True)
+    alone = said("multi_eyeq", [(0.5,) * 3] * 3, seed=1)  # seeds that one row has
+    late = said("teacher", [(0.5,) * 3] * 3, seed=3)
+    both = pd.concat([alone, late, other, first], ignore_index=True)
     figure, told = seen_fundus.beside_people(made(tmp_path), both, ["teacher", "multi_eyeq"])
     pictures = [ax for ax in figure.axes if ax.images]
     assert [int(ax.images[0].get_array().max()) for ax in pictures] == [1, 2, 0]

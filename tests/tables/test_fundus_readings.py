@@ -163,8 +163,8 @@ def test_heads_and_their_own_defects_are_counted():
         | {"rise": [0.5, -0.1, 0.4], "own": [False, False, True]}
     )
     assert fundus_run_readings.own_defects(table) == (
-        "- Teacher: rises with its own defect throughout in illumination; with its own more than "
-        "with another's in contrast."
+        "- Teacher: rises with its own defect throughout in illumination (+0.50); with its own "
+        "more than with another's in contrast."
     )
     assert "No row" in fundus_run_readings.own_defects(pd.DataFrame())
     table = pd.DataFrame(
