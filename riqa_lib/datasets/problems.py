@@ -153,12 +153,15 @@ def in_columns(
     ]
     if not lines:
         problems.append(Problem("no rows", 0, ""))
-    whole = [(row, cells) for row, cells in rows if len(cells) == len(header)]
-    places: dict[str, int] = {}
-    for place, name in enumerate(header):
-        places.setdefault(name, place)
-    columns = {name: [cells[at] for _, cells in whole] for name, at in places.items()}
-    return pd.DataFrame(columns, [row for row, _ in whole], dtype=str), problems
+    whole = {row: cells for row, cells in rows if len(cells) == len(header)}
+    return _frame(header, whole), problems
+
+
+def _frame(header: list[str], rows: dict[int, list[str]]) -> pd.DataFrame:
+    """Rows under their header, indexed by their row; of columns of one name the first."""
+    places = {name: place for place, name in reversed([*enumerate(header)])}
+    columns = {name: [cells[places[name]] for cells in rows.values()] for name in [*places][::-1]}
+    return pd.DataFrame(columns, [*rows], dtype=str)
 
 
 def _without_empty_end(cells: Sequence[str]) -> list[str]:

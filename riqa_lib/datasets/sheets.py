@@ -103,10 +103,9 @@ def read_sheet(file: Path, columns: Sequence[str]) -> tuple[pd.DataFrame, list[P
         )
     problems = [Problem("doubled column", top, c) for c in columns if header.count(c) > 1]
     problems += [] if rows else [Problem("no rows", 0, "")]
-    places = {c: header.index(c) for c in columns}
-    return pd.DataFrame(
-        {c: [cells[at] for cells in rows.values()] for c, at in places.items()}, [*rows]
-    ), problems
+    every = pd.DataFrame([*rows.values()], [*rows], dtype=str)
+    every = every.iloc[:, [header.index(c) for c in columns]]
+    return every.set_axis([*columns], axis=1), problems
 
 
 def text_of(cell: Any, decimal: str = ".") -> str:

@@ -7,6 +7,8 @@ A step that was cut off goes on where it was, unless what it depends on changed 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -202,6 +204,8 @@ def _finish(
         "stamps": {name: stamp(path) for name, path in files.items()},
         "others": sorted(o for o in others - set(files) if (walk.home / o).is_file()),
         "seconds": round(seconds, 1),
+        "ended": round(time.time(), 1),  # seconds since 1970
+        "worker": f"{platform.node()} {os.getpid()}",
         "machine": provenance.machine(),
         "threads": threads(),
     }

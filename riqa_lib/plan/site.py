@@ -39,7 +39,7 @@ def write_source(walk: Walk, source: Path) -> None:
     more = {
         "all-figures.md": site_pages.all_figures(walk, source),
         "all-tables.md": site_pages.all_tables(walk),
-        "house.md": site_front.house(source),
+        "house.md": site_front.house(walk, source),
     }
     for file, text in more.items():
         (source / file).write_text(text, encoding="utf-8")

@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from .. import paths, store
-from ..figures import architecture, style
+from ..figures import architecture, style, timeline
 from ..tables import fundus_grades, notebook_map, table2
 from ..tables.text import as_text
 from . import site_pages
@@ -76,15 +78,32 @@ def tables(walk: Walk) -> str:
     )
 
 
-def house(source: Path) -> str:
-    """The page of how the library is built, drawn from its imports as they are now."""
+def house(walk: Walk, source: Path) -> str:
+    """The page of how the library is built, drawn from its imports as they are now, and of how the
+    walk ran."""
     drawing = architecture.house(architecture.arrows(), architecture.rooms())
     (source / "figures").mkdir(exist_ok=True)
     with style.sheet():
         drawing.savefig(source / "figures" / "architecture.png")
     words = "The packages of riqa_lib by floor; arrows are imports, and point down."
     shown = f":::{{figure}} figures/architecture.png\n:alt: {words}\n\n{words}\n:::\n"
-    return f"# How it is built\n\n{shown}"
+    return f"# How it is built\n\n{shown}\n{how_it_ran(walk, source)}"
+
+
+def how_it_ran(walk: Walk, source: Path) -> str:
+    """Which notebook ran when, and beside which: of the steps whose record says so."""
+    known = (store.read_json(file) for file in sorted((walk.folder / "steps").glob("*.json")))
+    steps = pd.DataFrame([k for k in known if {"ended", "worker"} <= {*k}])
+    if steps.empty:
+        return ""
+    drawing = timeline.timeline(steps)
+    with style.sheet():
+        drawing.savefig(source / "figures" / "timeline.png")
+    words = timeline.sentence(steps)
+    return (
+        "## How this one ran\n\n"
+        f":::{{figure}} figures/timeline.png\n:alt: {words}\n\n{words}\n:::\n"
+    )
 
 
 def notebooks(walk: Walk) -> str:
