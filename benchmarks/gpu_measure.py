@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from riqa_lib import provenance, store
 from riqa_lib.networks.device import device, threads
 from riqa_lib.training import bench
 
-from .gpu_sizes import SIZES
+from .gpu_sizes import MEASURED, SIZES
 
 MADE_UP = "simulated: made-up pictures"
 FORMS = {form: bench.FORMS[form] for form in ("pixels", "maps")}
@@ -128,7 +129,7 @@ def benched(size: str) -> Iterator[dict[str, object]]:
     for form in FORMS:
         print(f"--- from {form}", flush=True)
         try:
-            for row in bench.measured(name, steps, changes, form):
+            for row in islice(bench.measured(name, steps, changes, form), MEASURED[size]):
                 yield {"data": MADE_UP, "peak_of": precision, **row}
         except torch.OutOfMemoryError as e:  # the other form, and what follows, may fit
             print(f"from {form}: no further method, {e}", flush=True)
