@@ -58,3 +58,19 @@ def test_nothing_wrong_is_nothing_to_draw_and_a_picture_that_is_gone_is_named():
     assert "No picture is wrong." in said
     with pytest.raises(ValueError, match="mine: no picture x"):
         seen_photographs.drawn(data(), predictions().assign(id=["x", "a", "b"], said=0))
+
+
+def test_pictures_that_are_not_stored_here_are_not_shown(home):
+    runs = predictions().assign(method="supervised", seed=0, split="test")
+    figure, said = seen_photographs.of_walk("nowhere", runs)
+    assert figure is None
+    assert said.startswith("Of 2 pictures all 1 runs are right on 0 %")
+    assert said.endswith("Its pictures are not stored here.")
+
+
+def test_a_note_of_ones_own_goes_before_the_defects():
+    runs = predictions().assign(method="supervised", seed=0)
+    figure, _ = seen_photographs.across_rows(data(), runs)
+    shown = words(figure)
+    assert "0 of 1 runs right" in shown
+    assert "jpeg 4" not in shown

@@ -74,3 +74,29 @@ def test_names_of_folders_grades_columns_and_files_are_no_tags():
     table = whose_pictures.few_rows(own)
     assert "&lt;img" in table
     assert "<img" not in table
+
+
+def test_a_few_rows_are_shown_without_names_of_files():
+    frame = pd.DataFrame({"id": ["secret"] * 7, "split": "train", "grade": range(7)})
+    frame = frame.assign(path="secret.jpg", c1=3, c2=0, group="secret", defects="blur2")
+    info = {"name": "photos", "simulated": True, "size": 40, "classes": 7}
+    shown = whose_pictures.few_rows(
+        DataSet(Path(), frame, np.zeros((7, 1, 1, 3), np.uint8), info), 2
+    )
+    assert shown.splitlines()[0] == "| split | grade | c1 | c2 | defects |"
+    assert shown.splitlines()[2:] == [
+        "| train | 0 | 3 | 0 | blur2 |",
+        "| train | 1 | 3 | 0 | blur2 |",
+    ]
+    assert "secret" not in shown
+
+
+def test_one_rater_is_a_table_or_not_known():
+    rater = {"mae": 0.4, "mae_34": 0.1, "mae_012": 0.2, "mae_0": 0.44, "accuracy": 0.61}
+    lines = whose_pictures.one_rater(rater).splitlines()[2:]
+    assert lines == [
+        "| MAE of all test pictures | 0.400 |",
+        "| share that is right | 0.610 |",
+        "| MAE of pictures of grade 0 | 0.440 |",
+    ]
+    assert "No votes are known" in whose_pictures.one_rater({})
