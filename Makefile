@@ -7,15 +7,21 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Containers often forbid Python to keep compiled modules; every kernel would compile torch anew (13 s instead of 6).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: paper test lab figures lock clean setup
+.PHONY: paper test types tests-alone lab figures lock clean setup
 .DEFAULT_GOAL := paper
 
 paper: setup
 	$(BIN)/python run_all.py --profile demo --site
 
+# Types are checked beside the tests: mypy has one core only.
 test: setup
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j 2 types tests-alone
+
+types:
 	$(BIN)/mypy
+
+tests-alone:
 	$(BIN)/python -m pytest
 
 # JupyterLab on copies: what is run and saved there leaves the notebooks of the repository as they are.
