@@ -19,6 +19,7 @@ from ..tables.names import BASE, name_of, order, row_name
 from . import style
 from .style import legend_below, tint
 
+LETTERS = 45  # of a legend over each panel
 MANY = 5  # methods that share a panel of learning curves; more get one each
 
 
@@ -90,12 +91,12 @@ def _each_seed(ax: Axes, history: pd.DataFrame, column: str) -> None:
 # ---------------------------------------------------------------- photographs
 def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
     """Validation MAE (and macro-MAE, if there) over steps; thin lines are seeds, thick ones their
-    means. More than MANY methods get a panel each, of the MAE alone, with the mean of "supervised"
-    (or the first) dashed in each, and steps of its own, since one row trains longer. history:
-    method, seed, step, val_mae, perhaps val_macro_mae."""
+    means. More than MANY methods, or some that train longer than others, get a panel each, of the
+    MAE alone, with the mean of "supervised" (or the first) dashed in each, and steps of its own.
+    history: method, seed, step, val_mae, perhaps val_macro_mae."""
     checks.columns(history, ["method", "seed", "step", "val_mae"], "history")
     methods = order(history["method"])
-    if len(methods) > MANY:
+    if len(methods) > MANY or len({*history.groupby("method")["step"].max()}) > 1:
         return _a_panel_each(history, methods, simulated)
     metrics = ("val_mae", "val_macro_mae")
     shown = [c for c in metrics if c in history and history[c].notna().any()]
@@ -105,12 +106,13 @@ def learning_curves(history: pd.DataFrame, *, simulated: bool) -> Figure:
             for method in methods:
                 _seeds_and_mean(ax, history, column, method)
             _over_steps(ax, WORDS[column] + LOWER)
-        legend_below(figure, grid[0], 4)
+        longest = max(len(name_of(method)) for method in methods)
+        legend_below(figure, grid[0], max(1, LETTERS * len(shown) // (longest + 7)))
     return figure
 
 
 def _a_panel_each(history: pd.DataFrame, methods: Sequence[str], simulated: bool) -> Figure:
-    columns = min(4, len(methods))
+    columns = 3 if len(methods) in (5, 6) else min(4, len(methods))
     rows = math.ceil(len(methods) / columns)
     base = BASE if BASE in methods else methods[0]
     mean = history[history["method"] == base].groupby("step")["val_mae"].mean()

@@ -195,6 +195,8 @@ def test_many_learning_curves_get_a_panel_each() -> None:
     assert base.get_ydata().tolist() == pytest.approx([0.8, 0.55, 0.3])
     longer = many.assign(step=many["step"] * (1 + 4 * (many["method"] == "fixmatch")))
     axes = {ax.get_title("left"): ax for ax in curves.learning_curves(longer, simulated=True).axes}
+    two = curves.learning_curves(longer[longer["method"].isin(names[:2])], simulated=True)
+    assert [ax.get_title("left") for ax in two.axes] == ["ViT, supervised", "ViT + FixMatch"]
     ends = [axes[name].get_xlim()[1] for name in ("ViT + FixMatch", "ViT, supervised")]
     assert ends[0] > 700 > 200 > ends[1]
     assert method.get_ydata().tolist() == pytest.approx([0.79, 0.54, 0.29])
