@@ -48,7 +48,8 @@ class Verified:
         return "\n".join([*lines, *self._way_out()])
 
     def _way_out(self) -> Iterator[str]:
-        damaged = [d.file for d in self.differences if d.made and d.what != "is gone"]
+        home = paths.home() if Path.cwd() != paths.home() else Path()  # as it would be typed here
+        damaged = [str(home / d.file) for d in self.differences if d.made and d.what != "is gone"]
         read = [d.file for d in self.differences if not d.made]
         if read:
             yield "data that was read: put it back as it was; to learn from it as it is now:"

@@ -128,9 +128,9 @@ def test_a_flipped_bit_is_found_and_the_command_mends_it(walk, which, capsys, mo
     said = capsys.readouterr().out
     assert f"{walk.shown(file)} was altered ({step})" in said
     remove, again = (line.strip() for line in said.splitlines()[3:5])
-    assert shlex.split(remove) == ["rm", walk.shown(file)]
+    assert shlex.split(remove) == ["rm", str(file)]  # typed from another folder
     assert again.endswith(f"--profile demo --name mine --set train.lr=0.1 --only {step}")
-    (walk.home / shlex.split(remove)[1]).unlink()
+    Path(shlex.split(remove)[1]).unlink()
     assert states(walk, (step,))[-1] == "done"
     assert not verify(walk).differences
     assert results(walk) == before
