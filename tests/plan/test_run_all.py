@@ -134,12 +134,19 @@ def test_label_budgets_have_their_numbers_and_the_figure_waits_for_what_it_shows
 
 
 def test_a_seed_that_a_needed_step_does_not_have_waits_for_its_first():
-    steps = {s.name: s for s in run_all.expand("reference", "best", {})}
+    steps = {s.name: s for s in run_all.expand("paper", "best", {})}
     assert "03_vit_supervised-seed2" in steps["20_label_budgets-seed2"].needs
     assert "03_vit_supervised-seed7" not in steps
     assert set(steps["20_label_budgets-seed7"].needs) == {"01_koka10k", "03_vit_supervised"}
     assert "14_teacher-seed7" in steps["15_student-seed7"].needs
     assert "20_label_budgets-seed7" in steps["21_error_against_labels"].needs
+
+
+def test_the_reference_has_eight_seeds_of_all_but_the_dear():
+    steps = {s.name for s in run_all.expand("reference", "best", {})}
+    assert {"03_vit_supervised-seed7", "10_second_stage-seed7"} <= steps
+    assert "12_related_models-seed2" in steps
+    assert "12_related_models-seed3" not in steps
 
 
 def test_only_the_figure_of_label_budgets_needs_no_method_of_table_2(tmp_path):
