@@ -137,10 +137,10 @@ def serve() -> None:
         while True:
             try:
                 function, given, named = pickle.load(jobs)
-            except EOFError:
-                return
-            answers.write(pickle.dumps(_answer(function, given, named)))
-            answers.flush()
+                answers.write(pickle.dumps(_answer(function, given, named)))
+                answers.flush()
+            except (EOFError, BrokenPipeError):  # nobody asks any more
+                os._exit(0)
 
 
 def _answer(function: Call, given: tuple, named: dict[str, Any]) -> Any:

@@ -42,7 +42,9 @@ def row(its: pd.DataFrame) -> str:
 
 def between(values: pd.Series) -> str:
     """The least and the greatest of them, to two digits, whole from 10 on; one where they are the
-    same."""
+    same, "not measured" without any."""
+    if values.isna().all():
+        return "not measured"
     ends = [f"{x:,.0f}" if x >= 10 else f"{x:.2g}" for x in (values.min(), values.max())]
     return " to ".join(dict.fromkeys(ends))
 

@@ -10,6 +10,7 @@ from . import (
     claims_ledger,
     claims_ledger_words,
     headlines,
+    load_table,
     real_fundus,
     reference,
     related_reference,
@@ -30,7 +31,7 @@ def blocks() -> dict[str, str]:
     made = reference.readme_blocks() | {"fundus": reference.block()}
     made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
     made["claims"] = claims_ledger_words.show(claims_ledger.load())
-    made["related"] = related_reference.block()
+    made |= {"related": related_reference.block(), "load": load_table.show()}
     return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}
 
 

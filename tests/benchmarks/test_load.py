@@ -114,4 +114,6 @@ def test_the_table_says_what_was_measured(tmp_path, monkeypatch):
     said = load_table.show()
     assert "| `riqa score` | until killed | 400 to 400 | 62 | 70 | 990 | 108 |" in said
     assert "| `riqa score` | resumed | 800 to 1,000 | 60 to 64 | 70 | 990 to 992 | 108 |" in said
+    store.write_table(tmp_path / load_table.STORED, table.assign(rate_cpu=np.nan))
+    assert "| 60 to 64 | not measured | 990 to 992 |" in load_table.show()
     assert "1,000 pictures made by code, 10 of them bad (9 named as such); killed with 405" in said
