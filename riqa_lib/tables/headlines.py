@@ -35,8 +35,16 @@ def few_rows() -> str:
         "the paper's MAE, other pictures",
     ]
     rows = [_row(method, simulated, real, most) for method in ROWS]
-    seeds = f"{int(real['seeds'].max())} and {int(simulated['seeds'].max())}"
+    seeds = _seeds(int(real["seeds"].max()), int(simulated["seeds"].max()))
     return f"{markdown(head, rows)}\n\n{_note(real, seeds)}"
+
+
+def _seeds(real: int, simulated: int) -> str:
+    return (
+        f"{real} seeds each"
+        if real == simulated
+        else f"{real} and {simulated} seeds, real and simulated"
+    )
 
 
 def _row(method: str, simulated: pd.DataFrame, real: pd.DataFrame, most: int) -> list[str]:
@@ -56,9 +64,9 @@ def _row(method: str, simulated: pd.DataFrame, real: pd.DataFrame, most: int) ->
 def _note(real: pd.DataFrame, seeds: str) -> str:
     return (
         f"MAE: mean absolute error of the most probable of five grades, lower is better, with 95 % "
-        f"intervals; {int(real['pictures'].max()):,} real test pictures (BIQ2021); {seeds} seeds, "
-        "real and simulated; with all real labels no pool is left. The mean of its subset knows "
-        "where a picture comes from and looks at none: within subsets it knows nothing."
+        f"intervals; {int(real['pictures'].max()):,} real test pictures (BIQ2021); {seeds}; "
+        "with all real labels no pool is left. The mean of its subset knows where a picture comes "
+        "from and looks at none: within subsets it knows nothing."
     )
 
 

@@ -11,6 +11,7 @@ from . import (
     claims_ledger_words,
     headlines,
     load_table,
+    notebook_results,
     real_fundus,
     reference,
     related_reference,
@@ -32,6 +33,7 @@ def blocks() -> dict[str, str]:
     made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
     made["claims"] = claims_ledger_words.show(claims_ledger.load())
     made |= {"related": related_reference.block(), "load": load_table.show()}
+    made["notebooks"] = notebook_results.block()
     return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}
 
 
