@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Containers often forbid Python to keep compiled modules; every kernel would compile torch anew (13 s instead of 6).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: paper test types tests-alone lab figures lock clean setup
+.PHONY: paper test types tests-alone fuzz lab figures lock clean setup
 .DEFAULT_GOAL := paper
 
 paper: setup
@@ -23,6 +23,10 @@ types:
 
 tests-alone:
 	$(BIN)/python -m pytest
+
+# Damaged files by the thousand; counts go on from night to night (results/reference/fuzz.csv).
+fuzz: setup
+	$(BIN)/python -m benchmarks.fuzz --keep
 
 # JupyterLab on copies: what is run and saved there leaves the notebooks of the repository as they are.
 # A copy is made once and never overwritten; delete it to get it anew.

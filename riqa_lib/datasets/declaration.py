@@ -222,6 +222,9 @@ class Declaration:
                 f"names = {[*self.names]}: expected {self.classes} different ones, one for each "
                 "grade, worst first; another number of grades is declared as classes="
             )
+        for name in names:  # they stand in pages and tables, where these mean something
+            if {*name} & {*"<>|`"} or not name.isprintable():
+                raise ValueError(f"names: {name!r}: expected text without < > | ` and line breaks")
 
     def _check_raters(self) -> None:
         if self.rater is None:

@@ -93,3 +93,9 @@ def test_the_scale_of_each_kind_of_table() -> None:
     assert scale(**mos, rater="who") == ("mos", 1, 10, True, "equal_width")
     low = Declaration(id="name", **mos).scale["low"]
     assert type(low) is float  # plain JSON
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "a|b", "`x`", "a\nb", "a\x1b[1m"])
+def test_a_grades_name_is_no_markup(name):
+    with pytest.raises(ValueError, match="expected text without"):
+        Declaration(id="f", grade="g", low=0, high=1, classes=2, names=["good", name])
