@@ -103,10 +103,13 @@ def test_fundus_sentences_from_their_tables():
     ledger = ledger_of(
         ("T6", "significance", "simulated", "", "reproduced"),
         ("T8", "noise", "simulated", "", "undecided"),
+        ("T8", "", "none", "–", "not testable here"),
         ("T15", "explain", "simulated", "", "undecided"),
     )
     noise = pd.DataFrame({"pseudo": [0.3, 0.4], "experts": [0.1, 0.2]})
-    assert "in 30 to 40 %, two graders in 10 to 20 %" in notebook_results.experts(noise, ledger)
+    said = notebook_results.experts(noise, ledger)
+    assert said.startswith("Simulated: ")
+    assert said.endswith("in 30 to 40 %, two graders in 10 to 20 %; alike: undecided")
     advice = pd.DataFrame({"said": [4, 10], "right": [0.25, 0.5]})
     assert "advice right in 6 of 14" in notebook_results.explained(advice, ledger)
     one = {"comparison": "Teacher v forest", "set": "mshf", "a": "teacher", "primary": True}
@@ -114,6 +117,21 @@ def test_fundus_sentences_from_their_tables():
     rows += [one | {"low": -1, "high": 1}, one | {"set": "eyeq_d", "low": 0.1, "high": 0.2}]
     said = notebook_results.teacher(pd.DataFrame(rows), ledger)
     assert "above a forest's in 2 of 4 details, below in 1" in said
+
+
+def test_what_label_files_and_printed_numbers_say():
+    ledger = ledger_of(
+        ("D1", "audit", "published numbers", "0 apart", "reproduced"),
+        ("D7", "audit", "label files", "7 pictures apart (with 1)", "not reproduced"),
+        ("D10", "audit", "published numbers", "", "undecided"),
+        ("T10", "audit", "label files", "", "reproduced"),
+    )
+    said = notebook_results.split_found(ledger)
+    assert said.endswith(
+        "1 of 2 (1 refuted) checks hold; the nearest label rule is 7 pictures apart"
+    )
+    assert "1 of 1 sizes" in notebook_results.fundus_sets(ledger)
+    assert "(undecided)" in notebook_results.hidden(ledger)
 
 
 def test_the_best_rank_and_the_best_network():
