@@ -42,8 +42,9 @@ def command(walk: str, steps: Iterable[str], settings: Mapping[str, Any]) -> str
     """The command that runs these steps of a walk. settings: the PROFILE and SETTINGS that its
     notebooks were given.
 
-    >>> command("mine", ["04_fixmatch"], {"PROFILE": "demo", "SETTINGS": {"train.lr": 1e-4}})
-    'python run_all.py --profile demo --name mine --set train.lr=0.0001 --only 04_fixmatch'
+    >>> said = command("mine", ["04_fixmatch"], {"PROFILE": "demo", "SETTINGS": {"train.lr": 1e-4}})
+    >>> said[said.index("--profile") :]  # before it, --home where results lie elsewhere
+    '--profile demo --name mine --set train.lr=0.0001 --only 04_fixmatch'
     """
     words = ["python", "run_all.py"]
     if paths.home() != paths.ROOT:

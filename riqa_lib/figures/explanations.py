@@ -172,7 +172,7 @@ def on_grey(pixels: np.ndarray, cam: np.ndarray, inside: np.ndarray) -> np.ndarr
 
     >>> grey = np.full((1, 2, 3), 100, np.uint8)
     >>> on_grey(grey, np.array([[0.0, 2.0]]), np.ones((1, 2), bool)).tolist()
-    [[[100, 100, 100], [196, 83, 15]]]
+    [[[100, 100, 100], [196, 95, 15]]]
     """
     cam = np.where(inside, cam, 0.0)
     share = (cam / cam.max() if cam.max() > 0 else cam)[..., None] * STRENGTH

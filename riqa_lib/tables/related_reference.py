@@ -32,6 +32,7 @@ def _blank(table: pd.DataFrame) -> pd.DataFrame:
     """Words that are not there are "" again, as before they were stored."""
     words = [c for c in table if table[c].dtype == object or str(table[c].dtype) == "str"]
     empty = [c for c in ("beats", "open", "loses", "not_below", "no_mae") if c in table]
+    table = table.astype(dict.fromkeys(empty, object))  # where all are missing, read as numbers
     return table.fillna(dict.fromkeys([*words, *empty], ""))
 
 

@@ -89,7 +89,7 @@ def test_what_is_wrong_is_named():
         levels_graded({"odd": lambda x: x}, some, Recipe((8,)))
     with pytest.raises(ValueError, match=r"odd: .*, 5 not finite"):
         levels_graded({"odd": lambda x: np.full(len(x), np.nan)}, some, Recipe((8,)))
-    with pytest.raises(ValueError, match="no distortion 99"):
+    with pytest.raises(ValueError, match=r"kinds is \(99,\); expected each of them 1 to 25"):
         levels_graded(GRADERS, some, Recipe((99,)))
 
 

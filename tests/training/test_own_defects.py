@@ -106,7 +106,7 @@ def test_without_any_known_grade_the_loss_is_zero_with_gradient_zero():
 
 
 def test_a_weight_beyond_one_is_refused():
-    with pytest.raises(ValueError, match=r"teacher\.own_defects is 2; expected a weight in 0\.\.1"):
+    with pytest.raises(ValueError, match=r"teacher\.own_defects is 2; expected 0 to 1"):
         Teacher.Config(own_defects=2)
     with pytest.raises(ValueError, match=r"student\.own_defects is -0\.1"):
         Student.Config(own_defects=-0.1)
