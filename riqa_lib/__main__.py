@@ -20,6 +20,7 @@ from .assess.wanted import (
     taken,
     trust,
 )
+from .plan import licences_command
 from .plan.arguments import Parser, as_paths, at_least_one
 from .plan.declared import add_declaration, declared
 from .training.photo_profiles import PROFILES
@@ -285,6 +286,7 @@ def parser() -> Parser:
         "again. Exit status 1: something differs.",
     )
     own.add_argument("walk", metavar="NAME", help="which walk: results/NAME")
+    licences_command.add(command)
     own = command(
         figures,
         "draw figures and tables from stored results (no training)",

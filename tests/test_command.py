@@ -25,6 +25,7 @@ COMMANDS = (
     "check",
     "data",
     "verify",
+    "licences",
     "figures",
     "bench",
     "readme",
