@@ -3,9 +3,11 @@ kind by plain papermill, missing inputs named."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from riqa_lib.tables import names
 from riqa_lib.training import photographs
 
 ROOT = REPOSITORY
+ASKED: list[str] = []  # of other machines, by the whole plan
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -49,8 +52,23 @@ def papermill(
 def walk(tmp_path_factory) -> Path:
     """One run of the whole plan through run_all.py, from another folder, with the site."""
     home = tmp_path_factory.mktemp("home")
-    assert in_process.run(home, "--profile", "smoke", "--site") == 0
+    with in_process.watched() as away:
+        assert in_process.run(home, "--profile", "smoke", "--site") == 0
+    ASKED.extend(away)
     return home
+
+
+@pytest.mark.walk
+def test_the_whole_plan_asks_nothing_of_other_machines(walk):
+    assert ASKED == []
+
+
+def test_who_asks_another_machine_is_noticed():
+    with in_process.watched() as away, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asks:
+        for host in ("192.0.2.1", "127.0.0.1"):  # for documents; nothing is sent to either
+            with contextlib.suppress(OSError):  # where there is no way to it
+                asks.connect((host, 9))
+    assert away == ["socket.connect: ('192.0.2.1', 9)"]
 
 
 @pytest.mark.walk
