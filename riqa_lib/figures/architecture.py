@@ -40,7 +40,7 @@ PLACES = {
     "assess": 2.75,
     "pages": 1.6,
     "panels": 2.75,
-    "__main__": 1,
+    "__main__": 0.4,
 }
 
 

@@ -36,9 +36,11 @@ def timeline(steps: pd.DataFrame) -> Figure:
     with style.sheet():
         figure = style.canvas(9.8, 1.1 + 0.75 * len(workers), simulated=None)
         ax = figure.subplots()
-        for place, row in enumerate(rows.to_dict("records")):
-            height = -workers.index(row["worker"])
-            colour = style.SKY if place % 2 else style.BLUE
+        drawn = dict.fromkeys(workers, 0)
+        for row in rows.to_dict("records"):
+            height, place = -workers.index(row["worker"]), drawn[row["worker"]]
+            drawn[row["worker"]] += 1
+            colour = style.SKY if place % 2 else style.BLUE  # neighbours apart
             ax.barh(height, row["seconds"] / 60, 0.7, left=row["began"] / 60, color=colour)
             if row["seconds"] > WIDE * whole:
                 middle = (row["began"] + row["seconds"] / 2) / 60
