@@ -148,8 +148,7 @@ def where_to_look(walk: Walk, records: Mapping[str, Record]) -> list[str]:
             lines.append(f"  {count:22}  {_near(folder)}")
     site = walk.folder / "site" / "index.html"
     if lines:
-        state = "site" if site.exists() else "site (none yet)"
-        lines.append(f"  {state:22}  {_near(site)}, made by --site")
+        lines.append(f"  {'site':22}  {_near(site)}, made by --site")
     return lines + _left_open(records.values())
 
 

@@ -188,7 +188,7 @@ def test_the_end_says_where_to_look_what_failed_and_how_to_go_on(tmp_path, monke
     assert where_to_look(walk, done) == [
         "  2 figures               home/figures/toy",
         "  1 table                 home/results/toy/tables",
-        "  site (none yet)         home/results/toy/site/index.html, made by --site",
+        "  site                    home/results/toy/site/index.html, made by --site",
     ]
     bad = Record("train", "failed", "cell 4: ValueError; see results/toy/executed/train.ipynb")
     ended = done | {"train": bad, "table": Record("table", "skipped", "waits for train")}
