@@ -47,11 +47,11 @@ def licence_of(its: Distribution) -> str:
     """What a package says of its licence: an SPDX expression, else its classifiers, else its own
     words (their first line)."""
     facts = its.metadata
-    if facts["License-Expression"]:
-        return str(facts["License-Expression"])
+    if spdx := facts.get("License-Expression"):  # [...] raises where there is none, in some Pythons
+        return str(spdx)
     told = [c.rpartition(" :: ")[2] for c in facts.get_all("Classifier") or [] if "License ::" in c]
     told = [one for one in told if one != "OSI Approved"]
-    words = str(facts["License"] or "").strip().splitlines()
+    words = str(facts.get("License") or "").strip().splitlines()
     return "; ".join(told) or (words[0] if words else UNKNOWN)
 
 

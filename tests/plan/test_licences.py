@@ -10,6 +10,15 @@ import pytest
 from riqa_lib.plan import licences
 
 
+class Strict(Message):
+    """As the backport importlib_metadata has it, and Python will."""
+
+    def __getitem__(self, name):
+        if name not in self:
+            raise KeyError(name)
+        return super().__getitem__(name)
+
+
 class Made:
     """A distribution made by hand."""
 
@@ -17,7 +26,7 @@ class Made:
 
     def __init__(self, name, requires=(), **facts):
         self.requires = list(requires)
-        self.metadata = Message()
+        self.metadata = Strict()
         self.metadata["Name"] = name
         for key, values in facts.items():
             for value in values if isinstance(values, list) else [values]:
