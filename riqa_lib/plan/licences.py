@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from typing import Any
 
 import pandas as pd
 from packaging.requirements import Requirement
@@ -46,7 +47,7 @@ def _requirements(its: Distribution, extras: set[str]) -> list[Requirement]:
 def licence_of(its: Distribution) -> str:
     """What a package says of its licence: an SPDX expression, else its classifiers, else its own
     words (their first line)."""
-    facts = its.metadata
+    facts: Any = its.metadata  # an email's header
     if spdx := facts.get("License-Expression"):  # [...] raises where there is none, in some Pythons
         return str(spdx)
     told = [c.rpartition(" :: ")[2] for c in facts.get_all("Classifier") or [] if "License ::" in c]
