@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from riqa_lib import paths
-from riqa_lib.plan.arguments import Parser, at_least_one
+from riqa_lib.plan.arguments import Parser, at_least_one, setting
 from riqa_lib.plan.cluster import elsewhere
 from riqa_lib.plan.freshness import why_all
 from riqa_lib.plan.run import run_plan
@@ -191,22 +190,6 @@ def expand(
             needs = [named(s, seed) for s in step.needs for seed in seeds_of(s, profile, most)]
             steps.append(replace(step, needs=tuple(needs)))
     return tuple(steps)
-
-
-def setting(text: str) -> tuple[str, object]:
-    """KEY=VALUE of --set; the value is JSON, else a string."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
-    try:
-        return key.strip(), json.loads(value)
-    except json.JSONDecodeError as e:
-        if value.lstrip()[:1] in ("{", "["):
-            raise argparse.ArgumentTypeError(
-                f"the value of {key.strip()} begins like JSON, and is none: {e}\n"
-                "(names in double quotes, the whole in single quotes)"
-            ) from e
-        return key.strip(), value
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:

@@ -21,7 +21,7 @@ from .assess.wanted import (
     trust,
 )
 from .plan import licences_command
-from .plan.arguments import Parser, as_paths, at_least_one
+from .plan.arguments import Parser, as_paths, at_least_one, setting
 from .plan.declared import add_declaration, declared
 from .training.photo_profiles import PROFILES
 
@@ -254,7 +254,7 @@ def parser() -> Parser:
     score_options(command(score, about, SCORE_EXAMPLES))
     about = "try trained runs without labels, on undistorted pictures of your own"
     audit_command.options(command(audit, about, audit_command.EXAMPLES))
-    own_method_command.add(command)
+    own_method_command.add(command, setting)
     _check_options(
         command(
             check_own,

@@ -4,7 +4,6 @@ FixMatch, and compares them as the tables of the notebooks do."""
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +23,11 @@ of the notebooks gets its row.
 Exit status 1: it failed."""
 
 
-def add(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Make the command, as riqa_lib.__main__.parser makes all others."""
+def add(
+    command: Callable[..., argparse.ArgumentParser], setting: Callable[[str], tuple[str, object]]
+) -> None:
+    """Make the command, as riqa_lib.__main__.parser makes all others. setting: reads KEY=VALUE
+    (plan.arguments.setting, which is of a floor above)."""
     about = "train a method of your own, one file, and compare it with ours"
     add = command(run, about, EXAMPLES, name="method").add_argument
     add("file", metavar="FILE", type=Path, help="the method")
@@ -36,22 +38,11 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
         *("--set", "-s"),
         action="append",
         default=[],
-        type=_setting,
+        type=setting,
         dest="settings",
         metavar="KEY=VALUE",
         help="another setting, e.g. softmatch.weak=ema (repeatable)",
     )
-
-
-def _setting(text: str) -> tuple[str, object]:
-    """KEY=VALUE; the value is JSON, else a string."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
-    try:
-        return key.strip(), json.loads(value)
-    except json.JSONDecodeError:
-        return key.strip(), value
 
 
 def run(chosen: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -62,3 +63,23 @@ def at_least_one(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def setting(text: str) -> tuple[str, object]:
+    """KEY=VALUE of --set; the value is JSON, else a string.
+
+    >>> setting("train.lr=1e-4"), setting("train.strong=weak")
+    (('train.lr', 0.0001), ('train.strong', 'weak'))
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    try:
+        return key.strip(), json.loads(value)
+    except json.JSONDecodeError as e:
+        if value.lstrip()[:1] in ("{", "["):
+            raise argparse.ArgumentTypeError(
+                f"the value of {key.strip()} begins like JSON, and is none: {e}\n"
+                "(names in double quotes, the whole in single quotes)"
+            ) from e
+        return key.strip(), value
