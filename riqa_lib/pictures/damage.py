@@ -23,6 +23,8 @@ import mmap
 from collections.abc import Iterable
 from pathlib import Path
 
+from PIL import Image
+
 from .mended import NEEDED, chunks
 
 PIXELS = (*NEEDED, b"fdAT", b"fcTL")  # chunks of a PNG that say what is seen, APNG's too
@@ -72,3 +74,24 @@ def _of_jpeg(data: bytes | mmap.mmap) -> str:
         said = str(e)
         return f"JPEG: {said.removeprefix('Corrupt JPEG data: ')}" if said.startswith(SAID) else ""
     return ""
+
+
+def undamaged_jpeg(file: str, size: tuple[int, int]) -> Image.Image | None:
+    """A JPEG of three colours as an RGBX image, decoded by simplejpeg once, where it warns of
+    nothing: the pixels are Pillow's own (both are libjpeg-turbo, asked for its exact transform and
+    its smooth colours), and no second decoding has to ask for damage. size: (width, height), as
+    Pillow read it. None where simplejpeg is not installed or says anything at all: Pillow and
+    `seen_in` then say what."""
+    if not simplejpeg_is_there():
+        return None
+    import simplejpeg
+
+    exact = {"fastdct": False, "fastupsample": False, "strict": True}
+    try:
+        with open(file, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            pixels = simplejpeg.decode_jpeg(data, "RGBX", **exact)  # four bytes, as in Pillow
+    except ValueError:
+        return None
+    if pixels.shape[:2] != size[::-1]:
+        return None
+    return Image.frombuffer("RGBX", size, pixels, "raw", "RGBX", 0, 1)

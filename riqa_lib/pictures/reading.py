@@ -151,14 +151,27 @@ def _opened(file: str | io.BytesIO, asked: Asked) -> Picture:
                 f"max_pixels, {asked.max_pixels:,}"
             )
         _refuse_thumbnails(opened)
-        if asked.least is not None:
-            opened.draft(None, (asked.least, asked.least))
-        tiles = list(getattr(opened, "tile", []))
-        opened.load()
-        notes += _damage(opened, file, frame) + _dark_colour(opened, file, tiles, frame)
-        notes += _upright(opened)
-        image, more = rgb(opened, asked.behind)
+        image = _undamaged(opened, file, asked)
+        if image is None:
+            if asked.least is not None:
+                opened.draft(None, (asked.least, asked.least))
+            tiles = list(getattr(opened, "tile", []))
+            opened.load()
+            notes += _damage(opened, file, frame) + _dark_colour(opened, file, tiles, frame)
+            image = opened
+        notes += _upright(image)
+        image, more = rgb(image, asked.behind)
         return Picture(image, (width, height), notes + more)
+
+
+def _undamaged(opened: Image.Image, file: str | io.BytesIO, asked: Asked) -> Image.Image | None:
+    """The pixels of an opened JPEG with what Pillow knows of it, where one decoding says both them
+    and that nothing is damaged (damage.undamaged_jpeg); else None. Nearly all photographs."""
+    plain = (opened.format, opened.mode) == ("JPEG", "RGB") and asked.least is None
+    image = damage.undamaged_jpeg(file, opened.size) if plain and isinstance(file, str) else None
+    if image is not None:
+        image.info = dict(opened.info)  # EXIF says which way is up
+    return image
 
 
 def _damage(opened: Image.Image, file: str | io.BytesIO, frame: int) -> list[Note]:

@@ -10,6 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from picture_files import encoded, noise
 from PIL import Image, ImageDraw
+from PIL.JpegImagePlugin import JpegImageFile
 
 from riqa_lib.pictures import damage, file_pages, reading
 from riqa_lib.pictures.reading import DAMAGED, read
@@ -148,3 +149,61 @@ def test_every_picture_is_opened_as_one_of_the_formats_that_are_named():
                 calls += 1
                 assert "formats" in [k.arg for k in node.keywords], f"{file.name}:{node.lineno}"
     assert calls > 4
+
+
+# ---------------------------------------------------------------- decoded once
+def varied_jpegs():
+    """JPEGs of all forms that cameras write, by name."""
+    for k, (sampling, progressive) in enumerate([(0, False), (1, True), (2, False), (2, True)]):
+        for size in ((61, 47), (16, 129)):
+            picture = Image.fromarray(noise(k, *size[::-1])).resize(size)
+            for quality in (20, 90, 100):
+                how = {"subsampling": sampling, "progressive": progressive, "quality": quality}
+                yield f"{how} {size}", encoded(picture, "JPEG", **how)
+    picture = Image.fromarray(noise(9, 40, 70))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    yield "turned", encoded(picture, "JPEG", exif=exif)
+    yield "not YCbCr", encoded(picture, "JPEG", keep_rgb=True, subsampling=0)
+    yield "restarts", encoded(picture, "JPEG", restart_marker_blocks=3)
+    for mode in ("L", "CMYK"):
+        yield mode, encoded(picture.convert(mode), "JPEG")
+
+
+def test_a_jpeg_decoded_once_has_pillows_own_pixels(tmp_path, monkeypatch):
+    """simplejpeg's decoding, which tells damage too, against Pillow's: no pixel differs."""
+    pytest.importorskip("simplejpeg", reason="tells what libjpeg warns of")
+    file = tmp_path / "one.jpg"
+    for name, data in varied_jpegs():
+        file.write_bytes(data)
+        with monkeypatch.context() as without:
+            without.setattr(damage, "simplejpeg_is_there", lambda: False)
+            pillows = read(file)
+        ours = read(file)
+        assert ours.image.mode == "RGB"
+        assert ours.image.tobytes() == pillows.image.tobytes(), name
+        assert (ours.size, ours.image.size, ours.notes) == (pillows.size, pillows.image.size, [])
+
+
+def test_a_whole_jpeg_is_decoded_once_and_a_damaged_one_as_pillow_decodes_it(tmp_path, monkeypatch):
+    simplejpeg = pytest.importorskip("simplejpeg", reason="tells what libjpeg warns of")
+    whole = encoded(noise(0, 120, 160), "JPEG", quality=90)
+    file = tmp_path / "one.jpg"
+    decoders = {}
+    for module, name in ((simplejpeg, "decode_jpeg"), (JpegImageFile, "load_prepare")):
+        inner = getattr(module, name)
+
+        def counted(*given, inner=inner, name=name, **how):
+            decoders[name] = decoders.get(name, 0) + 1
+            return inner(*given, **how)
+
+        monkeypatch.setattr(module, name, counted)
+    file.write_bytes(whole)
+    assert read(file).notes == []
+    assert decoders == {"decode_jpeg": 1}
+    file.write_bytes(overwritten(whole, len(whole) // 2, WRONG))
+    damaged = read(file)
+    assert [note.kind for note in damaged.notes] == [DAMAGED]
+    assert decoders["load_prepare"] == 1
+    with Image.open(file) as opened:
+        assert damaged.image.tobytes() == opened.convert("RGB").tobytes()
