@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from .. import bars
 from ..scales import DETAILS
+from .apart import apart
 from .books import opened
 from .inputs import RATE, STATES, Found, check, look, missing
 from .printed import Terminal, called, print_rows
@@ -137,10 +138,12 @@ def _tables(
     with unfinished(place, made, resume) as kept, desk.page_written():
         for row in kept:
             desk.patients.add(row)
-        rows, total = kept.added(desk.rows(named, kept.known)), found.files - kept.files
+        rows = kept.added(desk.rows(named, kept.known, kept.stamped(apart)))
+        total = found.files - kept.files
         if wanted.sort:
             rows = in_order(rows, wanted.sort, total)
-        print_rows(rows, line, terminal, total=total, states=STATES, before=kept.states, **told)
+        told |= {"first": kept.told(), "before": kept.states}
+        print_rows(rows, line, terminal, total=total, states=STATES, **told)
         with books_of(desk) as add:
             for row in in_order(kept, wanted.sort) if wanted.sort else kept:
                 add(row)

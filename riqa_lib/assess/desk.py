@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import store
 from . import overlays
-from .apart import apart
+from .apart import Call, apart
 from .fundus_student import Assessor
 from .grading import assess
 from .inputs import Known
@@ -38,9 +38,11 @@ class Desk:
             else None
         )
 
-    def rows(self, named: Iterable[str | Path], known: Known = frozenset()) -> Iterator[Row]:
-        """Rows of `assess`, plain JSON, once page and overlays have taken what they show; pictures
-        are read in processes of their own. known: files and pages that get no row."""
+    def rows(
+        self, named: Iterable[str | Path], known: Known = frozenset(), call: Call = apart
+    ) -> Iterator[Row]:
+        """Rows of `assess`, plain JSON, once page and overlays have taken what they show. known:
+        files and pages that get no row; call: how a picture is read, in a process of its own."""
         keep = self.page is not None or self.wanted.overlays is not None
         how: dict[str, Any] = {
             "workers": self.workers,
@@ -48,7 +50,7 @@ class Desk:
             "taken": self.taken,
             "known": known,
         }
-        rows = assess(named, self.one, **how, call=apart)
+        rows = assess(named, self.one, **how, call=call)
         if keep:
             rows = with_maps(rows, self.one, first=self.wanted.overlays is None)
         for row in rows:

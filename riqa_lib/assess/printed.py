@@ -77,19 +77,19 @@ def print_rows(
     total: int,
     states: Iterable[str],
     desc: str,
+    first: str = "",
     last: str = "",
     only_shown: bool = False,
     before: Mapping[str, int] | None = None,
 ) -> int:
-    """Print each row's line above a progress bar, and end with how many there are of each of these
-    states, and with `last`. only_shown: rows go nowhere else, so that it ends where nobody reads
-    on; before: how many of each state there were already, not printed again. Returns the exit
-    status: 1 where no picture was looked at (graded, or abstained from)."""
+    """Print `first`, then each row's line above a progress bar, and end with how many there are of
+    each of these states, and with `last`. only_shown: rows go nowhere else, so that it ends where
+    nobody reads on; before: how many of each state there were already. Returns the exit status: 1
+    where no picture was looked at (graded, or abstained from)."""
     terminal = out if isinstance(out, Terminal) else Terminal(out)
     counts = {state: (before or {}).get(state, 0) for state in states}
-    if any(counts.values()):
-        n = sum(counts.values())
-        terminal.say(f"({n:,} {'row' if n == 1 else 'rows'} of before: kept, not printed again)")
+    if first:
+        terminal.say(first)
     for row in bars.bar(rows, total=total, unit="picture", desc=desc):
         counts[row["state"]] += 1
         with bars.above(terminal.out):

@@ -76,7 +76,7 @@ def command(
     with unfinished(place_of(csv_file, json_file), made, resume) as kept:
         how: dict[str, Any] = {"windows": windows, "workers": workers, "taken": taken}
         status = print_rows(
-            kept.added(rows(paths, one, **how, call=apart, known=kept.known)),
+            kept.added(rows(paths, one, **how, call=kept.stamped(apart), known=kept.known)),
             line,
             terminal,
             total=found.files - kept.files,
@@ -84,6 +84,7 @@ def command(
             desc="score",
             last=found.told(),
             only_shown=csv_file is None and json_file is None,
+            first=kept.told(),
             before=kept.states,
         )
         with books.opened(

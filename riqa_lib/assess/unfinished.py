@@ -4,20 +4,24 @@
                               a line a row, written as each picture is done
 
 It is removed once the table is there. `--resume` reads it: its rows are kept, whatever files are
-named now; a last line that was cut off is dropped, and its picture is looked at again. Rows that
-another model or other settings made are no part of this table: that is refused."""
+named now; a last line that was cut off is dropped, and its picture is looked at again. So is a
+picture that was replaced meanwhile: a row is kept with size and time of its file, taken before the
+file is opened, and doesn't count once the file there has others. Rows that another model or other
+settings made are no part of this table: that is refused."""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from .. import store
+from .apart import Call
 from .calibrations import WEIGHTS, hash_of
 from .inputs import shown
 from .printed import Terminal
@@ -25,7 +29,10 @@ from .which_run import folder_of
 
 SUFFIX = ".unfinished"
 SHOWN = 3  # settings that differ, named in a message
+STAMP = "stamp"  # of a row on the disk: `stamp` of its file
+KEYS = ("file", "page", "state", STAMP)  # that say which row it is
 Row = dict[str, Any]
+Stamp = list[int] | None
 
 
 class Model(Protocol):
@@ -37,19 +44,50 @@ class Model(Protocol):
     def describe(self) -> dict[str, object]: ...
 
 
+def stamp(file: str | Path) -> Stamp:
+    """Size (bytes) and time (ns) of a file; None where there is none.
+
+    >>> stamp("no such picture.jpg") is None
+    True
+    """
+    try:
+        found = os.stat(file)
+    except (OSError, ValueError):  # a name with a NUL is none
+        return None
+    return [found.st_size, found.st_mtime_ns]
+
+
 class Unfinished:
     """The rows so far. known: (file, page) of each that was there; states: how many of each state
-    these have. Without a file (None) nothing is kept."""
+    these have; replaced: files whose rows no longer count. Without a file (None) nothing is
+    kept."""
 
     def __init__(self, file: IO[bytes] | None = None) -> None:
         self.file = file
         self.known: set[tuple[str, int | None]] = set()
         self.states: Counter[str] = Counter()
+        self.replaced: set[str] = set()
+        self._stamps: dict[str, Stamp] = {}  # of files that are being read
+        self._dropped: set[int] = set()  # lines
+
+    def stamped(self, call: Call) -> Call:
+        """`call`, for functions of a file, which notes the file's stamp first. The first one counts
+        until there is a row: what is replaced while it is read is looked at again."""
+
+        def noted(function: Call, file: str | Path, *given: Any, **named: Any) -> Any:
+            if self.file is not None:
+                self._stamps.setdefault(str(file), stamp(file))
+            return call(function, file, *given, **named)
+
+        return noted
 
     def add(self, row: Row) -> None:
         """Keep a row; it is on its way to the disk when this returns."""
         if self.file is not None:
-            self.file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
+            # pages to come have the same stamp
+            forget = self._stamps.get if row.get("page") else self._stamps.pop
+            kept = row | {STAMP: forget(row["file"], None)}
+            self.file.write(json.dumps(kept, allow_nan=False).encode() + b"\n")
             self.file.flush()
 
     def added(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -61,14 +99,42 @@ class Unfinished:
     def __iter__(self) -> Iterator[Row]:
         """All rows, in the order in which they were made."""
         if self.file is not None:
-            with open(self.file.name, "rb") as rows:
-                next(rows)
-                yield from map(json.loads, rows)
+            with open(self.file.name, "rb") as lines:
+                for number, line in enumerate(lines, 1):
+                    if number > 1 and number not in self._dropped:
+                        row = json.loads(line)
+                        row.pop(STAMP, None)
+                        yield row
+
+    def take_up(self, rows: Sequence[tuple[int, Row]]) -> None:
+        """Know rows of before, each with its line. Those of a file that was replaced are dropped:
+        not of its last stamp, or not of the file that is there now, if one is."""
+        last = {row["file"]: row[STAMP] for _, row in rows}
+        there = {file: stamp(file) for file in last}
+        for number, row in rows:
+            file = row["file"]
+            if row[STAMP] == last[file] and there[file] in (None, last[file]):
+                self.known.add((file, row["page"]))
+                self.states[row["state"]] += 1
+            else:
+                self._dropped.add(number)
+        self.replaced = last.keys() - {file for file, _ in self.known}
 
     @property
     def files(self) -> int:
         """Of how many files there were rows."""
         return len({file for file, _ in self.known})
+
+    def told(self) -> str:
+        """What there is of before, in a line or two; "" without any."""
+        lines = []
+        if n := self.states.total():
+            rows = "row" if n == 1 else "rows"
+            lines.append(f"({n:,} {rows} of before: kept, not printed again)")
+        if n := len(self.replaced):
+            files = "file has" if n == 1 else "files have"
+            lines.append(f"({n:,} {files} changed since: no row of before is kept)")
+        return "\n".join(lines)
 
 
 def place_of(*tables: Path | None) -> Path | None:
@@ -151,7 +217,7 @@ def _go_on(rows: Unfinished, place: Path, made_by: dict[str, Any]) -> bool:
     file = rows.file
     assert file is not None
     file.seek(0)
-    end = 0
+    end, before = 0, []
     for number, line in enumerate(file, 1):
         if not line.endswith(b"\n"):
             break
@@ -159,10 +225,10 @@ def _go_on(rows: Unfinished, place: Path, made_by: dict[str, Any]) -> bool:
         if number == 1:
             _compare(found, made_by, place)
         else:
-            rows.known.add((found["file"], found.get("page")))
-            rows.states[found["state"]] += 1
+            before.append((number, {key: found.get(key) for key in KEYS}))
         end += len(line)
     file.truncate(end)
+    rows.take_up(before)
     return end > 0
 
 

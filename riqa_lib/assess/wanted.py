@@ -139,7 +139,7 @@ def _taken_options(own: argparse.ArgumentParser) -> None:
         "--resume",
         action="store_true",
         help="go on with a table that was stopped: what was done is kept in TABLE.unfinished, and "
-        "not done again",
+        "not done again, but for pictures that were replaced meanwhile",
     )
     add("--refuse-damaged", action="store_true", help="pictures that are damaged get no answer")
     add(

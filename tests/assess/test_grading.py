@@ -7,8 +7,10 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,6 +206,26 @@ def test_a_failure_leaves_no_half_written_table(folder, home, tmp_path, monkeypa
     assert main([*asked, "--resume"]) == 0
     assert [file.name for file in tmp_path.iterdir()] == ["o.csv"]
     assert len((tmp_path / "o.csv").read_text().splitlines()) == 2
+
+
+def test_a_picture_that_was_replaced_is_graded_anew_where_it_goes_on(
+    folder, home, tmp_path, monkeypatch, capsys
+):
+    picture, table = tmp_path / "a.png", tmp_path / "o.csv"
+    shutil.copy(folder / "b.png", picture)
+    asked = ["assess", str(picture), str(folder / "l empty.jpg"), "--csv", str(table)]
+    monkeypatch.setattr(command, "flat", None)
+    with pytest.raises(TypeError):
+        main(asked)
+    monkeypatch.undo()
+    shutil.copy(folder / "k noise.png", picture)
+    assert main([*asked, "--resume"]) == 1
+    assert "(1 row of before: kept, not printed again)" in (said := capsys.readouterr().out)
+    assert "(1 file has changed since: no row of before is kept)" in said
+    text = table.read_text("utf-8-sig")
+    rows = {Path(r["file"]).name: r["state"] for r in csv.DictReader(io.StringIO(text))}
+    assert rows == {"a.png": "refused", "l empty.jpg": "unreadable"}
+    assert "stamp" not in text
 
 
 def test_which_student(home, tmp_path, monkeypatch):

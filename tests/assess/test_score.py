@@ -373,6 +373,26 @@ def test_a_failure_leaves_no_half_written_table(runs, home, tmp_path, monkeypatc
     assert [file.name for file in tmp_path.iterdir()] == ["o.csv.unfinished"]  # to go on with
 
 
+def test_a_picture_that_was_replaced_is_scored_anew_where_it_goes_on(
+    runs, home, tmp_path, monkeypatch
+):
+    picture, book = tmp_path / "a.png", tmp_path / "o.json"
+    shutil.copy(home / "photos" / "0.png", picture)
+    kept = home / "photos" / "1.png"
+    asked = ["score", str(picture), str(kept), "--run", str(runs["pixels"]), "--json", str(book)]
+    monkeypatch.setattr(score_command.books, "opened", None)
+    with pytest.raises(TypeError):
+        main(asked)
+    monkeypatch.undo()
+    shutil.copy(home / "photos" / "9.png", picture)
+    assert main([*asked, "--resume"]) == 0
+    rows = json.loads(book.read_text())["pictures"]
+    alone = riqa_lib.score([kept, home / "photos" / "9.png"], runs["pixels"])
+    assert [r["file"] for r in rows] == [str(kept), str(picture)]
+    assert [r["score"] for r in rows] == alone["score"].tolist()
+    assert "stamp" not in rows[0]
+
+
 # ---------------------------------------------------------------- which run
 def finished(folder, when):
     os.utime(folder / "provenance.json", (when, when))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from riqa_lib.__main__ import main
 from riqa_lib.assess import inputs, score_command
+from riqa_lib.assess.apart import here
 from riqa_lib.assess.unfinished import place_of, unfinished
 from riqa_lib.plan.arguments import as_paths
 
@@ -56,6 +58,107 @@ def test_a_last_row_that_was_cut_off_is_made_again(stopped, cut):
         assert kept.known == {("a.png", None), (ODD, None)}
         kept.add(row("b.tif", 2))
         assert [r["file"] for r in kept] == ["a.png", ODD, "b.tif"]
+
+
+# ---------------------------------------------------------------- files that were replaced
+def look_into(file: str) -> None:
+    """What reads a picture."""
+    Path(file).read_bytes()
+
+
+def kept_of(kept, *files: Path) -> None:
+    """Rows of files, read as the commands read them."""
+    for file in files:
+        kept.stamped(here)(look_into, file)
+        kept.add(row(str(file)))
+
+
+@contextmanager
+def interrupted(place: Path, resume: bool = False):
+    """`unfinished`, stopped where the block ends."""
+    with suppress(KeyboardInterrupt), unfinished(place, MADE, resume) as kept:
+        yield kept
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def three(tmp_path) -> list[Path]:
+    """Three files, and their rows kept in o.csv.unfinished."""
+    files = [tmp_path / f"{name}.png" for name in "abc"]
+    for file in files:
+        file.write_bytes(b"old")
+    with interrupted(tmp_path / "o.csv.unfinished") as kept:
+        kept_of(kept, *files)
+    return files
+
+
+def newer(file: Path, data: bytes) -> None:
+    """Other contents; the time is set, since clocks of file systems are coarse."""
+    file.write_bytes(data)
+    os.utime(file, ns=(0, 10**18 + len(data)))
+
+
+def test_the_row_of_a_file_that_was_replaced_is_not_kept(three, tmp_path):
+    a, b, c = three
+    newer(a, b"new")  # same size, other time
+    before = c.stat()
+    c.write_bytes(b"longer")  # other size, same time
+    os.utime(c, ns=(before.st_atime_ns, before.st_mtime_ns))
+    place = tmp_path / "o.csv.unfinished"
+    with unfinished(place, MADE, resume=True) as kept:
+        assert kept.known == {(str(b), None)}
+        assert kept.states == {"graded": 1}
+        assert kept.replaced == {str(a), str(c)}
+        kept_of(kept, a, c)
+        assert [*kept] == [row(str(f)) for f in (b, a, c)]
+        assert place.read_text().count("\n") == 6  # nothing is rewritten
+
+
+def test_replaced_twice_it_has_one_row(three, tmp_path):
+    a, b, c = three
+    place = tmp_path / "o.csv.unfinished"
+    newer(a, b"new")
+    with interrupted(place, resume=True) as kept:
+        kept_of(kept, a)
+    with interrupted(place, resume=True) as kept:
+        assert [r["file"] for r in kept] == [str(f) for f in (b, c, a)]
+        assert not kept.replaced
+    newer(a, b"newest")
+    with interrupted(place, resume=True) as kept:
+        kept_of(kept, a)
+    a.unlink()  # what was read counts, of the last one
+    with unfinished(place, MADE, resume=True) as kept:
+        assert [r["file"] for r in kept] == [str(f) for f in (b, c, a)]
+
+
+def test_a_file_that_is_gone_keeps_its_row_and_one_that_came_is_looked_at(three, tmp_path):
+    three[0].unlink()
+    late, place = tmp_path / "late.png", tmp_path / "o.csv.unfinished"
+
+    def not_there(file):
+        assert not file.exists()
+
+    with interrupted(place, resume=True) as kept:
+        kept.stamped(here)(not_there, late)
+        kept.add(row(str(late)))
+    late.write_bytes(b"here")
+    with unfinished(place, MADE, resume=True) as kept:
+        assert kept.known == {(str(file), None) for file in three}
+
+
+def test_replaced_while_it_is_read_it_is_looked_at_again(tmp_path):
+    """Pages, too: the first look at the file counts for all."""
+    scan, place = tmp_path / "scan.tif", tmp_path / "o.csv.unfinished"
+    scan.write_bytes(b"old")
+    with interrupted(place) as kept:
+        call = kept.stamped(here)
+        call(look_into, scan)
+        newer(scan, b"new")
+        for page in (1, 2):
+            call(look_into, scan)
+            kept.add(row(str(scan), page))
+    with unfinished(place, MADE, resume=True) as kept:
+        assert (kept.known, kept.replaced) == (set(), {str(scan)})
 
 
 def test_cut_off_in_its_first_line_it_begins_anew(stopped):
