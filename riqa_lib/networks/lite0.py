@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import pairwise
@@ -42,6 +43,9 @@ Kind = TypeVar("Kind", bound=nn.Module)
 KEPT = {1: 24, 2: 40}  # stage: channels of strides 4 and 8, kept where all scales are wanted
 CHANNELS = 112  # at stride 16
 MEAN, SD = 0.5, 0.5  # the weights know pixels in 0..1 as (x - MEAN) / SD
+# Pictures a forward pass on a CPU: their maps stay in its cache, which takes half the time of 64 at
+# once (80 and 128 px, AMD EPYC). The bits are the same: oneDNN computes pictures by sixteen.
+AT_ONCE = 16
 
 
 def weights_file() -> Path:
@@ -112,6 +116,9 @@ class Lite0(nn.Module):
         self.scales, self.channels = scales, channels(scales)
 
     def forward(self, x: Tensor) -> Tensor:
+        return by_sixteen(self, self._maps, x)
+
+    def _maps(self, x: Tensor) -> Tensor:
         x = self.first(x)
         finer = []
         for number, stage in enumerate(self.stages):
@@ -121,6 +128,14 @@ class Lite0(nn.Module):
         grid = (x.shape[2], x.shape[3])
         same_grid = [F.adaptive_avg_pool2d(f, grid) for f in finer]
         return torch.cat([*same_grid, x], dim=1)
+
+
+def by_sixteen(net: nn.Module, forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What a frozen network's forward pass gives for x (N, ...), AT_ONCE pictures at a time on a
+    CPU; of one that learns, its statistics perhaps over the whole batch, all at once."""
+    if x.device.type != "cpu" or any(p.requires_grad for p in net.parameters()):
+        return forward(x)
+    return torch.cat([forward(part) for part in x.split(AT_ONCE)])
 
 
 def frozen(scales: bool = True, weights: str = "imagenet") -> Lite0:

@@ -48,6 +48,9 @@ class Whole(nn.Module):
         self.head = nn.Sequential(net.conv_head, net.bn2)
 
     def forward(self, x: Tensor) -> Tensor:
+        return lite0.by_sixteen(self, self._moments, x)
+
+    def _moments(self, x: Tensor) -> Tensor:
         x = self.first(x)
         said = []
         for number, stage in enumerate(self.stages):

@@ -325,3 +325,17 @@ def test_folded_batch_norms_leave_the_maps_as_they_are(scales):
     assert not norms
     assert not any(p.requires_grad for p in folded.parameters())
     assert not folded.training
+
+
+def test_a_frozen_stem_takes_sixteen_pictures_at_a_time_and_says_the_same(monkeypatch):
+    net, x = lite0.frozen(weights="none"), torch.randn(35, 3, 32, 32)
+    shown = []
+    net.first.register_forward_pre_hook(lambda _, given: shown.append(len(given[0])))
+    said = net(x)
+    monkeypatch.setattr(lite0, "AT_ONCE", 1000)
+    torch.testing.assert_close(said, net(x), rtol=0, atol=1e-4)
+    learning = lite0.Lite0(weights="none")
+    learning.first.register_forward_pre_hook(lambda _, given: shown.append(len(given[0])))
+    monkeypatch.undo()
+    learning(x)
+    assert shown == [16, 16, 3, 35, 35]
