@@ -11,189 +11,39 @@ module that only reads keeps them. What only reads: every module that neither ma
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from .. import paths, provenance, repairs
-from ..house import imported
+from .. import provenance, repairs
 from . import data_read
+from .code_read import Code, Library, Reader, file_digest
 from .steps import PlanError, Step, Walk, threads
 
 PICTURES = {".png", ".pdf", ".svg"}
 
 
 # ---------------------------------------------------------------- what a step depends on
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def file_digest(path: Path) -> str:
-    with open(path, "rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
-
-
-def _without_docstrings(tree: ast.AST) -> ast.AST:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            text = first.value if isinstance(first, ast.Expr) else None
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
-                node.body = node.body[1:]
-    return tree
-
-
-def _code_cells(file: Path) -> list[tuple[int, str, list[str]]]:
-    """(number, source, tags) of a notebook's code cells; PlanError for what is no notebook."""
-    try:
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        every = [
-            (number, cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", []))
-            for number, cell in enumerate(cells, 1)
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        raise PlanError(f"{file.name}: not a notebook ({type(e).__name__}: {e})") from e
-    return [(number, source, tags) for number, kind, source, tags in every if kind == "code"]
-
-
-def _tree(source: str, where: str) -> ast.Module | str:
-    """The syntax tree of a cell, magics dropped; its text where it is in another language (%%)."""
-    lines = source.splitlines()
-    plain = [line for line in lines if not line.lstrip().startswith(("%", "!", "?"))]
-    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    try:
-        return compile("\n".join(plain), where, "exec", flags)
-    except SyntaxError as e:
-        if source.lstrip().startswith("%%"):
-            return source
-        raise PlanError(f"{where} is not Python: {e.msg} (line {e.lineno})") from e
-
-
-def _assigned(tree: ast.Module) -> set[str]:
-    """Names that the top level of a cell sets."""
-    targets: list[ast.expr] = []
-    for node in tree.body:
-        if isinstance(node, ast.Assign):
-            targets += node.targets
-        elif isinstance(node, ast.AnnAssign):
-            targets.append(node.target)
-    return {target.id for target in targets if isinstance(target, ast.Name)}
-
-
-# kept by file and time of change: many steps share a notebook
-@lru_cache(maxsize=256)
-def _notebook(file: Path, _changed: int) -> tuple[list[ast.AST | str], set[str] | None]:
-    trees: list[ast.AST | str] = []
-    parameters: set[str] | None = None
-    for number, source, tags in _code_cells(file):
-        tree = _tree(source, f"{file.name}: cell {number}")
-        trees.append(tree)
-        if "parameters" in tags and isinstance(tree, ast.Module):
-            parameters = _assigned(tree)
-    return trees, parameters
-
-
-def notebook_code(file: Path) -> tuple[list[ast.AST | str], set[str] | None]:
-    """Syntax trees of a notebook's code cells (magics dropped; a cell in another language as text)
-    and the names that its parameters cell sets (None without such a cell). Raises PlanError naming
-    the file and the cell."""
-    try:
-        return _notebook(file, file.stat().st_mtime_ns)
-    except OSError as e:
-        raise PlanError(f"{file.name}: no such notebook in {paths.shown(file.parent)}") from e
-
-
-class Code(NamedTuple):
-    """What matters of a piece of code: its hash, its texts, the dotted names that it imports."""
-
-    digest: str
-    texts: tuple[str, ...]
-    imports: tuple[str, ...]
-
-
-def _code(tree: ast.AST, package: list[str]) -> Code:
-    nodes = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    texts = {value for value in nodes if isinstance(value, str)}
-    return Code(_digest(ast.dump(tree)), tuple(texts), tuple(imported(tree, package)))
-
-
-# kept by file and time of change: all steps share the library
-@lru_cache(maxsize=1024)
-def _module(file: Path, _changed: int, package: tuple[str, ...]) -> Code:
-    tree = _without_docstrings(ast.parse(file.read_text(encoding="utf-8")))
-    return _code(tree, list(package))
-
-
-def _data_files(library: Path) -> dict[str, Path]:
-    """{name: path} of what lies in the library and is no code."""
-    return {
-        p.name: p
-        for p in library.rglob("*.*")
-        if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")
-    }
-
-
-def _named(code: Code, data: dict[str, Path]) -> Iterator[Path]:
-    """Of the library's data files, those whose name is in a text of this code."""
-    for name, path in data.items():
-        if any(name in text for text in code.texts):
-            yield path
-
-
-def _modules(library: Path, dotted: str) -> Iterator[tuple[str, Path, list[str]]]:
-    """(name, file, package) of what importing a dotted name of the library may run: its packages
-    from the top, then itself. The last part may be no module but a name in one."""
-    parts = dotted.split(".")
-    if parts[0] != library.name:
-        return
-    for n in range(1, len(parts) + 1):
-        base = library.joinpath(*parts[1:n])
-        is_package = (base / "__init__.py").exists()
-        file = base / "__init__.py" if is_package else base.with_suffix(".py")
-        if file.exists():
-            yield ".".join(parts[:n]), file, parts[:n] if is_package else parts[: n - 1]
-
-
-def library_code(library: Path, trees: Sequence[ast.AST]) -> dict[str, str]:
-    """{"library riqa_lib.x": hash} of the modules of `library` that this code imports, directly or
-    through others.
-
-    Comments, docstrings and layout don't count. A data file of the library counts where its name is
-    in such code."""
-    found: dict[str, str] = {}
-    queue = [_code(tree, [library.name]) for tree in trees]
-    data = _data_files(library)
-    while queue:
-        code = queue.pop()
-        for path in _named(code, data):
-            name = path.relative_to(library).as_posix()
-            found[f"library file {name}"] = file_digest(path)[:16]
-        for dotted in code.imports:
-            for name, file, its_package in _modules(library, dotted):
-                if f"library {name}" not in found:
-                    module = _module(file, file.stat().st_mtime_ns, tuple(its_package))
-                    found[f"library {name}"] = module.digest
-                    queue.append(module)
-    return found
-
-
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
     return {f"version {k}": v for k, v in provenance.versions().items() if k != "papermill"}
 
 
-def components(walk: Walk, step: Step) -> dict[str, str]:
-    """Everything this step's outputs depend on, each part under a name that --why can show."""
-    trees, _ = notebook_code(walk.notebooks / step.notebook)
-    parts = {
-        "notebook code": _digest("\n".join(t if isinstance(t, str) else ast.dump(t) for t in trees))
-    }
-    parts |= library_code(walk.library, [t for t in trees if not isinstance(t, str)])
+def library_now(walk: Walk) -> Library:
+    """The walk's library as it is now; its reader reads the notebooks too."""
+    return Library(walk.library, Reader(walk.home))
+
+
+def components(walk: Walk, step: Step, library: Library | None = None) -> dict[str, str]:
+    """Everything this step's outputs depend on, each part under a name that --why can show.
+
+    library: as another step has just found it (see `library_now`)."""
+    library = library or library_now(walk)
+    notebook = library.reader.notebook(walk.notebooks / step.notebook)
+    parts = {"notebook code": notebook.digest} | library.parts(notebook)
     parts |= {f"parameter {k}": json.dumps(v, sort_keys=True) for k, v in step.parameters.items()}
     for need in step.needs:
         outputs = walk.manifest(need).get("outputs", {})
@@ -236,8 +86,8 @@ def makers(walk: Walk) -> set[str]:
         ".".join([walk.library.name, *f.relative_to(walk.library).with_suffix("").parts])
         for f in files
     ]
-    code = ast.parse("\n".join(f"import {name.removesuffix('.__init__')}" for name in dotted))
-    return library_code(walk.library, [code]).keys() - {f"library {walk.library.name}"}
+    code = Code("", imports=tuple(name.removesuffix(".__init__") for name in dotted))
+    return library_now(walk).parts(code).keys() - {f"library {walk.library.name}"}
 
 
 def settings_only(key: str) -> bool:
@@ -313,8 +163,9 @@ def as_it_was(path: Path, name: str, manifest: dict[str, Any]) -> bool:
     return not sha or file_digest(path) == sha
 
 
-def why(walk: Walk, step: Step) -> list[str]:
-    """Why this step has to run, given that its needs are up to date; empty when it hasn't to."""
+def why(walk: Walk, step: Step, library: Library | None = None) -> list[str]:
+    """Why this step has to run, given that its needs are up to date; empty when it hasn't to.
+    library: see `components`."""
     manifest = walk.manifest(step.name)
     if not manifest:
         return [
@@ -322,7 +173,7 @@ def why(walk: Walk, step: Step) -> list[str]:
             if walk.file(step.name, "journal").exists()
             else "never ran here"
         ]
-    differs = changed(manifest["components"], components(walk, step))
+    differs = changed(manifest["components"], components(walk, step, library))
     made_by = makers(walk) if any(k.startswith("library ") for k in differs) else set()
     notes = {
         k: " (makes data or trains: stored runs are made anew)" for k in differs if k in made_by
@@ -337,26 +188,28 @@ def why_all(walk: Walk, steps: Sequence[Step], force: Sequence[str] = ()) -> dic
     """`why` for steps in order; a step below one that runs says so (it stays if its inputs come out
     the same)."""
     reasons: dict[str, list[str]] = {}
+    library = library_now(walk)
     for step in steps:
         waits = [n for n in step.needs if reasons.get(n)]
-        reasons[step.name] = ["forced"] if step.name in force else why(walk, step)
+        reasons[step.name] = ["forced"] if step.name in force else why(walk, step, library)
         if waits and not reasons[step.name]:
             reasons[step.name] = [f"depends on what {n} writes" for n in waits]
+    library.reader.keep()
     return reasons
 
 
 def check(walk: Walk, steps: Sequence[Step]) -> None:
     """Raise PlanError, with every problem of every step, for absent notebooks, cells that are no
     Python, and parameters that the notebook doesn't have (papermill itself would only warn)."""
-    problems = []
+    problems, reader = [], Reader(walk.home)
     for step in steps:
         try:
-            _, known = notebook_code(walk.notebooks / step.notebook)
+            known = reader.notebook(walk.notebooks / step.notebook).parameters
         except PlanError as e:
             problems.append(str(e))
             continue
-        for name in sorted(set(step.parameters) - (known or set())):
-            have = f"it has {', '.join(sorted(known))}" if known else "it has no parameters cell"
+        for name in sorted(set(step.parameters) - set(known or ())):
+            have = f"it has {', '.join(known)}" if known else "it has no parameters cell"
             problems.append(f"{step.notebook} (step {step.name}) has no parameter {name}; {have}")
     if problems:
         raise PlanError("\n".join(dict.fromkeys(problems)))

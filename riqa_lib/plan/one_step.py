@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from .. import provenance, repairs
+from .. import contents, provenance, repairs
 from . import data_read
+from .code_read import file_digest
 from .freshness import (
     changed,
     components,
     damaged,
-    file_digest,
     makers,
     named_by_contents,
     other_data,
@@ -145,7 +145,7 @@ def left(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> Left:
     )
 
 
-def _begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[set[str], set[str]]:
+def begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[set[str], set[str]]:
     """Remove what this attempt must not reuse and open its journal.
 
     Returns paths relative to home: earlier outputs that still count as this step's, and those of
@@ -164,16 +164,10 @@ def _begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[
         lines = [str(walk.home / file) for file in sorted(keep & found.mine)]
     data_read.begin(walk, step.name)
     head = json.dumps({"components": parts, "others": sorted(others)})
-    _write(walk.file(step.name, "journal"), "\n".join([head, *lines]) + "\n")
+    contents.write_whole(
+        walk.file(step.name, "journal"), ("\n".join([head, *lines]) + "\n").encode()
+    )
     return keep, others
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a small file atomically."""
-    # here, not above: it imports pandas, which a walk with nothing to do must not wait for
-    from .. import store
-
-    store.write_bytes(file, text.encode())
 
 
 def _outputs(walk: Walk, step: Step, kept: set[str]) -> dict[str, Path]:
@@ -209,7 +203,8 @@ def _finish(
         "machine": provenance.machine(),
         "threads": threads(),
     }
-    _write(walk.file(step.name, "json"), json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+    contents.write_whole(walk.file(step.name, "json"), text.encode())
     walk.file(step.name, "journal").unlink(missing_ok=True)
 
 
@@ -228,7 +223,7 @@ def run_step(
             if not force and not why(walk, step):
                 return Record(name, "up to date")
             parts = components(walk, step)
-            kept, others = _begin(walk, step, parts, force)
+            kept, others = begin(walk, step, parts, force)
             execute(walk, step, lock, event or _dask_event(name))
             _finish(walk, step, parts, kept, others, time.monotonic() - start)
         return Record(name, "done", seconds=time.monotonic() - start)
