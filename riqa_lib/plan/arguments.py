@@ -65,17 +65,20 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
-def setting(text: str) -> tuple[str, object]:
-    """KEY=VALUE of --set; the value is JSON, else a string.
+TRUTHS = {"True": "true", "False": "false"}  # as tables of settings print them
 
-    >>> setting("train.lr=1e-4"), setting("train.strong=weak")
-    (('train.lr', 0.0001), ('train.strong', 'weak'))
+
+def setting(text: str) -> tuple[str, object]:
+    """KEY=VALUE of --set; the value is JSON, or True or False as Python has it, else a string.
+
+    >>> setting("train.lr=1e-4"), setting("train.strong=weak"), setting("fixmatch.soft=True")
+    (('train.lr', 0.0001), ('train.strong', 'weak'), ('fixmatch.soft', True))
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     try:
-        return key.strip(), json.loads(value)
+        return key.strip(), json.loads(TRUTHS.get(value, value))
     except json.JSONDecodeError as e:
         if value.lstrip()[:1] in ("{", "["):
             raise argparse.ArgumentTypeError(

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bounds import OneOf, Range
+from ..networks import ranks
 from ..networks.network import Network
 from .base import Batch, Method, MethodConfig
 from .parts import (
@@ -75,7 +76,7 @@ class FreeMatch(Method):
             super().__post_init__()
             if self.tau_min > self.tau_max:
                 raise ValueError(
-                    f"method.tau_min is {self.tau_min}; expected at most method.tau_max, "
+                    f"freematch.tau_min is {self.tau_min}; expected at most freematch.tau_max, "
                     f"{self.tau_max}"
                 )
 
@@ -127,6 +128,7 @@ class FreeMatch(Method):
 
     def update(self, q: Tensor) -> None:
         """tau, p and h take in the batch q (M, C)."""
+        q = ranks.rows(q)
         c, top = self.config, q.max(dim=1).values
         self.tau.lerp_(
             torch.quantile(top, c.quantile) if c.quantile else top.mean(), 1 - c.momentum
@@ -148,7 +150,8 @@ class FreeMatch(Method):
     def fairness(self, mask: Tensor, z_s: Tensor) -> Tensor:
         """sum_c a_c log b_c over the pictures with mask 1: mask (M,), z_s (M, C); 0 where there are
         none."""
-        p_s, kept = z_s.softmax(dim=1), mask.sum()
+        p_s, mask = ranks.rows(z_s.softmax(dim=1)), ranks.rows(mask)  # of the whole batch
+        kept = mask.sum()
         p_bar = (mask.unsqueeze(1) * p_s).sum(dim=0) / kept.clamp_min(1)  # (C,)
         h_bar = (mask.unsqueeze(1) * F.one_hot(p_s.argmax(dim=1), self.classes)).sum(
             dim=0

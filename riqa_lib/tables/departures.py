@@ -13,6 +13,7 @@ import pandas as pd
 from .. import store
 from .names import name_of, order
 from .published import published
+from .symbols import typed
 from .text import show_frame
 
 COLUMNS = ("setting", "paper", "ours", "why", "source")
@@ -76,26 +77,34 @@ def stored_words(config: Mapping) -> str:
 def of_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The departures of a table's rows, from what its runs stored (columns run, method, departs):
     rows (names, those that share a departure together), setting, paper, ours, why; in the order of
-    the table. Empty where runs of before stored nothing."""
-    shared: dict[tuple[str, ...], list[str]] = {}
+    the table. Empty where runs of before stored nothing. setting: as a user types it, of all that
+    share it ("fixmatch.weak, crmatch.weak")."""
+    shared: dict[tuple[str, ...], dict[str, list[str]]] = {}
     stored = runs[runs["departs"].notna()] if "departs" in runs else runs.iloc[:0]
     for method in order(stored["method"]):
         mine = stored[stored["method"] == method]
-        for departure in dict.fromkeys(_stored(mine)):
-            shared.setdefault(departure, []).append(name_of(method))
-    rows = [("; ".join(names), *departure) for departure, names in shared.items()]
+        for algorithm, *departure in dict.fromkeys(_stored(mine)):
+            alike = shared.setdefault(tuple(departure), {"rows": [], "settings": []})
+            alike["rows"].append(name_of(method))
+            alike["settings"].append(typed(departure[0], algorithm))
+    rows = [
+        ("; ".join(alike["rows"]), ", ".join(dict.fromkeys(alike["settings"])), *departure[1:])
+        for departure, alike in shared.items()
+    ]
     return pd.DataFrame(rows, columns=["rows", *COLUMNS[:-1]])
 
 
 def _stored(runs: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    """(setting, paper, ours, why) of each departure that these runs stored. A run's name begins
-    with its algorithm's."""
+    """(algorithm, setting, paper, ours, why) of each departure that these runs stored. A run's name
+    begins with its algorithm's."""
     for run, words in zip(runs["run"], runs["departs"], strict=True):
-        known = _published_of(str(run).rpartition("-")[0])
+        algorithm = str(run).rpartition("-")[0]
+        known = _published_of(algorithm)
         for pair in str(words).split("; ") if words != NONE else ():
             name, _, ours = pair.partition("=")
             row = known.get(name, {})
-            yield name, str(row.get("paper", "–")), ours, str(row.get("why", "")) or NO_REASON
+            why = str(row.get("why", "")) or NO_REASON
+            yield algorithm, name, str(row.get("paper", "–")), ours, why
 
 
 # ---------------------------------------------------------------- as markdown
@@ -104,6 +113,7 @@ def show(config: Mapping) -> str:
     found, name = departures(config), str(store.flat(dict(config)).get("method.name", ""))
     if not _published_of(name):
         return f"{name_of(name)}: no algorithm of a paper; its settings are ours."
+    found = found.assign(setting=[typed(setting, name) for setting in found["setting"]])
     return _table(found, "Every setting is as in the algorithm's paper.")
 
 
@@ -117,6 +127,7 @@ def show_runs(runs: pd.DataFrame) -> str:
 def _table(found: pd.DataFrame, none: str) -> str:
     if found.empty:
         return none
+    as_code = [", ".join(f"`{one}`" for one in names.split(", ")) for names in found["setting"]]
     return "Not as in the algorithm's paper:\n\n" + show_frame(
-        found.rename(columns={"why": "why ours"})
+        found.assign(setting=as_code).rename(columns={"why": "why ours"})
     )

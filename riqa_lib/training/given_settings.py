@@ -27,6 +27,7 @@ def check(profile: str, given: Mapping[str, object]) -> None:
             raise ValueError(
                 f"{name} is given by each step of the plan; it is no setting of a walk"
             )
+        _check_whose(name)
     ours: dict[str, Any] = dict(given)
     for row in photo_profiles.ROWS:
         if row not in photo_profiles.BASELINES:
@@ -38,6 +39,16 @@ def check(profile: str, given: Mapping[str, object]) -> None:
         related_profiles.settings_of(model, profile, ours)
     if run.data.source == "folder":
         _check_folder(run.data.folder)
+
+
+def _check_whose(name: str) -> None:
+    """ValueError, with the names to type, for a "method.tau" that not every method has: that is how
+    a run's config.json calls it."""
+    head, _, own = name.partition(".")
+    kinds = photographs.METHODS.items()
+    has = [f"{m}.{own}" for m, kind in kinds if hasattr(kind.Config(), own)]
+    if head == "method" and has and len(has) < len(kinds):
+        raise ValueError(f"{name}: not every method has one; set one of: {', '.join(has)}")
 
 
 def _check_folder(folder: Mapping[str, Any]) -> None:

@@ -91,8 +91,8 @@ def test_rows_that_share_a_departure_stand_together():
     table = departures.of_runs(pd.DataFrame(lines))
     by = table.set_index("setting")
     assert by.loc["train.strong", "rows"] == "ViT + FixMatch; ViT + CRMatch"
-    assert by.loc["method.weak", "rows"] == "ViT + FixMatch"
-    assert by.loc["method.lambda_rot", ["rows", "paper", "ours"]].tolist() == [
+    assert by.loc["fixmatch.weak", "rows"] == "ViT + FixMatch"
+    assert by.loc["crmatch.lambda_rot", ["rows", "paper", "ours"]].tolist() == [
         "ViT + CRMatch", "1", "0.1"
     ]  # fmt: skip
     assert table["why"].str.len().gt(10).all()
