@@ -187,12 +187,18 @@ def part_file(folder: Path, key: str) -> Path:
     return folder / f".pixels-{key}.part"
 
 
-def _header(shape: tuple[int, ...]) -> bytes:
+def npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """How a .npy of this shape and type begins."""
     buffer = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(dtype)
     np.lib.format.write_array_header_1_0(
-        buffer, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        buffer, {"descr": descr, "fortran_order": False, "shape": shape}
     )
     return buffer.getvalue()
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    return npy_header(shape, np.dtype(np.uint8))
 
 
 def left(part: Path, shape: tuple[int, ...]) -> np.ndarray:

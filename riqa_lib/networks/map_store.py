@@ -6,8 +6,8 @@ instead of hundreds. The store lies beside the pixels of its data folder:
 
     maps-<key>.npy    float16 (N, K, h, w, channels); K = 2, the picture and its mirror image, or
                       K RandAugmented copies (the control, see views.randaugment)
-    maps-<key>.json   shape, mean and sd by channel; written last: it means "done"
-    .maps-<key>.part  while it is being made: whole blocks of pictures, to resume from
+    maps-<key>.json   shape, mean and sd by channel; maps are taken only where both are there
+    .maps-<key>.npy.part  while it is being made: whole blocks of pictures, to resume from
 
 The key names the pictures (the data set's own key), the weights (their sha256), what is kept of the
 stem, how the pictures are shown, and the precision: maps of other weights are never taken for
@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from .. import bars, paths, store
-from ..datasets.data_folder import DataSet, alone
+from ..datasets.data_folder import DataSet, alone, npy_header
 from . import lite0, views
 from .device import device
 
@@ -144,42 +144,35 @@ def _read_note(note: Path) -> dict:
 
 
 def _make(data: DataSet, scales: bool, shown: str, file: Path, note: Path, progress: bool) -> None:
+    """Write the maps as a .npy that grows beside its place, then the note, then put it there:
+    whoever finds both has whole maps. On the disk they lie once; in memory is a block of them."""
     count, _ = SHOWN[shown]
     grid = -(-data.pixels.shape[1] // lite0.STRIDE)  # the stem's padding rounds up
     shape = (len(data), count, grid, grid, lite0.channels(scales))
-    part = data.folder / f".{file.stem}.part"
-    for left in data.folder.glob(f".{file.name}.*.part"):
-        left.unlink()  # half a copy, of a kill
+    part = data.folder / f".{file.name}.part"
+    header = npy_header(shape, np.dtype(np.float16))
     each = np.dtype(np.float16).itemsize * int(np.prod(shape[1:]))
-    done = part.stat().st_size // each if part.exists() else 0
+    done = max(0, part.stat().st_size - len(header)) // each if part.exists() else 0
     done = done // BLOCK * BLOCK if done < len(data) else done  # copies are drawn block by block
-    store.free_space(data.folder, (2 * len(data) - done) * each)
+    store.free_space(data.folder, (len(data) - done) * each)
     part.touch()
     what = f"{data.info['name']}: maps"
     with (
         open(part, "r+b") as f,
         bars.bar(desc=what, total=len(data), initial=done, unit="picture", shown=progress) as bar,
     ):
-        f.truncate(done * each)
+        f.write(header)
+        f.truncate(len(header) + done * each)
         f.seek(0, os.SEEK_END)
         for block in _blocks(data, scales, shown, shape[1:], done):
-            f.write(block.tobytes())
+            f.write(block.data)
             bar.update(len(block))
-    raw = np.memmap(part, np.float16, mode="r", shape=shape)
-    mean, sd = moments(raw)
-    with store.replacing(file) as temporary:
-        _copy(raw, temporary)
+        os.fsync(f.fileno())
+    mean, sd = moments(np.load(part, mmap_mode="r"))
     told = {"shape": list(shape), "mean": mean.tolist(), "sd": sd.tolist()}
     told |= {"weights": lite0.SHA256, "shown": shown, "name": data.info["name"]}
     store.write_json(note, told)
-
-
-def _copy(raw: np.ndarray, file: Path) -> None:
-    """The same as a .npy, block by block: neither is ever whole in memory."""
-    whole = np.lib.format.open_memmap(file, mode="w+", dtype=raw.dtype, shape=raw.shape)
-    for i in range(0, len(raw), BLOCK):
-        whole[i : i + BLOCK] = raw[i : i + BLOCK]
-    whole.flush()
+    os.replace(part, file)
 
 
 @contextmanager

@@ -185,9 +185,9 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, monkeypatch, odd):
     kill_after(monkeypatch, 2)
     with pytest.raises(KeyboardInterrupt):
         made(data)
-    part = data.folder / f".maps-{whole.key}.part"
+    part = data.folder / f".maps-{whole.key}.npy.part"
     each = whole.maps[0].nbytes
-    assert part.stat().st_size == 2 * BLOCK * each
+    assert part.stat().st_size == whole.maps.offset + 2 * BLOCK * each
     assert not [*data.folder.glob("maps-*")]
     if odd:
         os.truncate(part, part.stat().st_size - odd * each // 2 - 1)
@@ -203,18 +203,19 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, monkeypatch, odd):
 
 
 def test_killed_at_the_very_end_computes_nothing_again(tiny, monkeypatch):
-    """After the maps and before the note; or after the note: no half-made file stays."""
+    """After the maps and before the note; or after the note; or after all, where parts of an older
+    version lie about: no half-made file stays."""
     one = made(tiny)
     file, note = tiny.folder / f"maps-{one.key}.npy", tiny.folder / f"maps-{one.key}.json"
     said = file.read_bytes(), note.read_bytes()
-    part = tiny.folder / f".maps-{one.key}.part"
-    half = tiny.folder / f".maps-{one.key}.npy.12345.part"
+    del one
+    part = tiny.folder / f".{file.name}.part"
     monkeypatch.setattr(lite0.Lite0, "forward", lambda *a: pytest.fail("computed again"))
-    for before_note in (True, False):
-        part.write_bytes(one.maps.tobytes())
-        half.write_bytes(b"half a copy")
-        if before_note:
-            note.unlink()
+    for gone in ([file, note], [file], []):
+        part.write_bytes(said[0])
+        (tiny.folder / f".{file.stem}.part").write_bytes(b"raw maps of an older version")
+        for each in gone:
+            each.unlink()
         made(tiny)
         assert (file.read_bytes(), note.read_bytes()) == said
         assert not [*tiny.folder.glob(".maps*")]
@@ -237,13 +238,13 @@ def test_a_full_disk_is_told_before_any_work(tiny, monkeypatch):
         )
 
     monkeypatch.setattr(lite0, "Lite0", lambda *a: pytest.fail("began to work"))
-    disk(2 * N * each - 1)  # the maps and their copy as a .npy
+    disk(N * each - 1)  # the maps once, no copy of them
     with pytest.raises(OSError, match="needs 1 MiB, only 0 MiB are free"):
         made(tiny)
     assert not [*tiny.folder.glob("*maps*")]
     monkeypatch.undo()
     monkeypatch.setattr(map_store, "BLOCK", BLOCK)
-    disk(2 * N * each)
+    disk(N * each)
     made(tiny)
 
 
