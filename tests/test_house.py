@@ -111,6 +111,7 @@ def test_a_method_imports_no_other_method_no_data_no_training():
         "ssl.parts",
         "networks.device",
         "networks.network",
+        "networks.ranks",
         "networks.views",
         "networks.predict",
         "stats.calibration",

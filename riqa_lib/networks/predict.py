@@ -10,10 +10,12 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from . import ranks
 from .device import device_of, sent
 from .sources import Source
 
 Heads = tuple[Tensor, Tensor]  # what a network returns
+AT_ONCE = 64  # pictures a forward pass: on a CPU convolutions of 256 at once leave its cache
 
 
 @torch.no_grad()
@@ -25,15 +27,17 @@ def over_looks(
     read: Callable[[Heads], tuple[Tensor, ...]],
 ) -> list[Tensor]:
     """Means over all looks that the source gives of a picture, in evaluation mode, of every tensor
-    (B, ...) that `read` takes from the network's output; on the CPU, in the order of `rows`."""
+    (B, ...) that `read` takes from the network's output; on the CPU, in the order of `rows`.
+    Several processes share the rows: all must ask, and all are told of all."""
     mode, where = net.training, device_of(net, source.device)
     net.eval()
     out: list[list[Tensor]] = []
-    for chunk in torch.as_tensor(np.asarray(rows), dtype=torch.long).split(batch):
+    own = ranks.shared(np.asarray(rows))
+    for chunk in torch.as_tensor(own, dtype=torch.long).split(batch):
         parts = [read(net(sent(images, where))) for images in source.looks(chunk)]
         out.append([torch.stack(part).mean(dim=0).cpu() for part in zip(*parts, strict=True)])
     net.train(mode)
-    return [torch.cat(part) for part in zip(*out, strict=True)]
+    return [ranks.joined(torch.cat(part), len(rows)) for part in zip(*out, strict=True)]
 
 
 def _of_grades(out: Heads) -> tuple[Tensor, ...]:
@@ -44,7 +48,7 @@ def _of_grades_and_details(out: Heads) -> tuple[Tensor, ...]:
     return out[0].float().softmax(dim=1), out[1].float().sigmoid()
 
 
-def probabilities(net: nn.Module, source: Source, rows: np.ndarray, batch: int = 256) -> Tensor:
+def probabilities(net: nn.Module, source: Source, rows: np.ndarray, batch: int = AT_ONCE) -> Tensor:
     """Mean probabilities over the source's looks, in evaluation mode: (len(rows), C) on the CPU, in
     the order of `rows`."""
     (p,) = over_looks(net, source, rows, batch, _of_grades)
@@ -52,7 +56,7 @@ def probabilities(net: nn.Module, source: Source, rows: np.ndarray, batch: int =
 
 
 def two_heads(
-    net: nn.Module, source: Source, rows: np.ndarray, batch: int = 256
+    net: nn.Module, source: Source, rows: np.ndarray, batch: int = AT_ONCE
 ) -> tuple[Tensor, Tensor]:
     """As `probabilities`, of a network with two heads: of the overall grade (N, C), and of good for
     each detail (N, 3)."""

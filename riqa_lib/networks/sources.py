@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from . import views
+from . import ranks, views
 from .device import sent
 from .views import Policy, View
 
@@ -92,18 +92,18 @@ class Maps:
         if policy.randaugment:
             if self.augmented is None:
                 raise ValueError("RandAugment's copies were not made for these maps")
-            which = torch.randint(self.augmented.shape[1], (n,), generator=g)
+            which = ranks.randint(self.augmented.shape[1], (n,), g)
             whole = self._of(self.augmented, rows, which)
         else:
-            whole = self._of(self.maps, rows, (torch.rand(n, generator=g) < policy.flip).long())
+            whole = self._of(self.maps, rows, (ranks.rand((n,), g) < policy.flip).long())
         x = self._windows(whole, g)
         if policy.channel_drop:
-            kept = torch.rand(n, x.shape[1], 1, 1, generator=g) >= policy.channel_drop
+            kept = ranks.rand((n, x.shape[1], 1, 1), g) >= policy.channel_drop
             mean = sent(self.mean, x.device).view(1, -1, 1, 1)
             x = torch.where(sent(kept, x.device), x, mean)
         keep = None
         if policy.token_drop:
-            keep = sent((torch.rand(n, tokens, generator=g) >= policy.token_drop).float(), x.device)
+            keep = sent((ranks.rand((n, tokens), g) >= policy.token_drop).float(), x.device)
         return View(x, keep)
 
     def _of(self, maps: Tensor, rows: Tensor, which: Tensor) -> Tensor:
@@ -113,8 +113,8 @@ class Maps:
         """A window of each map at a place of its own: (N, channels, window, window), float."""
         n, height, width = whole.shape[:3]
         if self.window < max(height, width):
-            top = torch.randint(height - self.window + 1, (n, 1), generator=g)
-            left = torch.randint(width - self.window + 1, (n, 1), generator=g)
+            top = ranks.randint(height - self.window + 1, (n, 1), g)
+            left = ranks.randint(width - self.window + 1, (n, 1), g)
             where = whole.device
             side, each = torch.arange(self.window, device=where), torch.arange(n, device=where)
             down = (sent(top, where) + side)[:, :, None]

@@ -1,4 +1,5 @@
 """Views of pictures: batched, on the device, a parameter per picture, no loop over pictures.
+Where several processes share a batch, each draws what one process would draw for its pictures.
 
 Quality is a label that most augmentations change: blur, contrast, JPEG and noise *are* the defects
 that graders grade. So the default strong view keeps quality (crops at the same scale, flips,
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import ranks
 from .device import sent
 
 MEAN, SD = 0.45, 0.25  # pixels in 0..1 are shown to networks as (x - MEAN) / SD
@@ -90,10 +92,10 @@ def crop(
     n, height, width = len(rows), pixels.shape[1], pixels.shape[2]
     if size > min(height, width):
         raise ValueError(f"a crop of {size} px does not fit into pictures of {height} x {width} px")
-    top = torch.randint(height - size + 1, (n, 1, 1), generator=g)
-    left = torch.randint(width - size + 1, (n, 1, 1), generator=g)
-    turn = torch.randint(4, (n,), generator=g) if turns else torch.zeros(n, dtype=torch.long)
-    mirror = (torch.rand(n, generator=g) < flip).long()
+    top = ranks.randint(height - size + 1, (n, 1, 1), g)
+    left = ranks.randint(width - size + 1, (n, 1, 1), g)
+    turn = ranks.randint(4, (n,), g) if turns else torch.zeros(n, dtype=torch.long)
+    mirror = (ranks.rand((n,), g) < flip).long()
     # (size, size) offsets in the store, row by row; only a number or two of each picture are sent
     where = pixels.device
     side = torch.arange(size, device=where)
@@ -173,10 +175,10 @@ def make(
         on_device = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=g)))
         # uniform, since Gaussian draws cost eight times as much
         width = policy.noise * math.sqrt(3) / (255 * SD)
-        x = x.add_(torch.empty_like(x).uniform_(-width, width, generator=on_device))
+        x = x.add_(ranks.uniform(x, -width, width, on_device))
     keep = None
     if policy.token_drop:
-        keep = sent((torch.rand(n, tokens, generator=g) >= policy.token_drop).float(), device)
+        keep = sent((ranks.rand((n, tokens), g) >= policy.token_drop).float(), device)
     return View(x, keep)
 
 
@@ -190,7 +192,7 @@ def jitter(x: Tensor, policy: Policy, g: torch.Generator) -> Tensor:
     n = len(x)
 
     def factor(width: float) -> Tensor:
-        return sent(1 + width * (2 * torch.rand(n, 1, 1, generator=g) - 1), x.device)
+        return sent(1 + width * (2 * ranks.rand((n, 1, 1), g) - 1), x.device)
 
     gain, shift, c, s = (
         factor(policy.gain),
@@ -319,8 +321,8 @@ def randaugment(
     operations = list(table.values())
     x = x.clone()
     for _ in range(count):
-        which = torch.randint(len(operations), (len(x),), generator=g)
-        u = torch.rand(len(x), generator=g)
+        which = ranks.randint(len(operations), (len(x),), g)
+        u = ranks.rand((len(x),), g)
         for k, operation in enumerate(operations):
             rows = (which == k).nonzero().flatten().to(x.device)
             if len(rows):
@@ -332,8 +334,8 @@ def cutout(x: Tensor, g: torch.Generator) -> Tensor:
     """A grey (125, 123, 114) square of side U(0, 0.5) of the width, centred anywhere, per
     picture."""
     n, size = len(x), x.shape[-1]
-    half = torch.rand(n, 1, generator=g) * size / 4
-    centre = torch.rand(2, n, 1, generator=g) * size
+    half = ranks.rand((n, 1), g) * size / 4
+    centre = ranks.rand((2, n, 1), g, dim=1) * size
     inside = ((torch.arange(size) + 0.5 - centre).abs() <= half).to(x.device)  # (2, N, S)
     hole = (inside[0][:, :, None] & inside[1][:, None, :]).unsqueeze(1)
     return torch.where(hole, x.new_tensor([125, 123, 114]).div(255).view(1, 3, 1, 1), x)

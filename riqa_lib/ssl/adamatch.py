@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ..bounds import OneOf, Range
+from ..networks import ranks
 from ..networks.network import Network
 from ..networks.views import View
 from .base import Batch, Method, MethodConfig, forward_views
@@ -103,7 +104,7 @@ class AdaMatch(Method):
         if self.config.interpolate:
             alone = self.without_pool([batch.x, *(given[n] for n in names if n == "s")])
             both = [
-                z + torch.rand_like(z) * (z_alone - z)
+                z + ranks.rand_like(z) * (z_alone - z)
                 for z, z_alone in zip(both, alone, strict=True)
             ]
         return self.terms(both[0], batch.y, z_w, z_s, *both[1:])
@@ -123,7 +124,8 @@ class AdaMatch(Method):
         """The loss from logits alone: z_x and z_xs, x's weak and strong view, (B, C), y (B,), z_w
         and z_s (M, C). Moves the method's state one step on."""
         c = self.config
-        p_x, p_w = z_x.detach().softmax(dim=1), z_w.detach().softmax(dim=1)  # (B, C), (M, C)
+        p_x = ranks.rows(z_x.detach().softmax(dim=1))  # (B, C) of the whole batch
+        p_w = z_w.detach().softmax(dim=1)  # (M, C)
         if c.moving:
             self.alignment.prior.lerp_(
                 p_x.mean(dim=0).to(self.alignment.prior.dtype), 1 - c.momentum

@@ -2,7 +2,11 @@
 
 A method is an nn.Module that names the views it needs and returns {"loss", terms, metrics} from
 forward(batch); the training loop knows nothing else. State lives in buffers, so state_dict() is the
-whole of it."""
+whole of it.
+
+Where several processes share a batch, forward(batch) sees this one's rows, and a loss is a mean
+over them. What is not a mean in a loss is made from `ranks.rows(...)`, the rows of all: what a
+method remembers, compares rows with, or divides by."""
 
 from __future__ import annotations
 
@@ -68,6 +72,7 @@ class Method(nn.Module):
     weak_policy: Policy = WEAK  # of the labelled pictures, and of the views called "weak.."
     criterion: str = "val_mae"  # which validation metric selects the weights
     higher_is_better: bool = False  # of the criterion
+    uses_all: bool = True  # the loss moves every weight each step; several processes rely on it
 
     Config: Any  # a frozen dataclass of the method's settings; its `name` is the method's
 

@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bounds import OneOf, Range
+from ..networks import ranks
 from ..networks.network import Network
 from .base import Batch, Method, MethodConfig
 from .parts import (
@@ -116,13 +117,15 @@ class CoMatch(Method):
         )
         confidence, label = q.max(dim=1)
         mask = (confidence >= c.tau).to(q.dtype)  # (M,)
-        graph = (q @ q.T).fill_diagonal_(1)  # (M, M)
+        every = ranks.rows(q)  # (M', C): of the whole batch, M' = M in one process
+        itself = ranks.mine(torch.eye(len(every), dtype=torch.bool, device=q.device))
+        graph = torch.where(itself, 1.0, q @ every.T)  # (M, M')
         graph = torch.where(graph >= c.edge, graph, 0.0)
         edges = (graph > 0).to(q.dtype).sum(dim=1).mean() - 1
         graph = graph / graph.sum(dim=1, keepdim=True)
         sup_loss = grade_loss(z_x, y, c.ordinal)
         unsup_loss = masked_mean(mask, soft_cross_entropy(q, z_s))
-        con_loss = soft_cross_entropy(graph, f_s @ f_s1.T / c.temperature).mean()
+        con_loss = soft_cross_entropy(graph, f_s @ ranks.rows(f_s1).T / c.temperature).mean()
         on = (self.step >= c.start).float()
         self.step += 1
         loss = sup_loss + on * (c.lambda_u * unsup_loss + c.lambda_c * con_loss)

@@ -1,4 +1,5 @@
-"""Parts that several methods share: each a function or a small module with buffers."""
+"""Parts that several methods share: each a function or a small module with buffers. What they
+remember is of the whole batch where several processes share one (networks.ranks)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..networks import ranks
 from ..networks.device import sent
 
 
@@ -77,7 +79,7 @@ class PriorAlignment(nn.Module):
     @torch.no_grad()
     def forward(self, p: Tensor) -> Tensor:
         """p (M, C) -> aligned (M, C); updates the running mean with this batch first."""
-        now = p.mean(dim=0)
+        now = ranks.rows(p).mean(dim=0)
         m = torch.where(self.steps == 0, 0.0, self.momentum)
         self.mean.copy_(m * self.mean + (1 - m) * now)
         self.steps += 1
@@ -123,7 +125,7 @@ class QueueAlignment(nn.Module):
         self.rows.index_copy_(
             0,
             (self.writes % len(self.rows)).view(1),
-            p.mean(dim=0, keepdim=True).to(self.rows.dtype),
+            ranks.rows(p).mean(dim=0, keepdim=True).to(self.rows.dtype),
         )
         self.writes += 1
         return self.apply_to(p)
@@ -169,6 +171,7 @@ class Queue(nn.Module):
     def write(self, f: Tensor, p: Tensor) -> None:
         """Put rows f (n, d), p (n, C) behind the newest; of more rows than there is room for, the
         last ones stay."""
+        f, p = ranks.rows(f), ranks.rows(p)
         place = (self.writes + torch.arange(len(f), device=f.device)) % len(self.f)
         keep = slice(max(0, len(f) - len(self.f)), None)
         self.f.index_copy_(0, place[keep], f[keep].to(self.f.dtype))
@@ -204,6 +207,7 @@ class Bank(nn.Module):
     def write(self, index: Tensor, f: Tensor, y: Tensor, mix: float) -> None:
         """f <- L2(mix f + (1 - mix) new), each picture's own feature; of a picture that comes
         twice, the last counts."""
+        index, f, y = ranks.rows(index), ranks.rows(f), ranks.rows(y)
         # on the CPU, where a batch's index lies: nothing waits for a GPU
         picture, from_behind = np.unique(index.cpu().numpy()[::-1], return_index=True)
         self._resize(max(len(self.label), int(picture[-1]) + 1))

@@ -30,6 +30,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from torch import Tensor, nn
 
 from ..bounds import OneOf, Range
+from ..networks import ranks
 from ..networks.network import Network
 from ..networks.predict import two_heads
 from ..networks.views import Policy
@@ -74,7 +75,7 @@ def masked_bce(logits: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     0.6931
     """
     each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return (each * mask).sum() / mask.sum().clamp_min(1e-6)
+    return (each * mask).sum() / ranks.mean(mask.sum()).clamp_min(1e-6)
 
 
 def known_cross_entropy(logits: Tensor, grades: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ def known_cross_entropy(logits: Tensor, grades: Tensor) -> Tensor:
     1.0986
     """
     each = F.cross_entropy(logits, grades, reduction="none", ignore_index=-1)
-    return each.sum() / (grades >= 0).sum().clamp_min(1)
+    return each.sum() / ranks.mean((grades >= 0).sum().float()).clamp_min(1 / ranks.world())
 
 
 def _weighted(mask: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
@@ -125,6 +126,7 @@ class Teacher(_Details):
     (N,): how much each picture counts, 1 by default."""
 
     criterion = "val_auc"
+    uses_all = False  # of the overall grade it learns nothing
 
     @dataclass(frozen=True)
     class Config(MethodConfig):

@@ -2,7 +2,11 @@
 
 Every step's randomness depends on (seed, step) alone, so a run that is killed and started again
 from its last saved state ends with the same bits as one that was not (on the same machine and
-thread count)."""
+thread count).
+
+Several processes may train together (training.launch, networks.ranks): each makes and learns its
+rows of the same batch, and all hold the same weights, averages and method's state. They end as one
+process would within rounding, but for dropout, which each draws for itself."""
 
 from __future__ import annotations
 
@@ -20,12 +24,13 @@ import torch
 from torch import Tensor, nn
 
 from .. import bars
-from ..networks import views
+from ..networks import ranks, views
 from ..networks.device import device, device_of, sent
 from ..networks.network import Network
 from ..networks.precision import mixed
 from ..networks.predict import probabilities
 from ..networks.sources import Source
+from ..networks.synced_norm import synced
 from ..networks.weights import is_finite
 from ..seeding import rng, seed_of
 from ..ssl.base import Batch, Method
@@ -66,7 +71,8 @@ def batch_of(
     material: Material, method: Method, c: TrainConfig, seed: int, step: int, tokens: int
 ) -> Batch:
     """The batch of a step, views made where the pictures lie and sent to the network where that is
-    elsewhere. Depends on seed and step only: all methods see the same draws."""
+    elsewhere. Depends on seed and step only: all methods see the same draws. Of several processes
+    each gets its rows of it."""
     weak, strong = method.weak_policy, views.STRONG[c.strong]
     where = device_of(method, material.source.device)
 
@@ -75,7 +81,7 @@ def batch_of(
         images, keep = material.source.view(torch.from_numpy(rows), policy, tokens, g)
         return views.View(sent(images, where), None if keep is None else sent(keep, where))
 
-    index = drawn(len(material.labelled), c.batch, step, seed, "labelled")
+    index = ranks.mine(drawn(len(material.labelled), c.batch, step, seed, "labelled"))
     rows = material.labelled[index]
     y = sent(torch.from_numpy(material.grades[index]), where)
     batch = Batch(view(rows, weak, "x"), y, torch.from_numpy(index))
@@ -83,7 +89,7 @@ def batch_of(
         batch.s = view(rows, strong, "s")
     if method.unlabelled_views:
         pool = material.unlabelled[
-            drawn(len(material.unlabelled), c.mu * c.batch, step, seed, "unlabelled")
+            ranks.mine(drawn(len(material.unlabelled), c.mu * c.batch, step, seed, "unlabelled"))
         ]
         batch.u = {
             n: view(pool, weak if n in ("weak", "weak2") else strong, n)
@@ -135,7 +141,8 @@ class Trainer:
     """A training on its way: the method, its optimiser, the running average, the best weights.
 
     `step` learns from one batch, `check` looks at validation, `save` and `resume` keep all that the
-    next step depends on. ValueError where there is nothing to learn from."""
+    next step depends on. ValueError where there is nothing to learn from, or where processes cannot
+    share a batch evenly."""
 
     def __init__(self, method: Method, material: Material, c: TrainConfig, seed: int) -> None:
         if len(material.labelled) == 0:
@@ -149,10 +156,12 @@ class Trainer:
                 f"train.mu is {c.mu}; {type(method).__name__} learns from unlabelled pictures: "
                 "expected at least 1"
             )
+        ranks.must_share(c.batch, c.mu, ranks.world())
         stored = material.source.device
         where = stored if stored.type == "cuda" else device()
-        method.to(where).train()
+        synced(method.to(where), where).train()
         self.method, self.material, self.c, self.seed = method, material, c, seed
+        self.learner = ranks.learner(method, method.uses_all)
         self.precision = mixed(method.net, where, c.precision)
         self.average = Average(method.net, c.ema)
         method.teacher = [self.average.net]
@@ -167,13 +176,16 @@ class Trainer:
     def step(self) -> None:
         """Learn from the next batch. Its randomness depends on seed and step alone."""
         c, step = self.c, self.done
-        torch.manual_seed(seed_of("dropout", self.seed, step))
+        own = (ranks.rank(),) if ranks.rank() else ()
+        torch.manual_seed(seed_of("dropout", self.seed, step, *own))
         batch = batch_of(self.material, self.method, c, self.seed, step, self.method.net.tokens)
         with passes(self.method.net, self.average.net) as shown:
             out = one_step(
-                self.method, (batch,), self.optim, lr_at(step, c), c.clip, self.precision
+                self.learner, (batch,), self.optim, lr_at(step, c), c.clip, self.precision
             )
-        self.pictures = sum(len(images) for images, _ in shown)
+        if self.method.uses_all:
+            ranks.must_use_all(self.method)
+        self.pictures = ranks.world() * sum(len(images) for images, _ in shown)
         self.average.update(step)
         self.terms.append({k: v.detach() for k, v in out.items()})
         self.done += 1
@@ -185,8 +197,11 @@ class Trainer:
 
     def check(self) -> None:
         """Note the mean terms since the last check and the validation metrics; offer the weights as
-        the best. FloatingPointError where the loss or a weight is not a number."""
-        row = {k: float(torch.stack([t[k] for t in self.terms]).mean()) for k in self.terms[-1]}
+        the best. FloatingPointError where the loss or a weight is not a number, RuntimeError where
+        processes no longer hold the same."""
+        names = list(self.terms[-1])
+        means = [torch.stack([t[k] for t in self.terms]).mean().double() for k in names]
+        row = dict(zip(names, ranks.mean(torch.stack(means)).tolist(), strict=True))
         if not math.isfinite(row["loss"]):
             raise FloatingPointError(
                 f"the loss is {row['loss']} by step {self.done} (lr {self.c.lr}); nothing was kept"
@@ -196,6 +211,7 @@ class Trainer:
             raise FloatingPointError(
                 f"weights are no numbers by step {self.done} (lr {self.c.lr}); nothing was kept"
             )
+        ranks.must_agree(self.method, f"by step {self.done}")
         row |= self.method.validation(net, self.material) or validate(
             net, self.method, self.material
         )
@@ -215,7 +231,10 @@ class Trainer:
         return self.before + time.perf_counter() - self.began
 
     def save(self, file: Path) -> None:
-        """Everything that the next step depends on, in one file (see saved_state)."""
+        """Everything that the next step depends on, in one file (see saved_state). Any number of
+        processes goes on from it."""
+        if not ranks.first():
+            return
         parts = {
             "method": self.method.state_dict(),
             "average": self.average.net.state_dict(),
@@ -226,7 +245,8 @@ class Trainer:
 
     def resume(self, file: Path) -> None:
         """Go on from a saved state; from the start where there is none, or a damaged one."""
-        state = saved_state.read(file)
+        with ranks.in_turn():  # the first throws a damaged one away
+            state = saved_state.read(file)
         if state is None:
             return
         self.method.load_state_dict(state.part("method"))
@@ -256,7 +276,8 @@ def fit(
         trainer.resume(state_file)
     first = trainer.done
     steps = range(first, c.steps if stop_after is None else min(stop_after, c.steps))
-    for _ in bars.bar(steps, initial=first, total=c.steps, desc=type(method).__name__):
+    name, shown = type(method).__name__, ranks.first()
+    for _ in bars.bar(steps, initial=first, total=c.steps, desc=name, shown=shown):
         trainer.step()
         if trainer.is_due():
             trainer.check()

@@ -1,0 +1,141 @@
+"""Several processes in one training: two of them, over gloo, leave what one leaves."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import dying_ranks
+import numpy as np
+import pytest
+import torch
+import two_ranks
+
+from riqa_lib.networks import ranks
+from riqa_lib.training import launch
+
+# Sums of other order and products of other shape: 2^-23 of a number each. After four steps with
+# momentum, the largest difference found is 8e-6, of a loss of 20
+TOLERANCE = {"rtol": 2e-5, "atol": 2e-5}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """(what each of two processes leaves, the folder in which they left it)."""
+    folder = tmp_path_factory.mktemp("ranks")
+    stopped = two_ranks.trainer_of(two_ranks.methods()["comatch"]())
+    two_ranks.stepped(stopped, 2).save(folder / "before.safetensors")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(launch.RANKS, "2")
+        assert launch.several(4, 2, two_ranks.everything, folder)
+    return [torch.load(folder / f"rank-{k}.pt", weights_only=False) for k in (0, 1)], folder
+
+
+@pytest.mark.parametrize("name", two_ranks.methods())
+def test_two_processes_leave_what_one_leaves(both, name):
+    """Weights, average, best weights, thresholds, banks, every term of the loss, validation."""
+    one = two_ranks.left_by(two_ranks.stepped(two_ranks.trainer_of(two_ranks.methods()[name]()), 4))
+    for found in both[0]:
+        two = found["trained"][name]
+        assert two.keys() == one.keys()
+        for key, value in one.items():
+            torch.testing.assert_close(
+                two[key], value, **TOLERANCE, equal_nan=True, msg=lambda text, k=key: f"{k}: {text}"
+            )
+
+
+def test_both_hold_the_same_bits(both):
+    (first, second), _ = both
+    for name, its in first["trained"].items():
+        for key, value in its.items():
+            assert torch.equal(value.nan_to_num(), second["trained"][name][key].nan_to_num()), key
+
+
+def test_two_processes_see_the_views_of_one(both):
+    one = two_ranks.shown()
+    for found in both[0]:
+        assert found["shown"].keys() == one.keys()
+        assert all(torch.equal(found["shown"][name], view) for name, view in one.items())
+
+
+def test_one_process_two_and_one_again_go_on_from_each_other(both):
+    whole = two_ranks.stepped(two_ranks.trainer_of(two_ranks.methods()["comatch"]()), 4)
+    back = two_ranks.trainer_of(two_ranks.methods()["comatch"]())
+    back.resume(both[1] / "between.safetensors")
+    assert back.done == 3
+    assert {*both[1].iterdir()} == {
+        both[1] / name
+        for name in ("before.safetensors", "between.safetensors", "rank-0.pt", "rank-1.pt")
+    }
+    one, three = two_ranks.left_by(whole), two_ranks.left_by(two_ranks.stepped(back, 1))
+    for key, value in one.items():
+        if not key.startswith("history"):  # a mean of terms since it went on
+            torch.testing.assert_close(three[key], value, **TOLERANCE, equal_nan=True)
+
+
+def test_a_method_that_remembers_its_own_rows_is_named(both):
+    local, idle = both[0][1]["said"]
+    assert local.startswith("cut is not the same in all 2 processes by step 2")
+    assert idle.startswith("no loss needs idle.weight: with several processes, set uses_all = Fa")
+
+
+def test_a_process_that_dies_ends_all(monkeypatch):
+    monkeypatch.setenv(launch.RANKS, "2")
+    with pytest.raises(ChildProcessError, match=r"process 1 of 2 .* terminated with signal SIGKIL"):
+        launch.several(4, 1, dying_ranks.second_is_killed)
+
+
+class Failing:
+    """Of torch's processes: one has raised, the other waits."""
+
+    processes = (SimpleNamespace(is_alive=lambda: False), SimpleNamespace(is_alive=lambda: True))
+
+    def join(self, grace_period):
+        told = "Traceback\n  File x\nValueError: no more room\n"
+        raise torch.multiprocessing.ProcessRaisedException(told, 0, 77)
+
+
+def test_what_a_process_raised_is_said(monkeypatch):
+    killed = []
+    Failing.processes[1].kill = lambda: killed.append(1)
+    monkeypatch.setattr(torch.multiprocessing, "spawn", lambda *_, **__: Failing())
+    monkeypatch.setenv(launch.RANKS, "3")
+    with pytest.raises(ChildProcessError, match=r"process 0 of 3 .* stopped: ValueError: no more"):
+        launch.several(6, 1, dying_ranks.second_is_killed)
+    assert killed == [1]
+
+
+@pytest.mark.parametrize(("value", "gpus", "words"), [
+    ("two", 0, "RIQA_RANKS is 'two', expected a whole number from 1 on"),
+    ("0", 0, "expected a whole number from 1 on"),
+    ("4", 2, r"RIQA_RANKS is 4, but this process sees 2 GPU\(s\)"),
+    ("3", 0, r"train.batch is 32 \(train.mu 2: 64 unlabelled\), which 3 processes cannot share "
+     "evenly; expected a multiple of 3, for example 33"),
+])  # fmt: skip
+def test_what_cannot_be_is_said_before_anything_starts(monkeypatch, value, gpus, words):
+    monkeypatch.setattr(torch.multiprocessing, "spawn", lambda *_, **__: pytest.fail("started"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv(launch.RANKS, value)
+    with pytest.raises(ValueError, match=words):
+        launch.several(32, 2, dying_ranks.second_is_killed)
+
+
+def test_one_process_is_alone(monkeypatch):
+    monkeypatch.delenv(launch.RANKS, raising=False)
+    assert not launch.several(4, 1, pytest.fail)
+    x = torch.arange(3.0)
+    assert ranks.rows(x) is x
+    assert ranks.mean(x) is x
+    assert ranks.shared(x.numpy()).tolist() == [0, 1, 2]
+    g, h = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    assert torch.equal(ranks.rand((2, 3), g, dim=1), torch.rand(2, 3, generator=h))
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6])
+def test_any_number_of_rows_is_shared(monkeypatch, count):
+    every = []
+    for rank in range(3):
+        monkeypatch.setattr(ranks, "world", lambda: 3)
+        monkeypatch.setattr(ranks, "rank", lambda r=rank: r)
+        every.append(ranks.shared(np.arange(count)))
+    assert len({len(part) for part in every}) == 1
+    assert np.stack(every, axis=1).reshape(-1)[:count].tolist() == [*range(count)]
