@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 import torch
@@ -24,11 +25,9 @@ def has_bf16(where: torch.device) -> bool:
 def on_device(pixels: np.ndarray, where: torch.device) -> Tensor:
     """The pixel store as a tensor: on the GPU when it takes less than half of the free memory, else
     in (mapped) memory."""
-    if (
-        isinstance(pixels, np.memmap) and not pixels.flags.writeable
-    ):  # torch wants a writeable array: copy-on-write
-        pixels = np.load(str(pixels.filename), mmap_mode="c")
-    tensor = torch.from_numpy(np.asarray(pixels))
+    with warnings.catch_warnings():  # torch wants to write; a map to write in needs as much memory
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        tensor = torch.from_numpy(np.asarray(pixels))
     if where.type == "cuda" and tensor.nbytes < torch.cuda.mem_get_info()[0] // 2:
         return tensor.to(where)
     return tensor

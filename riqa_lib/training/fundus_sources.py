@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..datasets.data_folder import DataSet
 from ..networks import lite0
+from ..networks.blocks import seen_through
 from ..networks.device import device, device_of, on_device
 from ..networks.field_moments import MomentNet, MomentsOfPixels, moments_under
 from ..networks.network import Network
@@ -61,7 +62,8 @@ def learning(run: Run, data: DataSet, own: Copies | None) -> Source:
         parts = [features(data, grain), *([] if own is None else [moments_of(data, own, grain)])]
         return _rows(np.concatenate(parts))
     pixels = data.pixels if own is None else np.concatenate([data.pixels, own.pixels])
-    return Pixels(on_device(pixels, device()), run.data.crop, run.data.grid)
+    crop, grid = run.data.crop, run.data.grid
+    return seen_through(lambda stored: Pixels(stored, crop, grid), pixels)
 
 
 def learnt_copies(run: Run, data: DataSet, rows: np.ndarray) -> Copies | None:
@@ -74,8 +76,8 @@ def asking(run: Run, data: DataSet) -> Source:
     views as the settings say."""
     if run.model.frozen:
         return _rows(features(data, run.model.grain))
-    pixels = on_device(data.pixels, device())
-    return Pixels(pixels, run.data.crop, run.data.grid, run.data.views)
+    crop, grid, looks = run.data.crop, run.data.grid, run.data.views
+    return seen_through(lambda stored: Pixels(stored, crop, grid, looks), data.pixels)
 
 
 def said_of(run: Run, net: Network, data: DataSet, rows: np.ndarray) -> tuple[Floats, Floats]:

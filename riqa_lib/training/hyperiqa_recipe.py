@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from .. import bars
 from ..bounds import Checked, OneOf, Range
 from ..networks import map_store
-from ..networks.device import device, on_device
+from ..networks.blocks import seen_through
 from ..networks.hyperiqa import BACKBONES, HyperIQA, check
 from ..networks.predict import over_looks
 from ..networks.sources import Source
@@ -129,10 +129,10 @@ def prepared(net: HyperIQA, lesson: Lesson) -> Source:
     grades = torch.from_numpy(lesson.grades)
     if not net.frozen:
         net.standardise(grades)
-        return net.source(on_device(lesson.data.pixels, device()))
+        return seen_through(net.source, lesson.data.pixels)
     stored = map_store.open_maps(lesson.data)
     net.standardise(grades, stored)
-    return net.source(on_device(stored.maps, device()))
+    return seen_through(net.source, stored.maps)
 
 
 def material_of(source: Source, lesson: Lesson) -> Material:

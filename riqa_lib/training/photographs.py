@@ -26,10 +26,11 @@ import torch
 
 from .. import paths, store
 from ..bounds import Range
-from ..datasets.data_folder import DataSet, data_key
+from ..datasets.data_folder import DataSet, data_key, open_dataset
 from ..datasets.splits import draw_labelled
 from ..networks import lite0, map_store, views
-from ..networks.device import device, on_device, threads
+from ..networks.blocks import seen_through
+from ..networks.device import on_device, threads
 from ..networks.network import Network
 from ..networks.predict import said_of
 from ..networks.sources import Maps, Pixels, Source
@@ -49,7 +50,7 @@ from ..ssl.freematch import FreeMatch
 from ..ssl.mean_teacher import MeanTeacher
 from ..ssl.simmatch import SimMatch
 from ..ssl.supervised import Supervised
-from . import baselines, equal_pictures, photo_about, run_folder
+from . import baselines, equal_pictures, launch, photo_about, run_folder
 from .loop import Material, fit
 from .optimisation import TrainConfig
 from .photo_profiles import AS_MANY_PICTURES_AS, BASELINES, NOT_OURS, NOTEBOOKS, PROFILES, ROWS
@@ -200,7 +201,7 @@ def prepare_weights(run: Run, data: DataSet) -> dict[str, object]:
         return {"weights": run.model.weights, "maps": f"{side} x {side} of {channels} channels"}
     if run.model.weights != "distortion":
         return {"weights": run.model.weights}
-    folder = _weights_folder(run, data)
+    folder = weights_folder(run, data)
     if not store.done(folder):
         began = time.perf_counter()
         threads()
@@ -215,7 +216,8 @@ def prepare_weights(run: Run, data: DataSet) -> dict[str, object]:
     return store.read_json(folder / "provenance.json")
 
 
-def _weights_folder(run: Run, data: DataSet) -> Path:
+def weights_folder(run: Run, data: DataSet) -> Path:
+    """Where the distortion weights of these settings lie, or will."""
     return store.run_folder(
         {
             "method": {"name": "pretrain"},
@@ -244,7 +246,7 @@ def build(run: Run, data: DataSet, labelled: np.ndarray, source: Source | None =
         net.vit.patch_embed.standardise(stored.mean, stored.sd)
     elif run.model.weights == "distortion":
         prepare_weights(run, data)
-        load_weights(_weights_folder(run, data) / "model.safetensors", net, skip=("vit.head.",))
+        load_weights(weights_folder(run, data) / "model.safetensors", net, skip=("vit.head.",))
     grades = data.frame["grade"].to_numpy()[labelled]
     if run.model.skip:
         seen = source or source_of(run, data)
@@ -257,24 +259,40 @@ def build(run: Run, data: DataSet, labelled: np.ndarray, source: Source | None =
 def source_of(run: Run, data: DataSet) -> Source:
     """What the run sees its pictures through: pixels, or the maps of a frozen stem, made now where
     they are not there yet."""
-    where = device()
+    crop, grid = run.data.crop, run.data.grid
     if not run.model.freeze:
-        return Pixels(on_device(data.pixels, where), run.data.crop, run.data.grid)
+        return seen_through(lambda pixels: Pixels(pixels, crop, grid), data.pixels)
     stored = map_store.open_maps(data, run.model.scales)
-    augmented = None
+    arrays = [stored.maps]
     if run.train.strong == "randaugment":
-        augmented = on_device(map_store.open_maps(data, run.model.scales, "augmented").maps, where)
-    maps = on_device(stored.maps, where)
-    return Maps(maps, run.data.crop // lite0.STRIDE, stored.mean, augmented)
+        arrays += [map_store.open_maps(data, run.model.scales, "augmented").maps]
+    window, mean = crop // lite0.STRIDE, stored.mean
+    return seen_through(lambda maps, *copies: Maps(maps, window, mean, *copies), *arrays)
 
 
 def train(run: Run, data: DataSet) -> Path:
     """Train, predict every picture of val, test and pool, write the run's folder; returns it.
-    Finished runs are reused, interrupted ones resumed."""
+    Finished runs are reused, interrupted ones resumed. In several processes where training.launch
+    says so."""
     with run_folder.opened(run.config(data_key(data))) as place:
-        if not place.done:
+        if not place.done and not _launched(run, data):
             place.write(_trained(run, data, place.state()))
     return place.folder
+
+
+def _launched(run: Run, data: DataSet) -> bool:
+    """Whether several processes trained this; what they share is made before they start."""
+    if not launch.is_due():
+        return False
+    prepare_weights(run, data)
+    if run.model.freeze and run.train.strong == "randaugment":
+        map_store.open_maps(data, run.model.scales, "augmented")
+    launch.several(run.train, _train_there, run, data.folder)
+    return True
+
+
+def _train_there(run: Run, folder: Path) -> None:
+    train(run, open_dataset(folder))
 
 
 def asked(data: DataSet, rows: dict[str, np.ndarray], pool: bool = True) -> np.ndarray:
@@ -333,33 +351,6 @@ def make_data(name: str, profile: str, overrides: dict[str, object] | None = Non
     ..., "id": ..., "score": ..., "low": ..., "high": ...}} (riqa_lib.datasets.folder.read_folder
     has all the keywords)."""
     return photo_data.make(name, settings(profile, overrides=overrides).data, profile)
-
-
-def example_views(run: Run, data: DataSet, count: int = 3) -> tuple[np.ndarray, pd.DataFrame]:
-    """A few unlabelled pictures under both strong policies, for looking at: (pixels (N, S, S, 3)
-    uint8, frame with a column `view`). Blanked tokens are shown as grey patches; the network sees
-    no pixels there."""
-    rows = torch.from_numpy(np.tile(rows_of(run, data)["unlabelled"][:count], 2))
-    pixels, side = on_device(data.pixels, torch.device("cpu")), run.data.crop
-    plain = dataclasses.replace(run.model, weights="none", freeze=False)
-    tokens = ViT(plain, side, 5).tokens
-    shown, captions = [], []
-    for name in ("weak", "quality", "randaugment"):
-        policy = views.of_maps(views.STRONG[name]) if run.model.freeze else views.STRONG[name]
-        g = torch.Generator().manual_seed(run.seed)
-        view = views.make(pixels, rows, side, policy, tokens, g)
-        images = (view.images * views.SD + views.MEAN).clamp(0, 1)
-        if view.keep is not None:
-            grid = round(tokens**0.5)
-            keep = (
-                view.keep.view(-1, 1, grid, grid)
-                .repeat_interleave(side // grid, 2)
-                .repeat_interleave(side // grid, 3)
-            )
-            images = images * keep + 0.5 * (1 - keep)
-        shown.append((images.permute(0, 2, 3, 1) * 255).round().byte().numpy())
-        captions += [name] * len(rows)
-    return np.concatenate(shown), pd.DataFrame({"view": captions})
 
 
 def first_stage(
