@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,14 @@ def drawn(rows: int, count: int, step: int, *keys: object) -> np.ndarray:
     out: list[int] = []
     while len(out) < count:
         epoch, place = divmod(start + len(out), rows)
-        order = rng("order", *keys, epoch).permutation(rows)
-        out += order[place : place + count - len(out)].tolist()
+        out += _order(rows, *keys, epoch)[place : place + count - len(out)].tolist()
     return np.array(out)
+
+
+@lru_cache(maxsize=4)  # of two batches, the one that ends in this epoch and the next
+def _order(rows: int, *keys: object) -> np.ndarray:
+    """A whole permutation (rows,): as long as the pool, so that it is drawn once an epoch."""
+    return rng("order", *keys).permutation(rows)
 
 
 def batch_of(

@@ -13,6 +13,7 @@ import torch
 from riqa_lib.networks.blocks import Blocks, Mapped
 from riqa_lib.networks.sources import Pixels
 from riqa_lib.networks.vit import ViT, ViTConfig
+from riqa_lib.training import loop
 from riqa_lib.training.loop import Material, TrainConfig, Trainer
 from riqa_lib.training.photographs import METHODS
 
@@ -76,3 +77,19 @@ def test_a_step_does_as_much_in_python_for_many_pictures_as_for_few(tmp_path, na
     few = work_of_a_step(name, source(120, tmp_path), 2, 120)
     assert min(few) > 200
     assert work_of_a_step(name, source(600, tmp_path), 10, 600) == few
+
+
+def test_an_epochs_order_is_drawn_once(monkeypatch):
+    """A permutation is as long as the pool: one a step would cost more the larger the pool is."""
+    drawn, inner = [], loop.rng
+    monkeypatch.setattr(loop, "rng", lambda *keys: (drawn.append(keys), inner(*keys))[1])
+    loop._order.cache_clear()
+    seen = [
+        (loop.drawn(8, 2, step, 3, "labelled"), loop.drawn(20, 4, step, 3, "unlabelled"))
+        for step in range(10)
+    ]
+    loop._order.cache_clear()
+    # 20 of 8 labelled are three epochs, 40 of 20 unlabelled two
+    assert len(drawn) == len(set(drawn)) == 5
+    assert sorted(np.concatenate([few for few, _ in seen[:4]])) == [*range(8)]
+    assert sorted(np.concatenate([many for _, many in seen[5:]])) == [*range(20)]
