@@ -26,6 +26,7 @@ from riqa_lib.ssl.mean_teacher import MeanTeacher
 from riqa_lib.ssl.simmatch import SimMatch
 from riqa_lib.ssl.supervised import Supervised
 from riqa_lib.ssl.teacher_student import Student, Teacher
+from riqa_lib.training import photographs
 from riqa_lib.training.loop import Material, Trainer, batch_of
 from riqa_lib.training.optimisation import TrainConfig
 
@@ -184,9 +185,9 @@ def shown():
     return out
 
 
-def everything(folder: Path) -> None:
+def everything(folder: Path, run: photographs.Run, pictures: Path) -> None:
     """In each of two processes: train all, and leave what was left as rank-N.pt; go on from
-    before.safetensors; say what is said of a method with a threshold of its own rows."""
+    before.safetensors; say what is said of methods that are wrong; train a run of photographs."""
     found = {"trained": trained(), "shown": shown(), "said": []}
     trainer = trainer_of(methods()["comatch"]())
     trainer.resume(folder / "before.safetensors")
@@ -196,4 +197,5 @@ def everything(folder: Path) -> None:
             stepped(trainer_of(wrong(net())), 4)
         except (RuntimeError, ValueError) as e:
             found["said"].append(str(e))
+    photographs.train_there(run, pictures)
     torch.save(found, folder / f"rank-{ranks.rank()}.pt")

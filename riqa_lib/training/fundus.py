@@ -32,7 +32,7 @@ from ..datasets.data_folder import DataSet, data_key
 from ..pictures import fundus_data
 from ..pictures.fundus_data import open_set
 from ..scales import DETAILS
-from . import run_folder
+from . import launch, run_folder
 from .fundus_learning import (
     load_student,
     load_teacher,
@@ -91,7 +91,9 @@ def train(name: str, run: Run) -> Path:
     be learnt from."""
     sets = _sets_of(name, run)
     with run_folder.opened(_config(run, sets)) as place:
-        if not place.done:
+        if not place.done and launch.is_due() and not run.model.frozen:
+            launch.several(run.train, train, name, run)
+        elif not place.done:
             learn = train_teacher if run.method.name == "teacher" else train_student
             result = learn(run, sets, place)
             place.write(dataclasses.replace(result, about={**_about(run, sets), **result.about}))

@@ -13,13 +13,18 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.multiprocessing
 
 from ..networks import ranks
 
+if TYPE_CHECKING:  # what starts processes imports little
+    from .optimisation import TrainConfig
+
 RANKS = "RIQA_RANKS"
+GRACE = 2.0  # seconds that others have to end by themselves, where one has failed
 
 
 def wanted() -> int:
@@ -34,17 +39,19 @@ def wanted() -> int:
     return int(value)
 
 
-def several(batch: int, mu: int, train: Callable, *given: object) -> bool:
-    """Call train(*given) in so many processes at a time as are wanted, and wait for all; False,
-    with nothing done, where one is wanted, or where this is one of them.
+def is_due() -> bool:
+    """Whether a training is to start processes: several are wanted, and this is none of them."""
+    return ranks.world() == 1 and wanted() > 1
 
-    train: a function of a module, given: what pickle takes. batch, mu: train's, per step.
-    ValueError where they cannot share such a batch; ChildProcessError that says which process
-    ended and why, where one fails: all others are stopped then."""
+
+def several(c: TrainConfig, train: Callable, *given: object) -> None:
+    """Call train(*given) in so many processes at a time as are wanted, and wait for all.
+
+    train: a function of a module, given: what pickle takes. ValueError where they cannot share a
+    batch of c; ChildProcessError that says which process ended and why, where one fails: all
+    others are stopped then."""
     processes = wanted()
-    if processes == 1 or ranks.world() > 1:
-        return False
-    ranks.must_share(batch, mu, processes)
+    ranks.must_share(c.batch, c.mu, processes)
     with tempfile.TemporaryDirectory(prefix="riqa-ranks-") as folder:
         meeting = f"file://{Path(folder) / 'meeting'}"
         each = max(1, torch.get_num_threads() // processes)
@@ -66,10 +73,6 @@ def several(batch: int, mu: int, train: Callable, *given: object) -> bool:
             for process in context.processes:
                 if process.is_alive():
                     process.kill()
-    return True
-
-
-GRACE = 2.0  # seconds that others have to end by themselves, where one has failed
 
 
 def _one(

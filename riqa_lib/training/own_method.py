@@ -143,11 +143,29 @@ def settings(
     rest = {k: v for k, v in (overrides or {}).items() if k not in own}
     plain = photographs.settings(profile, "supervised", seed, rest)
 
-    class Its(OwnRun):
-        methods: ClassVar[dict[str, type[Method]]] = {**photographs.METHODS, name: kind}
-
     common = {f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)}
-    return Its(**common, code=code).but(method=name).adjusted(own)
+    return _run_of(kind)(**common, code=code).but(method=name).adjusted(own)
+
+
+def _run_of(kind: type[Method]) -> type[OwnRun]:
+    class Its(OwnRun):
+        methods: ClassVar[dict[str, type[Method]]] = {
+            **photographs.METHODS,
+            kind.Config.name: kind,
+        }
+
+        def __reduce__(self) -> tuple:
+            """Pickled for other processes: they load the file again."""
+            fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+            file = inspect.getfile(kind)
+            return _unpickled, (file, fields | {"method": dataclasses.asdict(self.method)})
+
+    return Its
+
+
+def _unpickled(file: str, fields: dict[str, Any]) -> OwnRun:
+    kind: Any = load(file)
+    return _run_of(kind)(**fields | {"method": kind.Config(**fields["method"])})
 
 
 def train(

@@ -28,9 +28,9 @@ from .. import paths, store
 from ..bounds import Range
 from ..datasets.data_folder import DataSet, data_key, open_dataset
 from ..datasets.splits import draw_labelled
-from ..networks import lite0, map_store, views
+from ..networks import lite0, map_store
 from ..networks.blocks import seen_through
-from ..networks.device import on_device, threads
+from ..networks.device import threads
 from ..networks.network import Network
 from ..networks.predict import said_of
 from ..networks.sources import Maps, Pixels, Source
@@ -287,11 +287,12 @@ def _launched(run: Run, data: DataSet) -> bool:
     prepare_weights(run, data)
     if run.model.freeze and run.train.strong == "randaugment":
         map_store.open_maps(data, run.model.scales, "augmented")
-    launch.several(run.train, _train_there, run, data.folder)
+    launch.several(run.train, train_there, run, data.folder)
     return True
 
 
-def _train_there(run: Run, folder: Path) -> None:
+def train_there(run: Run, folder: Path) -> None:
+    """The same in one of several processes, which opens the data folder itself."""
     train(run, open_dataset(folder))
 
 

@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from .. import paths, store
+from ..networks import ranks
 from ..networks.device import threads
 from ..networks.weights import save_weights
 from ..provenance import commit, provenance
@@ -54,7 +55,13 @@ class RunFolder:
         return self.folder / f"state{part and f'-{part}'}.safetensors"
 
     def write(self, result: Result) -> None:
-        """Write what a training leaves. "seconds" are counted from when the folder was opened."""
+        """Write what a training leaves. "seconds" are counted from when the folder was opened. Of
+        several processes the first writes, and the others wait for that."""
+        if ranks.first():
+            self._write(result)
+        ranks.wait()
+
+    def _write(self, result: Result) -> None:
         if result.net is not None:
             save_weights(self.folder / "model.safetensors", result.net)
         store.write_table(self.folder / "history.csv", result.history)
@@ -68,6 +75,8 @@ class RunFolder:
             "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in result.net.parameters()) if result.net else 0,
         }
+        if ranks.world() > 1:
+            counted["processes"] = ranks.world()
         facts = {**provenance(), **counted, **result.facts}
         store.finish(self.folder, facts)
         for state in self.folder.glob("state*.safetensors"):

@@ -6,16 +6,23 @@ from types import SimpleNamespace
 
 import dying_ranks
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import two_ranks
+from map_trees import blurred_pictures
 
+from riqa_lib import store
 from riqa_lib.networks import ranks
-from riqa_lib.training import launch
+from riqa_lib.training import launch, photographs
+from riqa_lib.training.optimisation import TrainConfig
 
 # Sums of other order and products of other shape: 2^-23 of a number each. After four steps with
 # momentum, the largest difference found is 8e-6, of a loss of 20
 TOLERANCE = {"rtol": 2e-5, "atol": 2e-5}
+
+
+RUN = photographs.settings("smoke", "crmatch", 0, {"model.weights": "none", "train.steps": 4})
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +33,10 @@ def both(tmp_path_factory):
     two_ranks.stepped(stopped, 2).save(folder / "before.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(launch.RANKS, "2")
-        assert launch.several(4, 2, two_ranks.everything, folder)
+        patch.setenv("RIQA_HOME", str(folder / "two"))
+        patch.delenv("RIQA_JOURNAL", raising=False)
+        pictures = blurred_pictures().folder
+        launch.several(two_ranks.TRAIN, two_ranks.everything, folder, RUN, pictures)
     return [torch.load(folder / f"rank-{k}.pt", weights_only=False) for k in (0, 1)], folder
 
 
@@ -62,10 +72,7 @@ def test_one_process_two_and_one_again_go_on_from_each_other(both):
     back = two_ranks.trainer_of(two_ranks.methods()["comatch"]())
     back.resume(both[1] / "between.safetensors")
     assert back.done == 3
-    assert {*both[1].iterdir()} == {
-        both[1] / name
-        for name in ("before.safetensors", "between.safetensors", "rank-0.pt", "rank-1.pt")
-    }
+    assert not (both[1] / "wrong").exists()
     one, three = two_ranks.left_by(whole), two_ranks.left_by(two_ranks.stepped(back, 1))
     for key, value in one.items():
         if not key.startswith("history"):  # a mean of terms since it went on
@@ -78,10 +85,34 @@ def test_a_method_that_remembers_its_own_rows_is_named(both):
     assert idle.startswith("no loss needs idle.weight: with several processes, set uses_all = Fa")
 
 
+def test_a_run_of_two_processes_is_that_of_one(both, home):
+    """Its folder is written once, with the same pictures, within what Adam makes of rounding."""
+    one = photographs.train(RUN, blurred_pictures())
+    two = both[1] / "two" / "results" / "runs" / one.name
+    assert {f.name for f in two.iterdir()} == {f.name for f in one.iterdir()}
+    facts = [store.read_json(folder / "provenance.json") for folder in (one, two)]
+    assert [f.get("processes") for f in facts] == [None, 2]
+    assert facts[0]["pictures_seen"] == facts[1]["pictures_seen"]
+    for name in ("history.csv", *store.PREDICTIONS.values()):
+        first, second = store.read_table(one / name), store.read_table(two / name)
+        pd.testing.assert_frame_equal(first, second, atol=1e-3, rtol=1e-3)
+
+
+def test_a_training_starts_processes_that_open_what_is_prepared(home, monkeypatch):
+    monkeypatch.setenv(launch.RANKS, "2")
+    run, data = photographs.settings("smoke", "fixmatch"), blurred_pictures()
+    started = []
+    monkeypatch.setattr(photographs, "prepare_weights", lambda *given: started.append(given))
+    monkeypatch.setattr(launch, "several", lambda *given: started.append(given))
+    with pytest.raises(RuntimeError, match="nothing was written for this run"):
+        photographs.train(run, data)
+    assert started == [(run, data), (run.train, photographs.train_there, run, data.folder)]
+
+
 def test_a_process_that_dies_ends_all(monkeypatch):
     monkeypatch.setenv(launch.RANKS, "2")
     with pytest.raises(ChildProcessError, match=r"process 1 of 2 .* terminated with signal SIGKIL"):
-        launch.several(4, 1, dying_ranks.second_is_killed)
+        launch.several(two_ranks.TRAIN, dying_ranks.second_is_killed)
 
 
 class Failing:
@@ -100,7 +131,7 @@ def test_what_a_process_raised_is_said(monkeypatch):
     monkeypatch.setattr(torch.multiprocessing, "spawn", lambda *_, **__: Failing())
     monkeypatch.setenv(launch.RANKS, "3")
     with pytest.raises(ChildProcessError, match=r"process 0 of 3 .* stopped: ValueError: no more"):
-        launch.several(6, 1, dying_ranks.second_is_killed)
+        launch.several(TrainConfig(batch=6), dying_ranks.second_is_killed)
     assert killed == [1]
 
 
@@ -116,12 +147,12 @@ def test_what_cannot_be_is_said_before_anything_starts(monkeypatch, value, gpus,
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setenv(launch.RANKS, value)
     with pytest.raises(ValueError, match=words):
-        launch.several(32, 2, dying_ranks.second_is_killed)
+        launch.several(TrainConfig(mu=2), dying_ranks.second_is_killed)
 
 
 def test_one_process_is_alone(monkeypatch):
     monkeypatch.delenv(launch.RANKS, raising=False)
-    assert not launch.several(4, 1, pytest.fail)
+    assert not launch.is_due()
     x = torch.arange(3.0)
     assert ranks.rows(x) is x
     assert ranks.mean(x) is x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import partial
 
 import pytest
@@ -130,3 +131,12 @@ def test_an_open_gap_and_a_mistyped_setting_are_told_in_a_line(home, capsys):
     with pytest.raises(SystemExit):
         main(["method", exercise, "--set", "steps"])
     assert "'steps' is not KEY=VALUE" in capsys.readouterr().err
+
+
+def test_other_processes_get_the_same_settings():
+    kind = own_method.load(EXERCISES / "softmatch_answer.py")
+    run = own_method.settings(kind, "smoke", 3, {"softmatch.sigmas": 1.5}, "its hash")
+    again = pickle.loads(pickle.dumps(run))
+    assert again.config("key") == run.config("key")
+    assert again.method.sigmas == 1.5
+    assert again.methods["softmatch"].Config is type(again.method)
