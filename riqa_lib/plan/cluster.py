@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .steps import PlanError
+from .steps import PlanError, ranks
 
 PATIENCE = "20s"  # for a scheduler that is running
 
@@ -107,12 +107,17 @@ def gpus() -> list[str]:
 
 def workers(jobs: int | None) -> list[tuple[dict[str, str], dict[str, float] | None]]:
     """Environment and resources of each worker: one a GPU and one without, or two (or `jobs`) on a
-    CPU."""
-    ids = gpus()
+    CPU. Where RIQA_RANKS processes train each run, so many GPUs a worker; PlanError where there
+    are fewer."""
+    ids, each = gpus(), ranks()
     if not ids:
         return [({}, None)] * (jobs or 2)
+    sets = [",".join(ids[i : i + each]) for i in range(0, len(ids) - each + 1, each)]
+    if not sets:
+        raise PlanError(f"RIQA_RANKS is {each}, and there are {len(ids)} GPUs: one each")
     on_gpu = [
-        ({"CUDA_VISIBLE_DEVICES": ids[i % len(ids)]}, {"GPU": 1.0}) for i in range(jobs or len(ids))
+        ({"CUDA_VISIBLE_DEVICES": sets[i % len(sets)]}, {"GPU": 1.0})
+        for i in range(jobs or len(sets))
     ]
     return [*on_gpu, ({"CUDA_VISIBLE_DEVICES": ""}, None)]
 

@@ -39,9 +39,18 @@ class PlanError(ValueError):
 def threads() -> int:
     """Threads of every step, RIQA_THREADS (default 1): never a matter of how many steps run side by
     side. A step depends on it: sums over threads differ in the last bits."""
-    value = os.environ.get("RIQA_THREADS") or "1"
+    return _number("RIQA_THREADS")
+
+
+def ranks() -> int:
+    """Processes that train a run together, RIQA_RANKS (default 1): see training.launch."""
+    return _number("RIQA_RANKS")
+
+
+def _number(name: str) -> int:
+    value = os.environ.get(name) or "1"
     if not value.isdigit() or int(value) < 1:
-        raise PlanError(f"RIQA_THREADS is {value!r}, expected a whole number from 1 on")
+        raise PlanError(f"{name} is {value!r}, expected a whole number from 1 on")
     return int(value)
 
 

@@ -120,3 +120,18 @@ def test_the_command_line_says_it_too(capsys, monkeypatch, tmp_path):
     asked = ["--home", str(tmp_path), "--only", "13_fundus_datasets"]
     assert run_all.main([*asked, "--scheduler", "nowhere"]) == 2
     assert "run_all.py: --scheduler nowhere: expected tls://HOST:PORT" in capsys.readouterr().err
+
+
+def test_a_worker_has_a_gpu_for_each_process_of_a_run(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3,5,7,8")
+    monkeypatch.setenv("RIQA_RANKS", "2")
+    seen = [env["CUDA_VISIBLE_DEVICES"] for env, _ in cluster.workers(None)]
+    assert seen == ["2,3", "5,7", ""]
+    seen = [env["CUDA_VISIBLE_DEVICES"] for env, _ in cluster.workers(3)]
+    assert seen == ["2,3", "5,7", "2,3", ""]
+    monkeypatch.setenv("RIQA_RANKS", "6")
+    with pytest.raises(PlanError, match="RIQA_RANKS is 6, and there are 5 GPUs: one each"):
+        cluster.workers(None)
+    monkeypatch.setenv("RIQA_RANKS", "many")
+    with pytest.raises(PlanError, match="RIQA_RANKS is 'many', expected a whole number from 1 on"):
+        cluster.workers(None)
