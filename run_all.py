@@ -117,13 +117,15 @@ EXAMPLES = """examples
   python run_all.py --labels 50 100 --only 21_error_against_labels
                                                errors against these numbers of labels
   python run_all.py --profile gpu --jobs 4     three seeds, four steps side by side on the GPUs
+  python run_all.py --runs --list              what notebooks train: a line a run, done or not
+  python run_all.py --profile gpu --runs       each run (row x labels x seed) a task of its own
   python run_all.py --reference                the best this machine allows, then collect it for
                                                figures/reference
 
 Steps run on a dask cluster that only you can reach: on this machine, by TLS with a key made for it.
 One that runs already (dask scheduler --protocol tls --tls-ca-file ...): --scheduler tls://HOST:8786,
 with --tls-ca, --tls-cert, --tls-key or dask's own configuration (distributed.comm.tls). Whoever
-reaches a tcp:// one runs code as you.
+reaches a tcp:// one runs code as you. From a laptop to SLURM and Kubernetes: docs/many-machines.md
 
 Killed or interrupted, start it again: it goes on where it was. A changed table, picture or hand
 label is seen: what learns from it is trained anew (--why STEP names the file). Settings: --set
@@ -244,6 +246,12 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add(
         "--serial", action="store_true", help="one step after another in this process, without dask"
     )
+    add(
+        "--runs",
+        action="store_true",
+        help="train first what the notebooks show, each run (row x labels x seed) a task of its "
+        "own; with --list, list the runs",
+    )
     add("--scheduler", metavar="ADDRESS", help="a running dask scheduler, e.g. tls://10.0.0.1:8786")
     add("--tls-ca", metavar="PEM", default="", help="tls://: the certificate of the authority")
     add("--tls-cert", metavar="PEM", default="", help="tls://: ours (and its key)")
@@ -265,8 +273,8 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     chosen = parser.parse_args(arguments)
     if chosen.reference and chosen.profile not in (None, "reference"):
         parser.error(f"--reference means --profile reference, not {chosen.profile}")
-    if chosen.serial and (chosen.jobs or chosen.scheduler):
-        parser.error("--serial runs one step at a time: leave out --jobs and --scheduler")
+    if chosen.serial and (chosen.jobs or chosen.scheduler or chosen.runs):
+        parser.error("--serial runs one step at a time: leave out --jobs, --scheduler and --runs")
     chosen.profile = chosen.profile or ("reference" if chosen.reference else "demo")
     chosen.name = chosen.name or ("best" if chosen.profile == "reference" else chosen.profile)
     return chosen
@@ -286,9 +294,14 @@ def checked(profile: str, given: dict[str, object]) -> dict[str, object]:
     return settings
 
 
-def show(walk: Walk, only: list[str], explain: list[str] | None) -> None:
-    """--list and --why."""
+def show(walk: Walk, only: list[str], explain: list[str] | None, runs: bool = False) -> None:
+    """--list (with --runs, of runs) and --why."""
     steps = walk.ordered(walk.pick(explain if explain is not None else only))
+    if runs:
+        from riqa_lib.plan.runs_apart import listed  # as what it lists, it imports torch: seconds
+
+        print(*listed(walk, steps), sep="\n")
+        return
     reasons = why_all(walk, steps)
     if explain is not None:
         for name in walk.pick(explain):
@@ -333,7 +346,8 @@ def run(chosen: argparse.Namespace, walk: Walk) -> bool:
     if chosen.site:
         site_can_be_made()
     running = elsewhere(chosen.scheduler, chosen.tls_ca, chosen.tls_cert, chosen.tls_key)
-    records = run_plan(walk, chosen.only, chosen.force, chosen.jobs, chosen.serial, running)
+    how = (chosen.jobs, chosen.serial, running)
+    records = run_plan(walk, chosen.only, chosen.force, *how, runs=chosen.runs)
     passed = all(r.ok for r in records.values())
     if chosen.reference and passed:
         from riqa_lib.__main__ import collect_walk
@@ -360,7 +374,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         walk = Walk(steps, chosen.name, paths.ROOT / "notebooks", paths.home())
         if chosen.list or chosen.why is not None:
-            show(walk, chosen.only, chosen.why)
+            show(walk, chosen.only, chosen.why, chosen.runs and chosen.list)
             return 0
         return 0 if run(chosen, walk) else 1
     except PlanError as e:

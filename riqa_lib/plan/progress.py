@@ -57,6 +57,13 @@ class Progress:
                 self._draw()
 
     # ------------------------------------------------------------ what happens
+    def add(self, step: Step, new: Sequence[Step]) -> None:
+        """A step gives way to new ones, its runs; it stays, with less to do."""
+        with self.lock:
+            self.steps = [*(step if s.name == step.name else s for s in self.steps), *new]
+            self.all += len(new)
+            self.width = max(self.width, *(len(s.name) for s in new))
+
     def begin(self, step: str) -> None:
         """A step was given to a worker."""
         with self.lock:

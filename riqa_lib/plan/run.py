@@ -8,18 +8,18 @@ import fcntl
 import os
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from .cluster import Elsewhere, client, room
+from .cluster import Elsewhere, client
 from .freshness import check, why_all
 from .kernel import Event
 from .one_step import run_step
+from .probe import probe
 from .progress import Progress, where_to_look
-from .schedule import by_urgency
+from .step_queue import Queue
 from .steps import PlanError, Record, Step, Walk, threads
 
 
@@ -36,69 +36,12 @@ def _serially(
         yield records[step.name]
 
 
-class _Queue:
-    """Steps on their way through a cluster, the most urgent first.
+def _kind_of_queue(runs: bool) -> type[Queue]:
+    if not runs:
+        return Queue
+    from .runs_apart import RunsFirst  # it imports pandas, and torch
 
-    No more are submitted than there is room for: dask would queue the rest at one worker and leave
-    it there."""
-
-    def __init__(self, client: Any, walk: Walk, steps: Sequence[Step], force: set[str]) -> None:
-        from distributed import as_completed
-
-        self.client, self.walk, self.force = client, walk, force
-        self.names = {step.name for step in steps}
-        self.waiting = by_urgency(steps)
-        self.running: dict[str, Step] = {}  # by the key of their future
-        self.records: dict[str, Record] = {}
-        self.completed = as_completed(loop=client.loop)
-
-    def needed(self, step: Step) -> list[str]:
-        """Of what a step needs, what is run here too; the rest is up to date."""
-        return [name for name in step.needs if name in self.names]
-
-    def may_start(self, step: Step, on_gpu: int) -> bool:
-        """Whether all that a step needs has ended and, of a step that takes a GPU, one is free.
-        on_gpu: steps that the cluster can run on GPUs at a time."""
-        if not set(self.needed(step)) <= set(self.records):
-            return False
-        return not (step.gpu and on_gpu) or sum(s.gpu for s in self.running.values()) < on_gpu
-
-    def fill(self, progress: Progress) -> None:
-        """Submit what may start, as long as there is room."""
-        progress.room = threads, on_gpu = room(self.client)
-        for step in list(self.waiting):
-            if len(self.running) >= threads:
-                break
-            if self.may_start(step, on_gpu):
-                progress.begin(step.name)
-                self.submit(step, on_gpu)
-
-    def submit(self, step: Step, on_gpu: int) -> None:
-        future = self.client.submit(
-            run_step,
-            self.walk,
-            step.name,
-            step.name in self.force,
-            [self.records[name] for name in self.needed(step)],
-            # a key of its own each time: dask would hand back the result of an earlier run
-            key=f"{step.name}-{uuid.uuid4().hex}",
-            resources={"GPU": 1} if step.gpu and on_gpu else None,
-            pure=False,
-        )
-        self.running[future.key] = step
-        self.waiting.remove(step)
-        self.completed.add(future)
-
-    def ended(self) -> Record:
-        """Wait until a step has ended, and say how."""
-        future = next(self.completed)
-        step, error = self.running.pop(future.key), future.exception()
-        if error:
-            record = Record(step.name, "failed", f"its worker was lost: {error}")
-        else:
-            record = future.result()
-        self.records[step.name] = record
-        return record
+    return RunsFirst
 
 
 def _side_by_side(
@@ -108,16 +51,19 @@ def _side_by_side(
     progress: Progress,
     jobs: int | None,
     scheduler: Elsewhere | None,
+    runs: bool,
 ) -> Iterator[Record]:
     def cell(event: tuple[float, tuple[str, int, int, str, str | None]]) -> None:
         progress.cell(*event[1])
 
     with client(jobs, scheduler) as its:
         its.subscribe_topic("cell", cell)
-        queue = _Queue(its, walk, steps, force)
-        while queue.waiting or queue.running:
-            queue.fill(progress)
-            yield queue.ended()
+        with probe(its, walk.home) if scheduler else contextlib.nullcontext() as looks:
+            queue = _kind_of_queue(runs)(its, walk, steps, force, looks)
+            while queue.waiting or queue.running:
+                queue.fill(progress)
+                if record := queue.ended():
+                    yield record
 
 
 @contextlib.contextmanager
@@ -186,6 +132,11 @@ def _total(records: dict[str, Record]) -> str:
     return ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
 
 
+def _is_simple(todo: Sequence[Step], scheduler: Elsewhere | None, runs: bool) -> bool:
+    """One step alone needs no cluster, unless it was asked for."""
+    return len(todo) == 1 and scheduler is None and not runs
+
+
 def run_plan(
     walk: Walk,
     only: Sequence[str] = (),
@@ -194,12 +145,14 @@ def run_plan(
     serial: bool = False,
     scheduler: Elsewhere | None = None,
     stream: IO[str] | None = None,
+    runs: bool = False,
 ) -> dict[str, Record]:
     """Run a plan and return how each step ended.
 
     only: these steps and those they need (default: all). force: steps that run even if up to date,
     from nothing. jobs: steps side by side (default: one per GPU, or 2). serial: one after another
-    in this process, without dask. scheduler: a dask scheduler that is running. Raises PlanError
+    in this process, without dask. scheduler: a dask scheduler that is running. runs: what a
+    notebook trains is trained first, each run a task of its own (see runs_apart). Raises PlanError
     before anything has run."""
     steps, force = walk.ordered(walk.pick(only)), walk.pick(force)
     check(walk, steps)
@@ -215,11 +168,10 @@ def run_plan(
             ended = f"all {len(steps)} steps are up to date"
         else:
             _announce(progress, place, reasons)
-            # one step alone needs no cluster, unless it was asked for
-            if serial or (len(todo) == 1 and not scheduler):
+            if serial or _is_simple(todo, scheduler, runs):
                 run = _serially(walk, todo, set(force), progress)
             else:
-                run = _side_by_side(walk, todo, set(force), progress, jobs, scheduler)
+                run = _side_by_side(walk, todo, set(force), progress, jobs, scheduler, runs)
             records |= _followed(run, progress, place)
             ended = f"{_total(records)}; {time.monotonic() - progress.begun:.0f} s"
         progress.say_all([f"{place}: {ended}", *where_to_look(walk, records)])

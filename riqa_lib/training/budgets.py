@@ -55,9 +55,9 @@ def train(
     cannot have are left out (`baselines.rows_for`). ValueError, before anything is trained, for a
     number that is negative or twice there, or where none is left."""
     data = walk_data(name)
-    planned = _planned(profile, labels, seed, overrides, rows, data)
+    its = planned(profile, labels, seed, overrides, rows, data)
     lists = []
-    for n, runs in planned.items():
+    for n, runs in its.items():
         lines = []
         for row, run in runs.items():
             began = time.perf_counter()
@@ -68,7 +68,7 @@ def train(
     return pd.concat(lists, ignore_index=True)
 
 
-def _planned(
+def planned(
     profile: str,
     labels: Sequence[int],
     seed: int,

@@ -145,7 +145,7 @@ def train_rows(
     for row, run in zip(rows, runs, strict=True):
         weight = float("nan")
         if row not in TEACHERS:
-            run = _taught(name, profile, row, run, overrides)
+            run = taught(name, profile, row, run, overrides)
             weight = run.method.lambda_a
         folder = train(name, run)
         lines.append(
@@ -154,9 +154,7 @@ def train_rows(
     return run_folder.note(name, "fundus", rows, seed, lines)
 
 
-def _taught(
-    name: str, profile: str, row: str, run: Run, overrides: dict[str, object] | None
-) -> Run:
+def taught(name: str, profile: str, row: str, run: Run, overrides: dict[str, object] | None) -> Run:
     """A Student's settings with its Teacher, and with lambda_a chosen where there is a choice."""
     teacher = TEACHER_OF[row]
     run = run.but(taught_by=teacher_run(name, profile, overrides, seed=run.seed, row=teacher))

@@ -53,12 +53,12 @@ def train(
     if not rows:
         raise ValueError(f"rows: none given; allowed: {', '.join(TRAINED)}")
     data = walk_data(name)
-    runs = {row: run_of(row, profile, seed, overrides) for row in rows}
-    models = {row: settings_of(row, profile, overrides) for row in rows if row in NAMES}
+    for row in rows:  # what is wrong with one is said before anything is trained
+        _settings(row, profile, seed, overrides)
     lists = []
-    for row, run in runs.items():
+    for row in rows:
         began = time.perf_counter()
-        folder = _trained(row, run, models.get(row), data)
+        folder = train_row(row, profile, seed, overrides, data)
         _time(row, folder, data)
         labels = store.read_json(folder / "provenance.json")["labels"]
         line = {"run": folder.name, "method": row, "seed": seed, "labels": labels}
@@ -85,7 +85,19 @@ def rows_of(run: Run, data: DataSet) -> dict[str, np.ndarray]:
     return {"labelled": rows["labelled"], "val": rows["val"], "asked": asked}
 
 
-def _trained(row: str, run: Run, model: object, data: DataSet) -> Path:
+def _settings(
+    row: str, profile: str, seed: int, overrides: Mapping[str, object] | None
+) -> tuple[Run, object]:
+    """Of its data and labels, and of its model (None of a row of Table 2)."""
+    model = settings_of(row, profile, overrides) if row in NAMES else None
+    return run_of(row, profile, seed, overrides), model
+
+
+def train_row(
+    row: str, profile: str, seed: int, overrides: Mapping[str, object] | None, data: DataSet
+) -> Path:
+    """Train one row on a data set; its run's folder. Raises as `train`."""
+    run, model = _settings(row, profile, seed, overrides)
     if row == "supervised":
         return photographs.train(run, data)
     if model is None:

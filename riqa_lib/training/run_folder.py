@@ -7,13 +7,18 @@
 
 A finished run is reused; an interrupted one finds its saved states and goes on; what a training
 leaves is written whole: weights, history, predictions, about, and provenance last, which means
-"done". Only then do the saved states go."""
+"done". Only then do the saved states go. One process at a time trains a run, also where several
+machines share the folder: others wait, and find it finished."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,16 +102,77 @@ class RunFolder:
             )
 
 
+class _Opened(Exception):
+    """A training opened its folder while `place_of` asked for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+
+_asked: ContextVar[bool] = ContextVar("_asked", default=False)
+
+
+def place_of(train: Callable[[], object]) -> Path:
+    """The folder of the run that this call would train, or find finished; nothing is trained, made
+    or written. Raises what the training raises before it opens a run."""
+    before = _asked.set(True)
+    try:
+        train()
+    except _Opened as found:
+        return found.folder
+    finally:
+        _asked.reset(before)
+    raise RuntimeError("no run's folder was opened")
+
+
+def _named(config: dict) -> Path:
+    return paths.runs() / f"{config['method']['name']}-{store.run_hash(config)}"
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time has a run's folder; another says who has it, and waits.
+
+    The lock lies beside the runs, in .locks. It is fcntl's: it works across machines where their
+    shared file system has locks (NFS: mounted without nolock and local_lock), goes with the
+    process that holds it, however that ends, and no child inherits it."""
+    file = folder.parent / ".locks" / folder.name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a+", encoding="utf-8") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            owner = lock.read().strip()
+            print(f"{folder.name}: {owner} trains it; waiting for that", flush=True)
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {platform.node()}")
+        lock.flush()
+        yield
+        lock.truncate(0)
+
+
 @contextlib.contextmanager
 def opened(config: dict) -> Iterator[RunFolder]:
-    """The run's folder for these settings, made if need be. RuntimeError where the block ends and
-    the run is not there; ValueError for a folder that holds other settings."""
-    place = RunFolder(store.run_folder(config))
-    if place.done:
-        place.reuse()
-    else:
-        threads()
-    yield place
+    """The run's folder for these settings, made if need be; what of it is not finished is locked
+    (see `alone`). RuntimeError where the block ends and the run is not there; ValueError for a
+    folder that holds other settings."""
+    folder = _named(config)
+    if _asked.get():
+        raise _Opened(folder)
+    with contextlib.ExitStack() as held:
+        if not store.done(folder) and ranks.world() == 1:  # else the one that started these has it
+            held.enter_context(alone(folder))
+        if not (folder / "config.json").exists():  # whatever lies there is of no run
+            for state in folder.glob("state*.safetensors"):
+                state.unlink()
+        place = RunFolder(store.run_folder(config))
+        if place.done:
+            place.reuse()
+        else:
+            threads()
+        yield place
     if not store.done(place.folder):
         raise RuntimeError(f"{paths.shown(place.folder)}: nothing was written for this run")
 
@@ -114,7 +180,7 @@ def opened(config: dict) -> Iterator[RunFolder]:
 def finished(config: dict, what: str, notebook: str, seed: int) -> str:
     """The name of the finished run's folder for these settings; FileNotFoundError, naming the
     notebook to run, where there is none."""
-    folder = paths.runs() / f"{config['method']['name']}-{store.run_hash(config)}"
+    folder = _named(config)
     if not store.done(folder):
         raise FileNotFoundError(
             f"{paths.shown(folder)}: {what} is not there yet; "

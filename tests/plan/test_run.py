@@ -20,11 +20,12 @@ import pytest
 from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
-from riqa_lib.plan import freshness, kernel, one_step, run
+from riqa_lib.plan import freshness, kernel, one_step, step_queue
 from riqa_lib.plan.cluster import Elsewhere, workers
 from riqa_lib.plan.freshness import changed, why, why_all
 from riqa_lib.plan.one_step import Left, run_step
-from riqa_lib.plan.run import by_urgency, run_plan
+from riqa_lib.plan.run import run_plan
+from riqa_lib.plan.schedule import by_urgency
 from riqa_lib.plan.steps import PlanError, Record, Step, Walk
 
 ROOT = REPOSITORY
@@ -643,7 +644,7 @@ def test_no_step_waits_for_a_long_one_while_another_worker_is_free(tmp_path, mon
 
     BEGUN.clear()
     ENDED.clear()
-    monkeypatch.setattr(run, "run_step", stand_in)
+    monkeypatch.setattr(step_queue, "run_step", stand_in)
     short = [Step(f"short{k}", "data.ipynb", needs=("first",), seconds=0.1) for k in range(6)]
     steps = (
         Step("first", "data.ipynb", seconds=0.1),

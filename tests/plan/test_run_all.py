@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY
 
 import run_all
-from riqa_lib.plan.run import by_urgency
+from riqa_lib.plan.schedule import by_urgency
 from riqa_lib.plan.steps import Record, Step, Walk
 
 ROOT = REPOSITORY
@@ -219,7 +219,7 @@ def test_settings_are_json_or_text():
 )
 def test_the_exit_status_says_whether_every_step_passed(monkeypatch, tmp_path, state, status):
     monkeypatch.setattr(
-        run_all, "run_plan", lambda *a: {"a": Record("a", "done"), "b": Record("b", state)}
+        run_all, "run_plan", lambda *a, **k: {"a": Record("a", "done"), "b": Record("b", state)}
     )
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     assert run_all.main([]) == status
@@ -228,7 +228,7 @@ def test_the_exit_status_says_whether_every_step_passed(monkeypatch, tmp_path, s
 def given_to_the_notebooks(monkeypatch, *arguments: str) -> dict:
     """SETTINGS as the plan hands them to every notebook that asks for them."""
     seen: list[Walk] = []
-    monkeypatch.setattr(run_all, "run_plan", lambda walk, *_: seen.append(walk) or {})
+    monkeypatch.setattr(run_all, "run_plan", lambda walk, *_, **k: seen.append(walk) or {})
     assert run_all.main([*arguments]) == 0
     (given,) = {
         json.dumps(step.parameters["SETTINGS"])

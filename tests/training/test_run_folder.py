@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import signal
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -94,6 +98,66 @@ def test_a_run_that_is_needed_names_its_notebook_and_makes_no_folder(home):
     with run_folder.opened(CONFIG) as place:
         place.write(result())
     assert run_folder.finished(CONFIG, "the Teacher", "14", 3) == place.folder.name
+
+
+def test_where_a_run_lies_is_told_and_nothing_is_made(home):
+    def train():
+        with run_folder.opened(CONFIG) as place:
+            place.write(result())
+
+    place = run_folder.place_of(train)
+    assert not paths.runs().exists()
+    train()
+    assert store.done(place)
+    with pytest.raises(RuntimeError, match="no run's folder was opened"):
+        run_folder.place_of(list)
+
+
+def test_a_state_without_its_settings_is_of_no_run(home):
+    """The plan takes config.json away where a run is to be made anew."""
+    folder = run_folder.place_of(lambda: run_folder.opened(CONFIG).__enter__())
+    folder.mkdir(parents=True)
+    (folder / "state-fold.safetensors").write_bytes(b"of other code")
+    with run_folder.opened(CONFIG) as place:
+        assert not place.state("fold").exists()
+        place.write(result())
+
+
+def test_one_process_trains_a_run_and_another_waits_and_finds_it_finished(home, capfd):
+    """The other is forked while this one trains, and asked whether it had to train."""
+    with run_folder.opened(CONFIG) as place:
+        asks, answers = os.pipe()
+        other = os.fork()
+        if other == 0:
+            try:
+                with run_folder.opened(CONFIG) as again:
+                    os.write(answers, b"done" if again.done else b"trains it too")
+            finally:
+                os._exit(0)
+        time.sleep(0.2)
+        place.write(result())
+    os.waitpid(other, 0)
+    assert os.read(asks, 99) == b"done"
+    said = f"process {os.getpid()} on {platform.node()} trains it; waiting for that"
+    assert f"{place.folder.name}: {said}" in capfd.readouterr().out
+    assert (home / "results/runs/.locks" / place.folder.name).read_text() == ""
+
+
+def test_a_killed_process_lets_go_of_its_run(home):
+    ready, told = os.pipe()
+    other = os.fork()
+    if other == 0:
+        try:
+            with run_folder.opened(CONFIG):
+                os.write(told, b"x")
+                time.sleep(60)
+        finally:
+            os._exit(0)
+    os.read(ready, 1)
+    os.kill(other, signal.SIGKILL)
+    os.waitpid(other, 0)
+    with run_folder.opened(CONFIG) as place:
+        place.write(result())
 
 
 def test_names_of_rows_and_profiles_load_no_torch():
