@@ -15,7 +15,7 @@ import pandas as pd
 import run_all
 from riqa_lib import paths, store
 from riqa_lib.plan.steps import Step
-from riqa_lib.tables import stored, table2
+from riqa_lib.tables import stored, table2_shown
 
 from .gpu_sizes import SIZES, STEPS
 
@@ -58,7 +58,7 @@ def tables(out: Path) -> None:
     times = pd.DataFrame(lines).assign(data="simulated")
     times["pictures_per_second"] = times["pictures_seen"] / times["train_seconds"]
     store.write_table(out / "runs.csv", times)
-    print(table2.show_table(table))
+    print(table2_shown.show_table(table))
     print(times.drop(columns="data").to_string(index=False))
 
 

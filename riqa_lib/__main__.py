@@ -108,14 +108,14 @@ def figures(chosen: argparse.Namespace) -> int:
     """Draw every figure and table of a walk from what it stored; no training."""
     from . import store
     from .figures import draw_all
-    from .tables import names, stored, table2
+    from .tables import names, stored, table2_shown
 
     walk = chosen.walk
     drawn = draw_all.draw(walk) + draw_all.draw_budgets(walk)
     has_photographs = (paths.results(walk) / "data").exists() or walk == names.REFERENCE
     if has_photographs or not drawn:  # with nothing at all, load_walk says what to run first
         frames = stored.load_walk(walk)
-        table = table2.show_table(frames["table2"]).encode()
+        table = table2_shown.show_table(frames["table2"]).encode()
         drawn = draw_all.draw_all(frames, walk) + drawn
         drawn.append(store.write_bytes(paths.figures(walk) / "table2.md", table))
     for file in drawn:

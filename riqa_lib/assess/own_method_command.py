@@ -50,7 +50,7 @@ def run(chosen: argparse.Namespace) -> int:
     method that cannot be trained, or of which a part is not written yet (NotImplementedError)."""
     if not chosen.file.is_file():  # a typing error does not wait for torch
         raise FileNotFoundError(f"{chosen.file}: no such file")
-    from ..tables import costs, stored, table2
+    from ..tables import costs, stored, table2, table2_shown
     from ..training import own_method
 
     name, settings = chosen.name or chosen.profile, dict(chosen.settings)
@@ -59,7 +59,7 @@ def run(chosen: argparse.Namespace) -> int:
     except NotImplementedError as e:
         raise ValueError(f"{chosen.file}: not written yet: {e}") from e
     tables = stored.load_runs(name, runs)
-    print(table2.show_table(tables["table2"]))
+    print(table2_shown.show_table(tables["table2"]))
     print(table2.findings(tables["table2"]))
     print(f"\n{costs.show(tables['runs'])}")
     return 0

@@ -46,6 +46,7 @@ from ..tables import (
     stored,
     symbols,
     table2,
+    table2_shown,
 )
 from ..tables.names import BASE, CONSTANT, RATER, name_of
 from ..tables.symbols import said, typed
@@ -271,7 +272,7 @@ class MethodPage:
     def row(self) -> Markdown:
         """Its row beside those that it is compared with, and what each cost."""
         rows, runs = (_of(self.walk[k], [*IN_TABLE, self.method]) for k in ("table2", "runs"))
-        return Markdown(table2.show_table(rows) + "\n" + costs.show(runs))
+        return Markdown(table2_shown.show_table(rows) + "\n" + costs.show(runs))
 
     def learning_curves(self) -> Shown:
         """Learning curves of the method and of what it is compared with."""

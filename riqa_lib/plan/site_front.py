@@ -10,7 +10,7 @@ import pandas as pd
 
 from .. import paths, store
 from ..figures import architecture, style, timeline
-from ..tables import fundus_grades, notebook_map, table2
+from ..tables import fundus_grades, notebook_map, table2_shown
 from ..tables.text import as_text
 from . import site_pages
 from .steps import Walk
@@ -66,7 +66,7 @@ def tables(walk: Walk) -> str:
     folder, blocks = walk.folder / "tables", []
     if (folder / "table2.csv").exists():
         frame = store.read_table(folder / "table2.csv")
-        blocks.append(("Photographs: Table 2", table2.show_table(frame)))
+        blocks.append(("Photographs: Table 2", table2_shown.show_table(frame)))
     made = any(simulated(walk.folder).values())
     for stem, which in FUNDUS.items():
         if (folder / f"{stem}.csv").exists():

@@ -5,7 +5,6 @@ each picture what the notebook says above it."""
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import shutil
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import paths, repairs, store
-from ..tables import table2
+from ..tables import table2_shown
+from ..tables.text import as_text
 from .steps import PlanError, Walk
 
 MOST_ROWS = 60  # longer tables are named, not shown
@@ -23,6 +23,8 @@ Cell = dict[str, Any]
 
 # style.save(drawing, "11_table2", NAME) or f"03_confusion-seed{SEED}"
 SAVED = re.compile(r"style\.save\([^,]+,\s*f?\"([^\"]+)\"")
+
+DIRECTIVE = re.compile(r"^([ \t>]*[`~:]{3,}[ \t]*)\{", re.M)  # of MyST: it could include a file
 
 
 # ---------------------------------------------------------------- what is said above a cell
@@ -72,7 +74,15 @@ def readable(notebook: dict[str, Any]) -> dict[str, Any]:
             facts = cell.setdefault("metadata", {})
             facts["tags"] = sorted({*facts.get("tags", ()), "hide-input"})
             facts["mystnb"] = {"image": {"alt": words}} if words else {}
+            for output in cell.get("outputs", ()):
+                _without_directives(output.get("data", {}))
     return out
+
+
+def _without_directives(shown: dict[str, Any]) -> None:
+    """What a cell shows is words: Sphinx does nothing that a name in it asks for."""
+    if "text/markdown" in shown:
+        shown["text/markdown"] = DIRECTIVE.sub(r"\1\{", "".join(shown["text/markdown"]))
 
 
 def pages(walk: Walk) -> list[str]:
@@ -126,8 +136,8 @@ def figure(picture: Path, words: str, source_folder: Path) -> str:
     folder = source_folder / "figures"
     folder.mkdir(exist_ok=True)
     shutil.copy(picture, folder / picture.name)
-    alt = html.escape(words, quote=False).replace("\n", " ")
-    return f":::{{figure}} figures/{picture.name}\n:alt: {alt}\n\n{alt}\n:::\n"
+    alt = " ".join(words.split())
+    return f":::{{figure}} figures/{picture.name}\n:alt: {alt}\n\n{as_text(alt)}\n:::\n"
 
 
 def drawn(walk: Walk) -> list[Path]:
@@ -151,9 +161,9 @@ def all_tables(walk: Walk) -> str:
             continue
         frame = store.read_table(file)
         if len(frame) > MOST_ROWS:
-            long.append(f"`{walk.shown(file)}` ({len(frame):,} rows)")
+            long.append(f"{as_text(walk.shown(file))} ({len(frame):,} rows)")
             continue
-        blocks.append(f"## {html.escape(file.stem.replace('_', ' '))}\n\n{shown(file, frame)}")
+        blocks.append(f"## {as_text(file.stem.replace('_', ' '))}\n\n{shown(file, frame)}")
     text = "# All tables\n\n" + ("\n".join(blocks) or "None yet.\n")
     return text + (f"\nLonger tables: {', '.join(long)}.\n" if long else "")
 
@@ -161,6 +171,7 @@ def all_tables(walk: Walk) -> str:
 def shown(file: Path, frame: Any) -> str:
     """A table of a page; Table 2 in its own form. Wide ones scroll."""
     if file.stem == "table2" and "published_mae" in frame:
-        return f"::::{{container}} scrolls\n{table2.show_table(frame)}\n::::\n"
+        return f"::::{{container}} scrolls\n{table2_shown.show_table(frame)}\n::::\n"
     rows = frame.to_html(index=False, border=0, float_format="%.4g", na_rep="")
+    rows = rows.replace("`", "&#96;")  # or a cell could end the block that it stands in
     return f'```{{raw}} html\n<div class="scrolls">{rows}</div>\n```\n'

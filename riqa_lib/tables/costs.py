@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from ..scales import SECOND
+from .fitting import called, fitted, shared
 from .names import BASE, name_of, order
-from .text import cell, markdown
+from .text import cell
 
 COLUMNS = (
     "row",
@@ -97,24 +98,28 @@ def _over(own: pd.DataFrame, base: pd.DataFrame | None) -> dict[str, float]:
     if base is None or own["train_seconds"].isna().all():
         return out
     both = own.merge(base, on="seed", suffixes=("", "_base"))
-    out["times_pictures"] = both["pictures_seen"].mean() / both["pictures_seen_base"].mean()
+    out["times_pictures"] = _times(both["pictures_seen"], both["pictures_seen_base"])
     if _machines(own) == _machines(base):
-        out["times_seconds"] = both["train_seconds"].mean() / both["train_seconds_base"].mean()
+        out["times_seconds"] = _times(both["train_seconds"], both["train_seconds_base"])
     return out
+
+
+def _times(own: pd.Series, base: pd.Series) -> float:
+    """How many times as much, by the means; nan over nothing: of what took no time, or saw no
+    picture, no multiple is known."""
+    return own.mean() / base.mean() if base.mean() > 0 else np.nan
 
 
 # ---------------------------------------------------------------- as markdown
 HEAD = (
     "",
-    "labels",
-    "seeds",
-    "pool",
+    "pool, pictures",
     "steps",
     "pictures a step",
     "pictures seen",
-    "× supervised",
-    "seconds",
-    "× supervised",
+    "seen, × supervised",
+    "training, s",
+    "time, × supervised",
 )
 
 
@@ -122,18 +127,15 @@ def show(runs: pd.DataFrame) -> str:
     """`costs` as a markdown table, with what its numbers are in a line below it; "–" where there is
     none, or it was not stored."""
     table = costs(runs)
-    return (
-        markdown(HEAD, [_cells(row) for row in table.to_dict("records")]) + f"\n\n{_note(table)}\n"
-    )
+    rows = table.to_dict("records")
+    lines = [[name, *_cells(row)] for name, row in zip(called(rows), rows, strict=True)]
+    return f"{fitted(HEAD, lines)}\n\n{_note(table)}\n"
 
 
 def _cells(row: Mapping) -> list[str]:
     pool = row["unlabelled"] + row["pseudo_labels"]
     whole = (pool, *(row[name] for name in ("steps", "pictures_a_step", "pictures_seen")))
     return [
-        row["row"],
-        str(row["labels"]),
-        str(row["seeds"]),
         *("–" if pd.isna(number) else f"{number:,.0f}" for number in whole),
         cell(row["times_pictures"], digits=1),
         cell(row["seconds"], digits=1),
@@ -143,11 +145,12 @@ def _cells(row: Mapping) -> list[str]:
 
 def _note(table: pd.DataFrame) -> str:
     machines = "; ".join(sorted(set("; ".join(table["machine"]).split("; "))))
+    same = shared(table.to_dict("records"))
     note = (
-        "Means over seeds. Pool: pictures that the row learns from without reading their label, or "
-        "with the label that a first stage gave them. Pictures seen: views that went through the "
-        "network or its running average in training, each counted. Seconds: of training (of a row "
-        "that trains no network: of fitting and answering), with what else the machine did "
+        f"Means over seeds{same and f' ({same})'}. Pool: pictures that the row learns from without "
+        "reading their label, or with the label that a first stage gave them. Pictures seen: views "
+        "that went through the network or its running average in training, each counted. Training: "
+        "of a row that trains no network, fitting and answering; with what else the machine did "
         f"meanwhile. × supervised: over the supervised row. {machines}."
     )
     if table["method"].str.endswith(SECOND).any():

@@ -67,20 +67,23 @@ def columns_of(classes: int, names: Sequence[str] = ()) -> dict[str, str]:
 
 
 def shown(kind: str, classes: int) -> tuple[str, ...]:
-    """The metrics that a kind of table shows (see `table2.show_table`). ValueError for an unknown
+    """The metrics that a kind of table shows (see `table2_shown`). ValueError for an unknown
     kind.
 
     >>> shown("summary", 5), shown("summary", 2)
-    (('mae', 'mae_34', 'macro_mae', 'qwk', 'srcc'), ('mae', 'macro_mae', 'qwk', 'srcc'))
+    (('mae', 'mae_34', 'macro_mae', 'accuracy', 'qwk', 'srcc'), ...)
     """
     best, groups = best_two(classes), grouped(classes)
     kinds = {
-        "summary": ("mae", *(m for m in groups if m in best), "macro_mae", "qwk", "srcc"),
+        "summary": (
+            "mae",
+            *(m for m in groups if m in best),
+            *("macro_mae", "accuracy", "qwk", "srcc"),
+        ),
         "paper": ("mae", *best),
         "hidden": (
             *(f"mae_{k}" for k in range(classes)),
             *(m for m in groups if m not in best),
-            *("macro_mae", "accuracy", "qwk"),
         ),
         "correlation": ("srcc", *POINTS),
     }

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..stats.metrics import best_constant, grouped
 from .names import BASE, PUBLISHED, order
-from .text import cell_of, decided, markdown
+from .text import cell_of, decided, markdown, show_frame
 
 # what may be added to a printed number
 READINGS = {
@@ -365,6 +365,11 @@ def of_paper(info: Mapping) -> bool:
     """
     declared = "id" in (info.get("settings") or {})
     return "KOKA10K" in info["name"] and not declared
+
+
+def show_choices() -> str:
+    """What the paper leaves open and what is taken here, as a markdown table."""
+    return show_frame(published("choices"))
 
 
 def published(name: str = "table2") -> pd.DataFrame:

@@ -31,8 +31,8 @@ from .bench_tables import show_bench, show_gpu
 from .beside_simple import is_simple
 from .names import LABEL, REFERENCE, is_ablation, set_of_row
 from .stored import FILES, is_simulated, load_walk
-from .table2 import show_table
-from .text import kind_of
+from .table2_shown import show_table
+from .text import as_text, kind_of
 
 TABLES = {  # table -> the notebook that makes it
     "overall_eyeq": "16_significance",
@@ -289,8 +289,9 @@ def readme_blocks() -> dict[str, str]:
     facts = frames["provenance"].set_index("item")["value"]
     every = {c: stored.every(runs[c]) for c in ("seed", "machine", "torch", "python", "commit")}
     minutes = runs["train_seconds"].sum() / 60
+    name = as_text(facts["name"])
     line = (
-        f"{kind_of(is_simulated(frames))} ({facts['name']}, {facts['size']} px); {len(runs)} runs, "
+        f"{kind_of(is_simulated(frames))} ({name}, {facts['size']} px); {len(runs)} runs, "
         f"seeds {every['seed']}, {minutes:.0f} minutes of training in all; "
         f"{every['machine']}; torch {every['torch']}, Python {every['python']}; "
         f"commit {every['commit']}. {selected.sentence(frames['history'])}"

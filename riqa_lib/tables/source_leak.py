@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from ..datasets.koka10k import KONIQ
 from ..stats.metrics import best_constant, summary
 from ..stats.picture_statistics import FIRST, statistics
+from .fitting import BOLD, called, fitted, marked, shared
 from .names import name_of, order
 from .quantities import on_test
 from .table2 import COLUMNS
-from .text import kind_of
+from .text import cell, kind_of
 
 ALL, ADDED = "all", "added"
 
@@ -35,6 +36,16 @@ NAMED = {
 
 
 SHOWN = tuple(NAMED)
+
+
+# what `show` has of each part
+LEAK = {
+    "mae": "MAE",
+    "macro_mae": "macro-MAE",
+    "mae_0": "MAE 0",
+    "mae_4": "MAE 4",
+    "mae_34": "MAE 3&4",
+}
 
 
 # ---------------------------------------------------------------- without the added pictures
@@ -70,6 +81,32 @@ def koniq_only(predictions: pd.DataFrame) -> pd.DataFrame:
                 row |= {"pictures": test.loc[inside, "id"].nunique(), "seeds": len(seeds)}
                 rows.append(row | {m: float(np.mean([s[m] for s in seeds])) for m in COLUMNS})
     return pd.DataFrame(rows, columns=columns)
+
+
+def show(parts: pd.DataFrame) -> str:
+    """`koniq_only` as markdown: the parts of each row below each other, of each part the best in
+    bold; a sentence where it is empty."""
+    if parts.empty:
+        return "All test pictures are of one collection."
+    rows = parts.to_dict("records")
+    titles = {m: f"{name} ↓" for m, name in LEAK.items()} | {"srcc": "SRCC ↑"}
+    columns = [_marked_by_part(parts, m) for m in titles]
+    lines = [
+        [name, f"{row['part']}, {row['pictures']:,}", *cells]
+        for name, row, *cells in zip(called(rows), rows, *columns, strict=True)
+    ]
+    same = shared(rows)
+    foot = f"Means over seeds{same and f' ({same})'}. {BOLD}"
+    return f"{fitted(['', 'pictures', *titles.values()], lines, (0, 1))}\n\n{foot}\n"
+
+
+def _marked_by_part(parts: pd.DataFrame, metric: str) -> list[str]:
+    """A column's cells, the best of each part in bold."""
+    said: dict[int, str] = {}
+    for _, mine in parts.reset_index(drop=True).groupby("part"):
+        cells = [cell(value, digits=3) for value in mine[metric]]
+        said |= dict(zip(mine.index, marked(cells, mine[metric], metric != "srcc"), strict=True))
+    return [said[i] for i in range(len(parts))]
 
 
 # ---------------------------------------------------------------- a model that knows only sources

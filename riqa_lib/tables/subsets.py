@@ -5,7 +5,7 @@ and none within: a network that only knows the subset is found out here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from ..stats.crossed import COUNTED, LEAST_SEEDS
 from ..stats.metrics import best_constant, columns_p
 from ..stats.resampling import Bootstrap
 from ..stats.within import LEAST, METRICS, WITHIN, Subsets, bootstrap_within, metric_in
+from .fitting import BOLD, called, fitted, marked, shared
 from .names import CONSTANT, name_of, order
 from .quantities import on_test
 from .rank_target import against
-from .text import cell_of, kind_of, markdown, with_ends
+from .text import as_text, cell_of, kind_of, with_ends
 
 ALL = "all"  # the part that is every picture; WITHIN: the plain mean over subsets
 
@@ -36,6 +37,9 @@ NETWORK = "network"
 
 
 COLUMNS = ("row", "method", "kind", "labels", "seeds", "part", "pictures", "against", "data")
+
+
+BEYOND = "beyond the subset"  # title of the column that says so
 
 
 TITLES = {"srcc": "SRCC ↑", "mae": "MAE ↓"}
@@ -150,29 +154,33 @@ def show(table: pd.DataFrame) -> str:
         dict(zip(own["part"], own.to_dict("records"), strict=True))
         for _, own in table.groupby(["method", "labels"], sort=False)
     ]
-    shown = []
-    for metric, title in TITLES.items():
-        head = ["", "what it is", "labels", "seeds", *(_head(title, part) for part in parts)]
-        rows = [
-            [
-                *_front(line[ALL]),
-                *(cell_of(line[part], metric) for part in parts),
-                *([beyond(line[WITHIN])] if metric == "srcc" else []),
-            ]
-            for line in lines
-        ]
-        last = ["beyond the subset"] if metric == "srcc" else []
-        shown.append(markdown([*head, *last], rows, (0, 1, *([len(head)] if last else []))))
-    return "\n\n".join([*shown, _note(table)]) + "\n"
+    return "\n\n".join([*(_shown(lines, parts, m) for m in TITLES), _note(table)]) + "\n"
+
+
+def _shown(lines: Sequence[Mapping], parts: Sequence[str], metric: str) -> str:
+    """The markdown table of a metric. lines: the parts of each row, by name."""
+    head = ["", "what it is", *(_head(TITLES[metric], part) for part in parts)]
+    columns = [_column(lines, part, metric) for part in parts]
+    if metric == "srcc":
+        head.insert(2, BEYOND)
+        columns.insert(0, [beyond(line[WITHIN]) for line in lines])
+    every = [line[ALL] for line in lines]
+    rows = [
+        [name, row["kind"], *cells]
+        for name, row, *cells in zip(called(every), every, *columns, strict=True)
+    ]
+    return fitted(head, rows, [i for i, x in enumerate(head) if x in ("", "what it is", BEYOND)])
+
+
+def _column(lines: Sequence[Mapping], part: str, metric: str) -> list[str]:
+    """A part's metric of every row, the best in bold."""
+    values = [line[part][metric] for line in lines]
+    return marked([cell_of(line[part], metric) for line in lines], values, metric == "mae")
 
 
 def _head(title: str, part: str) -> str:
-    return {ALL: f"{title}, all pictures", WITHIN: f"{title}, within"}.get(part, part)
-
-
-def _front(row: Mapping) -> list[str]:
-    numbers = (str(row[c]) if row[c] else "–" for c in ("labels", "seeds"))
-    return [row["row"], row["kind"], *numbers]
+    known = {ALL: f"{title}, all pictures", WITHIN: f"{title}, within"}
+    return known.get(part, f"{title}, {as_text(part)}")
 
 
 def beyond(row: Mapping) -> str:
@@ -195,13 +203,15 @@ def beyond(row: Mapping) -> str:
 
 def _note(table: pd.DataFrame) -> str:
     sizes = table[~table["part"].isin([ALL, WITHIN])].drop_duplicates("part")
-    listed = ", ".join(f"{r.part} {r.pictures}" for r in sizes.itertuples())
+    listed = ", ".join(f"{as_text(r.part)} {r.pictures}" for r in sizes.itertuples())
     left_out = next(iter(table.loc[(table["part"] == WITHIN), "note"]), "").replace(SAME, "")
+    same = shared(table[table["part"] == ALL].to_dict("records"))
     return (
-        f"{kind_of((table['data'] == 'simulated').all())}; test pictures: {listed}. SRCC: the "
+        f"{kind_of((table['data'] == 'simulated').all())}{same and f', {same}'}; test pictures: "
+        f"{listed}. {BOLD} SRCC: the "
         f"expected grade against the {table['against'].iloc[0]}; MAE: of the most probable grade; "
         "within: the plain mean over subsets"
-        + (f" ({left_out.strip('; ')})" if left_out.strip("; ") else "")
+        + (f" ({as_text(left_out.strip('; '))})" if left_out.strip("; ") else "")
         + f", of those with at least {LEAST} pictures. In brackets: 95 % percentile intervals, "
         "pictures (by group) and seeds resampled together; with one seed they say nothing about "
         "other seeds. The subset mean knows where a picture comes from and nothing else: a network "

@@ -13,21 +13,15 @@ from .. import checks
 from ..scales import SECOND
 from ..stats import bootstrap, crossed
 from ..stats.metrics import best_constant, columns_p
-from .against_base import COMPARED, Comparison, outdone_by
+from .against_base import COMPARED, Comparison
 from .comparisons import margins
-from .grade_columns import POINTS, classes_in, columns_of, names_in, shown
+from .grade_columns import POINTS, columns_of, shown
 from .names import BASE, CONSTANT, FIVE, PUBLISHED, RATER, UNTRAINED, always, name_of, order
 from .quantities import on_test
 from .rank_target import against
-from .text import cell, cell_of, kind_of, markdown
+from .text import cell, cell_of, kind_of
 
 COLUMNS = columns_of(5)  # of the paper's grades
-
-
-LEFT = ("", "verdict", "data")  # titles of columns that are words
-
-
-PRINTED = "published MAE"  # a column where one of the paper's rows is there
 
 
 HOLM = {"mae": "p_holm", "macro_mae": "p_holm_macro_mae"}  # column of the adjusted p-value
@@ -198,104 +192,11 @@ def verdict(row: Mapping | pd.Series, metric: str = "mae") -> str:
     )
 
 
-# ---------------------------------------------------------------- as markdown
-def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
-    """`table2` as a markdown table, with what its numbers are in a line below it. Columns that the
-    table lacks show "–". Published numbers stand there only where the table has one.
-
-    kind: "summary" (what decides), "paper" (the paper's columns, of all grades and of the two best,
-    ours beside published), "hidden" (what these leave out: grades one by one, all but the two best,
-    macro-MAE, accuracy, QWK) or "correlation". ValueError for another."""
-    classes = classes_in(frame)
-    columns, titles = shown(kind, classes), columns_of(classes, names_in(frame)) | POINTS
-    head = ["", "labels", "seeds", *(titles[m] for m in columns)]
-    cells = _plain_cells
-    if kind == "paper":
-        head = head[:3] + [h for m in columns for h in (f"{titles[m]}, ours", "published")]
-        cells = _cells_beside_published
-    if kind == "summary":
-        head += ["MAE − supervised", "could show", "Holm p", "verdict", PRINTED, "data"]
-        cells = _cells_and_verdict
-    every = frame.to_dict("records")
-    rows = [
-        [
-            row["row"],
-            *(str(int(row[c])) if row[c] else "–" for c in ("labels", "seeds")),
-            *cells(row | {"outdone": outdone_by(row, every)}, columns),
-        ]
-        for row in every
-    ]
-    head, *rows = _without_nothing_printed(frame, [head, *rows])
-    left = [i for i, title in enumerate(head) if title in LEFT]
-    return markdown(head, rows, left) + "\n\n" + _note(frame, kind) + "\n"
-
-
-def _without_nothing_printed(frame: pd.DataFrame, lines: list[list[str]]) -> list[list[str]]:
-    """Head and rows without the column PRINTED where it has nothing: none of the paper's rows."""
-    if PRINTED not in lines[0] or frame["published_mae"].notna().any():
-        return lines
-    at = lines[0].index(PRINTED)
-    return [line[:at] + line[at + 1 :] for line in lines]
-
-
-def _plain_cells(row: Mapping, columns: Sequence[str]) -> list[str]:
-    return [cell_of(row, m) for m in columns]
-
-
-def _cells_beside_published(row: Mapping, columns: Sequence[str]) -> list[str]:
-    return [
-        text for m in columns for text in (cell_of(row, m), cell(row.get(f"published_{m}", np.nan)))
-    ]
-
-
-def _cells_and_verdict(row: Mapping, columns: Sequence[str]) -> list[str]:
-    return [
-        *_plain_cells(row, columns),
-        _change(row),
-        cell(row.get("could_show", np.nan), digits=3),
-        cell(row.get("p_holm", np.nan), digits=3),
-        "; MAE not below ".join([verdict(row), *row["outdone"]]),
-        cell(row["published_mae"]),
-        row["data"],
-    ]
-
-
-def _note(frame: pd.DataFrame, kind: str) -> str:
-    note = (
-        f"{_data(frame)}, {int(frame['pictures'].max())} test pictures. In brackets: 95 % "
-        "percentile intervals of a bootstrap that resamples pictures (by group) and seeds "
-        "together (they count the residual of picture and seed more than once; with one seed they "
-        "say nothing about other seeds)."
-    )
-    if kind == "summary":
-        note += (
-            " MAE − supervised: paired, with a 95 % interval that counts pictures, seeds and the "
-            "residual once each; could show: the smallest true difference that would be decided "
-            "with probability 80 % at these seeds and pictures. Verdict: by that interval and, for "
-            "the paper's five methods, by its p-value after Holm's correction within a stage; "
-            "“equivalent within” a margin set beforehand where the 90 % interval lies inside it; "
-            "nothing is decided from fewer than three seeds; “not decided” does not mean that the "
-            "two are the same."
-        )
-    if kind == "paper":
-        note += (
-            " Published: Table 2 of Dang et al., on their pictures; it does not say which stage it "
-            "reports."
-        )
-    if "srcc" in shown(kind, classes_in(frame)):
-        found = sorted(set(frame["against"].dropna())) if "against" in frame else []
-        what = "SRCC" if kind == "summary" else "Correlations"
-        note += f" {what}: of the expected grade with the {' and the '.join(found) or 'label'}."
-    if kind == "correlation":
-        note += " Numbers without brackets are means over seeds."
-    return note
-
-
+# ---------------------------------------------------------------- in words
 def _data(table: pd.DataFrame) -> str:
     return kind_of((table["data"] == "simulated").all())
 
 
-# ---------------------------------------------------------------- in words
 # how `findings` says each verdict, by how it begins: over the rows that share it
 SAID = {
     "better": "**better** than supervised in MAE ({n}): {rows}",
@@ -317,7 +218,7 @@ def findings(table: pd.DataFrame) -> str:
     others = trained[trained["method"] != BASE].to_dict("records")
     said = [_base_finding(row, constant[0] if constant else None) for row in base]
     if len(others) <= MOST_LINES:
-        said += [f"{_score(r)}; MAE against supervised {_change(r)}: {verdict(r)}" for r in others]
+        said += [f"{_score(r)}; MAE against supervised {change(r)}: {verdict(r)}" for r in others]
     else:
         said += [*_by_verdict(others), _after_holm(others), _least(trained.to_dict("records"))]
     note = (
@@ -341,7 +242,7 @@ def _by_verdict(rows: Sequence[Mapping]) -> list[str]:
         alike = sorted((r for r in rows if verdict(r).startswith(begins)), key=lambda r: r["mae"])
         word = verdict(alike[0]) if alike else ""
         listed = [
-            f"{r['row']} {cell(r['mae']) if word == 'not compared' else _change(r)}" for r in alike
+            f"{r['row']} {cell(r['mae']) if word == 'not compared' else change(r)}" for r in alike
         ]
         if listed:
             said.append(template.format(word=word, n=len(listed), rows="; ".join(listed)))
@@ -370,7 +271,8 @@ def _score(row: Mapping) -> str:
     )
 
 
-def _change(row: Mapping) -> str:
+def change(row: Mapping) -> str:
+    """A row's paired difference to "supervised" in MAE, with its interval, as text."""
     return cell_of(row, "d_mae", sign=True)
 
 

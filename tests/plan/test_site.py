@@ -15,10 +15,12 @@ import pandas as pd
 import pytest
 from browsers import browser_file
 from PIL import Image
+from planted import EVIL, NAME, TAG, Page, wrong
 
 import run_all
 from riqa_lib.plan import site, site_front, site_pages
 from riqa_lib.plan.steps import Step, Walk
+from riqa_lib.tables.text import markdown
 
 HIGH = 6000  # px, the most that the first page may have
 
@@ -33,14 +35,15 @@ def text(words: str) -> dict:
     return {"cell_type": "markdown", "metadata": {}, "source": words}
 
 
-def code(words: str, tags: tuple[str, ...] = (), picture: bytes = b"") -> dict:
-    shown = {"image/png": base64.b64encode(picture).decode()}
+def code(words: str, tags: tuple[str, ...] = (), picture: bytes = b"", markdown: str = "") -> dict:
+    shown = {"image/png": base64.b64encode(picture).decode()} if picture else {}
+    shown |= {"text/markdown": markdown} if markdown else {}
     output = {"output_type": "display_data", "data": shown, "metadata": {}}
     return {
         "cell_type": "code",
         "metadata": {"tags": [*tags]},
         "source": words,
-        "outputs": [output] if picture else [],
+        "outputs": [output] if shown else [],
         "execution_count": 1,
     }
 
@@ -51,34 +54,68 @@ CARD = (
 )
 
 
+LONG = "worse; MAE not below statistics + forest, ridge on frozen maps"
+METRICS = ["**0.53 [0.50, 0.56]**", *["−0.02 [−0.04, −0.01]"] * 5]
+WIDEST = [  # tables of notebook 11: a row's name and six intervals; words
+    markdown(["", *["macro-MAE ↓"] * 6], [["ViT, supervised, as many pictures", *METRICS]] * 3),
+    markdown(
+        ["", "MAE", "verdict", "data"],
+        [["ViT", f"{METRICS[1]}; 160 (53)", LONG, "real"]],
+        (0, 2, 3),
+    ),
+]
+
+
 CELLS = [
     text(CARD),
     code("SEED = 0", ("parameters",)),
     code("SEED = 7", ("injected-parameters",)),
     text("## Against labels\nMore labels, *smaller* errors. The rest is silence: $x^2$."),
     code('style.save(drawing, f"01_errors-seed{SEED}", NAME)\ndrawing', (), png(40, 60)),
+    *(code("show()", markdown=table) for table in WIDEST),
     text("$$" + r"a_1 + a_2 + " * 60 + "a_3$$"),
 ]
+
+
+def planted() -> list[dict]:
+    """Cells that show a name which looks like markup in every way in which a cell can show one;
+    HTML is shown as pandas makes it."""
+    frame = pd.DataFrame({EVIL: [EVIL]}, index=[EVIL])
+    html = {"text/html": frame._repr_html_(), "text/plain": str(frame)}
+    shown = [html, {"text/plain": EVIL}]
+    # of a function that forgot that a name is text: no tag gets through, whoever wrote it
+    shown += [{"text/markdown": f"a {EVIL}", "text/plain": ""}]
+    outputs = [{"output_type": "display_data", "data": data, "metadata": {}} for data in shown]
+    outputs += [{"output_type": "stream", "name": "stdout", "text": EVIL}]
+    wrong = {"ename": TAG, "evalue": EVIL, "traceback": [EVIL]}
+    outputs += [{"output_type": "error", **wrong}]
+    return [text("# Planted\n\n## What is said above"), code("1") | {"outputs": outputs}]
 
 
 def a_walk(folder: Path) -> Walk:
     """A finished walk of two notebooks, the second of which failed, with a wide table and figures;
     nothing was run."""
-    walk = Walk((Step("01_errors", "01_errors.ipynb"), Step("02_gone", "02_gone.ipynb")), "toy",
-                folder / "notebooks", folder / "home")  # fmt: skip
+    names = ("01_errors", "02_gone", "03_planted")
+    steps = tuple(Step(name, f"{name}.ipynb") for name in names)
+    walk = Walk(steps, "toy", folder / "notebooks", folder / "home")
     whole = {"cells": CELLS, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     for place in (walk.notebooks, walk.folder / "executed", walk.folder / "steps"):
         place.mkdir(parents=True)
-    for name in ("01_errors", "02_gone"):
+    for name in names:
+        its = whole | ({"cells": planted()} if name == "03_planted" else {})
         (walk.notebooks / f"{name}.ipynb").write_text(json.dumps(whole))
-        walk.executed(name).write_text(json.dumps(whole))
-    walk.file("01_errors", "json").write_text('{"components": {}, "outputs": {}}')
+        walk.executed(name).write_text(json.dumps(its))
+    for name in ("01_errors", "03_planted"):
+        walk.file(name, "json").write_text('{"components": {}, "outputs": {}}')
     (walk.folder / "data").mkdir()
     (walk.folder / "data/dataset.json").write_text('{"name": "koka<b>", "simulated": true}')
     (walk.folder / "tables").mkdir()
     wide = pd.DataFrame({f"a rather long column {k}": [14.0] for k in range(20)})
     wide.to_csv(walk.folder / "tables/wide.csv", index=False)
     pd.DataFrame({"k": range(99)}).to_csv(walk.folder / "tables/long.csv", index=False)
+    (walk.folder / "fundus/x").mkdir(parents=True)
+    (walk.folder / "fundus/x/dataset.json").write_text(json.dumps({"name": EVIL}))
+    pd.DataFrame({EVIL: [EVIL]}).to_csv(walk.folder / f"tables/{NAME}.csv", index=False)
     pd.DataFrame({"k": [1]}).to_csv(walk.folder / "tables/runs-a-seed0.csv", index=False)
     figures = walk.home / "figures/toy"
     figures.mkdir(parents=True)
@@ -137,7 +174,7 @@ def test_a_notebooks_page_is_readable(built):
     assert "SEED = " not in re.sub(r"<[^>]*>", "", page).replace("SEED = 7", "", 1)
     assert "Against labels. More labels, smaller errors." in Links(page).alts
     hidden = r'cell tag_hide-input[^"]*docutils container|class="cell[^"]*tag_hide-input'
-    assert len(re.findall(hidden, page)) == 2
+    assert len(re.findall(hidden, page)) == 2 + len(WIDEST)
     assert not (built[1].parent / "02_gone.html").exists()
 
 
@@ -164,6 +201,16 @@ def test_no_link_is_dead_and_nothing_is_fetched(built):
         assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", file.read_text()), file
 
 
+def test_names_that_look_like_markup_are_text(built):
+    """Of data sets, tables, their cells and columns; in whatever a cell shows."""
+    folder = built[1].parent
+    for name in ("index", "03_planted", "all-tables"):
+        page = (folder / f"{name}.html").read_text()
+        assert wrong(page) == [], name
+        assert "planted()" in Page(page).text, name
+    assert Page((folder / "03_planted.html").read_text()).text.count("planted()") > 20
+
+
 def test_it_is_made_anew_when_the_walk_goes_on(built):
     walk, first = built
     assert run_all.site_is_current(walk, first)
@@ -188,22 +235,10 @@ def test_readable_leaves_the_notebook_as_it_is():
     assert [site_pages.source(c) for c in shown["cells"] if c["cell_type"] == "code"] == [
         "SEED = 7",
         CELLS[4]["source"],
+        *["show()"] * len(WIDEST),
     ]
     alone = site_pages.readable({"cells": CELLS[:2]})
     assert [site_pages.source(c) for c in alone["cells"]][1] == "SEED = 0"
-
-
-def test_a_data_sets_name_is_no_tag_on_the_first_page(tmp_path):
-    evil = "<img src=x onerror=alert(1)>"
-    walk = a_walk(tmp_path)
-    for file, simulated in (("data", False), ("fundus/x", True)):
-        folder = walk.folder / file
-        folder.mkdir(parents=True, exist_ok=True)
-        facts = {"name": f"{file}{evil}", "simulated": simulated}
-        (folder / "dataset.json").write_text(json.dumps(facts))
-    said = site_front.data(walk)
-    assert said.count("&lt;img") == 2
-    assert "<img" not in said
 
 
 def test_a_walk_without_anything_has_a_first_page(tmp_path):
@@ -233,6 +268,34 @@ def listening(page) -> list[str]:
     page.on("pageerror", lambda e: said.append(str(e)))
     page.on("request", lambda r: said.append(r.url) if r.url.startswith("http") else None)
     return said
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_tables_of_a_notebook_fit_the_page(built, chromium, width):
+    """Without a scroll bar on a desktop; on a phone what row it is stays in sight."""
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    page.goto((built[1].parent / "01_errors.html").as_uri())
+    tables = page.locator(".cell_output table")
+    assert tables.count() == len(WIDEST)
+    for table in tables.all():
+        over = table.evaluate(
+            "t => t.scrollWidth - t.closest('.pst-scrollable-table-container').clientWidth"
+        )
+        assert over <= 0 or width < 600
+    frame = tables.first.locator("xpath=..")
+    frame.evaluate("f => f.scrollBy(500, 0)")
+    names = page.locator(".cell_output tbody td:first-child")
+    assert names.first.bounding_box()["x"] >= 0
+    intervals = page.locator(".cell_output .interval")
+    assert intervals.count() == 3 * len(METRICS) + 1
+    assert {one.evaluate("e => e.getClientRects().length") for one in intervals.all()} == {1}
+    assert {one.inner_text()[-1] for one in intervals.all()} == {"]"}
+    align = "c => getComputedStyle(c).textAlign"
+    assert [c.evaluate(align) for c in tables.nth(1).locator("tbody td").all()] == [
+        *("left", "right", "left", "left"),
+    ]
+    page.close()
 
 
 @pytest.mark.browser

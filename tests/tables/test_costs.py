@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,6 +66,20 @@ def test_a_row_without_a_network_has_no_steps_and_no_ratio():
     assert row[["steps", "pictures_a_step", "times_pictures", "times_seconds"]].isna().all()
 
 
+def test_a_multiple_of_nothing_is_not_known_and_warns_nobody():
+    nothing = RUNS["method"] == "supervised"
+    for column, multiple in (
+        ("train_seconds", "times_seconds"),
+        ("pictures_seen", "times_pictures"),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            table = costs.costs(RUNS.assign(**{column: RUNS[column].mask(nothing, 0.0)}))
+        row = table.set_index("method").loc["fixmatch"]
+        assert np.isnan(row[multiple])
+        assert "– |" in costs.show(RUNS.assign(**{column: RUNS[column].mask(nothing, 0.0)}))
+
+
 def test_each_number_of_labels_is_held_against_its_own_supervised_row():
     more = pd.DataFrame([
         run("supervised", 0, labels=50, steps=10, pictures_seen=64, train_seconds=1.0),
@@ -81,14 +97,16 @@ def test_runs_of_before_show_dashes():
     before = RUNS[["run", "method", "seed", "labels", "machine", "train_seconds"]]
     before = before[before["method"] != "forest"]
     lines = costs.show(before).splitlines()
-    fixmatch = next(line for line in lines if line.startswith("| ViT + FixMatch |"))
-    assert fixmatch == "| ViT + FixMatch | 100 | 2 | – | – | – | – | – | 20.0 | 4.0 |"
+    fixmatch = next(line for line in lines if line.startswith("| ViT + FixMatch ("))
+    assert fixmatch == "| ViT + FixMatch (100 labels, 2 seeds) | – | – | – | – | – | 20.0 | 4.0 |"
 
 
 def test_the_table_names_machines_and_says_what_a_second_stage_adds():
     text = costs.show(RUNS)
-    assert "| ViT + FixMatch | 100 | 2 | 900 | 10 | 160 | 1,600 | 5.0 | 20.0 | 4.0 |" in text
-    assert "| ViT + FixMatch, second stage | 100 | 1 | 800 |" in text
+    name = "ViT + FixMatch (100 labels, 2 seeds)"
+    assert f"| {name} | 900 | 10 | 160 | 1,600 | 5.0 | 20.0 | 4.0 |" in text
+    assert "| ViT + FixMatch, second stage (100 labels, 1 seed) | 800 |" in text
+    assert text.splitlines()[0].count("|") - 1 == 8
     assert "2 cores, A, 1 thread; 8 cores, B, 1 thread." in text
     assert text.rstrip().endswith("A second stage's costs come on top of its first's.")
     first = costs.show(RUNS[~RUNS["method"].str.endswith("_second")])

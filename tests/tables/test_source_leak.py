@@ -164,3 +164,23 @@ def test_one_source_or_none_is_said_to_tell_nothing(source: object) -> None:
     said = source_leak.own_findings(table)
     assert "nothing could be told from it" in said
     assert "KonIQ" not in said + source_leak.findings(table, simulated=False)
+
+
+def test_the_parts_of_a_row_stand_below_each_other_with_the_best_of_each() -> None:
+    parts = source_leak.koniq_only(predictions())
+    lines = source_leak.show(parts).splitlines()
+    assert lines[0].count("|") - 1 == 8
+    assert len(lines) == 2 + len(parts) + 2
+    assert lines[-1].startswith("Means over seeds (9 labels, 2 seeds). Bold")
+    by = {tuple(c.strip() for c in line.split("|")[1:3]): line for line in lines[2:-2]}
+    mae = parts.set_index(["row", "part"])["mae"]
+    for part, best in (("koniq-like, 48", "ViT + FixMatch"), ("added, 12", "ViT, supervised")):
+        assert mae[best, part.split(",")[0]] == mae.xs(part.split(",")[0], level="part").min()
+        for row in ("ViT, supervised", "ViT + FixMatch"):
+            assert by[row, part].split("|")[3].strip().startswith("**") == (row == best)
+    of_all = {row: mae[row, "all"] for row in ("ViT, supervised", "ViT + FixMatch")}
+    assert min(of_all.values()) > 0  # the parts have a 0
+    for row, value in of_all.items():
+        cell = by[row, "all, 60"].split("|")[3].strip()
+        assert cell.startswith("**") == (value == min(of_all.values()))
+    assert source_leak.show(parts.iloc[:0]) == "All test pictures are of one collection."

@@ -113,17 +113,22 @@ def test_who_only_knows_the_subset_is_found_out(table):
 def test_the_markdown_view(table):
     shown = subsets.show(table)
     srcc, mae, note = shown.strip().split("\n\n")
-    head = "|  | what it is | labels | seeds | SRCC ↑, all pictures | SRCC ↑, within | ss01 | ss02"
-    assert srcc.startswith(head)
-    assert "| best constant | constant | 7 | – | – | – | – | – | – | no: says the same" in srcc
-    assert "| mean of its subset | subset mean | 90 | 3 | 0." in srcc
+    head = "|  | what it is | beyond the subset | SRCC ↑, all pictures | SRCC ↑, within | "
+    assert srcc.startswith(f"{head}SRCC ↑, ss01 | SRCC ↑, ss02 | SRCC ↑, ss03 |")
+    constant = (
+        "| best constant (7 labels) | constant | no: says the same of all pictures of a subset"
+    )
+    assert f"{constant} | – | – | – | – | – |" in srcc
+    assert "| mean of its subset (90 labels) | subset mean | no: says" in srcc
+    best = {line.split("|")[1].strip() for line in srcc.splitlines() if "**" in line}
+    assert best == {"ViT + FixMatch (90 labels)"}
     row = of(table, "fixmatch").loc["within"]
     cell = f"{row['mae']:.2f} [{row['mae_low']:.2f}, {row['mae_high']:.2f}]"
     (line,) = [line for line in mae.splitlines() if "FixMatch" in line]
-    assert f"| {cell} |" in line
+    assert f"| **{cell}** |" in line
     assert len(mae.splitlines()) == len(srcc.splitlines()) == 6
     assert note.startswith(
-        "Real data; test pictures: ss01 54, ss02 36, ss03 45. SRCC: the expected"
+        "Real data, 3 seeds; test pictures: ss01 54, ss02 36, ss03 45. Bold: the best point "
     )
     assert "against the score" in note
 
