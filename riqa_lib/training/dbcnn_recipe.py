@@ -55,7 +55,7 @@ AT_ONCE = 64  # pictures graded at a time
 
 @dataclass(frozen=True)
 class Settings(Checked):
-    """smoke: SMOKE; demo and reference: the defaults; paper: PAPER.
+    """smoke: SMOKE; reference: the defaults; demo: half of them; paper: PAPER.
 
     >>> Settings(backbone="vgg19")
     Traceback (most recent call last):

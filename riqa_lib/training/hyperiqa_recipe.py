@@ -54,8 +54,8 @@ AT_ONCE = 128  # pictures that evaluation grades at a time
 @dataclass(frozen=True)
 class Settings(Checked):
     """backbone, crop, crops: see networks.hyperiqa; crops are also how often an epoch shows a
-    picture, where it has places to choose from. smoke: epochs = 1, batch = 16; demo and reference:
-    the defaults; paper: PAPER.
+    picture, where it has places to choose from. smoke: epochs = 1, batch = 16; demo: epochs = 7;
+    reference: the defaults; paper: PAPER.
 
     >>> Settings(backbone="vgg16")
     Traceback (most recent call last):

@@ -34,7 +34,7 @@ from .reiqa_pretrain import QualityConfig
 class Settings(QualityConfig):
     """Of the row "reiqa": those of its quality encoder (reiqa_pretrain); the line has none.
 
-    smoke: SMOKE; demo and reference: the defaults; paper: PAPER.
+    smoke: SMOKE; reference: the defaults; demo: half of them; paper: PAPER.
 
     >>> Settings(backbone="vgg16")
     Traceback (most recent call last):

@@ -36,14 +36,18 @@ def _all_of(**models: Mapping[str, object]) -> dict[str, object]:
 
 
 # Overrides of the models' own settings, in each profile of photo_profiles; the defaults are those
-# of "demo" and "reference", which differ in their number of seeds only
+# of "reference", of which "demo" takes half the steps
 SETTINGS: dict[str, dict[str, object]] = {
     "smoke": _all_of(
         dbcnn=dbcnn_recipe.SMOKE,
         hyperiqa={"epochs": 1, "batch": 16},
         reiqa=reiqa_recipe.SMOKE,
     ),
-    "demo": {},
+    "demo": _all_of(
+        dbcnn={"scnn.pictures": 1950, "scnn.steps": 250, "epochs": 1.5},
+        hyperiqa={"epochs": 7},
+        reiqa={"pictures": 300, "steps": 300},
+    ),
     "reference": {},
     "gpu": {},
     "paper": _all_of(

@@ -35,6 +35,14 @@ class SavedState:
             i, slot = key.split(".", 1)
             state["state"].setdefault(int(i), {})[slot] = value
         optim.load_state_dict(state)
+        for parameter, slots in optim.state.items():
+            # laid out as their parameter is (channels last, perhaps): a fused step runs through
+            # both side by side
+            slots |= {
+                slot: torch.empty_like(parameter).copy_(value)
+                for slot, value in slots.items()
+                if value.shape == parameter.shape and value.ndim
+            }
 
 
 def save(

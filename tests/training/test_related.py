@@ -109,8 +109,11 @@ def test_speed_is_measured_once(walk, monkeypatch):
 
 
 def test_settings_of_a_model_and_what_is_wrong_with_them(walk):
-    assert settings_of("dbcnn", "demo", {"dbcnn.steps": 5, "train.steps": 2}).steps == 5
-    assert related.run_of("dbcnn", "demo", 0, {"dbcnn.steps": 5, "train.steps": 2}).train.steps == 2
+    assert settings_of("dbcnn", "reference", {"dbcnn.steps": 5, "train.steps": 2}).steps == 5
+    assert (
+        related.run_of("dbcnn", "reference", 0, {"dbcnn.steps": 5, "train.steps": 2}).train.steps
+        == 2
+    )
     for changes, row, said in (
         ({"dbcnn.stops": 5}, "dbcnn", "unknown setting 'dbcnn.stops'.*steps"),
         ({"dbcnn.stops": 5}, "dbcnn", "dbcnn.steps"),

@@ -48,3 +48,27 @@ def test_no_flipped_bit_is_gone_on_from(tmp_path, capsys):
         assert state is None or whole[place // 8 : place // 8 + 1] == b" ", f"bit {place}"
         assert file.exists() == (state is not None)
     assert capsys.readouterr().out.count("thrown away, this part starts anew") > 290
+
+
+def test_channels_last_weights_go_on_with_the_same_bits(tmp_path):
+    def step(net, optim):
+        torch.manual_seed(1)
+        optim.zero_grad()
+        net(torch.randn(2, 4, 9, 9).to(memory_format=torch.channels_last)).square().sum().backward()
+        optim.step()
+
+    def fresh():
+        torch.manual_seed(0)
+        net = torch.nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last)
+        return net, torch.optim.AdamW(net.parameters(), lr=0.1, fused=True)
+
+    net, optim = fresh()
+    step(net, optim)
+    saved_state.save(tmp_path / "s", {"net": net.state_dict()}, {}, optim)
+    step(net, optim)
+    again, other = fresh()
+    state = saved_state.read(tmp_path / "s")
+    again.load_state_dict(state.part("net"))
+    state.load_into(other)
+    step(again, other)
+    assert torch.equal(again.weight, net.weight)
