@@ -18,8 +18,14 @@ from matplotlib.figure import Figure
 from riqa_lib.figures import style
 
 
+class Marked(str):
+    """Markdown that a cell shows."""
+
+
 def as_text(thing: object) -> str:
     """What a cell shows, as text: markdown, a table in full, the words of a figure."""
+    if isinstance(thing, IPython.display.Markdown):
+        return Marked(thing.data)
     if thing is None:
         return ""
     if isinstance(thing, Figure):

@@ -3,11 +3,13 @@ hand labels for some of KADIS-700k."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
 from openpyxl import Workbook
 from PIL import Image
+from planted import EVIL, NAME
 from scipy.io import savemat
 
 
@@ -77,20 +79,25 @@ def make_own(root: Path, pool: int = 0) -> dict[str, object]:
     """Somebody's own pictures below root: photos/IMG_0000.png and scores.csv (file, score in 1..10,
     split, place), 25 with a score, 5 a grade, and `pool` more of split pool: every other one
     without a score, the rest with one that is invented (5.5). The declaration that reads them, as
-    data.folder, with paths relative to root; with a pool also names of the grades, and sources."""
-    g, folder = np.random.default_rng(9), root / "photos"
+    data.folder, with paths relative to root; with a pool also names of the grades, and sources; the
+    folder, a source, a column and a file have names there that look like markup."""
+    g, folder = np.random.default_rng(9), root / (NAME if pool else "photos")
     folder.mkdir(parents=True)
-    lines = ["file,score,split,place"]
+    score_column, street = (EVIL, EVIL) if pool else ("score", "street")
+    first = f"{NAME}.png" if pool else "IMG_0000.png"
+    lines = [["file", score_column, "split", "place"]]
     splits = ["train", "train", "val", "test", "test"]
     for i in range(25 + pool):
         score = 1 + 1.8 * (i // 5) + 0.3 * (i % 5) if i < 25 else 4.0
         pixels = np.clip(128 + (5 + 6 * score) * g.normal(size=(36, 40, 3)), 0, 255)
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"IMG_{i:04d}.png")
-        told = f"{score:.1f},{splits[i % 5]}" if i < 25 else f"{'' if i % 2 else '5.5'},pool"
-        lines.append(f"IMG_{i:04d}.png,{told},{'street' if i % 3 else 'home'}")
-    (root / "scores.csv").write_text("\n".join(lines) + "\n")
-    declared: dict[str, object] = {"id": "file", "score": "score", "low": 1, "high": 10}
-    declared |= {"root": "photos", "table": "scores.csv", "split": "split"}
+        name = f"IMG_{i:04d}.png" if i else first
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+        told = [f"{score:.1f}", splits[i % 5]] if i < 25 else ["" if i % 2 else "5.5", "pool"]
+        lines.append([name, *told, street if i % 3 else "home"])
+    with open(root / "scores.csv", "w", newline="") as out:
+        csv.writer(out).writerows(lines)
+    declared: dict[str, object] = {"id": "file", "score": score_column, "low": 1, "high": 10}
+    declared |= {"root": folder.name, "table": "scores.csv", "split": "split"}
     return declared | ({"names": OWN_GRADES, "source": "place"} if pool else {})
 
 

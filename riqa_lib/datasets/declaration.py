@@ -4,6 +4,7 @@ once."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
@@ -17,6 +18,7 @@ Range = tuple[float, float]
 FEWEST, MOST = 2, 10  # grades
 COLUMNS = ("id", "path", "score", "grade", "total", "group", "source", "split", "rater")
 AGGREGATES = ("mean", "votes")
+MARKUP = re.compile(r"[<>|`$]|\]\(")  # grades' names stand in pages and tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,9 +224,11 @@ class Declaration:
                 f"names = {[*self.names]}: expected {self.classes} different ones, one for each "
                 "grade, worst first; another number of grades is declared as classes="
             )
-        for name in names:  # they stand in pages and tables, where these mean something
-            if {*name} & {*"<>|`"} or not name.isprintable():
-                raise ValueError(f"names: {name!r}: expected text without < > | ` and line breaks")
+        for name in names:
+            if MARKUP.search(name) or not name.isprintable():
+                raise ValueError(
+                    f"names: {name!r}: expected text without < > | ` $ ]( and line breaks"
+                )
 
     def _check_raters(self) -> None:
         if self.rater is None:

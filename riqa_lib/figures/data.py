@@ -72,7 +72,8 @@ def _place(bar: tuple[str, str]) -> tuple[int, str]:
 
 
 def _bar_name(split: str, source: str) -> str:
-    return split if source in ("", "nan", split) else f"{split} · {source}"
+    """Of a source, which a table names, "$" is no formula's."""
+    return split if source in ("", "nan", split) else f"{split} · {source}".replace("$", r"\$")
 
 
 def _bar(ax: Axes, y: float, rows: pd.DataFrame, tints: Sequence[str]) -> None:

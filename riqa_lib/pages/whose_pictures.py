@@ -58,7 +58,8 @@ HOW = {
 def made(data: DataSet) -> str:
     """What the set is, how its grades were made, and what is worth knowing of it (markdown)."""
     info = data.info
-    notes = as_text(listed([Problem(*note) for note in info.get("notes", [])]))
+    found = [Problem(*note) for note in info.get("notes", [])]
+    notes = listed([p._replace(name=as_text(p.name), found=as_text(p.found)) for p in found])
     said = _the_papers(data) if of_paper(info) else _own(data)
     return "\n\nWorth knowing:\n\n".join([said, *([notes] if notes else [])])
 
@@ -90,7 +91,8 @@ def _grades(info: Mapping) -> str:
     said = [HOW[scale["rule"]]] if scale.get("rule") in HOW else []
     if scale.get("score"):
         worse = "" if scale.get("higher_is_better", True) else ", turned round: higher is worse"
-        score = str(scale["score"]).replace("`", "'")  # or it would end the code that it stands in
+        # as code, which nothing in it ends
+        score = " ".join(str(scale["score"]).replace("`", "'").split())
         said.insert(0, f"of `{score}` ({scale['low']:g} to {scale['high']:g}{worse})")
     return f"Grades, worst first: {words}." + (f" Made {', '.join(said)}." if said else "")
 
@@ -118,9 +120,7 @@ def few_rows(data: DataSet, count: int = 5) -> str:
     frame = data.frame
     votes = [c for c in vote_columns(frame) if c in frame]
     columns = [c for c in (*SHOWN, *votes, "defects") if c in frame]
-    first = frame[columns].head(count)
-    texts = [c for c in ("source", "split", "defects") if c in first]
-    return show_frame(first.assign(**{c: first[c].map(as_text) for c in texts}))
+    return show_frame(frame[columns].head(count))
 
 
 RATER = {

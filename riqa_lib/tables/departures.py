@@ -128,6 +128,5 @@ def _table(found: pd.DataFrame, none: str) -> str:
     if found.empty:
         return none
     as_code = [", ".join(f"`{one}`" for one in names.split(", ")) for names in found["setting"]]
-    return "Not as in the algorithm's paper:\n\n" + show_frame(
-        found.assign(setting=as_code).rename(columns={"why": "why ours"})
-    )
+    shown = found.assign(setting=as_code).rename(columns={"why": "why ours"})
+    return f"Not as in the algorithm's paper:\n\n{show_frame(shown, markup=['setting'])}"

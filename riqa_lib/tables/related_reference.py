@@ -12,7 +12,7 @@ from .. import paths, store
 from ..stats.score_agreement import ALL
 from . import cross_data_table, label_free_tests, related_findings, related_models
 from .names import name_of
-from .text import cell, cell_of, kind_of
+from .text import as_text, cell, cell_of, kind_of
 
 KINDS = ("simulated", "real")
 FACTS = "about.json"  # written last: what is there without it is half a collection
@@ -70,7 +70,7 @@ def _of_kind(kind: str) -> list[str]:
 def _source(facts: Mapping) -> str:
     """Which data, which seed was asked about other sets, machine and software."""
     said = [
-        f"{kind_of(kind == 'simulated')} ({its['name']}, {its['size']} px)"
+        f"{kind_of(kind == 'simulated')} ({as_text(its['name'])}, {its['size']} px)"
         for kind, its in facts["data"].items()
     ]
     seeds = ", ".join(map(str, facts["seeds"]))

@@ -22,7 +22,7 @@ from .names import REFERENCE, kind_of_row
 from .published import of_paper, published
 from .table1 import class_counts
 from .table2 import table2
-from .text import grade_names
+from .text import as_text, grade_names
 from .wide_predictions import STEPS, whole_steps
 
 LISTED = ("run", "method", "seed", "labels")  # columns of runs-*.csv
@@ -304,7 +304,7 @@ def provenance_line(about: Mapping) -> str:
     versions = provenance.versions(("torch", "timm", "numpy", "pandas"))
     software = ", ".join(f"{k} {v}" for k, v in versions.items())
     return (
-        f"{name} ({kind} data); riqa commit {provenance.commit()}; {software}; "
+        f"{as_text(name)} ({kind} data); riqa commit {provenance.commit()}; {software}; "
         f"{provenance.machine()}"
     )
 

@@ -103,26 +103,35 @@ def named(grade: int, names: Sequence[str] = ()) -> str:
 
 
 # ---------------------------------------------------------------- names from files
+MARKS = re.compile(r"[\\`*\[\]{}$~]|(?<![^\W_])_|_(?![^\W_])")  # my_photos has none
+BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
 def as_text(name: object) -> str:
     """A name from a file or a table (a folder's, a picture's, a column's, a grade's) as it may
-    stand in Markdown: nothing in it is a tag.
+    stand in a line of Markdown: nothing in it is a tag, a link, a formula or a mark, or ends the
+    line. ("|" is escaped by `markdown`.)
 
-    >>> as_text("<img src=x onerror=alert(1)> & more")
-    '&lt;img src=x onerror=alert(1)&gt; &amp; more'
+    >>> as_text("<img src=x onerror=alert(1)> & my_photos")
+    '&lt;img src=x onerror=alert(1)&gt; &amp; my_photos'
+    >>> print(as_text("[a](javascript:alert(1)) *b* `c`"))
+    \\[a\\](javascript:alert(1)) \\*b\\* \\`c\\`
     """
-    return html.escape(str(name), quote=False)
+    text = MARKS.sub(r"\\\g<0>", BREAKS.sub(" ", str(name)))
+    return html.escape(text, quote=False)
 
 
 # ---------------------------------------------------------------- tables
 def _line(cells: Iterable[object]) -> str:
-    return "| " + " | ".join(str(c).replace("|", "\\|") for c in cells) + " |"
+    texts = (" ".join(str(c).splitlines()) for c in cells)
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
 
 
 def markdown(
     head: Sequence[str], rows: Iterable[Sequence[object]], left: Sequence[int] = (0,)
 ) -> str:
     """A markdown table; columns are set right but those numbered in `left`. "|" inside a cell is
-    escaped.
+    escaped, a line break a space.
 
     >>> print(markdown(["method", "MAE"], [["ViT", "0.53"]]))
     | method | MAE |
@@ -133,18 +142,19 @@ def markdown(
     return "\n".join([_line(head), rule, *(_line(row) for row in rows)])
 
 
-def show_frame(frame: pd.DataFrame) -> str:
+def show_frame(frame: pd.DataFrame, markup: Sequence[str] = ()) -> str:
     """A table of words as a markdown table, nothing cut off; numbers with three digits, "–" where
-    there is none."""
+    there is none. What stands in it is text (`as_text`), but for columns that are markdown
+    themselves (markup)."""
     left = [i for i, c in enumerate(frame) if not pd.api.types.is_numeric_dtype(frame[c])]
-    rows = [[_shown(v) for v in row] for row in frame.itertuples(index=False)]
-    return markdown(list(frame), rows, left) + "\n"
+    shown = [frame[c] if c in markup else frame[c].map(_shown, na_action=None) for c in frame]
+    return markdown([as_text(column) for column in frame], zip(*shown, strict=True), left) + "\n"
 
 
 def _shown(value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return "–"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else as_text(value)
 
 
 # ---------------------------------------------------------------- README

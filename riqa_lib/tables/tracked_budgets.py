@@ -23,7 +23,7 @@ from .error_against_labels import (
     place,
 )
 from .names import REFERENCE
-from .text import kind_of
+from .text import as_text, kind_of
 
 FACTS = "budgets.json"  # beside the table; written last
 
@@ -101,10 +101,10 @@ def provenance_line(name: str) -> str:
 
 def _source(facts: Mapping) -> str:
     splits = ", ".join(f"{split} {n:,}" for split, n in facts["splits"].items())
-    left_out = facts.get("left_out", 0)
+    name, left_out = as_text(facts["name"]), facts.get("left_out", 0)
     near = f" {left_out:,} test pictures, near-copies of others, don't count;" if left_out else ""
     return (
-        f"{kind_of(facts['simulated'])} ({facts['name']}, {facts['size']} px; {splits});{near} "
+        f"{kind_of(facts['simulated'])} ({name}, {facts['size']} px; {splits});{near} "
         f"{facts['runs']} runs, {len(facts['seeds'])} seeds, {facts['minutes']:.0f} minutes of "
         f"training in all; {facts['machine']}; torch {facts['torch']}; commit {facts['commit']}."
     )

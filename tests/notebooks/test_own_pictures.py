@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
-from notebook_cells import shown_by
+from notebook_cells import Marked, shown_by
 from photo_trees import OWN_GRADES, make_own
+from planted import NAME, rendered, wrong
 
 from riqa_lib import store
+from riqa_lib.tables.text import as_text
 
 METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freematch", "09_crmatch")
 WALK = ("01_koka10k", "03_vit_supervised", *METHODS, "10_second_stage", "11_table2")
@@ -77,7 +79,17 @@ def test_nothing_of_the_paper_stands_beside_ones_own_pictures(walk):
     assert table.filter(like="published").isna().all(axis=None)
     there = {file.stem for file in (walk.results / "tables").glob("*.csv")}
     assert not there & {"claims", "label_rules", "source_detector"}
-    assert "pictures of your own** (photos), 32 px; real" in walk.text("01_koka10k")
+    folder = as_text(NAME) if walk.pool else "photos"
+    assert f"pictures of your own** ({folder}), 32 px; real" in walk.text("01_koka10k")
+
+
+@pytest.mark.walk
+def test_names_of_folders_columns_sources_and_files_are_text(walk):
+    """With a pool these look like markup (`make_own`)."""
+    there = {"01_koka10k", "03_vit_supervised", "11_table2"} if walk.pool else set()
+    for name, cells in walk.shown.items():
+        said = "\n\n".join(rendered(cell) for cell in cells if isinstance(cell, Marked))
+        assert wrong(said, shown=name in there) == [], name
 
 
 @pytest.mark.walk
