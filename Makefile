@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Containers often forbid Python to keep compiled modules; every kernel would compile torch anew (13 s instead of 6).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: paper test types tests-alone fuzz lab figures lock clean setup
+.PHONY: paper test types tests-alone fuzz audit lab figures lock clean setup
 .DEFAULT_GOAL := paper
 
 paper: setup
@@ -27,6 +27,10 @@ tests-alone:
 # Damaged files by the thousand; counts go on from night to night (results/reference/fuzz.csv).
 fuzz: setup
 	$(BIN)/python -m benchmarks.fuzz --keep
+
+# Known vulnerabilities of what requirements.lock pins; where advisories can't be reached, a line says so.
+audit: setup | .uv/bin/uv
+	@$(BIN)/python -m benchmarks.audit
 
 # JupyterLab on copies: what is run and saved there leaves the notebooks of the repository as they are.
 # A copy is made once and never overwritten; delete it to get it anew.
