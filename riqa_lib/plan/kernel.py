@@ -31,6 +31,11 @@ THREADS = (
 )
 
 
+# objects made between two looks for garbage; with Python's own number, 700, a quarter of the time
+# of importing torch goes into looking
+SELDOM = 50_000
+
+
 class Event(Protocol):
     """Is told where a notebook is: a cell begins; or a bar in it has moved."""
 
@@ -62,6 +67,9 @@ def kernel() -> None:
     """A Jupyter kernel that dies at once with the process that started it, and says in its lock who
     it is."""
     import ctypes
+    import gc
+
+    gc.set_threshold(SELDOM)
 
     # PR_SET_PDEATHSIG = 1. macOS has no prctl; there ipykernel polls for its parent.
     with contextlib.suppress(OSError, AttributeError):
@@ -75,6 +83,9 @@ def kernel() -> None:
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is written; taking torch apart would take 1.6 s
 
 
 @lru_cache(maxsize=1)
@@ -121,6 +132,7 @@ def _engine() -> str:
                 return began(cell, cell_index, **kwargs)
 
             nb_man.cell_start = cell_start
+            _save_seldom(nb_man)
             unique = uuid.uuid4().hex[:12]
             config = Config()
             config.KernelManager.connection_file = str(scratch / f"{unique}.json")
@@ -141,6 +153,25 @@ def _engine() -> str:
 
     papermill_engines.register("riqa", StepEngine)
     return "riqa"
+
+
+def _save_seldom(nb_man: Any, seconds: float = 10) -> None:
+    """Papermill writes the whole copy, with every figure so far, as each cell begins and as it
+    ends: let it do so no more often than this, and at the end."""
+    save, complete = nb_man.save, nb_man.notebook_complete
+    last = 0.0
+
+    def save_seldom(**kwargs: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            save(**kwargs)
+            last = time.monotonic()
+
+    def notebook_complete(**kwargs: Any) -> None:
+        nb_man.save = save
+        complete(**kwargs)
+
+    nb_man.save, nb_man.notebook_complete = save_seldom, notebook_complete
 
 
 def _ipc(address: Path) -> bool:
