@@ -12,7 +12,7 @@ TAG = "<img src=x onerror=planted()>"
 SCRIPT = "<script>planted()</script>"
 BREAKOUT = '" onmouseover="planted()" x=\''
 LINK = "[planted](javascript:planted())"
-FENCE = "\n\n```{raw} html\n<img src=x onerror=planted()>\n```\n\n"
+FENCE = "\n\n# planted\n\n```{raw} html\n<img src=x onerror=planted()>\n```\n\n"
 FORMULA = "$\\planted{$"
 # of a file, a folder, a person: what no name of a file can have is left out
 NAME = f"a{TAG}{BREAKOUT}{LINK}".replace("/", "")

@@ -20,6 +20,7 @@ from conftest import REPOSITORY
 from PIL import Image
 
 EVIL = "<img src=x onerror=document.title='owned'>"  # of a file, and of a person
+LINK = "[link](javascript:document.title='owned')"
 GRADES = ["bad", "good", "no <b>x</b>"]
 WINDOW = "document.querySelector('.riqa-label')"
 SEEN = 300  # ms: from then on a key counts
@@ -32,6 +33,11 @@ CELLS = (
     "ids = sorted(place.pool['id'], reverse=True)\n"  # the one that nobody can read comes last
     "app = window.LabelApp(place.session(ids, who), place.read)\n"
     "app.box",
+    "from IPython.display import Markdown\n"
+    "from riqa_lib import bars\n"
+    "from riqa_lib.tables.text import as_text\n"
+    "for _ in bars.bar(range(2), desc=who): pass\n"
+    f"Markdown('shown: ' + as_text(who) + ' ' + as_text({LINK!r}))",
     "labels = place.labels()\n"
     "both = [labels, labels.assign(labeller='bob')]\n"
     "confusion(__import__('pandas').concat(both), who, 'bob', grades)",
@@ -250,9 +256,13 @@ def test_names_of_files_people_and_grades_are_text(desk):
     assert f"{EVIL}.png: not a picture" in desk.says("w.innerText")
     assert f"{EVIL}: " in desk.says("w.innerText")
     assert "<b>x</b>" in desk.says("w.querySelectorAll('button')[2].innerText")
+    shown = desk.page.locator(".jp-RenderedMarkdown", has_text="shown: ").first.inner_text()
+    assert shown == f"shown: {EVIL} {LINK}"
+    bar = desk.page.locator(".jp-Cell").nth(1).locator(".jupyter-widgets").first
+    assert EVIL in bar.inner_text().replace("\u2007", " ")
     desk.page.locator(".jp-Cell .cm-content").last.click()
     desk.page.keyboard.press("Shift+Enter")
     desk.page.wait_for_selector(".jp-Cell table")
     assert EVIL in desk.page.locator(".jp-Cell table").first.inner_text()
-    assert desk.page.locator("img[src=x]").count() == 0
+    assert desk.page.locator("img[src=x], a[href^=javascript]").count() == 0
     assert desk.page.title() != "owned"

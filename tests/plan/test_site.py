@@ -304,8 +304,10 @@ def test_the_site_in_a_browser(built, chromium, width):
     folder = built[1].parent
     page = chromium.new_page(viewport={"width": width, "height": 900})
     said = listening(page)
-    for name in ("index", "01_errors", "all-tables", "all-figures"):
+    page.add_init_script("window.planted = () => { window.ran = true }")
+    for name in ("index", "01_errors", "03_planted", "all-tables", "all-figures"):
         page.goto((folder / f"{name}.html").as_uri())
+        assert page.evaluate("window.ran") is None, name
         root = "document.documentElement"
         assert page.evaluate(f"{root}.scrollWidth") <= width, f"{name} at {width} px"
         if name == "index":
