@@ -39,7 +39,7 @@ MIDDLE = 0.6  # radius of the middle of the field, in radii of the field; its ri
 CHANNELS = lite0.channels(scales=True)
 FEATURES = 4 * CHANNELS  # means and deviations in the middle, then at the rim
 SCALES = (24, 40, 112)  # channels of strides 4, 8, 16
-OCTAVES = (1, 2, 4)  # px a side of the squares of grain
+OCTAVES = (1, 2)  # px a side of the squares of grain; coarser ones hide defects
 
 
 def parts_of_field(side: int) -> Tensor:

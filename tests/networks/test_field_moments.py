@@ -117,10 +117,10 @@ def test_the_pattern_has_its_octaves():
     whole = field_moments.pattern(128)
     assert whole.shape == (3, 128, 128)
     level = 1 / (255 * 0.25)
-    assert whole.std().item() == pytest.approx(np.sqrt(3) * level, rel=0.05)
-    squares = whole.reshape(3, 32, 4, 32, 4).mean(dim=(2, 4))
-    # variances of the means over 4 x 4 px: 1 of squares of 4 px, 1/4 of 2 px, 1/16 of 1 px
-    assert squares.std().item() == pytest.approx(np.sqrt(1 + 1 / 4 + 1 / 16) * level, rel=0.05)
+    assert whole.std().item() == pytest.approx(np.sqrt(2) * level, rel=0.05)
+    squares = whole.reshape(3, 64, 2, 64, 2).mean(dim=(2, 4))
+    # variances of the means over 2 x 2 px: 1 of squares of 2 px, 1/4 of 1 px
+    assert squares.std().item() == pytest.approx(np.sqrt(1 + 1 / 4) * level, rel=0.05)
 
 
 def test_standardised_rows_have_the_balance_as_their_spread():
