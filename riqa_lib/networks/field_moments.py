@@ -14,7 +14,8 @@ numbers of stride 16: so every scale and moment weighs the same at the start (`b
 Grain, where a setting asks for it, is added to every view before the stem: a fixed pattern of so
 many grey levels. A photograph brought down to so few px has no noise of its own, and then coding
 losses of one grey level move what the stem says of smooth dark retina; beneath grain they don't.
-Networks learn from the same grain. Smoothing by noise: Cohen et al., ICML 2019."""
+Networks learn from the same grain. It also hides some of what tells blur from other defects, so no
+row has it (docs/fundus.md). Smoothing by noise: Cohen et al., ICML 2019."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class FundusNetConfig(ResNetConfig):
 
     encoder: Annotated[str, OneOf(*ENCODERS)] = "resnet"
     hidden: Annotated[int, Range(1)] = 64  # no profile or row changes it
-    # 3 steadies answers where a photograph is stored again as a coarse JPEG
+    # 2 halves how far a coarse JPEG moves answers, at a price: docs/fundus.md
     grain: Annotated[float, Range(0, 32)] = field(default=0.0, metadata={"later": True})
 
     @property
