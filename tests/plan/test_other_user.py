@@ -64,6 +64,7 @@ def look():
         "another key": [knock(a, own) for a in given["addresses"]],
         "files": {f: tried(lambda: read(f)) for f in (*below, *of_processes, *given["files"])},
         "descriptors": [tried(lambda: os.listdir(f"/proc/{pid}/fd")) for pid in given["pids"]],
+        "scratch": tried(lambda: "listed" if os.listdir(given["scratch"]) else "empty"),
         "sockets": {f: tried(lambda: connected(f)) for f in given["sockets"]},
     }
 
@@ -125,6 +126,7 @@ def test_another_user_gets_no_answer_and_finds_no_key(place, monkeypatch):
             "folder": str(place),
             "pids": [us.pid, *(child.pid for child in us.children(recursive=True))],
             "files": [str(connection)],
+            "scratch": str(scratch),
             "sockets": bound(manager),
         }
         command = [sys.executable, "-c", STRANGER]
@@ -142,6 +144,7 @@ def test_another_user_gets_no_answer_and_finds_no_key(place, monkeypatch):
     for how in ("cleartext", "another key"):
         assert [answer.partition(":")[0] for answer in stranger[how]] == ["refused"] * 3
     assert set(stranger["sockets"].values()) == {"PermissionError"}
+    assert (root["scratch"], stranger["scratch"]) == ("listed", "PermissionError")
     assert stranger["descriptors"] == ["PermissionError"] * len(asked["pids"])
     files = stranger["files"]
     assert "the key" not in files.values()

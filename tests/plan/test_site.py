@@ -208,6 +208,7 @@ def test_names_that_look_like_markup_are_text(built):
         page = (folder / f"{name}.html").read_text()
         assert wrong(page) == [], name
         assert "planted()" in Page(page).text, name
+        assert "</td>" not in Page(page).text, name  # no cell ends the table that it stands in
     assert Page((folder / "03_planted.html").read_text()).text.count("planted()") > 20
 
 
