@@ -24,6 +24,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path.parent, len(LONG)))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--costs", metavar="CSV", help="append what each test costs (CONTRIBUTING.md)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """With --costs, a line a test: its CPU seconds, those of processes that it started and that
+    ended, seconds by the clock, file, test. What a fixture costs counts for the first test that
+    uses it."""
+    before = os.times()
+    try:
+        return (yield)
+    finally:
+        if file := item.config.getoption("--costs"):
+            mine, ended, clock = costs(before, os.times())
+            where, _, test = item.nodeid.partition("::")
+            with open(file, "a", encoding="utf-8") as f:
+                f.write(f"{mine:.2f},{ended:.2f},{clock:.2f},{where},{test}\n")
+
+
+def costs(before: os.times_result, now: os.times_result) -> tuple[float, float, float]:
+    """CPU seconds of this process, of its ended children, and seconds by the clock."""
+    mine = now.user + now.system - before.user - before.system
+    every = sum(now[:4]) - sum(before[:4])
+    return mine, max(0.0, every - mine), now.elapsed - before.elapsed
+
+
 def real_data(*parts: str) -> Path:
     """A file or folder of the real data beside the repository (or below RIQA_SHARED_DATA); without
     it the test is skipped."""

@@ -1,7 +1,7 @@
 """The notebooks of a plan in this process instead of a kernel each: a kernel that imports torch
 takes longer to start than most notebooks take at smoke size. All else of the plan is as it is:
 what is up to date, manifests, executed copies, the site. Kernels are tried by tests/plan,
-tests/faults, tests/benchmarks/test_gpu.py and plain papermill in tests/notebooks."""
+tests/faults and tests/notebooks/test_notebooks.py."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import contextlib
 import io
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
+from weakref import WeakKeyDictionary
 
 import IPython.display
 import nbformat
+import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from matplotlib.figure import Figure
 from nbformat.v4 import new_output
 from notebook_cells import value_of
 from papermill.iorw import load_notebook_node
@@ -24,6 +28,7 @@ from papermill.parameterize import parameterize_notebook
 from sklearn.ensemble import RandomForestClassifier
 
 import run_all
+from riqa_lib.pictures import pristine
 from riqa_lib.plan import kernel, one_step
 from riqa_lib.plan.steps import Step, Walk
 from riqa_lib.training import baselines
@@ -110,18 +115,57 @@ def watched() -> Iterator[list[str]]:
         _away = before
 
 
+# ---------------------------------------------------------------- cheaper
+_pictures: WeakKeyDictionary[Figure, bytes] = WeakKeyDictionary()
+_savefig, _carried = Figure.savefig, pristine.carried
+
+
+def drawn_once(figure: Figure, to: Path | IO[bytes], **_: Any) -> None:
+    """A figure's picture, as PNG whatever is asked for: on the screen and in the PDF it would be
+    drawn anew. Notebooks under plain papermill and tests/figures draw all, and lay figures out."""
+    if figure not in _pictures:
+        with io.BytesIO() as buffer:
+            _savefig(figure, buffer, format="png")
+            _pictures[figure] = buffer.getvalue()
+    if isinstance(to, str | Path):
+        Path(to).write_bytes(_pictures[figure])
+    else:
+        to.write(_pictures[figure])
+
+
 def few_trees(trees: int, **how: Any) -> RandomForestClassifier:
     """A forest in a fraction of the time; tests/training/test_baselines.py has them whole."""
     return RandomForestClassifier(min(trees, 20), **how)
 
 
+def few_pictures(size: int) -> dict[str, np.ndarray]:
+    """Three of scikit-image's photographs; tests/pictures/test_distorted_copies.py has all."""
+    return dict(islice(_carried(size).items(), 3))
+
+
+@contextlib.contextmanager
+def without_kernels(home: Path) -> Iterator[pytest.MonkeyPatch]:
+    """In the block run_all.py writes to `home` and runs each step here, one after another."""
+
+    def serially(arguments: list[str]) -> int:
+        return main([*arguments, "--serial"])
+
+    main = run_all.main
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_all, "main", serially)
+        patch.setattr(one_step, "execute", execute)
+        patch.setattr(baselines, "RandomForestClassifier", few_trees)
+        patch.setattr(Figure, "savefig", drawn_once)
+        patch.setattr(Figure, "draw_without_rendering", lambda figure: None)
+        patch.setattr(pristine, "carried", few_pictures)
+        patch.setenv("RIQA_HOME", str(home))
+        patch.delenv("RIQA_JOURNAL", raising=False)
+        yield patch
+
+
 def run(home: Path, *arguments: str) -> int:
     """run_all.py with these arguments, typed in the folder `home`, which it writes to; its exit
     status."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(one_step, "execute", execute)
-        patch.setattr(baselines, "RandomForestClassifier", few_trees)
-        patch.setenv("RIQA_HOME", str(home))
-        patch.delenv("RIQA_JOURNAL", raising=False)
+    with without_kernels(home) as patch:
         patch.chdir(home)
-        return run_all.main([*arguments, "--serial"])
+        return run_all.main([*arguments])

@@ -3,24 +3,21 @@ Python."""
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from conftest import REPOSITORY
 from PIL import Image
 
+from riqa_lib.__main__ import main
 from riqa_lib.training import photographs
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def test_new_photographs_are_scored_by_the_readmes_words(home, tmp_path):
+def test_new_photographs_are_scored_by_the_readmes_words(home, tmp_path, monkeypatch, capsys):
     (example,) = re.findall(r"<!-- example: score -->\n```python\n(.*?)```", README, re.S)
     (asked,) = re.findall(r"\*\*Score new photographs\*\*[^`]*`(riqa score [^`]*)`", README)
     assert len(example.splitlines()) == 3
@@ -40,20 +37,15 @@ def test_new_photographs_are_scored_by_the_readmes_words(home, tmp_path):
     data = photographs.make_data("mine", "smoke", mine)
     run = photographs.train(photographs.settings("smoke", "supervised", 0, mine), data)
 
-    (tmp_path / "score.py").write_text(example)
-    riqa = Path(sys.executable).with_name("riqa")
-    for command in (["score.py"], [str(riqa), *shlex.split(asked)[1:]]):
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert "no picture.png" in done.stdout
-    assert run.name in done.stdout
+    # in this process: tests/test_command.py has the command in one of its own
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
+    assert "no picture.png" in capsys.readouterr().out
+    command, *arguments = shlex.split(asked)
+    assert (command, main(arguments)) == ("riqa", 0)
+    said = capsys.readouterr().out
+    assert "no picture.png" in said
+    assert run.name in said
     table = pd.read_csv(tmp_path / "new-scores.csv")
     assert len(table) == 61
     scored = table[table["state"] != "unreadable"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
 
+import in_process
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
@@ -20,18 +23,31 @@ from riqa_lib.plan.steps import Walk
 from riqa_lib.training import photographs
 
 
+def in_this_process(command: list[str], environment: dict[str, str], seconds: float) -> str:
+    """As gpu.part, without a process of its own."""
+    module, *arguments = command[command.index("-m") + 1 :]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", [module, *arguments])
+        patch.setattr(run_all, "PLAN", [*run_all.PLAN])
+        patch.delitem(sys.modules, module, raising=False)  # which runpy would warn of
+        try:
+            runpy.run_module(module, run_name="__main__")
+        except SystemExit as e:
+            return f"failed ({e.code})" if e.code else "done"
+    return "done"
+
+
 @pytest.mark.walk
-def test_the_whole_script_at_tiny_size_writes_its_tables(tmp_path):
+def test_the_whole_script_at_tiny_size_writes_its_tables(tmp_path, monkeypatch):
+    """Notebooks and parts run here, without kernels and processes: those are tried below."""
     out = tmp_path / "out"
-    settings = {"OUT": str(out), "SIZE": "tiny", "BUDGET": "500", "RIQA_THREADS": "1"}
-    settings |= {"RIQA_HOME": str(tmp_path / "home"), "PYTHON": sys.executable}
-    ended = subprocess.run(
-        ["bash", str(REPOSITORY / "benchmarks" / "gpu.sh")],
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    for name, value in {"OUT": str(out), "SIZE": "tiny", "BUDGET": "500"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(gpu, "part", in_this_process)
+    with in_process.without_kernels(tmp_path / "home"):
+        assert gpu.main() == 0
     written = {"machine.json", "bench-gpu.csv", "where.csv", "table2.csv", "runs.csv", "times.csv"}
     written |= {"usual.csv"}
     assert {f.name for f in out.iterdir()} == written
@@ -46,6 +62,34 @@ def test_the_whole_script_at_tiny_size_writes_its_tables(tmp_path):
     assert set(tables["where"]["method"]) == set(gpu_measure.LOOKED_INTO)
     assert {"supervised", "simmatch", "forest", "ridge"} <= set(tables["table2"]["method"])
     assert set(tables["runs"].query("what == 'notebook'")["name"]) == set(gpu_sizes.STEPS)
+
+
+def test_the_script_starts_it_with_the_python_that_is_named(tmp_path):
+    script = REPOSITORY / "benchmarks" / "gpu.sh"
+    called = tmp_path / "python"
+    called.write_text('#!/bin/sh\necho "$@" in "$PWD"\nexit 3\n')
+    called.chmod(0o755)
+    elsewhere = os.environ | {"PYTHON": str(called)}
+    ended = subprocess.run(["bash", script], env=elsewhere, cwd=tmp_path, capture_output=True)
+    assert ended.returncode == 3
+    assert ended.stdout.decode() == f"-u -m benchmarks.gpu in {REPOSITORY}\n"
+
+
+def test_each_part_is_started_as_a_module_of_ours(tmp_path, monkeypatch):
+    """With a Python that only says what it is asked."""
+    asked = tmp_path / "python"
+    asked.write_text('#!/bin/sh\necho "$@" >> "$OUT/asked"\n')
+    asked.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(asked))
+    for name, value in {"OUT": str(tmp_path), "SIZE": "tiny"}.items():
+        monkeypatch.setenv(name, value)
+    assert gpu.main() == 0
+    said = (tmp_path / "asked").read_text().splitlines()
+    assert [line.split()[:3] for line in said] == [
+        ["-u", "-m", command[0]] for command, _ in gpu.PARTS.values()
+    ]
+    assert all(importlib.util.find_spec(line.split()[2]) for line in said)
+    assert f"--size tiny --rounds 1 --to {tmp_path}/usual.csv" in said[2]
 
 
 @pytest.mark.parametrize("size", gpu_sizes.SIZES)

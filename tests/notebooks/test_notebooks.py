@@ -18,8 +18,11 @@ import pytest
 from conftest import REPOSITORY
 from notebook_cells import shown_by
 
+import run_all
+from riqa_lib import store
 from riqa_lib.tables import names
 from riqa_lib.training import photographs
+from riqa_lib.training.planned_runs import planned
 
 ROOT = REPOSITORY
 ASKED: list[str] = []  # of other machines, by the whole plan
@@ -106,6 +109,19 @@ def test_the_whole_plan_leaves_tables_figures_and_a_site(walk):
 
 
 @pytest.mark.walk
+def test_what_notebooks_trained_is_what_is_planned_run_by_run(walk, monkeypatch):
+    """By run_all.py --runs (training.planned_runs): not one more, not one less."""
+    monkeypatch.setenv("RIQA_HOME", str(walk))
+    tables = [*(walk / "results/smoke/tables").glob("*-seed0.csv")]
+    trained = {run for file in tables for run in pd.read_csv(file).get("run", [])}
+    steps = run_all.expand("smoke", "smoke", {})
+    runs = [one for step in steps for one in planned(step.notebook, step.parameters)]
+    assert {one.folder().name for one in runs} == trained
+    assert len(trained) > 60
+    assert all(store.done(one.folder()) for one in runs)
+
+
+@pytest.mark.walk
 def test_a_second_run_does_nothing(walk):
     """A process of its own, as a user types it."""
     command = [sys.executable, str(ROOT / "run_all.py"), "--profile", "smoke", "--site"]
@@ -117,18 +133,34 @@ def test_a_second_run_does_nothing(walk):
 
 
 @pytest.mark.walk
-@pytest.mark.parametrize(
-    "notebook", ["00_start_here", "05_simmatch", "17_expert_agreement", "tools/label_pictures"]
-)
+def test_a_step_that_is_forced_runs_in_a_kernel_of_its_own(walk):
+    command = [sys.executable, str(ROOT / "run_all.py"), "--profile", "smoke"]
+    command += ["--only", "00_start_here", "--force", "00_start_here"]
+    copy = walk / "results" / "smoke" / "executed" / "00_start_here.ipynb"
+    copy.unlink()
+    done = subprocess.run(
+        command, cwd=walk, env=environment(walk), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    metadata = json.loads(copy.read_text(encoding="utf-8"))["metadata"]
+    assert metadata["papermill"]["exception"] is None
+
+
+@pytest.mark.walk
+@pytest.mark.parametrize("notebook", ["05_simmatch", "17_expert_agreement", "tools/label_pictures"])
 def test_each_kind_runs_by_itself_after_the_ones_it_names(walk, notebook, tmp_path):
     """By plain papermill, from another folder; a training notebook with another seed, as in the
     README. The plan above runs all."""
     code = (ROOT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8")
     seed = {"SEED": 1} if "SEED = 0" in code else {}
     profile = {"PROFILE": "smoke"} if "PROFILE = " in code else {}
+    before = set((walk / "figures" / "smoke").glob("*.pdf"))
     done = papermill(notebook, walk, tmp_path, NAME="smoke", **profile, **seed)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "out.ipynb").exists()
+    made = set((walk / "figures" / "smoke").glob("*.pdf")) - before
+    assert len(made) >= (5 if seed else 0)
+    assert all(file.read_bytes().startswith(b"%PDF") for file in made)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import timm
 import torch
 from PIL import Image
 
@@ -210,11 +211,12 @@ def test_a_folder_without_pictures_says_what_is_missing(home):
 
 @pytest.mark.parametrize("profile", ["gpu", "paper"])
 def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
-    """The same code path with fewer steps and smaller pictures; `paper` on pictures in a folder,
-    from no weights."""
+    """The same code path with fewer steps, smaller pictures and timm's smallest ViT of the kind;
+    `paper` on pictures in a folder, from no weights."""
     small = {
         "data.size": 40,
         "data.crop": 32,
+        "model.arch": "vit_tiny_patch16_224",
         "train.steps": 2,
         "train.batch": 4,
         "train.evaluations": 1,
@@ -241,6 +243,7 @@ def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
             "high": 100,
         }
         small |= {"data.source": "folder", "data.folder": place, "model.weights": "none"}
+    assert timm.is_model(settings(profile, "supervised").model.arch)
     photographs.make_data("cut", profile, small)
     runs = photographs.train_rows("cut", profile, ["supervised", "fixmatch"], 0, small)
     table = stored.load_runs("cut", runs)["table2"]
