@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from exercises import OWN_METHODS
 from torch import nn
 
 from riqa_lib.networks import ranks, views
@@ -125,6 +126,7 @@ def methods():
     labels, p = g.integers(-1, 2, (30, 3)), g.random((30, 3))
     return {
         **{name: partial(library, *its) for name, its in SETTINGS.items()},
+        "softmatch": partial(library, OWN_METHODS["softmatch"], {"momentum": 0.5}),
         "teacher": lambda: Teacher(TwoHeads(), CLASSES, labels, labels[17:]),
         "student": lambda: Student(TwoHeads(), CLASSES, Student.Config(pseudo="filtered"), p),
     }
@@ -191,7 +193,8 @@ def everything(folder: Path, run: photographs.Run, pictures: Path) -> None:
     found = {"trained": trained(), "shown": shown(), "said": []}
     trainer = trainer_of(methods()["comatch"]())
     trainer.resume(folder / "before.safetensors")
-    trainer.save(folder / "between.safetensors" if stepped(trainer, 1).done == 3 else Path("wrong"))
+    stepped(trainer, 1).save(folder / "between.safetensors")
+    trainer.save(folder / f"by-{ranks.rank()}.safetensors")
     for wrong in (LocalThreshold, Idle):
         try:
             stepped(trainer_of(wrong(net())), 4)

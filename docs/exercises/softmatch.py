@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from riqa_lib.bounds import OneOf, Range
+from riqa_lib.networks import ranks
 from riqa_lib.networks.network import Network
 from riqa_lib.ssl.base import Batch, Method, MethodConfig
 from riqa_lib.ssl.parts import PriorAlignment
@@ -67,7 +68,7 @@ class SoftMatch(Method):
         p = z_w.detach().softmax(dim=1)  # (M, C)
         q = self.alignment(p) if self.config.align else p
         confidence = q.max(dim=1).values  # (M,)
-        self.update(confidence)
+        self.update(ranks.rows(confidence))  # of the whole batch, where processes share it
         weight = self.weight(confidence)  # (M,)
         sup_loss = F.cross_entropy(z_x, y)
         # F.cross_entropy(..., reduction="none") gives one loss a picture; parts.masked_mean helps

@@ -9,14 +9,20 @@ says how; dropout draws differ). A run that was cut off goes on with any number 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import pickle
+import signal
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.multiprocessing
 
 from ..networks import ranks
 
@@ -24,7 +30,9 @@ if TYPE_CHECKING:  # what starts processes imports little
     from .optimisation import TrainConfig
 
 RANKS = "RIQA_RANKS"
-GRACE = 2.0  # seconds that others have to end by themselves, where one has failed
+TASK = "task"  # what they do, pickled; beside it what each that failed says, by its number
+EVERY = 0.1  # seconds between two looks at them
+PR_SET_PDEATHSIG = 1  # of Linux
 
 
 def wanted() -> int:
@@ -52,33 +60,57 @@ def several(c: TrainConfig, train: Callable, *given: object) -> None:
     others are stopped then."""
     processes = wanted()
     ranks.must_share(c.batch, c.mu, processes)
-    with tempfile.TemporaryDirectory(prefix="riqa-ranks-") as folder:
-        meeting = f"file://{Path(folder) / 'meeting'}"
-        each = max(1, torch.get_num_threads() // processes)
-        every = (processes, meeting, each, train, given)
-        context = torch.multiprocessing.spawn(_one, every, processes, join=False)
+    with tempfile.TemporaryDirectory(prefix="riqa-ranks-") as name:
+        folder = Path(name)
+        (folder / TASK).write_bytes(pickle.dumps((train, given)))
+        env = {"RIQA_THREADS": str(max(1, torch.get_num_threads() // processes)), **os.environ}
+        env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        # no multiprocessing: it starts none from workers of dask, nor from scripts without a guard
+        command = [sys.executable, "-m", __name__, name, str(os.getpid()), str(processes)]
+        every = [subprocess.Popen([*command, str(rank)], env=env) for rank in range(processes)]
         try:
-            while not context.join(grace_period=GRACE):
-                pass
-        except (
-            torch.multiprocessing.ProcessRaisedException,
-            torch.multiprocessing.ProcessExitedException,
-        ) as e:
-            why = [line for line in e.msg.splitlines() if line.strip()][-1].strip()
-            raise ChildProcessError(
-                f"process {e.error_index} of {processes} (0 to {processes - 1}) ended early, the "
-                f"others were stopped: {why}"
-            ) from e
+            while (codes := [process.poll() for process in every]).count(0) < processes:
+                if any(codes):
+                    raise ChildProcessError(_why(folder, codes))
+                time.sleep(EVERY)
         finally:  # also where somebody stops this
-            for process in context.processes:
-                if process.is_alive():
-                    process.kill()
+            for process in every:
+                process.kill()
+                process.wait()
 
 
-def _one(
-    rank: int, processes: int, meeting: str, threads: int, train: Callable, given: tuple
-) -> None:
-    os.environ.setdefault("RIQA_THREADS", str(threads))
-    ranks.join(rank, processes, meeting)
-    train(*given)
-    ranks.leave()
+def _why(folder: Path, codes: Sequence[int | None]) -> str:
+    """Which process ended first, and why: one that was killed says nothing, one that lost another
+    says so later than that one."""
+    failed = [rank for rank, code in enumerate(codes) if code]
+    silent = [rank for rank in failed if not (folder / str(rank)).exists()]
+    if silent:
+        rank, code = silent[0], codes[silent[0]] or 0
+        told = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+    else:
+        rank = min(failed, key=lambda k: (folder / str(k)).stat().st_mtime_ns)
+        told = (folder / str(rank)).read_text(encoding="utf-8")
+    return (
+        f"process {rank} of {len(codes)} (0 to {len(codes) - 1}) ended early, and the others were "
+        f"stopped: {told}"
+    )
+
+
+def _one(folder: Path, parent: int, processes: int, rank: int) -> None:
+    """Be one of them, and end with the process that started it."""
+    with contextlib.suppress(OSError, AttributeError):  # macOS has no prctl
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before that
+        sys.exit(1)
+    try:
+        ranks.join(rank, processes, f"file://{folder / 'meeting'}")
+        train, given = pickle.loads((folder / TASK).read_bytes())  # ours
+        train(*given)
+        ranks.leave()
+    except Exception as e:
+        (folder / str(rank)).write_text(f"{type(e).__name__}: {e}", encoding="utf-8")
+        raise
+
+
+if __name__ == "__main__":
+    _one(Path(sys.argv[1]), *map(int, sys.argv[2:]))

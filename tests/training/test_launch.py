@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import os
+import subprocess
+from pathlib import Path
+from typing import ClassVar
 
 import dying_ranks
 import numpy as np
@@ -72,7 +75,7 @@ def test_one_process_two_and_one_again_go_on_from_each_other(both):
     back = two_ranks.trainer_of(two_ranks.methods()["comatch"]())
     back.resume(both[1] / "between.safetensors")
     assert back.done == 3
-    assert not (both[1] / "wrong").exists()
+    assert [f.name for f in both[1].glob("by-*")] == ["by-0.safetensors"]  # one writes
     one, three = two_ranks.left_by(whole), two_ranks.left_by(two_ranks.stepped(back, 1))
     for key, value in one.items():
         if not key.startswith("history"):  # a mean of terms since it went on
@@ -111,28 +114,42 @@ def test_a_training_starts_processes_that_open_what_is_prepared(home, monkeypatc
 
 def test_a_process_that_dies_ends_all(monkeypatch):
     monkeypatch.setenv(launch.RANKS, "2")
-    with pytest.raises(ChildProcessError, match=r"process 1 of 2 .* terminated with signal SIGKIL"):
+    with pytest.raises(ChildProcessError, match=r"process 1 of 2 \(0 to 1\) .* stopped: SIGKILL"):
         launch.several(two_ranks.TRAIN, dying_ranks.second_is_killed)
 
 
-class Failing:
-    """Of torch's processes: one has raised, the other waits."""
+class Started:
+    """Processes that do nothing: each ends as `codes` says, and leaves what `said` says."""
 
-    processes = (SimpleNamespace(is_alive=lambda: False), SimpleNamespace(is_alive=lambda: True))
+    codes: ClassVar = [None, 1, 1]
+    said: ClassVar = {2: "ValueError: no more room", 1: "RuntimeError: connection closed"}
+    killed: ClassVar = []
 
-    def join(self, grace_period):
-        told = "Traceback\n  File x\nValueError: no more room\n"
-        raise torch.multiprocessing.ProcessRaisedException(told, 0, 77)
+    def __init__(self, command, env):
+        self.rank = int(command[-1])
+        if self.rank == 2:
+            for k, (rank, text) in enumerate(self.said.items()):
+                file = Path(command[3]) / str(rank)
+                file.write_text(text)
+                os.utime(file, (k, k))
+        self.env = env
+
+    def poll(self):
+        return self.codes[self.rank]
+
+    def kill(self):
+        self.killed.append(self.rank)
+
+    def wait(self):
+        assert self.env["RIQA_THREADS"] == "1"
 
 
-def test_what_a_process_raised_is_said(monkeypatch):
-    killed = []
-    Failing.processes[1].kill = lambda: killed.append(1)
-    monkeypatch.setattr(torch.multiprocessing, "spawn", lambda *_, **__: Failing())
+def test_what_the_first_that_failed_raised_is_said_and_none_is_left(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", Started)
     monkeypatch.setenv(launch.RANKS, "3")
-    with pytest.raises(ChildProcessError, match=r"process 0 of 3 .* stopped: ValueError: no more"):
+    with pytest.raises(ChildProcessError, match=r"process 2 of 3 .* stopped: ValueError: no more"):
         launch.several(TrainConfig(batch=6), dying_ranks.second_is_killed)
-    assert killed == [1]
+    assert Started.killed == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("value", "gpus", "words"), [
@@ -143,7 +160,7 @@ def test_what_a_process_raised_is_said(monkeypatch):
      "evenly; expected a multiple of 3, for example 33"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_before_anything_starts(monkeypatch, value, gpus, words):
-    monkeypatch.setattr(torch.multiprocessing, "spawn", lambda *_, **__: pytest.fail("started"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.setenv(launch.RANKS, value)
     with pytest.raises(ValueError, match=words):
