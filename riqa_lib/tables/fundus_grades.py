@@ -17,11 +17,11 @@ from ..scales import DETAILS, FUNDUS_GRADES
 from ..stats import class_bootstrap
 from ..stats.resampling import Bootstrap, Paired
 from . import beside_simple, quantities
-from .names import BAD, FAMILIES, LABEL, WORST, encoder_of, fundus_order, plain, row_name, title
+from .names import BAD, LABEL, WORST, encoder_of, fundus_order, plain, row_name, title
 from .operating_points import bad_or_not, matched_thresholds
 from .published import published
 from .quantities import clustered
-from .text import cell, cell_of, decided, markdown, with_ends
+from .text import cell, cell_of, markdown, with_ends
 
 PARTS = ("train", "val", "test")
 
@@ -309,45 +309,6 @@ def show_details(table: pd.DataFrame, simulated: bool) -> str:
     return _all_left(head, rows)
 
 
-def findings(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
-    """Single-task and multi-task of each encoder in words, from the numbers: what differs, and
-    whether it is more than a moved threshold."""
-    lines = [
-        line
-        for family in FAMILIES
-        if {f"multi{family}_{on}", f"single{family}_{on}"} <= {*table["method"]}
-        for line in _differ(boot, f"multi{family}_{on}", f"single{family}_{on}", on)
-    ]
-    seeds = int(table["seeds"].iloc[0])
-    more = "s" if seeds > 1 else ", so the spread between seeds is not in these intervals"
-    lines.append(f"- {seeds} seed{more}.")
-    lines += beside_simple.sentences(table, HELD, on)
-    return f"On {on}:\n\n" + "\n".join(lines)
-
-
-def _differ(boot: Bootstrap, a: str, b: str, on: str) -> list[str]:
-    """`findings` of one pair: a line a measure, and one where all is a moved threshold."""
-    d = differences(boot, a, b).set_index("measure")
-    pair, lines = f"{row_name(a)} − {row_name(b)}", []
-    for metric in ("macro_f1", "auc", "f1", "matched"):
-        row = d.loc[metric]
-        if not np.isfinite([row["low"], row["high"]]).all():
-            lines.append(f"- {plain(metric, on)}: cannot be judged (a class is missing).")
-            continue
-        lines.append(
-            f"- {plain(metric, on)}: {pair} {row['difference']:+.3f} "
-            f"[{row['low']:+.3f}, {row['high']:+.3f}]: "
-            f"{decided(row['low'], row['high'], below='lower', above='higher')}."
-        )
-    higher = d["low"] > 0
-    if higher["f1"] and not higher["matched"] and not higher["auc"]:
-        lines.append(
-            f"- {plain('f1', on)} is higher only at the networks' own thresholds: a moved "
-            "operating point explains it."
-        )
-    return lines
-
-
 def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -> str:
     """What the four sets are like, in words: the shift of Usable, both against published; errors of
     the field of view."""
@@ -376,25 +337,3 @@ def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -
         f"{sure['radius'].max():.2%}."
     )
     return f"The sets are {'simulated' if simulated else 'real'}.\n\n" + "\n".join(lines)
-
-
-def detail_findings(table: pd.DataFrame) -> str:
-    """Which methods beat what the overall grade alone says of the details, by AUC, and which
-    networks do not pass a simple row; in words."""
-    lines = []
-    every = table.to_dict("records")
-    said = beside_simple.cells(every, ("auc",)) or [""] * len(every)
-    for row, not_passed in zip(every, said, strict=True):
-        if row["method"] == LABEL or beside_simple.is_constant(row["method"]):
-            continue
-        text = f"- {row_name(row['method'])}, {row['detail']}: {plain('auc')} "
-        text += cell_of(row, "auc", digits=3)
-        low, high = row.get("over_label_low", np.nan), row.get("over_label_high", np.nan)
-        if np.isfinite([low, high]).all():
-            verdict = decided(low, high, "below", "above", neither="not decided against")
-            over = cell_of(row, "over_label", sign=True, digits=3)
-            text += f"; {over}: {verdict} the overall grade by people, alone"
-        if not_passed not in ("", "–", beside_simple.NONE):
-            text += f"; not above {not_passed}, by point estimates"
-        lines.append(text + ".")
-    return "\n".join(lines)

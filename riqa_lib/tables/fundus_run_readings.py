@@ -10,8 +10,8 @@ import pandas as pd
 from ..checks import columns
 from ..scales import DETAILS
 from .localisation import AGAINST, ITSELF
-from .names import BAD, LABEL, encoder_of, name_of, plain, row_name, set_of_row
-from .text import cell, cell_of, decided, markdown
+from .names import BAD, encoder_of, name_of, plain, row_name, set_of_row
+from .text import cell, cell_of, markdown
 
 
 # ---------------------------------------------------------------- runs
@@ -70,24 +70,6 @@ def detail_points(table: pd.DataFrame) -> str:
             f"{row_name(least['method'])}, {cell_of(least, 'f1')}."
         )
     return "\n".join(told)
-
-
-def beside_label(table: pd.DataFrame, method: str = "teacher") -> str:
-    """Whether a row is above or below what the overall grade alone says of each detail, by AUC.
-    table: `fundus_grades.details` with its baseline."""
-    its = table[table["method"] == method]
-    if its.empty or "over_label" not in its or LABEL not in set(table["method"]):
-        return f"{row_name(method)} was not held against the overall grade alone."
-    told = []
-    for row in its.to_dict("records"):
-        low, high = row["over_label_low"], row["over_label_high"]
-        said = decided(low, high, "below", "above", neither="neither shown above nor below")
-        if not np.isfinite([low, high]).all():
-            said = "cannot be judged"
-        value = cell_of(row, "over_label", sign=True, digits=3)
-        told.append(f"{row['detail']} **{said}** ({value})")
-    against = f"{row_name(method)} against the overall grade alone, by {plain('auc')}"
-    return f"{against}: {', '.join(told)}."
 
 
 def own_defects(verdicts: pd.DataFrame) -> str:

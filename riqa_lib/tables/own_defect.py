@@ -22,7 +22,7 @@ from .beside_simple import is_constant, tells_details
 from .fundus_pairs import splits_of
 from .names import BAD, encoder_of, fundus_order, name_of, plain, row_name
 from .quantities import clustered, quantity
-from .text import cell, cell_of, markdown, with_ends
+from .text import cell_of, markdown, with_ends
 from .tracked_predictions import SINGLE
 
 SLACK = 0.01  # a mean probability may fall by so much between two severities and still be monotone
@@ -263,23 +263,6 @@ def _yes(value: object) -> str:
     return "yes" if value else "no"
 
 
-def findings(table: pd.DataFrame) -> str:
-    """`verdicts` in words, a line a head."""
-    return "\n".join(_verdict(row) for row in table.to_dict("records"))
-
-
-def _verdict(row: Mapping) -> str:
-    known = np.isfinite([row["over_low"], row["over_high"]]).all()
-    rises = row["monotone"] and row["rise"] > 0
-    most = "more" if row["own"] else "not more" if known else "not decided whether more"
-    return (
-        f"- {name_of(row['method'])}, {row['detail']}: "
-        f"{'rises' if rises else 'does not rise'} with its own defect throughout, "
-        f"{most} than with another's ({cell_of(row, 'rise', sign=True)}, less the largest other "
-        f"{cell_of(row, 'over', sign=True)}); at the severest {row['called']:.0%} are called {BAD}."
-    )
-
-
 def show_conditional(table: pd.DataFrame) -> str:
     """`conditional` as markdown: a line a row and detail, AUC among all and with the others
     fixed."""
@@ -299,20 +282,3 @@ def show_conditional(table: pd.DataFrame) -> str:
 
 def _auc_cell(row: Mapping) -> str:
     return f"{cell_of(row, 'auc', digits=3)}; {row['pictures']} ({row['bad']})"
-
-
-def conditional_findings(table: pd.DataFrame) -> str:
-    """`conditional` in words: what is left of each AUC where the other two details are bad."""
-    lines = []
-    for (on, method, detail), part in table.groupby(["on", "method", "detail"], sort=False):
-        by = part.set_index("among").to_dict("index")
-        left = by["others bad"]
-        chance = "cannot be judged"
-        if np.isfinite(left["auc_low"]):
-            chance = "above chance" if left["auc_low"] > 0.5 else "not shown to be above chance"
-        lines.append(
-            f"- {name_of(method)}, {on}, {detail}: {plain('auc')} "
-            f"{cell(by['all']['auc'], digits=3)}; where the others are {BAD} "
-            f"{cell_of(left, 'auc', digits=3)}: {chance}."
-        )
-    return "\n".join(lines)

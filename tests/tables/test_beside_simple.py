@@ -9,7 +9,15 @@ import pytest
 
 from riqa_lib.scales import DETAILS
 from riqa_lib.seeding import rng
-from riqa_lib.tables import beside_simple, comparisons, experts, fundus_grades, names, stored
+from riqa_lib.tables import (
+    beside_simple,
+    comparisons,
+    experts,
+    fundus_found,
+    fundus_grades,
+    names,
+    stored,
+)
 
 SKILL = {
     "constant_eyeq": 0,
@@ -143,9 +151,9 @@ def test_a_network_that_does_not_pass_a_simple_row_says_so(overall):
     shown = fundus_grades.show_overall(table, "eyeq", True)
     assert beside_simple.HEAD in shown.splitlines()[0]
     assert said["single_eyeq"] in shown
-    words = fundus_grades.findings(table, boot, "eyeq")
-    assert f"single-task does not pass {said['single_eyeq']}" in words
-    assert "multi-task does not pass" not in words
+    words = fundus_found.overall_said(table, boot, "eyeq")
+    assert "by point estimates 1 of 2 are not above every simple row (" in words
+    assert "statistics + forest in 1" in words
 
 
 def test_a_constant_has_no_threshold_to_match(overall):
@@ -177,13 +185,13 @@ def test_older_results_without_simple_rows_say_nothing_of_them():
     assert "not_passed" not in kappas
     texts = (
         fundus_grades.show_overall(table, "eyeq", True),
-        fundus_grades.findings(table, boot, "eyeq"),
+        fundus_found.overall_said(table, boot, "eyeq"),
         fundus_grades.show_details(details, True),
-        fundus_grades.detail_findings(details),
+        fundus_found.details_said(details, "EyeQ-D"),
     )
     for text in texts:
         assert "pass" not in text
-        assert "not above" not in text
+        assert "simple row" not in text
         assert "forest" not in text
     pairs = comparisons.all_of(networks, resamples=20)["comparison"]
     assert set(pairs) == {"multi v single", "Student v Teacher"}
@@ -203,10 +211,8 @@ def test_details_and_kappas_name_the_simple_rows_not_passed():
     teacher = cells[cells["method"] == "teacher"]["cell"]
     assert teacher.str.contains(r"statistics \+ forest \(.*AUC of bad").all()
     assert (cells[cells["method"] == "multi_eyeq"]["cell"] == beside_simple.NONE).all()
-    words = fundus_grades.detail_findings(table).splitlines()
-    assert not [line for line in words if "best constant," in line]
-    for line in words:
-        assert ("not above statistics + forest" in line) == line.startswith("- Teacher")
+    words = fundus_found.details_said(table, "EyeQ-D")
+    assert "3 of 6 are not above every simple row (statistics + forest in 3" in words
     frame = said[said["set"] == "eyeq_d"].drop_duplicates("id")
     kappas = experts.model_agreement(said, frame, "eyeq_d", methods).set_index("method")
     assert (kappas.loc["teacher", "not_passed"].str.count("forest") == 1).all()

@@ -19,6 +19,7 @@ from riqa_lib.stats.bootstrap import holm
 from riqa_lib.tables import (
     beside_simple,
     comparisons,
+    fundus_found,
     fundus_grades,
     fundus_pairs,
     names,
@@ -228,7 +229,7 @@ def test_what_is_worst_has_one_word_in_each_set():
     assert "always reject" in shown
     assert "reject as are" in shown
     assert "bad" not in shown.replace("always_bad", "").split("Published")[0]
-    assert "F1 of reject" in fundus_grades.findings(grades, boot, "eyeq")
+    assert "F1 of reject" in fundus_found.overall(grades, boot, "eyeq", True)
     assert "| encoder |" in shown.splitlines()[0]
     assert "| multi-task, Lite0 | EfficientNet-Lite0, frozen |" in shown
     of_grades = paired_differences.of_bootstrap(boot, "eyeq")
@@ -247,6 +248,6 @@ def test_what_is_worst_has_one_word_in_each_set():
 
 def test_single_and_multi_task_of_each_encoder_are_told():
     grades, boot = fundus_grades.overall(said(), "eyeq", resamples=20)
-    words = fundus_grades.findings(grades, boot, "eyeq")
-    for pair in ("multi-task − single-task", "multi-task, Lite0 − single-task, Lite0"):
-        assert f"macro F1: {pair} " in words
+    words = fundus_found.overall(grades, boot, "eyeq", True)
+    pairs = "multi-task − single-task | multi-task, Lite0 − single-task, Lite0"
+    assert words.startswith(f"| eyeq | {pairs} |")

@@ -144,15 +144,7 @@ def details():
     return pd.DataFrame(rows)
 
 
-def test_a_row_is_below_or_above_the_overall_grade_alone_in_each_detail():
-    said = fundus_run_readings.beside_label(details())
-    assert said == (
-        "Teacher against the overall grade alone, by AUC of bad: illumination **below** (−0.100 "
-        "[−0.150, −0.050]), clarity **neither shown above nor below** (+0.000 [−0.050, +0.050]), "
-        "contrast **above** (+0.100 [+0.050, +0.150])."
-    )
-    none = details().query("method != 'label'")
-    assert "was not held against" in fundus_run_readings.beside_label(none)
+def test_the_best_and_the_worst_of_each_detail_are_named():
     best = fundus_run_readings.detail_points(details()).splitlines()
     assert "- clarity: most AUC has statistics + forest, 0.80; least F1 has Teacher, 0.50." in best
 

@@ -14,7 +14,7 @@ from riqa_lib.pictures import fundus_data
 from riqa_lib.pictures.fundus_data import KINDS, SETS
 from riqa_lib.sim.fundus_sets import make_fundus
 from riqa_lib.stats.calibration import calibrated, platt
-from riqa_lib.tables import detail_calibration, fundus_grades, stored
+from riqa_lib.tables import detail_calibration, fundus_found, fundus_grades, stored
 from riqa_lib.training import fundus, fundus_learning, own_defects, photographs
 from riqa_lib.training.fundus import DETAILS, ROWS, TEACHER_OF, settings
 from riqa_lib.training.fundus_sources import features, said_of_pixels
@@ -90,7 +90,7 @@ def test_a_walk_of_teacher_and_students(walk):
     loaded = stored.load_fundus(walk)
     table, boot = fundus_grades.overall(loaded["predictions"], "eyeq", resamples=50)
     assert set(table["method"]) == set(rows[1:5])
-    assert "multi-task − single-task" in fundus_grades.findings(table, boot, "eyeq")
+    assert "multi-task − single-task" in fundus_found.overall(table, boot, "eyeq", True)
     again = go(walk, ["multi_eyeq"])
     assert again["run"].iloc[0] == runs.set_index("row").loc["multi_eyeq", "run"]
     net, about = fundus.load_student(paths.runs() / again["run"].iloc[0])
@@ -480,10 +480,8 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
         assert over[method, detail] == pytest.approx(
             auc[method, detail] - auc["label", detail], nan_ok=True
         )
-    assert (
-        "the overall grade by people, alone" in fundus_grades.detail_findings(details)
-        or over.isna().all()
-    )
+    said = fundus_found.details_said(details, "EyeQ-D")
+    assert ("against what the overall grade alone says" in said) == over.notna().any()
     counts = fundus_grades.counts({which: d.frame for which, d in sets.items()})
     line = counts[(counts["set"] == "eyeq") & (counts["what"] == "train")].iloc[0]
     assert (line["ours"], line["published"]) == (14, 12543)
