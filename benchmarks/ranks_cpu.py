@@ -1,7 +1,8 @@
 """What it costs to share a training between processes, where there is no GPU: two processes of one
 thread each beside one process of two threads, the same global batch, made-up pictures.
 
-    python -m benchmarks.ranks_cpu [--profile demo] [--steps 6] [--rounds 3] [--to FILE.csv]
+    python -m benchmarks.ranks_cpu [--profile demo] [--steps 6] [--rounds 3]
+        [--networks maps pixels] [--to FILE.csv]
 
 Taken in turns, so that what else the machine does hits both. It says nothing of GPUs: on a CPU both
 ways have the same two cores. What it shows is the price of gathering and averaging: processor
@@ -14,6 +15,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +57,11 @@ def trainer(profile: str, method: str, network: str) -> loop.Trainer:
     )
 
 
-def timed(profile: str, steps: int, file: Path) -> None:
+def timed(profile: str, steps: int, networks: Sequence[str], file: Path) -> None:
     """In each of the processes: some steps of everything; the first notes what they took."""
     device.threads()
     lines = []
-    for network in NETWORKS:
+    for network in networks:
         for method in METHODS:
             learns = trainer(profile, method, network)
             learns.step()
@@ -81,7 +83,7 @@ def timed(profile: str, steps: int, file: Path) -> None:
         store.write_table(file, pd.DataFrame(lines))
 
 
-def measured(profile: str, steps: int, rounds: int) -> pd.DataFrame:
+def measured(profile: str, steps: int, rounds: int, networks: Sequence[str]) -> pd.DataFrame:
     """Medians over rounds: a row a network, a method and a number of processes."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -92,9 +94,9 @@ def measured(profile: str, steps: int, rounds: int) -> pd.DataFrame:
                 os.environ["RIQA_THREADS"] = str(max(PROCESSES) // processes)
                 if launch.is_due():
                     c = photographs.settings(profile, METHODS[0]).train
-                    launch.several(c, ranks_cpu.timed, profile, steps, file)
+                    launch.several(c, ranks_cpu.timed, profile, steps, networks, file)
                 else:
-                    timed(profile, steps, file)
+                    timed(profile, steps, networks, file)
                 found.append(store.read_table(file).assign(turn=turn))
     keys = ["network", "method", "processes", "threads", "pictures"]
     values = ["pictures_per_second", "cpu_ms_a_picture"]
@@ -115,9 +117,10 @@ if __name__ == "__main__":
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--to", type=Path)
     chosen = parser.parse_args()
-    table = measured(chosen.profile, chosen.steps, chosen.rounds)
+    table = measured(chosen.profile, chosen.steps, chosen.rounds, chosen.networks)
     print(table.to_string(index=False))
     if chosen.to:
         store.write_table(chosen.to, table)

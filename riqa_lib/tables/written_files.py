@@ -12,6 +12,7 @@ from . import (
     headlines,
     load_table,
     notebook_results,
+    ranks_table,
     real_fundus,
     reference,
     related_reference,
@@ -24,6 +25,7 @@ WRITTEN = (
     "docs/claims.md",
     "docs/fundus-results.md",
     "docs/fundus.md",
+    "docs/running.md",
 )
 
 
@@ -33,6 +35,7 @@ def blocks() -> dict[str, str]:
     made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
     made["claims"] = claims_ledger_words.show(claims_ledger.load())
     made |= {"related": related_reference.block(), "load": load_table.show()}
+    made["ranks"] = ranks_table.show()
     made["notebooks"] = notebook_results.block()
     return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}
 
