@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Containers often forbid Python to keep compiled modules; every kernel would compile torch anew (13 s instead of 6).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: paper test types tests-alone fuzz audit lab figures lock clean setup
+.PHONY: paper test types tests-alone fuzz faults audit lab figures lock clean setup
 .DEFAULT_GOAL := paper
 
 paper: setup
@@ -27,6 +27,10 @@ tests-alone:
 # Damaged files by the thousand; counts go on from night to night (results/reference/fuzz.csv).
 fuzz: setup
 	$(BIN)/python -m benchmarks.fuzz --keep
+
+# A plan killed, starved, damaged and edited, then started again; counts go on (results/reference/faults.csv).
+faults: setup
+	$(BIN)/python -m benchmarks.faults --keep
 
 # Known vulnerabilities of what requirements.lock pins; where advisories can't be reached, a line says so.
 audit: setup | .uv/bin/uv
@@ -55,13 +59,14 @@ setup: .venv/.stamp
 	@touch $@
 
 .venv/.stamp: requirements.lock pyproject.toml | .uv/bin/uv
+	@echo "Downloading and installing about $$(grep -c '^[a-zA-Z0-9].*==' requirements.lock) packages (nothing is shown until they are there)"
 	.uv/bin/uv venv -q --clear --python $(PY) .venv
 	.uv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock
 	.uv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 # For maintainers: pyproject.toml is the only list; the lock and environment.yml follow from it (without what is a
-# user's choice: parquet, heic, dicom).
+# user's choice: parquet, heic, dicom, cluster).
 lock: | .uv/bin/uv
 	.uv/bin/uv pip compile -q --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra dev --extra site pyproject.toml -o requirements.lock
 	$(BIN)/python -m riqa_lib environment

@@ -15,6 +15,7 @@ from .schedule import clock, in_words, seconds_left
 from .steps import Record, Step, Walk
 
 BAR = 12  # characters
+STARTING = "Kernels start; after an installation the first minute compiles packages."
 CLEAR = "\r\x1b[K"  # of a terminal: to the first column, and nothing behind it
 
 
@@ -31,7 +32,7 @@ class Progress:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log, self.stream, self.width = log, stream, width
         self.steps, self.all, self.room = steps, all, (2, 0)
-        self.begun = time.monotonic()
+        self.begun, self.begun_any = time.monotonic(), False
         self.since: dict[str, float] = {}  # when each running step began
         self.at: dict[str, str] = {}  # where it is, in words
         self.took: dict[str, float] = {}  # seconds of steps done
@@ -65,9 +66,12 @@ class Progress:
             self.width = max(self.width, *(len(s.name) for s in new))
 
     def begin(self, step: str) -> None:
-        """A step was given to a worker."""
+        """A step was given to a worker; before the first, what the first minute is spent on."""
         with self.lock:
+            first, self.begun_any = not self.begun_any, True
             self.since[step] = time.monotonic()
+        if first:
+            self.say(STARTING)
 
     def cell(self, step: str, number: int, total: int, text: str, bar: str | None = None) -> None:
         """A cell of a step begins; or, with `bar`, is where that says: "FixMatch 120/300"."""

@@ -139,8 +139,8 @@ def overall_said(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
     which = f" ({'; '.join(higher)})" if higher else ""
     seeds = counted(int(table["seeds"].iloc[0]), "seeds")
     said = (
-        f"On {on} ({seeds}) multi-task is higher than single-task in {found['higher']} of {found.total()} "
-        f"comparisons{which}, lower in {found['lower']}, not decided in {found[UNDECIDED]}"
+        f"On {on} ({seeds}) multi-task is higher than single-task in {found['higher']} of "
+        f"{found.total()} comparisons{which}, lower in {found['lower']}, not decided in {found[UNDECIDED]}"
         f"{_not_passed(table.to_dict('records'), HELD, on)}."
     )
     if moved:

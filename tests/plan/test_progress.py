@@ -8,10 +8,12 @@ import json
 import os
 import pty
 import re
+import subprocess
 import threading
 import time
 
 import pytest
+from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
 from riqa_lib.plan import progress as shown
@@ -141,6 +143,7 @@ def test_into_a_pipe_goes_a_line_a_step_without_control_characters(tmp_path, clo
             progress.record(Record(name, state, "" if state == "done" else "cell 2", seconds=60))
     assert pipe.getvalue().splitlines() == [
         "  old    up to date",
+        shown.STARTING,
         "  data   done        60 s  (2 of 5, 1:00, about 2 min left)",
         "  train  FAILED      cell 2  (3 of 5, 2:00, about 2 min left)",
     ]
@@ -200,3 +203,27 @@ def test_the_end_says_where_to_look_what_failed_and_how_to_go_on(tmp_path, monke
         "  not run, since they wait for it: table",
         "  mend it and start the same command again: it goes on from here",
     ]
+
+
+@pytest.mark.parametrize("stream", [Screen, io.StringIO])
+def test_the_first_step_says_what_the_first_minute_is_spent_on(stream, tmp_path):
+    with begun(screen := stream(), tmp_path) as progress:
+        assert shown.STARTING not in screen.getvalue()
+        for step in STEPS[:2]:
+            progress.begin(step.name)
+    assert screen.getvalue().count(shown.STARTING) == 1
+    assert (tmp_path / "log.txt").read_text().count(shown.STARTING) == 1
+
+
+def test_setup_says_how_many_packages_it_installs():
+    ran = subprocess.run(["make", "-n", "-B", ".venv/.stamp"], cwd=REPOSITORY, text=True,
+                         capture_output=True, check=True)  # fmt: skip
+    lines = ran.stdout.splitlines()
+    said = [line for line in lines if line.startswith("echo") and "packages" in line]
+    assert lines.index(said[0]) < next(
+        i for i, line in enumerate(lines) if "-r requirements.lock" in line
+    )
+    out = subprocess.run(["sh", "-c", said[0]], cwd=REPOSITORY, text=True, capture_output=True)
+    lock = (REPOSITORY / "requirements.lock").read_text()
+    pinned = re.findall(r"^[\w.-]+(?:\[.*\])?==", lock, re.M)
+    assert f"about {len(pinned)} packages" in out.stdout
