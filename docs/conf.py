@@ -33,6 +33,7 @@ exclude_patterns = [
     "own-pictures.md",
     "fundus.md",
     "fundus-results.md",
+    "many-machines.md",
     "related-models.md",
     "running.md",
     "tutorial-new-method.md",

@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -29,6 +31,7 @@ THREADS = (
     "VECLIB_MAXIMUM_THREADS",
     "BLIS_NUM_THREADS",
 )
+SCRATCH, HELD = "riqa-", "held"  # scratch folders: how their names begin; the lock in them
 
 
 # objects made between two looks for garbage; with Python's own number, 700, a quarter of the time
@@ -79,7 +82,7 @@ def kernel() -> None:
         sys.exit("the process that started this kernel is gone")
     lock = os.environ.pop("RIQA_LOCK", "")
     if lock:
-        os.pwrite(int(lock), f"{os.getpid():<20}".encode(), 0)
+        os.pwrite(int(lock), f"{os.getpid()} {platform.node()}".encode(), 0)
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()
@@ -186,6 +189,29 @@ def _scratch() -> str:
     return usual if _ipc(Path(usual) / ("x" * 30)) or not os.access("/tmp", os.W_OK) else "/tmp"
 
 
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for what lasts no longer than this block: sockets, bars. Those of processes that
+    were killed are removed first: nobody holds the lock in them any more."""
+    place = Path(_scratch())
+    for held in place.glob(f"{SCRATCH}*/{HELD}"):
+        _remove_left(held)
+    with tempfile.TemporaryDirectory(
+        prefix=SCRATCH, dir=place, ignore_cleanup_errors=True
+    ) as folder:
+        new = Path(folder) / "new"
+        with open(new, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            new.rename(new.with_name(HELD))  # never there without its lock
+            yield Path(folder)
+
+
+def _remove_left(held: Path) -> None:
+    with contextlib.suppress(OSError), open(held, "r+") as lock:  # another user's, or locked
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(held.parent, ignore_errors=True)
+
+
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(OSError):  # it is gone, or not ours
         if pid > 1:
@@ -223,13 +249,14 @@ def only_one(file: Path, patience: float = 60) -> Iterator[IO[str]]:
 
 
 def _owner(lock: IO[str]) -> int:
+    """The process group that has a step's lock; 0 where that is none of this machine."""
     lock.seek(0)
-    text = lock.read().strip()
-    return int(text) if text.isdigit() else 0
+    group, _, where = lock.read().strip().partition(" ")
+    return int(group) if group.isdigit() and where == platform.node() else 0
 
 
 @contextlib.contextmanager
-def _watched(file: Path, moved: Callable[[str], None]) -> Iterator[None]:
+def watched(file: Path, moved: Callable[[str], None]) -> Iterator[None]:
     """Say where the bar is that writes to this file (bars.Told), once a second where it moved."""
     over = threading.Event()
 
@@ -267,38 +294,34 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
 
     copy = walk.executed(step.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix="riqa-", dir=_scratch(), ignore_cleanup_errors=True
-    ) as folder:
-        scratch = Path(folder)
-        with open(scratch / "stderr", "w+b") as stderr:
-            env = _environment(walk, step, scratch)
-            start: dict[str, Any] = {"env": env, "stdout": stderr, "stderr": stderr}
-            env["RIQA_LOCK"] = str(lock.fileno())
-            start["pass_fds"] = (lock.fileno(),)
-            try:
-                with _watched(scratch / "bar", moved):
-                    papermill.execute_notebook(
-                        walk.notebooks / step.notebook,
-                        copy,
-                        dict(step.parameters),
-                        engine_name=_engine(),
-                        kernel_name="python3",
-                        language="python",
-                        progress_bar=False,
-                        cwd=walk.folder,
-                        scratch=scratch,
-                        event=note,
-                        start=start,
-                    )
-            except papermill.PapermillExecutionError as e:
-                text = f"cell {at[-1][0]} (In [{e.exec_count}]) {e.ename}: {e.evalue.strip()}"
-                raise RuntimeError(f"{text}; see {walk.shown(copy)}") from e
-            except (DeadKernelError, RuntimeError) as e:
-                stderr.seek(0)
-                said = stderr.read().decode(errors="replace").strip().splitlines()
-                text = f"cell {at[-1][0]}: the kernel died" if at else "the kernel did not start"
-                text += " (killed, out of memory?)" if isinstance(e, DeadKernelError) else f" ({e})"
-                raise RuntimeError(
-                    f"{text}{': ' + said[-1] if said else ''}; see {walk.shown(copy)}"
-                ) from e
+    with scratch() as folder, open(folder / "stderr", "w+b") as stderr:
+        env = _environment(walk, step, folder)
+        start: dict[str, Any] = {"env": env, "stdout": stderr, "stderr": stderr}
+        env["RIQA_LOCK"] = str(lock.fileno())
+        start["pass_fds"] = (lock.fileno(),)
+        try:
+            with watched(folder / "bar", moved):
+                papermill.execute_notebook(
+                    walk.notebooks / step.notebook,
+                    copy,
+                    dict(step.parameters),
+                    engine_name=_engine(),
+                    kernel_name="python3",
+                    language="python",
+                    progress_bar=False,
+                    cwd=walk.folder,
+                    scratch=folder,
+                    event=note,
+                    start=start,
+                )
+        except papermill.PapermillExecutionError as e:
+            text = f"cell {at[-1][0]} (In [{e.exec_count}]) {e.ename}: {e.evalue.strip()}"
+            raise RuntimeError(f"{text}; see {walk.shown(copy)}") from e
+        except (DeadKernelError, RuntimeError) as e:
+            stderr.seek(0)
+            said = stderr.read().decode(errors="replace").strip().splitlines()
+            text = f"cell {at[-1][0]}: the kernel died" if at else "the kernel did not start"
+            text += " (killed, out of memory?)" if isinstance(e, DeadKernelError) else f" ({e})"
+            raise RuntimeError(
+                f"{text}{': ' + said[-1] if said else ''}; see {walk.shown(copy)}"
+            ) from e

@@ -9,6 +9,7 @@ from .. import paths, store
 from . import (
     claims_ledger,
     claims_ledger_words,
+    cluster_table,
     headlines,
     load_table,
     notebook_results,
@@ -26,6 +27,7 @@ WRITTEN = (
     "docs/fundus-results.md",
     "docs/fundus.md",
     "docs/running.md",
+    "docs/many-machines.md",
 )
 
 
@@ -35,6 +37,7 @@ def blocks() -> dict[str, str]:
     made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
     made["claims"] = claims_ledger_words.show(claims_ledger.load())
     made |= {"related": related_reference.block(), "load": load_table.show()}
+    made["cluster"] = cluster_table.show()
     made["ranks"] = ranks_table.show()
     made["notebooks"] = notebook_results.block()
     return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}

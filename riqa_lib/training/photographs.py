@@ -203,17 +203,22 @@ def prepare_weights(run: Run, data: DataSet) -> dict[str, object]:
         return {"weights": run.model.weights}
     folder = weights_folder(run, data)
     if not store.done(folder):
-        began = time.perf_counter()
-        threads()
-        torch.manual_seed(seed_of("pretrain", 0))
-        net = ViT(run.model, run.data.crop, int(data.info["classes"]))
-        rows = np.flatnonzero(data.frame["split"].isin(["train", "pool"]))
-        accuracies = pretrain(
-            net, data.pixels, rows, run.data.crop, run.pretrain, 0, folder / "model.safetensors"
-        )
-        times = {"seconds": round(time.perf_counter() - began, 1)}
-        store.finish(folder, provenance() | accuracies | times)
+        with run_folder.alone(folder):
+            if not store.done(folder):  # another process may have made them meanwhile
+                _make_weights(run, data, folder)
     return store.read_json(folder / "provenance.json")
+
+
+def _make_weights(run: Run, data: DataSet, folder: Path) -> None:
+    began = time.perf_counter()
+    threads()
+    torch.manual_seed(seed_of("pretrain", 0))
+    net = ViT(run.model, run.data.crop, int(data.info["classes"]))
+    rows = np.flatnonzero(data.frame["split"].isin(["train", "pool"]))
+    file = folder / "model.safetensors"
+    accuracies = pretrain(net, data.pixels, rows, run.data.crop, run.pretrain, 0, file)
+    times = {"seconds": round(time.perf_counter() - began, 1)}
+    store.finish(folder, provenance() | accuracies | times)
 
 
 def weights_folder(run: Run, data: DataSet) -> Path:
@@ -238,6 +243,7 @@ def made(run: Run, net: ViT, classes: int, prior: torch.Tensor) -> Method:
 def build(run: Run, data: DataSet, labelled: np.ndarray, source: Source | None = None) -> Method:
     """The method with its network, initialised by the run's seed (same seed, same first weights for
     every method). source: what it will see the pictures through, where that is there already."""
+    prepare_weights(run, data)  # before the seed: making them draws random numbers
     torch.manual_seed(seed_of("network", run.seed))
     classes = int(data.info["classes"])
     net = ViT(run.model, run.data.crop, classes)
@@ -245,7 +251,6 @@ def build(run: Run, data: DataSet, labelled: np.ndarray, source: Source | None =
         stored = map_store.open_maps(data, run.model.scales)
         net.vit.patch_embed.standardise(stored.mean, stored.sd)
     elif run.model.weights == "distortion":
-        prepare_weights(run, data)
         load_weights(weights_folder(run, data) / "model.safetensors", net, skip=("vit.head.",))
     grades = data.frame["grade"].to_numpy()[labelled]
     if run.model.skip:

@@ -3,6 +3,8 @@ whole plan in tests/notebooks."""
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from riqa_lib import paths, store
@@ -87,3 +89,15 @@ def test_other_notebooks_plan_nothing_and_a_walk_without_data_says_what_to_run(h
     assert planned("11_table2", GIVEN) == []
     with pytest.raises(FileNotFoundError, match="01_koka10k"):
         planned("03_vit_supervised", GIVEN)
+
+
+def test_a_run_that_makes_the_first_weights_itself_has_the_bytes_of_one_that_finds_them(home):
+    """SimMatch draws a projection after its network; nothing may draw in between."""
+    photographs.make_data("small", "smoke", SOME)
+    (one,) = planned("05_simmatch", GIVEN)
+    said = []
+    for _ in range(2):  # weights are made; weights are there
+        shutil.rmtree(one.folder(), ignore_errors=True)
+        one.train()
+        said.append((one.folder() / "model.safetensors").read_bytes())
+    assert said[0] == said[1]
