@@ -41,12 +41,13 @@ def walk_of(home: Path) -> Walk:
 
 
 def show(walk: Walk, step: Step, lock: object, event: object) -> None:
-    """Instead of a kernel: an executed copy that lists what the notebook would find finished."""
+    """Instead of a kernel: a copy; beside it, what the notebook would find finished."""
     copy = walk.executed(step.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
     with runs_apart._places(walk.home):
         (run,) = planned(step.notebook, step.parameters)
-        copy.write_text(f"{run.folder().name} {store.done(run.folder())}")
+        shutil.copy(walk.notebooks / step.notebook, copy)
+        copy.with_suffix(".found").write_text(f"{run.folder().name} {store.done(run.folder())}")
 
 
 @pytest.fixture(scope="module")
@@ -199,10 +200,10 @@ def test_a_worker_killed_in_the_middle_leaves_the_bytes_of_a_serial_run(
     assert outcome(fresh.home) == outcome(serial)
     assert len(outcome(serial)) == 12
     for name in NAMES:  # the notebook found its run finished, and it is the step's own
-        copy = fresh.executed(name).read_text()
-        assert copy.endswith(" True")
+        found = fresh.executed(name).with_suffix(".found").read_text()
+        assert found.endswith(" True")
         outputs = fresh.manifest(name)["outputs"]
-        assert f"results/runs/{copy.split()[0]}/model.safetensors" in outputs
+        assert f"results/runs/{found.split()[0]}/model.safetensors" in outputs
     assert not list((fresh.home / "results").glob(".probe-*"))
 
 
