@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from exercises import OWN_METHODS
+from timm.layers import BatchNormAct2d
 from torch import nn
 
 from riqa_lib.networks import ranks, views
 from riqa_lib.networks.network import Network
 from riqa_lib.networks.sources import Maps, Pixels
+from riqa_lib.networks.synced_norm import synced
 from riqa_lib.networks.vit import ViT, ViTConfig
 from riqa_lib.ssl.adamatch import AdaMatch
 from riqa_lib.ssl.base import Method
@@ -187,10 +189,21 @@ def shown():
     return out
 
 
+def normed():
+    """What a stem of timm's, whose normalisation is also its activation, makes of a batch."""
+    torch.manual_seed(0)
+    x = torch.randn(6, 3, 5, 5)
+    stem = synced(nn.Sequential(nn.Conv2d(3, 4, 3), BatchNormAct2d(4)), x.device)
+    out = stem(ranks.mine(x))
+    out.square().mean().backward()
+    kept = {k: v.clone() for k, v in stem.state_dict().items()} | {"out": ranks.rows(out.detach())}
+    return kept | {f"{k} gradient": ranks.mean(p.grad) for k, p in stem.named_parameters()}
+
+
 def everything(folder: Path, run: photographs.Run, pictures: Path) -> None:
     """In each of two processes: train all, and leave what was left as rank-N.pt; go on from
     before.safetensors; say what is said of methods that are wrong; train a run of photographs."""
-    found = {"trained": trained(), "shown": shown(), "said": []}
+    found = {"trained": trained(), "shown": shown(), "normed": normed(), "said": []}
     trainer = trainer_of(methods()["comatch"]())
     trainer.resume(folder / "before.safetensors")
     stepped(trainer, 1).save(folder / "between.safetensors")

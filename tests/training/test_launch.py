@@ -70,6 +70,15 @@ def test_two_processes_see_the_views_of_one(both):
         assert all(torch.equal(found["shown"][name], view) for name, view in one.items())
 
 
+def test_batch_normalisation_of_two_processes_is_that_of_one(both):
+    one = two_ranks.normed()
+    assert (one["out"] == 0).any()  # its activation is a part of it
+    for found in both[0]:
+        assert found["normed"].keys() == one.keys()
+        for key, value in one.items():
+            torch.testing.assert_close(found["normed"][key], value, rtol=1e-5, atol=1e-6)
+
+
 def test_one_process_two_and_one_again_go_on_from_each_other(both):
     whole = two_ranks.stepped(two_ranks.trainer_of(two_ranks.methods()["comatch"]()), 4)
     back = two_ranks.trainer_of(two_ranks.methods()["comatch"]())
