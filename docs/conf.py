@@ -36,6 +36,7 @@ exclude_patterns = [
     "many-machines.md",
     "related-models.md",
     "running.md",
+    "scale.md",
     "tutorial-new-method.md",
 ]
 

@@ -17,6 +17,7 @@ from . import (
     real_fundus,
     reference,
     related_reference,
+    stores_table,
     text,
 )
 
@@ -28,6 +29,7 @@ WRITTEN = (
     "docs/fundus.md",
     "docs/running.md",
     "docs/many-machines.md",
+    "docs/scale.md",
 )
 
 
@@ -39,6 +41,8 @@ def blocks() -> dict[str, str]:
     made |= {"related": related_reference.block(), "load": load_table.show()}
     made["cluster"] = cluster_table.show()
     made["ranks"] = ranks_table.show()
+    made |= {"stores": stores_table.show_rates(), "stores-run": stores_table.show_run()}
+    made["stores-plan"] = stores_table.plan()
     made["notebooks"] = notebook_results.block()
     return made | {"headlines": headlines.few_rows(), "findings": headlines.findings()}
 
