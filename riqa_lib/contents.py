@@ -7,9 +7,12 @@ it as it is."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import platform
+import re
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -113,13 +116,44 @@ def write_index(file: Path, index: Mapping[str, Known]) -> None:
 
 def write_whole(file: Path, data: bytes) -> None:
     """As store.write_bytes, without its imports and without noting it as an output."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
+    with replacing(file) as part:
         part.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `file`; on success it replaces `file` at once, on failure it is
+    removed. What a killed process of this machine left of the same file is removed first."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    host = re.sub(r"[^\w.]", "_", platform.node())
+    for left in _left_of(file, host):
+        left.unlink(missing_ok=True)
+    part = file.with_name(f".{file.name}.{host}-{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        yield part
         os.replace(part, file)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
+
+
+def _left_of(file: Path, host: str) -> Iterator[Path]:
+    """Temporary files of `file` whose process is no more."""
+    for name in os.listdir(file.parent):
+        if name.startswith(f".{file.name}.{host}-"):
+            its = re.fullmatch(r"(\d+)-\d+\.part", name.removeprefix(f".{file.name}.{host}-"))
+            if its and not _runs(int(its[1])):
+                yield file.with_name(name)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 # ---------------------------------------------------------------- folders

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import paths, repairs
+from . import contents, paths, repairs
 
 # columns that are text whatever they look like
 TEXT = (
@@ -54,15 +54,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
     A reader sees the old file or the new one, never half of it (also after a kill or on a full
     disk)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with contents.replacing(Path(path)) as temporary:
         yield temporary
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     journal(path)
 
 
@@ -191,15 +184,17 @@ def run_hash(config: dict) -> str:
 
 
 def run_folder(config: dict, base: Path | None = None) -> Path:
-    """The folder for these settings (made if needed, with its config.json).
+    """The folder for these settings (made if needed, with its config.json). A finished run of which
+    a file is no more as it was written counts as unfinished from now on, and a line says so.
 
     Raises ValueError if the folder there holds other settings: a run is never mixed with another
     one."""
     method = config.get("method", {}).get("name", "run")
     folder = (base or paths.runs()) / f"{method}-{run_hash(config)}"
+    _check_finished(folder)
     file = folder / "config.json"
-    if file.exists():
-        found = read_json(file)
+    found = _settings_in(file)
+    if found is not None:
         if run_hash(found) != run_hash(config):
             differ = sorted(k for k in {*found, *config} if found.get(k) != config.get(k))
             raise ValueError(
@@ -211,9 +206,48 @@ def run_folder(config: dict, base: Path | None = None) -> Path:
     return folder
 
 
+def _settings_in(file: Path) -> dict | None:
+    """What a config.json says; None where there is none, or a damaged one: its folder is named by
+    what it must say."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return read_json(file)
+    return None
+
+
+def _check_finished(folder: Path) -> None:
+    """Where a finished run is no more as it was written, remove what differs, its last file too."""
+    wrong = spoilt(folder)
+    if wrong:
+        names = ", ".join(wrong)
+        print(f"{paths.shown(folder)}: {names} damaged; this run is made anew", flush=True)
+        for name in (repairs.PROVENANCE, *wrong):
+            (folder / name).unlink(missing_ok=True)
+
+
 def finish(folder: Path, facts: Mapping[str, object]) -> None:
-    """Write what is known of a run, last of all: it is done."""
-    write_json(folder / repairs.PROVENANCE, repairs.sealed(facts))
+    """Write what is known of a run, last of all: it is done. The SHA-256 of each of its files is
+    part of it, so that damage is seen when it is used again."""
+    files = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.iterdir())
+        if file.is_file() and not file.name.startswith((".", "state"))
+    }
+    files.pop(repairs.PROVENANCE, None)
+    write_json(folder / repairs.PROVENANCE, repairs.sealed({**facts, "files": files}))
+
+
+def spoilt(folder: Path) -> list[str]:
+    """Names of files of a finished run that are gone or not as it wrote them; [] for a run that is
+    not finished, or that was finished before hashes were kept."""
+    if not done(folder):
+        return []
+    files = read_json(folder / repairs.PROVENANCE).get("files", {})
+    places = {name: folder / name for name in files}
+    return [
+        name
+        for name, file in places.items()
+        if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != files[name]
+    ]
 
 
 def done(folder: Path) -> bool:

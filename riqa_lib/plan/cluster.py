@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -135,14 +136,44 @@ def _uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _temporary() -> Any:
+    """As dask's Security.temporary, but valid at whatever time the clock shows: it may jump. The
+    key never leaves this memory and that of the workers."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from distributed.security import Security
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "riqa")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(1970, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(9999, 12, 31, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("riqa")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    own = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+    cert = made.public_bytes(serialization.Encoding.PEM).decode()
+    both = {
+        f"tls_{who}_{what}": text
+        for who in ("client", "scheduler", "worker")
+        for what, text in (("key", own), ("cert", cert))
+    }
+    return Security(require_encryption=True, tls_ca_file=cert, **both)
+
+
 @contextlib.contextmanager
 def cluster(jobs: int | None) -> Iterator[Any]:
     """A dask cluster of processes on this machine, its scheduler included; it listens on loopback
     only, and to those only who have the key that is made here."""
     from distributed import Nanny, Scheduler, SpecCluster
-    from distributed.security import Security
 
-    security = Security.temporary()
+    security = _temporary()
     shared = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
     common = shared | {
         "nthreads": 1,
@@ -156,11 +187,20 @@ def cluster(jobs: int | None) -> Iterator[Any]:
     place = shared | {"dashboard_address": "127.0.0.1:0", "dashboard": False}
     scheduler = {"cls": Scheduler, "options": place}
     with contextlib.ExitStack() as stack:
-        with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
-            made = SpecCluster(
-                workers=each, scheduler=scheduler, security=security, silence_logs=logging.CRITICAL
-            )
-            stack.enter_context(made)
+        try:
+            with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
+                made = SpecCluster(
+                    workers=each,
+                    scheduler=scheduler,
+                    security=security,
+                    silence_logs=logging.CRITICAL,
+                )
+                stack.enter_context(made)
+        except (RuntimeError, TimeoutError) as e:
+            raise PlanError(
+                f"the workers did not start ({e}); start it again, or run one step after another "
+                "with --serial"
+            ) from e
         yield made
 
 

@@ -111,6 +111,8 @@ def _notebook(file: Path) -> Code:
     trees: list[ast.Module | str] = []
     parameters: tuple[str, ...] | None = None
     for number, source, tags in _code_cells(file):
+        if "injected-parameters" in tags:  # by papermill, in an executed copy
+            continue
         tree = _tree(source, f"{file.name}: cell {number}")
         trees.append(tree)
         if "parameters" in tags and isinstance(tree, ast.Module):
@@ -118,6 +120,12 @@ def _notebook(file: Path) -> Code:
     plain = [t for t in trees if not isinstance(t, str)]
     dumped = "\n".join(t if isinstance(t, str) else ast.dump(t) for t in trees)
     return Code(digest(dumped), *_said(plain, []), parameters)
+
+
+def executed_code(copy: Path) -> str:
+    """The digest of the code in an executed copy of a notebook, as that of the notebook itself:
+    without the cell of parameters that it was given. PlanError where it is damaged."""
+    return _notebook(copy).digest
 
 
 # ---------------------------------------------------------------- read once

@@ -153,6 +153,20 @@ def damaged(walk: Walk, manifest: dict[str, Any]) -> dict[str, str]:
     return wrong
 
 
+def altered_inputs(walk: Walk, step: Step) -> list[str]:
+    """Files that the steps before this one made, and that are not as they left them, all hashed:
+    what flips a bit on a disk changes neither size nor time. Pictures are no inputs."""
+    wrong: dict[str, None] = {}
+    for before in walk.ordered([step.name])[:-1]:
+        manifest = walk.manifest(before.name)
+        for name, sha in manifest.get("outputs", {}).items():
+            path = walk.home / name
+            read = (sha and path.suffix not in PICTURES) or path.name == repairs.PROVENANCE
+            if read and not (path.is_file() and as_it_was(path, name, manifest)):
+                wrong[name] = None
+    return list(wrong)
+
+
 def as_it_was(path: Path, name: str, manifest: dict[str, Any]) -> bool:
     """Whether an output says what it said when its step ended. A provenance.json knows its own
     hash, since walks share runs and each writes its own times; what older manifests have no hash of

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from .. import contents, provenance, repairs
 from . import data_read
-from .code_read import file_digest
+from .code_read import executed_code, file_digest
 from .freshness import (
+    altered_inputs,
     changed,
     components,
     damaged,
@@ -146,10 +147,16 @@ def left(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> Left:
 
 
 def begin(walk: Walk, step: Step, parts: dict[str, str], force: bool) -> tuple[set[str], set[str]]:
-    """Remove what this attempt must not reuse and open its journal.
+    """Remove what this attempt must not reuse and open its journal. RuntimeError, before anything
+    is removed, where what it needs is not as it was made.
 
     Returns paths relative to home: earlier outputs that still count as this step's, and those of
     other settings."""
+    if wrong := altered_inputs(walk, step):
+        raise RuntimeError(
+            f"{', '.join(wrong[:3])}: not as it was made; nothing was computed from it; "
+            f"`riqa verify {walk.name}` says how to make it again"
+        )
     found = left(walk, step, parts, force)
     keep, others = set(), set()
     for file, fate in found.fates().items():
@@ -177,6 +184,15 @@ def _outputs(walk: Walk, step: Step, kept: set[str]) -> dict[str, Path]:
     names = kept | _below_home(walk, written) | {walk.shown(walk.executed(step.name))}
     files = {name: walk.home / name for name in sorted(names)}
     return {name: path for name, path in files.items() if path.is_file()}
+
+
+def _check_notebook(walk: Walk, step: Step, parts: dict[str, str]) -> None:
+    """RuntimeError where the notebook that ran is not the one that this attempt began with."""
+    if executed_code(walk.executed(step.name)) != parts["notebook code"]:
+        raise RuntimeError(
+            f"{step.notebook} was edited just when it began to run; start it again, and it runs as "
+            "it is now"
+        )
 
 
 def _finish(
@@ -225,6 +241,7 @@ def run_step(
             parts = components(walk, step)
             kept, others = begin(walk, step, parts, force)
             execute(walk, step, lock, event or _dask_event(name))
+            _check_notebook(walk, step, parts)
             _finish(walk, step, parts, kept, others, time.monotonic() - start)
         return Record(name, "done", seconds=time.monotonic() - start)
     except Exception as e:

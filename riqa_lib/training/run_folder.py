@@ -88,7 +88,10 @@ class RunFolder:
             state.unlink(missing_ok=True)
 
     def reuse(self) -> None:
-        """Note the finished run's files as this step's, and say so where other code made them."""
+        """Note the finished run's files as this step's, and say so where other code made them. What
+        it saved on its way goes, where it was killed before that."""
+        for state in self.folder.glob("state*.safetensors"):
+            state.unlink(missing_ok=True)
         for file in self.folder.iterdir():
             store.journal(file)
         then = store.read_json(self.folder / "provenance.json")

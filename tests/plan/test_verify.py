@@ -55,7 +55,8 @@ def in_this_process(walk: Walk, step: Step, lock: object, event: object) -> None
         patch.setenv(store.JOURNAL, str(walk.file(step.name, "journal")))
         patch.setenv(contents.READING, str(walk.file(step.name, "reading")))
         {"data": data, "fit": fit}[step.name](walk)
-    copy = {"cells": [], "step": step.name, "ended": time.time_ns()}
+    copy = json.loads((walk.notebooks / step.notebook).read_text())
+    copy["metadata"] = {"step": step.name, "ended": time.time_ns()}
     walk.executed(step.name).parent.mkdir(parents=True, exist_ok=True)
     walk.executed(step.name).write_text(json.dumps(copy))
 
@@ -238,3 +239,33 @@ def test_read_only_results_do_where_nothing_is_to_be_done_and_say_so_else(walk, 
     assert states(walk) == ["up to date"] * 2
     with pytest.raises(PlanError, match=r"results/mine cannot be written \(Read-only file system"):
         run_plan(walk, force=["fit"], serial=True, stream=io.StringIO())
+
+
+def test_a_step_does_not_compute_from_what_is_not_as_it_was_made(walk, capsys):
+    before = results(walk)
+    store.write_bytes(walk.folder / "tables/fit.csv", b"gone")  # so that fit runs
+    flip(walk.folder / "data/frame.csv")
+    records = run_plan(walk, serial=True, stream=io.StringIO())
+    assert records["fit"].state == "failed"
+    said = "results/mine/data/frame.csv: not as it was made; nothing was computed from it"
+    assert records["fit"].text == f"{said}; `riqa verify mine` says how to make it again"
+    assert __main__.main(["verify", "mine"]) == 1
+    assert f"rm {walk.folder / 'data/frame.csv'}" in capsys.readouterr().out
+    (walk.folder / "data/frame.csv").unlink()
+    assert states(walk) == ["done", "done"]
+    assert results(walk) == before
+
+
+def test_a_notebook_that_was_edited_when_it_began_and_back_does_not_count(walk, monkeypatch):
+    def edited(walk: Walk, step: Step, lock: object, event: object) -> None:
+        in_this_process(walk, step, lock, event)
+        copy = json.loads(walk.executed(step.name).read_text())
+        copy["cells"][-1]["source"] = "2"
+        walk.executed(step.name).write_text(json.dumps(copy))
+
+    monkeypatch.setattr(one_step, "execute", edited)
+    records = run_plan(walk, force=["fit"], serial=True, stream=io.StringIO())
+    assert records["fit"].state == "failed"
+    assert "fit.ipynb was edited just when it began to run; start it again" in records["fit"].text
+    monkeypatch.setattr(one_step, "execute", in_this_process)
+    assert states(walk) == ["up to date", "done"]
