@@ -6,7 +6,7 @@ pointing down, and by the figure of the house (figures/architecture)."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 LIBRARY = Path(__file__).resolve().parent
@@ -64,10 +64,13 @@ def imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
             yield from (".".join([*base, a.name]) for a in node.names)
 
 
-def imports(file: Path, library: Path) -> tuple[set[str], set[str]]:
+def imports(
+    file: Path, library: Path, known: Collection[str] | None = None
+) -> tuple[set[str], set[str]]:
     """What a module of the library imports, anywhere in its file: (first names of packages from
-    outside, modules of the library, named as `modules` names them)."""
-    known = modules(library)
+    outside, modules of the library, named as `modules` names them). known: all modules, where many
+    files are looked at."""
+    known = modules(library) if known is None else known
     package = [library.name, *file.relative_to(library).parts[:-1]]
     outside, inside = set(), set()
     for dotted in imported(ast.parse(file.read_text(encoding="utf-8")), package):

@@ -85,10 +85,11 @@ def arrows(library: Path = LIBRARY) -> pd.DataFrame:
     >>> {"tables", "stats"} <= set(found.loc[found["package"] == "figures", "imports"])
     True
     """
+    modules = code.modules(library)
     pairs = [
         (name.split(".")[0], other.split(".")[0])
-        for name, file in code.modules(library).items()
-        for other in code.imports(file, library)[1]
+        for name, file in modules.items()
+        for other in code.imports(file, library, modules)[1]
     ]
     found = pd.DataFrame(pairs, columns=["package", "imports"])
     found = found[found["package"] != found["imports"]]
