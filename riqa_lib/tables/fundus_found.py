@@ -140,7 +140,8 @@ def overall_said(table: pd.DataFrame, boot: Bootstrap, on: str) -> str:
     seeds = counted(int(table["seeds"].iloc[0]), "seeds")
     said = (
         f"On {on} ({seeds}) multi-task is higher than single-task in {found['higher']} of "
-        f"{found.total()} comparisons{which}, lower in {found['lower']}, not decided in {found[UNDECIDED]}"
+        f"{found.total()} comparisons{which}, lower in {found['lower']}, not decided in "
+        f"{found[UNDECIDED]}"
         f"{_not_passed(table.to_dict('records'), HELD, on)}."
     )
     if moved:
