@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RIQA
     os.environ.setdefault(name, "1")
 # few pictures: two processes would start for longer than they work
 os.environ.setdefault("RIQA_PROCESSES", "1")
+
+# looking for garbage after 700 objects takes a quarter of the time of importing torch
+gc.set_threshold(50_000)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Begun first, so that at the end no worker is alone with one of them
