@@ -147,8 +147,12 @@ def _left_of(file: Path, host: str) -> Iterator[Path]:
 
 
 def _runs(pid: int) -> bool:
+    """Whether there is such a process; one that is dead and was never waited for (in a container
+    nobody may) is none."""
     try:
         os.kill(pid, 0)
+        with contextlib.suppress(FileNotFoundError):  # no Linux
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1] not in "ZX"
     except ProcessLookupError:
         return False
     except OSError:  # it is somebody else's

@@ -54,6 +54,15 @@ def test_the_part_of_a_killed_process_goes_that_of_a_living_one_stays(tmp_path):
     assert (tmp_path / "table.csv").read_text() == "mine"
 
 
+def test_the_part_of_a_dead_process_that_nobody_waited_for_goes_too(tmp_path):
+    code = "import os\n" + KILLED["part"].format(place=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", code]) as dead:
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+        assert list(tmp_path.glob(".table.csv.*.part"))
+        store.write_bytes(tmp_path / "table.csv", b"mine")
+        assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
+
+
 def test_the_scratch_folder_of_a_killed_process_goes_others_stay(tmp_path, monkeypatch):
     killed("scratch", tmp_path)
     monkeypatch.setattr(kernel, "_scratch", lambda: str(tmp_path))
