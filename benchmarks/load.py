@@ -6,8 +6,8 @@ hundred, killed on the way and resumed; rate and memory over time.
 
 Pictures. score: photographs of 128 x 96 px, coarse noise made finer, JPEG. assess: simulated fundus
 photographs of 200 px, SHOTS different ones, each turned by another angle and encoded anew. In turn
-a bad one is cut off, empty, a text, or overwritten in the middle (that one is read, and named as
-damaged, where simplejpeg is installed).
+a bad one is cut off, empty, a text, or overwritten in the middle (that one is read as a rule, and
+named as damaged, where simplejpeg is installed).
 
 The command is killed (SIGKILL) once a share of the rows is on the disk, and the same command is
 given again with --resume. Then the table must hold every picture once, those of before as they
@@ -158,7 +158,9 @@ def check(folder: Path, table: Path, kept: list[dict[str, Any]]) -> int:
     named = 0
     for row in rows:
         kind = bad(int(Path(row["file"]).stem))
-        assert (row["state"] == "unreadable") == (kind in KINDS[:3]), row
+        unread = row["state"] == "unreadable"
+        # what is overwritten may read, or not: by chance there is an end of the picture in it
+        assert unread == (kind in KINDS[:3]) or (kind == KINDS[3] and row["reason"]), row
         named += bool(kind and row["reason"])
     return named
 

@@ -71,10 +71,13 @@ def written(rows, table):
 def test_a_row_that_is_missing_double_or_changed_is_seen(pictures, tmp_path):
     rows, table = rows_for(pictures), tmp_path / "t.csv"
     assert load.check(pictures, written(rows, table), rows[:50]) == 4
+    unread = [*rows[:399], rows[399] | {"state": "unreadable"}, *rows[400:]]
+    assert load.check(pictures, written(unread, table), rows[:50]) == 4
     wrong = {
         "missing": rows[:-1],
         "double": [*rows, rows[0]],
         "changed": [rows[0] | {"reason": "another"}, *rows[1:]],
+        "no reason": [*unread[:399], unread[399] | {"reason": ""}, *unread[400:]],
         "not named": [*rows[:99], rows[99] | {"state": "graded"}, *rows[100:]],
     }
     for its in wrong.values():
