@@ -188,7 +188,8 @@ def _outputs(walk: Walk, step: Step, kept: set[str]) -> dict[str, Path]:
 
 def _check_notebook(walk: Walk, step: Step, parts: dict[str, str]) -> None:
     """RuntimeError where the notebook that ran is not the one that this attempt began with."""
-    if executed_code(walk.executed(step.name)) != parts["notebook code"]:
+    copy = walk.executed(step.name)
+    if copy.is_file() and executed_code(copy) != parts["notebook code"]:
         raise RuntimeError(
             f"{step.notebook} was edited just when it began to run; start it again, and it runs as "
             "it is now"
