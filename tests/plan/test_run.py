@@ -20,7 +20,7 @@ import pytest
 from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
-from riqa_lib.plan import freshness, kernel, one_step, step_queue
+from riqa_lib.plan import freshness, kernel, one_step, progress, step_queue
 from riqa_lib.plan.cluster import Elsewhere, workers
 from riqa_lib.plan.freshness import changed, why, why_all
 from riqa_lib.plan.one_step import Left, run_step
@@ -218,11 +218,12 @@ def test_two_notebooks_run_side_by_side_and_all_that_a_walk_leaves_is_there(walk
     assert re.search(r"train-seed1 +cell 3 of 8  from toylib import", "\n".join(log))
     for text in (terminal.getvalue(), "\n".join(log)):
         assert re.search(r"train +done +\d+ s", text)
-    # into a pipe: a line a step, between the first and what is said at the end
+    # into a pipe: a line a step, between the first two and what is said at the end
     said = terminal.getvalue().splitlines()
-    assert [line.split()[1] for line in said[1:5]] == ["done"] * 4
     assert said[0].startswith("results/toy: 4 of 4 steps to look at")
-    assert re.match(r"results/toy: 4 done; \d+ s$", said[5])
+    assert said[1] == progress.STARTING
+    assert [line.split()[1] for line in said[2:6]] == ["done"] * 4
+    assert re.match(r"results/toy: 4 done; \d+ s$", said[6])
     assert all(line.isprintable() for line in said)
     assert not list((walk.folder / "steps").glob("*.journal"))
     assert "outputs" in json.loads((walk.notebooks / "data.ipynb").read_text())["cells"][1]
