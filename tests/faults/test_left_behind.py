@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -63,17 +65,24 @@ def test_the_part_of_a_dead_process_that_nobody_waited_for_goes_too(tmp_path):
         assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_the_scratch_folder_of_a_killed_process_goes_others_stay(tmp_path, monkeypatch):
-    killed("scratch", tmp_path)
-    monkeypatch.setattr(kernel, "_scratch", lambda: str(tmp_path))
-    (dead,) = tmp_path.glob("riqa-*")
-    foreign = tmp_path / "riqa-of-somebody"
+@pytest.fixture
+def short():
+    """A folder whose path is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_the_scratch_folder_of_a_killed_process_goes_others_stay(short, monkeypatch):
+    killed("scratch", short)
+    monkeypatch.setattr(kernel, "_scratch", lambda: str(short))
+    (dead,) = short.glob("riqa-*")
+    foreign = short / "riqa-of-somebody"
     foreign.mkdir()
     with kernel.scratch() as first:
         assert not dead.exists()
         with kernel.scratch():
             assert first.exists()
-    assert list(tmp_path.iterdir()) == [foreign]
+    assert list(short.iterdir()) == [foreign]
 
 
 def finished():

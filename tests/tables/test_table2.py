@@ -743,8 +743,8 @@ def test_readme_blocks(walk) -> None:
     assert line in shown
     assert "In one step of each of these 2 rows the CPU waits 2 times in all" in shown
     assert "G100; 16 cores; torch 2.15; hybrid ViT of width 384 and depth 6, 192 px;" in shown
-    assert "| ViT + FixMatch | " in blocks["table2"]
-    assert "40 labels, 2 seeds." in blocks["table2"]
+    assert "| ViT + FixMatch (40 labels) | " in blocks["table2"]
+    assert "80 test pictures, 2 seeds." in blocks["table2"]
     assert blocks["provenance"] == (
         "Simulated data (koka10k, 48 px); 6 runs, seeds 0, 1, 3 minutes of training in all; "
         "2 cores; torch 2.11, Python 3.11; commit abc."
