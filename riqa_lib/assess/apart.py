@@ -61,10 +61,12 @@ def apart(function: Call, *given: Any, **named: Any) -> Any:
 
 
 def _next() -> _Process:
-    """A process that waits for a call, or a new one."""
-    with contextlib.suppress(IndexError):
-        return _idle.pop()
+    """A process that waits for a call, where paths mean what they mean here; or a new one."""
     try:
+        with contextlib.suppress(IndexError):
+            while (process := _idle.pop()).folder != os.getcwd():
+                process.end()
+            return process
         return _Process()
     except OSError as e:
         raise Ended(f"no process to read it could be started ({e})") from None
@@ -74,6 +76,7 @@ class _Process:
     """A process that answers calls, one at a time."""
 
     def __init__(self) -> None:
+        self.folder = os.getcwd()  # against which it reads relative paths
         self.popen = subprocess.Popen(
             [sys.executable, "-c", START, json.dumps(sys.path)],
             stdin=subprocess.PIPE,

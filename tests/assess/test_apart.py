@@ -114,3 +114,11 @@ def test_a_damaged_picture_is_named_and_refused_where_that_is_asked_for(tmp_path
     else:
         assert its.row["reason"] == "damaged file: PNG: checksum of IDAT is wrong"
         assert np.shape(its.windows) == (1, 16, 16, 3)
+
+
+def test_relative_paths_are_of_the_folder_one_is_in_now(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert [apart(os.getcwd) for _ in range(2)] == [str(tmp_path / name)] * 2
+    assert len({process.folder for process in module._idle}) == 1
