@@ -4,6 +4,7 @@ cut off goes on."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sys
@@ -84,6 +85,20 @@ def _walk_lock(walk: Walk) -> Iterator[str]:
         yield ""
 
 
+@contextlib.contextmanager
+def _in_words(place: str) -> Iterator[None]:
+    """A disk that is full, for this process itself, is said as what it is."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise PlanError(
+            f"{place} cannot be written ({e.strerror}); make room and start it again: it goes on "
+            "from here"
+        ) from e
+
+
 def _log(walk: Walk, unwritable: str, reasons: dict[str, list[str]]) -> Path:
     """The walk's log, or none where nothing can be written; PlanError where a step has to run all
     the same."""
@@ -153,12 +168,12 @@ def run_plan(
     from nothing. jobs: steps side by side (default: one per GPU, or 2). serial: one after another
     in this process, without dask. scheduler: a dask scheduler that is running. runs: what a
     notebook trains is trained first, each run a task of its own (see runs_apart). Raises PlanError
-    before anything has run."""
+    before anything has run, or where the disk is full."""
     steps, force = walk.ordered(walk.pick(only)), walk.pick(force)
     check(walk, steps)
     threads()
     place = walk.shown(walk.folder)
-    with _walk_lock(walk) as unwritable:
+    with _in_words(place), _walk_lock(walk) as unwritable:
         reasons = why_all(walk, steps, force)
         log, width = _log(walk, unwritable, reasons), max(map(len, reasons))
         records = {s.name: Record(s.name, "up to date") for s in steps if not reasons[s.name]}

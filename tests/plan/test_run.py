@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import json
@@ -722,3 +723,17 @@ def test_tables_of_a_step_before_change_no_stored_run_and_its_data_do(mine):
         assert any(f"input {name}" in w for w in why(mine, mine["train"]))
         assert run_step(mine, "train", False, [], ignore).ok
         assert (run.stat().st_mtime_ns != before) is anew, name
+
+
+def test_a_disk_that_is_full_for_the_run_itself_is_said_in_words(tmp_path, monkeypatch):
+    (tmp_path / "nb").mkdir()
+    write_notebook(tmp_path / "nb" / "one.ipynb", ["print(1)"])
+    walk = Walk((Step("one", "one.ipynb"),), "toy", tmp_path / "nb", tmp_path / "home")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(progress.Progress, "say", full)
+    said = r"results/toy cannot be written \(No space left on device\); make room and start"
+    with pytest.raises(PlanError, match=said):
+        run_plan(walk, serial=True, stream=io.StringIO())
