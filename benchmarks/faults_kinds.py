@@ -29,7 +29,8 @@ class Told:
     """What was done. said: in words; first: the run that was disturbed, if one was; reference: of
     which lane the results must come out; silent: a quick look cannot see it (same size and time);
     lasting: the first run cannot succeed, so its message has to be clear; happened: whether the
-    moment ever came; names: walks whose results count."""
+    moment ever came; names: walks whose results count; stays: finished runs of before, that must
+    still be there; beside: folders of runs that learnt from other data, and may be there too."""
 
     said: str
     first: Run | None = None
@@ -38,6 +39,8 @@ class Told:
     lasting: bool = False
     happened: bool = True
     names: tuple[str, ...] = (NAME,)
+    stays: dict[str, bytes] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
     more: list[Run] = field(default_factory=list)
 
 
@@ -316,6 +319,7 @@ def clock(lane: Lane, g: np.random.Generator, cheap: bool) -> Told:
 def _edited(what: str) -> Kind:
     def fault(lane: Lane, g: np.random.Generator, cheap: bool) -> Told:
         template, how = _begin(lane, g, *TEMPLATES), _how(g, cheap)
+        stays = lane.finished()
         back, between = bool(g.random() < 0.5), not TEMPLATES[template] or g.random() < 0.25
         if between:
             lane.edit(what)
@@ -324,8 +328,10 @@ def _edited(what: str) -> Kind:
                 lane.edit(what, back=True)
             said = f"{what} edited{' and, after a run, as before' if back else ''}"
             reference = "first" if back else what
-            return Told(f"{said}, in {template!r}, {_shown(how)}", first, reference)
-        return _while_it_runs(lane, g, what, template, how, back)
+            told = Told(f"{said}, in {template!r}, {_shown(how)}", first, reference)
+        else:
+            told = _while_it_runs(lane, g, what, template, how, back)
+        return replace(told, stays=stays)
 
     return fault
 
@@ -364,11 +370,18 @@ def bad_data(lane: Lane, g: np.random.Generator, cheap: bool) -> Told:
     if same:
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     first = lane.run(_how(g, cheap, light=0.8))
+    beside = lane.runs_there() - _runs_of(lane.references["first"])
     shutil.copyfile(lane.kept("scores.csv"), file)
     if same:
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     said = f"scores.csv {harm}{', size and time as before' if same else ''}, put back after a run"
-    return Told(f"{said}, in {template!r}", first, silent=same, happened=before != after)
+    return Told(
+        f"{said}, in {template!r}", first, silent=same, happened=before != after, beside=beside
+    )
+
+
+def _runs_of(results: dict[str, bytes]) -> set[str]:
+    return {file.split("/")[2] for file in results if file.startswith("results/runs/")}
 
 
 KINDS: dict[str, tuple[int, Kind]] = {  # name: (weight, what it does)

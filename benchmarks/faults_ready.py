@@ -62,7 +62,7 @@ def ready(folder: Path, quick: bool = False) -> Lane:
     lane.keep("whole")
     lane.references["first"] = lane.results()
     for what in ("notebook", "data"):
-        lane.begin("whole")
+        lane.begin("nothing")  # alone: runs on what was before the edit are no part of it
         lane.edit(what)
         _well(lane.run())
         lane.references[what] = lane.results()

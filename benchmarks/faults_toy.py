@@ -29,7 +29,7 @@ import nbformat
 import psutil
 from nbformat.v4 import new_code_cell, new_notebook
 
-from riqa_lib import paths, repairs
+from riqa_lib import paths, repairs, store
 from riqa_lib.plan import kernel
 from riqa_lib.plan.run import run_plan
 from riqa_lib.plan.steps import PlanError, Step, Walk
@@ -58,6 +58,7 @@ LIBRARY = {  # what the notebooks reach: edits of it would count, as in a real n
     "data": "from riqa_lib.datasets import data_folder",
     "train": "from riqa_lib.training import run_folder, saved_state",
 }
+UNTOLD = 255  # multiprocessing.popen_forkserver: the exit status did not come
 PATIENCE = 400.0  # seconds that a run may take
 SPAWNED = (
     "from benchmarks.faults_toy import main; import sys; from benchmarks.faults_steps import watch;"
@@ -169,6 +170,7 @@ def _child(does: str, words: Sequence[str], how: How, env: dict[str, str], out: 
         status = main(words)
     sys.stdout.flush()
     sys.stderr.flush()
+    Path(f"{out}.status").write_text(str(status))
     sys.exit(status)
 
 
@@ -191,12 +193,18 @@ class Started:
             return self.process.is_alive()
         return self.process.poll() is None
 
+    def _told_or_written(self, status: int | None) -> int | None:
+        """255 is what multiprocessing says where the server of forks told it nothing (seen once in
+        500 trials): then what the process wrote before it ended."""
+        written = Path(f"{self.out}.status")
+        return int(written.read_text()) if status == UNTOLD and written.exists() else status
+
     def end(self, seconds: float = PATIENCE) -> Run:
         """Wait for it; what still runs then is killed."""
         status: int | None
         if isinstance(self.process, BaseProcess):
             self.process.join(seconds)
-            status = self.process.exitcode
+            status = self._told_or_written(self.process.exitcode)
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(seconds)
@@ -384,6 +392,18 @@ class Lane:
                     shown = where.as_posix().replace(f"/{name}/", f"/{NAME}/")
                     found[shown] = file.read_bytes()
         return found
+
+    def runs_there(self) -> frozenset[str]:
+        """Names of the folders of runs, finished or not."""
+        return frozenset(folder.name for folder in (self.home / "results" / "runs").glob("*"))
+
+    def finished(self) -> dict[str, bytes]:
+        """Of `results`, the files of finished runs."""
+        runs = [f"results/runs/{run}/" for run in self.runs_there() if self._done(run)]
+        return {f: b for f, b in self.results().items() if f.startswith(tuple(runs))}
+
+    def _done(self, run: str) -> bool:
+        return store.done(self.home / "results" / "runs" / run)
 
     @staticmethod
     def _counts(where: Path, name: str) -> bool:

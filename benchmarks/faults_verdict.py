@@ -107,17 +107,23 @@ class _Recovery:
 
     def differs(self) -> str:
         """The first file that is not as in an undisturbed run; "" for none. What an earlier version
-        of notebooks and data left beside it may stay."""
-        expected = self.lane.references[self.told.reference]
+        of notebooks and data left beside it may stay; runs of it that were finished must."""
+        expected = self.lane.references[self.told.reference] | self.told.stays
         for name in self.told.names:
             found = self.lane.results(name)
             if absent := sorted(expected.keys() - found.keys()):
                 return f"{absent[0]} is not there"
             for file, said in found.items():
                 others = {v.get(file) for v in self.lane.references.values()}
+                if file not in expected and self._beside(file):
+                    continue
                 if said != expected[file] if file in expected else said not in others:
                     return f"{file} {'differs' if file in expected else 'should not be there'}"
         return ""
+
+    def _beside(self, file: str) -> bool:
+        """Whether it is of a run that learnt from other data: a folder of its own."""
+        return file.startswith(tuple(f"results/runs/{run}/" for run in self.told.beside))
 
 
 def judged(lane: Lane, told: Told) -> Judged:

@@ -39,8 +39,8 @@ def is_whole(file: Path) -> bool:
 
 # ---------------------------------------------------------------- how it is made again
 def command(walk: str, steps: Iterable[str], settings: Mapping[str, Any]) -> str:
-    """The command that runs these steps of a walk. settings: the PROFILE and SETTINGS that its
-    notebooks were given.
+    """The command that runs these steps of a walk (none named: whatever waits). settings: the
+    PROFILE and SETTINGS that its notebooks were given.
 
     >>> said = command("mine", ["04_fixmatch"], {"PROFILE": "demo", "SETTINGS": {"train.lr": 1e-4}})
     >>> said[said.index("--profile") :]  # before it, --home where results lie elsewhere
@@ -52,10 +52,11 @@ def command(walk: str, steps: Iterable[str], settings: Mapping[str, Any]) -> str
     profile = settings.get("PROFILE")
     words += ["--profile", str(profile)] if profile else []
     words += ["--name", walk] if walk != profile else []
+    only = list(steps)
     for name, value in sorted(settings.get("SETTINGS", {}).items()):
         plain = isinstance(value, str) and value[:1] not in ("{", "[")
         words += ["--set", f"{name}={value if plain else json.dumps(value)}"]
-    return shlex.join([*words, "--only", *steps])
+    return shlex.join([*words, *(["--only", *only] if only else [])])
 
 
 def given(manifests: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

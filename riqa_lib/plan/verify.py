@@ -30,14 +30,16 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Verified:
-    """files: how many were hashed; steps: of so many; differences: none where all is well; command:
-    runs the steps that have any, once what is damaged is gone."""
+    """files: how many were hashed; steps: of so many; differences: none where all is well;
+    command: runs the steps that made what differs, once what is damaged is gone; whole: runs
+    whatever waits, as it must where data that was read is not what it was."""
 
     name: str
     files: int
     steps: int
     differences: tuple[Difference, ...]
     command: str
+    whole: str
 
     def __str__(self) -> str:
         head = f"{self.name}: {self.files} files of {self.steps} steps hashed"
@@ -49,11 +51,15 @@ class Verified:
 
     def _way_out(self) -> Iterator[str]:
         home = paths.home() if Path.cwd() != paths.home() else Path()  # as it would be typed here
-        damaged = [str(home / d.file) for d in self.differences if d.made and d.what != "is gone"]
+        made = [d for d in self.differences if d.made]
+        damaged = [str(home / d.file) for d in made if d.what != "is gone"]
         read = [d.file for d in self.differences if not d.made]
         if read:
             yield "data that was read: put it back as it was; to learn from it as it is now:"
             yield f"  touch {shlex.join(read)}"
+            yield f"  {self.whole}"
+        if not made:
+            return
         yield "to make again what differs, and only that:"
         if damaged:
             yield f"  rm {shlex.join(damaged)}"
@@ -85,9 +91,10 @@ def verify(walk: Walk) -> Verified:
     written, differ = _written(walk, manifests)
     read, differ_too = _read(walk, names)
     found += differ + differ_too
-    concerned = [n for n in names if any(n in d.steps for d in found)]
-    again = repairs.command(walk.name, concerned, repairs.given(manifests.values()))
-    return Verified(walk.name, written + read, len(names), tuple(found), again)
+    concerned = [n for n in names if any(d.made and n in d.steps for d in found)]
+    given = repairs.given(manifests.values())
+    again, whole = (repairs.command(walk.name, some, given) for some in (concerned, ()))
+    return Verified(walk.name, written + read, len(names), tuple(found), again, whole)
 
 
 def _walks(walk: Walk) -> list[str]:

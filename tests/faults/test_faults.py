@@ -3,7 +3,10 @@ the bytes of an undisturbed run, or says what to do."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from benchmarks import faults, faults_kinds
 from benchmarks.faults_kinds import KINDS, Told
 from benchmarks.faults_ready import ready
-from benchmarks.faults_toy import Run
+from benchmarks.faults_toy import Run, Started
 from benchmarks.faults_verdict import (
     AGAIN,
     COMMAND,
@@ -66,6 +69,66 @@ def test_what_a_killed_run_left_is_seen(lane):
     part.write_text("half")
     found = judged(lane, Told(""))
     assert (found.outcome, found.why) == (LEFT, str(part))
+
+
+RUN = "results/runs/ridge-000000000000"
+
+
+def _run_of_other_data(lane) -> None:
+    folder = lane.home / RUN
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+
+
+def test_a_run_beside_is_allowed_only_where_other_data_was_learnt_from(lane):
+    for beside, outcome in ((frozenset(), WRONG), (frozenset({Path(RUN).name}), WELL)):
+        lane.begin("whole")
+        _run_of_other_data(lane)
+        assert judged(lane, Told("", beside=beside)).outcome == outcome
+
+
+def test_a_finished_run_of_before_has_to_stay(lane):
+    lane.begin("whole")
+    stays = lane.finished()
+    assert any(file.startswith("results/runs/ridge-") for file in stays)
+    assert judged(lane, Told("", stays=stays)).outcome == WELL
+    lost = stays | {f"{RUN}/config.json": b"{}"}
+    lane.begin("whole")
+    found = judged(lane, Told("", stays=lost))
+    assert (found.outcome, found.why) == (WRONG, f"{RUN}/config.json is not there")
+
+
+@pytest.mark.parametrize("template", ["nothing", "whole"])
+def test_edited_data_give_what_a_walk_from_nothing_gives(lane, template):
+    lane.begin(template)
+    stays = lane.finished()
+    lane.edit("data")
+    told = Told("", lane.run(), reference="data", stays=stays)
+    assert judged(lane, told).outcome == WELL
+
+
+def test_data_damaged_unseen_and_put_back_is_mended_by_what_verify_says(lane):
+    lane.begin("nothing")
+    file = lane.folder / "scores.csv"
+    whole, stat = file.read_bytes(), file.stat()
+    file.write_bytes(whole.replace(b"3.7", b"1.7", 1))
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    first = lane.run()
+    beside = lane.runs_there()
+    file.write_bytes(whole)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    found = judged(lane, Told("", first, silent=True, beside=beside))
+    assert found.outcome == MENDED, found
+
+
+def test_an_exit_status_that_was_not_passed_on_is_read_from_what_the_process_wrote(tmp_path):
+    out = tmp_path / "out.txt"
+    process = multiprocessing.get_context("fork").Process(target=os._exit, args=(255,))
+    process.start()
+    out.write_text("said")
+    assert Started(process, out).end().status == 255
+    Path(f"{out}.status").write_text("1")
+    assert Started(process, out).end() == Run(1, "said")
 
 
 @pytest.mark.parametrize(
