@@ -92,7 +92,10 @@ def started(
         try:
             yield process
         finally:
-            for one in [*psutil.Process(process.pid).children(recursive=True)]:
+            children: list[psutil.Process] = []
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended, and they with it
+                children = psutil.Process(process.pid).children(recursive=True)
+            for one in children:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     one.kill()
             process.kill()

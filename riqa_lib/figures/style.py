@@ -19,6 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 
 from .. import paths, store
 from ..tables.names import LABEL
@@ -109,6 +110,9 @@ def colour(method: str) -> str:
     return METHOD.get(method.removesuffix("_second"), "#555555")
 
 
+DIGITS = 8  # of a position in a figure, as a share of its width or height
+
+
 # what a figure's foot says
 DATA = {
     True: ("simulated data", RED),
@@ -190,19 +194,32 @@ def save(
             "Subject": note,
         },
     }
-    out, layout = [], figure.get_layout_engine()
+    out = []
     with sheet():
-        figure.draw_without_rendering()  # lays it out once for both files
-        figure.set_layout_engine("none")
-        try:
-            for kind, metadata in facts.items():
-                path = paths.figures(walk) / f"{name}.{kind}"
-                with store.replacing(path) as temporary:
-                    figure.savefig(temporary, format=kind, metadata=metadata)
-                out.append(path)
-        finally:
-            figure.set_layout_engine(layout)
+        _laid_out(figure)
+        for kind, metadata in facts.items():
+            path = paths.figures(walk) / f"{name}.{kind}"
+            with store.replacing(path) as temporary:
+                figure.savefig(temporary, format=kind, metadata=metadata)
+            out.append(path)
     return out
+
+
+def _laid_out(figure: Figure) -> None:
+    """Lay a figure out once and for all: for both files, and for the notebook that shows it.
+
+    The solver of constrained layout adds up in an order that differs between processes; rounded,
+    positions do not, and the files have the same bytes."""
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        inside = ax.get_in_layout()
+        for which in ("original", "active"):
+            box = ax.get_position(original=which == "original")
+            ax.set_position(Bbox(box.get_points().round(DIGITS)), which=which)
+        ax.set_in_layout(inside)
 
 
 def interval(

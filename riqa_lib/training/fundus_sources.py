@@ -98,7 +98,7 @@ def said_of_pixels(
     stored = torch.from_numpy(np.ascontiguousarray(pixels)).to(device_of(net, device()))
     crop = stored.shape[1] if isinstance(net, MomentsOfPixels) else int(about["crop"])
     overall, details = two_heads(
-        net, Pixels(stored, crop, int(about["grid"]), views), np.arange(len(pixels)), batch=64
+        net, Pixels(stored, crop, int(about["grid"]), views), np.arange(len(pixels))
     )
     return overall.numpy(), details.numpy()
 

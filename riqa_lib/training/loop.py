@@ -270,13 +270,14 @@ def fit(
     seed: int,
     state_file: Path | None = None,
     stop_after: int | None = None,
-    at_end: Callable[[Network], None] | None = None,
+    at_end: Callable[[Network, bool], None] | None = None,
 ) -> tuple[Network, pd.DataFrame, dict[str, float]]:
     """Train; return the selected network, the history and the times.
 
     Resumes from `state_file` if it is there and whole. stop_after: return early
     after that many steps (tests). at_end: is shown the network as the last step left it, before the
-    selected weights are put into it. Model selection looks at validation pictures only."""
+    selected weights are put into it, and told whether they are the same. Model selection looks at
+    validation pictures only."""
     trainer = Trainer(method, material, c, seed)
     if state_file is not None:
         trainer.resume(state_file)
@@ -291,7 +292,7 @@ def fit(
                 trainer.save(state_file)
     seconds = trainer.seconds()
     if at_end is not None:
-        at_end(trainer.average.net)
+        at_end(trainer.average.net, trainer.best.is_of(trainer.average.net))
     trainer.best.load_into(trainer.average.net)
     times = {
         "train_seconds": seconds,
@@ -326,6 +327,11 @@ class Best:
         if score < self.score:
             self.score = float(score)
             self.weights = {k: v.detach().clone() for k, v in net.state_dict().items()}
+
+    def is_of(self, net: nn.Module) -> bool:
+        """Whether a network has these weights now, or would keep its own."""
+        now = net.state_dict()
+        return all(torch.equal(value, now[key]) for key, value in self.weights.items())
 
     def load_into(self, net: nn.Module) -> None:
         if self.weights:

@@ -323,14 +323,22 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
         val=rows["val"],
         val_grades=data.frame["grade"].to_numpy()[rows["val"]],
     )
+    few, every = asked(data, rows, pool=False), asked(data, rows, run.grade_pool)
     last: list[pd.DataFrame] = []
+    known: list[pd.DataFrame] = []  # what the selected weights say of the few
 
-    def say(net: Network) -> None:
-        last.append(said_of(net, source, data.frame, asked(data, rows, pool=False)))
+    def say(net: Network, selected: bool) -> None:
+        last.append(said_of(net, source, data.frame, few))
+        known.extend(last if selected else [])
 
     net, history, times = fit(method, material, run.train, run.seed, state, at_end=say)
     began = time.perf_counter()
-    predicted = said_of(net, source, data.frame, asked(data, rows, run.grade_pool))
+    known = known or [said_of(net, source, data.frame, few)]
+    rest = np.setdiff1d(every, few)
+    if len(rest):
+        known.append(said_of(net, source, data.frame, rest))
+    order = np.argsort(np.concatenate([few, rest]))
+    predicted = pd.concat(known).iloc[order].reset_index(drop=True)
     facts = {
         "train_seconds": round(times["train_seconds"], 1),
         "predict_seconds": round(time.perf_counter() - began, 1),

@@ -318,6 +318,38 @@ def test_saving_twice_gives_the_same_bytes_and_no_date(tmp_path, monkeypatch) ->
     assert first[1].startswith(b"%PDF")
 
 
+def test_what_the_layout_leaves_of_rounding_is_not_in_the_files(tmp_path, monkeypatch) -> None:
+    """Constrained layout ends 1e-13 apart in different processes, seen in a PDF of 30 axes."""
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+
+    def drawn(noise):
+        figure = curves.learning_curves(history(), simulated=True)
+        lay_out = figure.draw_without_rendering
+
+        def noisy():
+            lay_out()
+            for ax in figure.axes:
+                box = ax.get_position()
+                ax.set_position([box.x0 + noise, box.y0 - noise, box.width, box.height])
+
+        monkeypatch.setattr(figure, "draw_without_rendering", noisy)
+        return [f.read_bytes() for f in style.save(figure, "curves", "demo")]
+
+    assert drawn(1e-12) == drawn(0.0)
+    assert drawn(1e-3) != drawn(0.0)
+
+
+def test_a_saved_figure_is_shown_as_it_was_laid_out(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    figure = curves.learning_curves(history(), simulated=True)
+    fresh = curves.learning_curves(history(), simulated=True)._repr_png_()
+    style.save(figure, "curves", "demo")
+    places = [ax.get_position().bounds for ax in figure.axes]
+    assert figure._repr_png_() == fresh  # rounding moves no pixel
+    assert [ax.get_position().bounds for ax in figure.axes] == places
+    assert all(ax.get_in_layout() for ax in figure.axes)
+
+
 def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     assert style.data_label(results.confusion(predictions(), simulated=True)) == "simulated data"

@@ -70,6 +70,26 @@ def test_a_run_says_what_the_weights_of_the_last_step_say(data, home):
         assert errors.mean() == pytest.approx(mae)
 
 
+@pytest.mark.parametrize("select", ["best", "last"])
+def test_all_that_the_selected_weights_are_asked_is_said_in_order(data, home, select):
+    """Where they are those of the last step, some of it was said before, and is not said again."""
+    run = settings("smoke", "fixmatch", 0, FROZEN)
+    run = run.but(**{"train.select": select, "train.evaluations": 6, "train.lr": 0.05})
+    folder = photographs.train(run, data)
+    chosen, last = (store.read_predictions(folder, w) for w in ("selected", "last"))
+    rows = photographs.asked(data, photographs.rows_of(run, data))
+    assert chosen["id"].tolist() == data.frame["id"].iloc[rows].tolist()
+    assert "pool" in set(chosen["split"])
+    net = ViT(run.model, run.data.crop, 5)
+    load_weights(folder / "model.safetensors", net)
+    p = probabilities(net, photographs.source_of(run, data), rows).numpy()
+    assert np.abs(p - chosen[P].to_numpy()).max() < 2e-5
+    both = chosen.merge(last, on="id")
+    assert len(both) == len(last)
+    same = (both[[f"{c}_x" for c in P]].to_numpy() == both[[f"{c}_y" for c in P]].to_numpy()).all()
+    assert same == (select == "last")
+
+
 @pytest.mark.parametrize("row", ["supervised", "fixmatch", "fixmatch_randaugment"])
 def test_a_run_on_maps_stopped_and_resumed_ends_with_the_same_bits(data, home, monkeypatch, row):
     run = settings("smoke", row, 0, FROZEN)

@@ -165,14 +165,19 @@ def test_the_weights_of_the_last_step_are_shown_before_the_best_are_loaded():
     config = TrainConfig(**{**vars(FAST), "evaluations": 6, "lr": 0.05})
     shown = []
 
-    def look(net):
+    def look(net, selected):
         shown.append(loop.validate(net, method(Supervised), material())["val_mae"])
+        said.append(selected)
 
+    said = []
     net, history, _ = loop.fit(method(Supervised), material(), config, 0, at_end=look)
     assert shown == [pytest.approx(history["val_mae"].iloc[-1])]
     best = loop.validate(net, method(Supervised), material())["val_mae"]
     assert best == pytest.approx(history["val_mae"].min())
     assert best < shown[0]  # else this says nothing
+    last = TrainConfig(**{**vars(config), "select": "last"})
+    loop.fit(method(Supervised), material(), last, 0, at_end=look)
+    assert said == [False, True]
 
 
 def test_learning_rate():
