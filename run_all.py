@@ -36,6 +36,22 @@ ADVISED = (*SETS, "15_student")
 CLAIMED = ("11_table2", "16_significance", "17_expert_agreement", "18_explain_and_advise")
 FEW_LABELS = ("03_vit_supervised", "20_label_budgets")
 
+# What nearly all of them import, once for all (see plan.forks); riqa_lib is not part of it.
+IMPORTS = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf",
+    "pandas",
+    "scipy.stats",
+    "skimage.restoration",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "timm",
+    "torch._dynamo",
+)
+
 # What their parameters cells have, besides NAME.
 LISTED: dict[str, object] = {"STEPS": []}
 SIZED: dict[str, object] = {"SETTINGS": {}}  # and PROFILE
@@ -372,7 +388,8 @@ def main(arguments: list[str] | None = None) -> int:
             chosen.labels,
             whole=not (chosen.only or chosen.why),
         )
-        walk = Walk(steps, chosen.name, paths.ROOT / "notebooks", paths.home())
+        notebooks = paths.ROOT / "notebooks"
+        walk = Walk(steps, chosen.name, notebooks, paths.home(), imports=IMPORTS)
         if chosen.list or chosen.why is not None:
             show(walk, chosen.only, chosen.why, chosen.runs and chosen.list)
             return 0
@@ -382,6 +399,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # run_all.py --list | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as of a process that SIGPIPE ended
 
 
 if __name__ == "__main__":

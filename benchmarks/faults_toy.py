@@ -90,7 +90,7 @@ def plan(lane: Path, name: str = NAME) -> Walk:
     library = lane / "library"
     if library.exists():
         return Walk(steps, name, lane / "nb", lane / "home", library, makes=())
-    return Walk(steps, name, lane / "nb", lane / "home")
+    return Walk(steps, name, lane / "nb", lane / "home", imports=("ipykernel.kernelapp",))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -86,3 +86,20 @@ def predictions(frame: pd.DataFrame, p: Tensor) -> pd.DataFrame:
 def said_of(net: nn.Module, source: Source, frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
     """`predictions` of a network for these rows of a data set's frame."""
     return predictions(frame.iloc[rows], probabilities(net, source, rows))
+
+
+def said_of_all(
+    net: nn.Module,
+    source: Source,
+    frame: pd.DataFrame,
+    rows: np.ndarray,
+    few: np.ndarray,
+    known: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """`said_of` rows, in rising order; known: what it says of the few of them, where that was asked
+    before."""
+    said = [said_of(net, source, frame, few) if known is None else known]
+    if len(rest := np.setdiff1d(rows, few)):
+        said.append(said_of(net, source, frame, rest))
+    order = np.argsort(np.concatenate([few, rest]))
+    return pd.concat(said).iloc[order].reset_index(drop=True)

@@ -104,13 +104,17 @@ def _engine() -> str:
     from papermill.engines import NBClientEngine, papermill_engines
     from traitlets.config import Config
 
+    from . import forks
+
     boot = [sys.executable, "-c", "from riqa_lib.plan.kernel import kernel; kernel()"]
     boot += ["-f", "{connection_file}", "--HistoryManager.enabled=False"]
+
+    how = {"kernel_provisioner": {"provisioner_name": forks.registered()}}
 
     class OwnInterpreter(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(argv=boot, display_name="Python 3", language="python")
+            return KernelSpec(argv=boot, display_name="Python 3", language="python", metadata=how)
 
     class StepEngine(NBClientEngine):
         @classmethod
@@ -298,7 +302,7 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
         env = _environment(walk, step, folder)
         start: dict[str, Any] = {"env": env, "stdout": stderr, "stderr": stderr}
         env["RIQA_LOCK"] = str(lock.fileno())
-        start["pass_fds"] = (lock.fileno(),)
+        start |= {"pass_fds": (lock.fileno(),), "imports": walk.imports}
         try:
             with watched(folder / "bar", moved):
                 papermill.execute_notebook(

@@ -116,6 +116,7 @@ class Walk:
     home: Path
     library: Path = paths.ROOT / "riqa_lib"
     makes: tuple[str, ...] = MAKES  # modules and packages of the library that make data or train
+    imports: tuple[str, ...] = ()  # modules that most notebooks need: see plan.forks
 
     def __post_init__(self) -> None:
         # resolved: outputs are noted as resolved paths, and compared with this one

@@ -83,15 +83,11 @@ def verify(walk: Walk) -> Verified:
         there = ", ".join(_walks(walk)) or "none"
         raise PlanError(f"{walk.shown(walk.folder)}: no step has finished here; walks: {there}")
     manifests = {name: walk.manifest(name) for name in names}
-    found = [
-        Difference(walk.shown(walk.file(name, "json")), "is damaged", (name,), True)
-        for name, manifest in manifests.items()
-        if not manifest
-    ]
     written, differ = _written(walk, manifests)
     read, differ_too = _read(walk, names)
-    found += differ + differ_too
-    concerned = [n for n in names if any(d.made and n in d.steps for d in found)]
+    found = [*_damaged(walk, manifests), *differ, *differ_too]
+    makers = {step for d in found if d.made for step in d.steps}
+    concerned = [n for n in names if n in makers]
     given = repairs.given(manifests.values())
     again, whole = (repairs.command(walk.name, some, given) for some in (concerned, ()))
     return Verified(walk.name, written + read, len(names), tuple(found), again, whole)
@@ -105,6 +101,15 @@ def _wrong(path: Path, name: str, manifests: Iterable[dict[str, Any]]) -> str:
     if not path.is_file():
         return "is gone"
     return "" if all(as_it_was(path, name, m) for m in manifests) else "was altered"
+
+
+def _damaged(walk: Walk, manifests: dict[str, dict[str, Any]]) -> list[Difference]:
+    """Manifests that cannot be read."""
+    return [
+        Difference(walk.shown(walk.file(name, "json")), "is damaged", (name,), True)
+        for name, manifest in manifests.items()
+        if not manifest
+    ]
 
 
 def _written(walk: Walk, manifests: dict[str, dict[str, Any]]) -> tuple[int, list[Difference]]:

@@ -26,11 +26,11 @@ def sentence(line: pd.Series) -> str:
     """What was tried on a cluster, and what came out.
 
     >>> told = {"cluster": "workers", "workers": 3, "runs": 33, "same": 33, "killed": 1,
-    ...         "seconds": 300, "machine": "2 cores, AMD", "load": 9.5}
+    ...         "seconds": 300, "machine": "2 cores, AMD", "load": 1.5}
     >>> print(sentence(pd.Series(told)))
     - 3 workers started by hand, over TLS: 33 runs at smoke size; 1 worker was killed (SIGKILL, with
       its nanny) while it trained. 33 of 33 runs have the bytes of the same runs one after another
-      in notebooks. 300 s with the notebooks; 2 cores, AMD, load 9.5 (other work).
+      in notebooks. 300 s with the notebooks; 2 cores, AMD, load 1.5 at the end.
     """
     where = KINDS[line["cluster"]].format(line["workers"])
     many = "worker was" if line["killed"] == 1 else "workers were"
@@ -39,5 +39,5 @@ def sentence(line: pd.Series) -> str:
     took = f"{line['seconds']} s with the notebooks; {line['machine']}, load {line['load']}"
     return (
         f"- {where}, over TLS: {what}\n  its nanny) while it trained. {same} the bytes of the same "
-        f"runs one after another\n  in notebooks. {took} (other work)."
+        f"runs one after another\n  in notebooks. {took} at the end."
     )

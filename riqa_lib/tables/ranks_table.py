@@ -39,6 +39,8 @@ def text_of(table: pd.DataFrame) -> str:
         "counts in it: compare processor seconds, which wait for nobody); profile "
         f"{about['profile']}, made-up pictures. One process of two threads, or two of one, took "
         f"turns: medians of {about['rounds']:g} rounds of {about['steps']:g} steps. So this is the "
-        "price of gathering and averaging on a CPU, and says nothing of GPUs."
+        "price of gathering and averaging on a CPU, and says nothing of GPUs. Networks from pixels "
+        "have batch norms; over several processes on a CPU they are plain torch operations "
+        "(`networks/synced_norm.py`), on a GPU torch's own."
     )
     return f"{markdown(HEAD, cells, [0, 1])}\n\n{said}"

@@ -10,6 +10,8 @@ from . import (
     claims_ledger,
     claims_ledger_words,
     cluster_table,
+    determinism_table,
+    faults_table,
     headlines,
     load_table,
     notebook_results,
@@ -39,7 +41,8 @@ def blocks() -> dict[str, str]:
     made |= {"fundus-details": reference.details_block(), "fundus-real": real_fundus.block()}
     made["claims"] = claims_ledger_words.show(claims_ledger.load())
     made |= {"related": related_reference.block(), "load": load_table.show()}
-    made["cluster"] = cluster_table.show()
+    made |= {"cluster": cluster_table.show(), "determinism": determinism_table.show()}
+    made["faults"] = faults_table.show()
     made["ranks"] = ranks_table.show()
     made |= {"stores": stores_table.show_rates(), "stores-run": stores_table.show_run()}
     made["stores-plan"] = stores_table.plan()

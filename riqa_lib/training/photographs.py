@@ -32,7 +32,7 @@ from ..networks import lite0, map_store
 from ..networks.blocks import seen_through
 from ..networks.device import threads
 from ..networks.network import Network
-from ..networks.predict import said_of
+from ..networks.predict import said_of, said_of_all
 from ..networks.sources import Maps, Pixels, Source
 from ..networks.vit import ViT, ViTConfig
 from ..networks.weights import load_weights
@@ -325,7 +325,7 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
     )
     few, every = asked(data, rows, pool=False), asked(data, rows, run.grade_pool)
     last: list[pd.DataFrame] = []
-    known: list[pd.DataFrame] = []  # what the selected weights say of the few
+    known: list[pd.DataFrame] = []  # of the few, where the selected weights are the last
 
     def say(net: Network, selected: bool) -> None:
         last.append(said_of(net, source, data.frame, few))
@@ -333,12 +333,7 @@ def _trained(run: Run, data: DataSet, state: Path) -> run_folder.Result:
 
     net, history, times = fit(method, material, run.train, run.seed, state, at_end=say)
     began = time.perf_counter()
-    known = known or [said_of(net, source, data.frame, few)]
-    rest = np.setdiff1d(every, few)
-    if len(rest):
-        known.append(said_of(net, source, data.frame, rest))
-    order = np.argsort(np.concatenate([few, rest]))
-    predicted = pd.concat(known).iloc[order].reset_index(drop=True)
+    predicted = said_of_all(net, source, data.frame, every, few, *known)
     facts = {
         "train_seconds": round(times["train_seconds"], 1),
         "predict_seconds": round(time.perf_counter() - began, 1),

@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import psutil
+import pytest
 from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
+from riqa_lib.plan import forks
 from riqa_lib.plan.run import run_plan
 from riqa_lib.plan.steps import Step, Walk
 
@@ -64,7 +66,9 @@ def plan(folder: Path, kind: str = "train") -> Walk:
         Step("table", "table.ipynb", needs=("train", "train-seed1")),
     )
     steps = steps if kind == "train" else (Step("orphan", "orphan.ipynb"),)
-    return Walk(steps, "toy", folder / "nb", folder / "home", ROOT / "riqa_lib")
+    # the second kernel of a process on is forked, where that is possible (plan.forks)
+    imports = ("colorsys",)
+    return Walk(steps, "toy", folder / "nb", folder / "home", ROOT / "riqa_lib", imports=imports)
 
 
 def start(folder: Path, kind: str, serial: bool) -> subprocess.Popen:
@@ -141,6 +145,23 @@ def test_killed_twice_and_resumed_gives_the_bytes_of_an_undisturbed_run_and_leav
     assert [r.state for r in run_plan(plan(cut), stream=io.StringIO()).values()] == [
         "up to date"
     ] * 3
+
+
+@pytest.mark.skipif(not forks.possible(), reason="no kernels are forked here")
+def test_a_forked_kernel_and_who_forked_it_die_with_the_run(tmp_path, monkeypatch):
+    running = start(tmp_path, "train", serial=True)
+    second = tmp_path / "home/state1.txt"  # of the second kernel of that process
+    until(partial(long_enough, [second], 2), 90)
+    processes = psutil.Process(running.pid).children(recursive=True)
+    parents = {p.pid: p.ppid() for p in processes}
+    assert [pid for pid, parent in parents.items() if parent in parents], "no kernel was forked"
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    until(lambda: not any(p.is_running() for p in processes), 5)
+    monkeypatch.delenv("TOY_SLOW", raising=False)
+    records = run_plan(plan(tmp_path), serial=True, stream=io.StringIO())
+    assert all(r.ok for r in records.values()), records
+    assert outputs(tmp_path)["table.txt"] == b"074185185296"
 
 
 def test_what_a_killed_kernel_left_behind_cannot_write_into_the_next_run(tmp_path, monkeypatch):
