@@ -40,10 +40,13 @@ def library_now(walk: Walk) -> Library:
 def components(walk: Walk, step: Step, library: Library | None = None) -> dict[str, str]:
     """Everything this step's outputs depend on, each part under a name that --why can show.
 
-    library: as another step has just found it (see `library_now`)."""
-    library = library or library_now(walk)
-    notebook = library.reader.notebook(walk.notebooks / step.notebook)
-    parts = {"notebook code": notebook.digest} | library.parts(notebook)
+    library: as another step has just found it (see `library_now`); else it is looked at, and what
+    was read is kept for the next process."""
+    looked = library or library_now(walk)
+    notebook = looked.reader.notebook(walk.notebooks / step.notebook)
+    parts = {"notebook code": notebook.digest} | looked.parts(notebook)
+    if library is None:
+        looked.reader.keep()
     parts |= {f"parameter {k}": json.dumps(v, sort_keys=True) for k, v in step.parameters.items()}
     for need in step.needs:
         outputs = walk.manifest(need).get("outputs", {})

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import paths, store
+from .fitting import counted
 from .names import name_of
 from .text import markdown
 
@@ -77,7 +78,7 @@ def show_bench() -> str:
     rows = store.read_table(file).to_dict("records")
     about = rows[0]
     said = (
-        f"{about['machine']}; {about['threads']} thread; torch {about['torch']}; "
+        f"{about['machine']}; {counted(int(about['threads']), 'threads')}; torch {about['torch']}; "
         f"profile {about['profile']}; {_peak(about)}. {_bandwidth(rows)} GiB: the process's."
     )
     table = markdown(HEAD, [_cells(r) for r in rows], [0, 1])

@@ -12,7 +12,7 @@ from .. import paths, store
 from .against_base import outdone_by
 from .fitting import BOLD, called, fitted, marked, shared
 from .grade_columns import POINTS, classes_in, columns_of, names_in, shown
-from .names import RATER, UNTRAINED
+from .names import ALWAYS, CONSTANT, RATER, UNTRAINED
 from .table2 import change, verdict
 from .text import cell, cell_of, kind_of
 
@@ -32,11 +32,25 @@ def show_table(frame: pd.DataFrame, kind: str = "summary") -> str:
     leave out: grades one by one, all but the two best, accuracy) or "correlation". ValueError for
     another."""
     columns = shown(kind, classes_in(frame))
+    frame = _once(frame)
     rows = _of_the_paper(frame) if kind == "paper" else frame
     tables = [_measures(rows, columns, beside=kind == "paper")]
     if kind == "summary":
         tables.append(_decides(frame))
     return "\n\n".join([*tables, _note(frame, kind)]) + "\n"
+
+
+def _once(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the constant that the best constant's name says already.
+
+    >>> rows = {"method": ["constant", "always_2", "always_3"]}
+    >>> rows["row"] = ["best constant (always 2)", "always 2", "always 3"]
+    >>> _once(pd.DataFrame(rows))["row"].tolist()
+    ['best constant (always 2)', 'always 3']
+    """
+    best = " ".join(frame.loc[frame["method"] == CONSTANT, "row"])
+    twice = [m in ALWAYS and f"({row})" in best for m, row in frame[["method", "row"]].to_numpy()]
+    return frame[~np.array(twice, dtype=bool)]
 
 
 def kept(frame: pd.DataFrame, name: str, stem: str) -> str:

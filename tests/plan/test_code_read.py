@@ -11,7 +11,7 @@ from toy_notebooks import write_notebook
 from riqa_lib import contents
 from riqa_lib.plan import code_read
 from riqa_lib.plan.code_read import Code, Library, Reader
-from riqa_lib.plan.freshness import why_all
+from riqa_lib.plan.freshness import components, why_all
 from riqa_lib.plan.steps import PlanError, Step, Walk
 
 MODULES = {
@@ -129,6 +129,18 @@ def test_a_look_at_the_plan_keeps_what_it_read(folder, read):
     assert len(read) == 4  # each module once
     code_read._kept.cache_clear()
     why_all(walk, steps)
+    assert len(read) == 4
+
+
+def test_a_step_keeps_what_it_read_for_the_next_run(folder, read):
+    """The first run of a plan looks at no module before its steps do."""
+    step = Step("first", "first.ipynb")
+    walk = Walk((step,), "toy", folder, folder, folder / "toylib")
+    code_read._kept.cache_clear()
+    first = components(walk, step)
+    assert len(read) == 4
+    code_read._kept.cache_clear()
+    assert components(walk, step) == first
     assert len(read) == 4
 
 
