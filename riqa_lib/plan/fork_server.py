@@ -33,7 +33,7 @@ def become(asked: dict, files: list[int], parent: int) -> None:
     for number, file in enumerate(files[:3]):
         os.dup2(file, number)
         os.close(file)
-    os.set_inheritable(files[3], True)  # what the kernel starts holds the lock too
+    # the lock came by recvmsg, which leaves it inheritable: what the kernel starts holds it too
     os.environ.clear()
     os.environ.update(asked["env"], JPY_PARENT_PID=str(parent), RIQA_LOCK=str(files[3]))
     os.chdir(asked["cwd"])

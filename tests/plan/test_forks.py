@@ -29,7 +29,7 @@ def env(tmp_path):
 
 @pytest.fixture
 def server(env):
-    fixed = {k: v for k, v in env.items() if not k.startswith(forks.OWN)}
+    fixed = {k: v for k, v in env.items() if not k.startswith(forks.OWN)} | {"TOY_SERVER": "1"}
     made = forks.Server(fixed, IMPORTS)
     yield made
     made.close()
@@ -54,6 +54,7 @@ def fork(server, env, tmp_path):
 def test_it_is_what_a_process_started_afresh_would_be(fork, tmp_path):
     code = (
         "import os, sys; assert 'colorsys' in sys.modules; assert __name__ == '__main__'\n"
+        "assert 'TOY_SERVER' not in os.environ\n"
         "print(sys.argv, os.environ['RIQA_TOY'], os.getcwd(), os.getsid(0) == os.getpid())\n"
         "print(os.environ['JPY_PARENT_PID'] == str(os.getppid()), file=sys.stderr)\n"
     )
@@ -61,6 +62,20 @@ def test_it_is_what_a_process_started_afresh_would_be(fork, tmp_path):
     assert kernel.wait() == 0
     said = (tmp_path / "said").read_text()
     assert said == f"['-c', '-f', 'file'] given {tmp_path} True\nTrue\n"
+
+
+def test_it_has_no_file_of_its_server_and_is_a_session_at_once(fork):
+    fork("import time; time.sleep(20)").kill()
+    code = (
+        "import os\n"
+        "for n in os.listdir('/proc/self/fd'):\n"
+        "    if os.path.exists(f'/proc/self/fd/{n}'):\n"
+        "        print(os.readlink(f'/proc/self/fd/{n}').split(':')[0])\n"
+    )
+    kernel = fork(code)
+    assert os.getsid(kernel.pid) == kernel.pid
+    assert kernel.wait() == 0
+    assert not {"socket", "pipe"} & set(said_by(fork).split())
 
 
 def test_the_library_is_read_when_a_kernel_is_forked(fork, tmp_path):
