@@ -30,6 +30,7 @@ from riqa_lib import paths, provenance, store
 from riqa_lib.seeding import rng
 
 from . import faults_kinds, faults_verdict
+from .counts import added, kept
 from .faults_ready import ready
 from .faults_toy import Lane
 from .faults_verdict import BAD, NEVER, Judged
@@ -86,20 +87,6 @@ def _next(numbers: Iterator[int], lock: threading.Lock) -> int | None:
 
 
 # ---------------------------------------------------------------- the table
-def kept(file: Path) -> pd.DataFrame:
-    """The table so far: kind, outcome, trials."""
-    if not file.exists():
-        return pd.DataFrame(columns=[*COLUMNS, "trials"])
-    return store.read_table(file)[[*COLUMNS, "trials"]]
-
-
-def added(before: pd.DataFrame, counts: Counter) -> pd.DataFrame:
-    """The table with what was counted now."""
-    now = pd.DataFrame([(*key, n) for key, n in counts.items()], columns=[*COLUMNS, "trials"])
-    both = pd.concat([before, now], ignore_index=True) if len(before) else now
-    return both.groupby(COLUMNS, as_index=False)["trials"].sum()
-
-
 def summary(table: pd.DataFrame) -> str:
     """How many ended how, and how many faults were survived of those that happened."""
     happened = table[table["outcome"] != NEVER]
@@ -123,7 +110,7 @@ def _one(number: int) -> int:
 
 def _many(chosen: argparse.Namespace) -> int:
     file = paths.reference() / "faults.csv"
-    before = kept(file) if chosen.keep else kept(Path("none"))
+    before = kept(file, COLUMNS) if chosen.keep else kept(Path("none"), COLUMNS)
     first = int(before["trials"].sum()) if chosen.first is None else chosen.first
     counts: Counter = Counter()
     table, bad, began = before, [], time.monotonic()

@@ -16,11 +16,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-
 from riqa_lib import paths, provenance, store
 
 from . import fuzz_pictures, fuzz_tables
+from .counts import added, kept
 from .fuzz_children import HANGS, KILLED
 
 WRONG = ("crashes", KILLED, HANGS, "not as the second reader")
@@ -51,20 +50,6 @@ def counted(kind: str, first: int, count: int) -> tuple[Counter, list[tuple]]:
     return counts, wrong
 
 
-def kept(file: Path) -> pd.DataFrame:
-    """The table so far: kind, form, outcome, trials."""
-    if not file.exists():
-        return pd.DataFrame(columns=[*COLUMNS, "trials"])
-    return store.read_table(file)[[*COLUMNS, "trials"]]
-
-
-def added(before: pd.DataFrame, counts: Counter) -> pd.DataFrame:
-    """The table with what was counted now."""
-    now = pd.DataFrame([(*key, n) for key, n in counts.items()], columns=[*COLUMNS, "trials"])
-    both = pd.concat([before, now], ignore_index=True) if len(before) else now
-    return both.groupby(COLUMNS, as_index=False)["trials"].sum()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run, print and perhaps keep the counts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -73,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", action="store_true", help="add to results/reference/fuzz.csv")
     chosen = parser.parse_args(arguments)
     file = paths.reference() / "fuzz.csv"
-    table = kept(file) if chosen.keep else kept(Path("none"))
+    table = kept(file, COLUMNS) if chosen.keep else kept(Path("none"), COLUMNS)
     wrong = []
     for kind, count in (("pictures", chosen.pictures), ("tables", chosen.tables)):
         first = int(table.loc[table["kind"] == kind, "trials"].sum())

@@ -36,6 +36,7 @@ const CSS = `
 .riqa-browse .everyone button { border: none; background: none; color: inherit; cursor: pointer;
   text-decoration: underline; padding: 0; text-align: left; }
 .riqa-browse .everyone tr.here { font-weight: bold; }
+.riqa-browse.waiting .main, .riqa-browse.waiting .lower { opacity: 0.45; }
 .riqa-browse [hidden] { display: none !important; }
 `;
 
@@ -49,6 +50,7 @@ const FIELDS = [
   ["said", "method says"],
   ["sort", "order"],
 ];
+const PATIENCE = 8000; // ms without an answer of the kernel before the panel says so
 const SIDE = 400; // px that a small picture is enlarged to, in whole steps
 
 function make(parent, tag, name = "", text = "") {
@@ -97,11 +99,23 @@ function render({ model, el }) {
       "Esc leaves a menu.",
   );
 
+  let question = 0; // the last that was sent
+  let timer = null;
+  function send(message) {
+    question += 1;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      trouble.textContent = "No answer yet: the kernel is busy, or has stopped.";
+      root.classList.add("waiting");
+    }, PATIENCE);
+    model.send({ ...message, question });
+  }
+
   const menus = {};
   for (const [field, text] of FIELDS) {
     const label = make(controls, "label", "", text);
     const menu = (menus[field] = make(label, "select", field));
-    menu.addEventListener("change", () => model.send({ choose: { [field]: menu.value } }));
+    menu.addEventListener("change", () => send({ choose: { [field]: menu.value } }));
   }
   const back = make(nav, "button", "back", "◀ previous");
   const at = make(nav, "input", "at");
@@ -110,9 +124,9 @@ function render({ model, el }) {
   at.type = "number";
   at.min = 1;
   at.setAttribute("aria-label", "place in the list");
-  back.addEventListener("click", () => model.send({ step: -1 }));
-  next.addEventListener("click", () => model.send({ step: 1 }));
-  at.addEventListener("change", () => model.send({ go: Math.round(Number(at.value) || 1) - 1 }));
+  back.addEventListener("click", () => send({ step: -1 }));
+  next.addEventListener("click", () => send({ step: 1 }));
+  at.addEventListener("change", () => send({ go: Math.round(Number(at.value) || 1) - 1 }));
 
   const does = {
     ArrowLeft: { step: -1 },
@@ -138,7 +152,7 @@ function render({ model, el }) {
       : does[event.key];
     if (!message || page.state === "missing") return;
     event.preventDefault();
-    model.send(message);
+    send(message);
   });
   root.addEventListener("click", (event) => {
     if (!event.target.closest("button, select, input, label")) root.focus({ preventScroll: true });
@@ -212,7 +226,7 @@ function render({ model, el }) {
         button.dataset.cell = `${truth}-${said}`;
         const wanted = here ? ["", ""] : [String(truth), String(said)];
         button.addEventListener("click", () =>
-          model.send({ choose: { truth: wanted[0], said: wanted[1] } }),
+          send({ choose: { truth: wanted[0], said: wanted[1] } }),
         );
       }
     }
@@ -225,7 +239,7 @@ function render({ model, el }) {
     for (const [key, name, said, sure, right] of page.everyone) {
       const row = make(rows, "tr", page.chosen.method === key ? "here" : "");
       const button = make(make(row, "td"), "button", "", name);
-      button.addEventListener("click", () => model.send({ choose: { method: key } }));
+      button.addEventListener("click", () => send({ choose: { method: key } }));
       make(row, "td", "", said);
       make(row, "td", "", sure);
       make(row, "td", "", right === null ? "unknown" : right ? "yes" : "no");
@@ -235,6 +249,10 @@ function render({ model, el }) {
   let address = "";
   async function draw() {
     const page = model.get("page");
+    if (!page.answers || page.answers === question) {
+      clearTimeout(timer);
+      root.classList.remove("waiting");
+    }
     root.dataset.state = page.state;
     body.hidden = page.state === "missing";
     kind.textContent = page.state === "missing" ? "Nothing to browse" : page.kind;
@@ -282,6 +300,7 @@ function render({ model, el }) {
   draw();
   return () => {
     model.off("change:page", draw);
+    clearTimeout(timer);
     if (address) URL.revokeObjectURL(address);
   };
 }

@@ -137,13 +137,16 @@ class PredictionPanel(anywidget.AnyWidget):
 
     def _told(self, _: object, message: Any, __: list) -> None:
         """What the browser sends: {"choose": {field: text}}, {"step": n}, {"go": n}, {"method": n},
-        {"swap": true}. What is not allowed is said on the page."""
+        {"swap": true}, with the number of the question. It always gets an answer: what is not
+        allowed is said on the page."""
         if self.walk is None or not isinstance(message, dict):
             return
-        try:
-            self._do(message)
-        except (ValueError, TypeError, OSError) as e:
-            self.page = {**self.page, "trouble": str(e)}
+        with self.hold_sync():
+            try:
+                self._do(message)
+            except (ValueError, TypeError, OSError) as e:
+                self.page = {**self.page, "trouble": str(e)}
+            self.page = {**self.page, "answers": message.get("question", 0)}
 
     def _do(self, message: Mapping[str, Any]) -> None:
         if "choose" in message:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import bars, store
+from ..variables import variables
 from .freshness import components, why
 from .kernel import only_one, scratch, watched
 from .one_step import begin, left
@@ -110,20 +110,10 @@ def listed(walk: Walk, steps: Sequence[Step]) -> Iterator[str]:
 
 
 # ---------------------------------------------------------------- on a worker
-@contextlib.contextmanager
-def _places(home: Path, **more: str) -> Iterator[None]:
+def _places(home: Path, **more: str) -> contextlib.AbstractContextManager[None]:
     """What a run takes from the environment, as a step's kernel has it."""
     given = {"RIQA_HOME": str(home), "RIQA_THREADS": str(threads()), store.JOURNAL: "", **more}
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    return variables(given)
 
 
 def train(name: str, planned: Any, folder: str, home: Path, cores: int) -> Record:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import counts as counts_of
 from benchmarks import faults, faults_kinds
 from benchmarks.faults_kinds import KINDS, Told
 from benchmarks.faults_ready import ready
@@ -158,7 +159,7 @@ def test_what_never_happened_is_not_counted_as_survived(tmp_path):
     counts = Counter({("SIGKILL, runner", NEVER): 3, ("SIGKILL, runner", AGAIN): 5})
     counts["full disk", UNCLEAR] = 1
     counts["full disk", HAND] = 1
-    table = faults.added(faults.kept(tmp_path / "none.csv"), counts)
+    table = counts_of.added(counts_of.kept(tmp_path / "none.csv", faults.COLUMNS), counts)
     assert faults.summary(table).endswith("5 of 7 faults survived")
-    twice = faults.added(table, counts)
+    twice = counts_of.added(table, counts)
     assert twice["trials"].sum() == 20

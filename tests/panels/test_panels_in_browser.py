@@ -110,7 +110,7 @@ def test_predictions_by_key_menu_and_click_and_names_are_text(chrome, home):
         assert EVIL in page.text_content(place), place
     assert "Real photographs" in screen.text(".kind")
     page.click(".riqa-browse .title")
-    assert screen.press("ArrowRight") == [{"step": 1}]
+    assert screen.press("ArrowRight") == [{"step": 1, "question": 1}]
     assert page.get_attribute(".riqa-browse", "data-picture") == EVIL
     assert page.get_attribute("img.picture", "alt").startswith(f"Photograph {EVIL}")
     assert page.evaluate("document.querySelector('img.picture').naturalWidth") == 12
@@ -128,7 +128,7 @@ def test_predictions_by_key_menu_and_click_and_names_are_text(chrome, home):
     assert not [t for t in screen.press("ArrowDown", "2") if "method" in t or "truth" in str(t)]
     page.select_option("select.other", "fixmatch")
     screen.answered()
-    assert screen.press("Escape", "x") == [{"swap": True}]
+    assert "swap" in screen.press("Escape", "x")[0]
     assert page.input_value("select.method") == "fixmatch"
     page.click("[data-cell='0-1']")
     screen.answered()
@@ -140,6 +140,30 @@ def test_predictions_by_key_menu_and_click_and_names_are_text(chrome, home):
     screen.answered()
     assert page.input_value("select.method") == EVIL
     page.set_viewport_size({"width": 420, "height": 800})
+    screen.ends_well()
+
+
+def test_a_kernel_that_does_not_answer_is_said_until_it_does(chrome, home):
+    photographs()
+    screen = Screen(chrome, prediction_panel.open_panel("tiny", method="supervised"))
+    page = screen.page
+    page.evaluate("window.setTimeout = (does, ms) => { window.late = [does, ms]; return 1; }")
+    page.click(".riqa-browse .title")
+    for key in ("ArrowRight", "Home"):  # the second changes nothing on the page
+        page.keyboard.press(key)
+        assert screen.text(".trouble") == ""
+        page.evaluate("window.late[0]()")
+        assert page.evaluate("window.late[1]") == 8000
+        assert "the kernel is busy, or has stopped" in screen.text(".trouble")
+        assert page.locator(".riqa-browse.waiting").count() == 1
+        screen.answered()
+        screen.press("Home")
+        assert screen.text(".trouble") == ""
+        assert page.locator(".riqa-browse.waiting").count() == 0
+    page.keyboard.press("Home")
+    page.evaluate("window.late[0]()")
+    screen.answered()  # the same page as before, and yet an answer
+    assert page.locator(".riqa-browse.waiting").count() == 0
     screen.ends_well()
 
 
