@@ -320,6 +320,7 @@ def _edited(what: str) -> Kind:
     def fault(lane: Lane, g: np.random.Generator, cheap: bool) -> Told:
         template, how = _begin(lane, g, *TEMPLATES), _how(g, cheap)
         stays = lane.finished()
+        begun = lane.runs_there() - _runs_of(stays)
         back, between = bool(g.random() < 0.5), not TEMPLATES[template] or g.random() < 0.25
         if between:
             lane.edit(what)
@@ -331,7 +332,9 @@ def _edited(what: str) -> Kind:
             told = Told(f"{said}, in {template!r}, {_shown(how)}", first, reference)
         else:
             told = _while_it_runs(lane, g, what, template, how, back)
-        return replace(told, stays=stays)
+        # what was not finished on the data of before stays too, until these come back
+        beside = frozenset() if back else begun
+        return replace(told, stays=stays, beside=beside)
 
     return fault
 

@@ -125,7 +125,7 @@ def replacing(file: Path) -> Iterator[Path]:
     """Yield a temporary name beside `file`; on success it replaces `file` at once, on failure it is
     removed. What a killed process of this machine left of the same file is removed first."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    host = re.sub(r"[^\w.]", "_", platform.node())
+    host = _host()
     for left in _left_of(file, host):
         left.unlink(missing_ok=True)
     part = file.with_name(f".{file.name}.{host}-{os.getpid()}-{threading.get_ident()}.part")
@@ -135,6 +135,23 @@ def replacing(file: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def sweep(*folders: Path) -> None:
+    """Remove all temporary files of `replacing`, in these folders and below, that killed processes
+    of this machine left; what cannot be removed stays."""
+    its = re.compile(rf"\..+\.{re.escape(_host())}-(\d+)-\d+\.part")
+    for folder in folders:
+        for place, _, names in os.walk(folder):
+            for found in filter(None, map(its.fullmatch, names)):
+                if not _runs(int(found[1])):
+                    with contextlib.suppress(OSError):
+                        os.unlink(os.path.join(place, found[0]))
+
+
+def _host() -> str:
+    """This machine's name, as it is in the names of temporary files."""
+    return re.sub(r"[^\w.]", "_", platform.node())
 
 
 def _left_of(file: Path, host: str) -> Iterator[Path]:

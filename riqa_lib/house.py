@@ -21,6 +21,7 @@ FLOORS = {
     "bounds": 0,
     "repairs": 0,
     "contents": 0,
+    "variables": 0,
     "stats": 1,
     "datasets": 2,
     "tables": 3,

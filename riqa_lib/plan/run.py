@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from .. import contents
 from .cluster import Elsewhere, client
 from .freshness import check, why_all
 from .kernel import Event
@@ -126,17 +127,23 @@ def _announce(progress: Progress, place: str, reasons: dict[str, list[str]]) -> 
             progress.record(Record(name, "up to date"))
 
 
-def _followed(run: Iterator[Record], progress: Progress, place: str) -> dict[str, Record]:
-    """How each step ended, shown as it ends."""
-    records = {}
+@contextlib.contextmanager
+def _stopped(progress: Progress, place: str) -> Iterator[None]:
+    """Say what to do after Ctrl-C, from the first line that was shown to the last."""
     try:
-        with progress:
-            for record in run:
-                records[record.step] = record
-                progress.record(record)
+        yield
     except KeyboardInterrupt:
         progress.say(f"{place}: stopped; start it again and it goes on from here")
         raise
+
+
+def _followed(run: Iterator[Record], progress: Progress) -> dict[str, Record]:
+    """How each step ended, shown as it ends."""
+    records = {}
+    with progress:
+        for record in run:
+            records[record.step] = record
+            progress.record(record)
     return records
 
 
@@ -182,12 +189,14 @@ def run_plan(
         if not todo:
             ended = f"all {len(steps)} steps are up to date"
         else:
-            _announce(progress, place, reasons)
-            if serial or _is_simple(todo, scheduler, runs):
-                run = _serially(walk, todo, set(force), progress)
-            else:
-                run = _side_by_side(walk, todo, set(force), progress, jobs, scheduler, runs)
-            records |= _followed(run, progress, place)
+            contents.sweep(walk.folder, walk.home / "results" / "runs", walk.home / "figures")
+            with _stopped(progress, place):
+                _announce(progress, place, reasons)
+                if serial or _is_simple(todo, scheduler, runs):
+                    run = _serially(walk, todo, set(force), progress)
+                else:
+                    run = _side_by_side(walk, todo, set(force), progress, jobs, scheduler, runs)
+                records |= _followed(run, progress)
             ended = f"{_total(records)}; {time.monotonic() - progress.begun:.0f} s"
         progress.say_all([f"{place}: {ended}", *where_to_look(walk, records)])
     return {s.name: records[s.name] for s in steps}

@@ -3,6 +3,7 @@ anew; a clock may jump."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from toy_notebooks import write_notebook
 
-from riqa_lib import store
+from riqa_lib import contents, store
 from riqa_lib.plan import cluster, kernel
-from riqa_lib.plan.steps import PlanError
+from riqa_lib.plan.run import run_plan
+from riqa_lib.plan.steps import PlanError, Step, Walk
 
 CONFIG = {"method": {"name": "toy"}, "seed": 3}
 KILLED = {
@@ -54,6 +57,24 @@ def test_the_part_of_a_killed_process_goes_that_of_a_living_one_stays(tmp_path):
     store.write_bytes(tmp_path / "table.csv", b"mine")
     assert set(tmp_path.iterdir()) == {tmp_path / "table.csv", living, other}
     assert (tmp_path / "table.csv").read_text() == "mine"
+
+
+def test_a_plan_that_runs_removes_parts_of_files_that_nobody_writes_any_more(tmp_path):
+    """Of a run on data that have changed since, say."""
+    home = tmp_path / "home"
+    runs = home / "results/runs/gone-123"
+    runs.mkdir(parents=True)
+    killed("part", runs)
+    (dead,) = runs.glob(".table.csv.*.part")
+    alive = dead.with_name(dead.name.replace(f"-{dead.name.split('-')[-2]}-", f"-{os.getppid()}-"))
+    resumed = runs / ".pixels-ab12.part"  # to resume from
+    elsewhere = dead.with_name(dead.name.replace(f".csv.{contents._host()}", ".csv.another"))
+    for file in (alive, resumed, elsewhere):
+        file.write_text("half")
+    write_notebook(tmp_path / "a.ipynb", ["1"])
+    walk = Walk((Step("a", "a.ipynb", {"SEED": 0}),), "toy", tmp_path, home)
+    assert run_plan(walk, serial=True, stream=io.StringIO())["a"].ok
+    assert set(runs.iterdir()) == {alive, resumed, elsewhere}
 
 
 def test_the_part_of_a_dead_process_that_nobody_waited_for_goes_too(tmp_path):

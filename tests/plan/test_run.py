@@ -140,7 +140,7 @@ def results(walk: Walk) -> dict[str, bytes]:
         for p in sorted(walk.home.rglob("*"))
         if p.is_file()
         and not {"executed", "steps", "site"} & set(p.parts)
-        and p.name not in ("log.txt", ".lock")
+        and p.name not in ("log.txt", ".lock", ".code.json")
     }
 
 
