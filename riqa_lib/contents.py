@@ -140,7 +140,8 @@ def replacing(file: Path) -> Iterator[Path]:
 def sweep(*folders: Path) -> None:
     """Remove all temporary files of `replacing`, in these folders and below, that killed processes
     of this machine left; what cannot be removed stays."""
-    its = re.compile(rf"\..+\.{re.escape(_host())}-(\d+)-\d+\.part")
+    host = _host().replace(".", r"\.")
+    its = re.compile(rf"\..+\.{host}-(\d+)-\d+\.part")
     for folder in folders:
         for place, _, names in os.walk(folder):
             for found in filter(None, map(its.fullmatch, names)):

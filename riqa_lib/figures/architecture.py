@@ -233,7 +233,7 @@ def _ground(ax: Axes, rooms: pd.DataFrame) -> None:
     size = (
         f"the ground, on which all may stand: {len(rooms)} modules, {rooms['lines'].sum():,} lines"
     )
-    _words(ax, box, "   ".join(sorted(rooms["package"])), size)
+    _words(ax, box, "  ".join(sorted(rooms["package"])), size)
 
 
 def _arrow(ax: Axes, start: Box, end: Box, count: int, *, far: bool, wrong: bool) -> None:
