@@ -21,7 +21,7 @@ from riqa_lib.plan.arguments import Parser, at_least_one, setting
 from riqa_lib.plan.cluster import elsewhere
 from riqa_lib.plan.freshness import why_all
 from riqa_lib.plan.run import run_plan
-from riqa_lib.plan.steps import PlanError, Step, Walk
+from riqa_lib.plan.steps import IMPORTS, PlanError, Step, Walk
 
 # What steps need, under names for the table below.
 PICTURES, SETS = ("01_koka10k",), ("13_fundus_datasets",)
@@ -35,22 +35,6 @@ GRADED = (*TAUGHT, "15_student")
 ADVISED = (*SETS, "15_student")
 CLAIMED = ("11_table2", "16_significance", "17_expert_agreement", "18_explain_and_advise")
 FEW_LABELS = ("03_vit_supervised", "20_label_budgets")
-
-# What nearly all of them import, once for all (see plan.forks); riqa_lib is not part of it.
-IMPORTS = (
-    "ipykernel.kernelapp",
-    "ipykernel.ipkernel",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_pdf",
-    "pandas",
-    "scipy.stats",
-    "skimage.restoration",
-    "sklearn.ensemble",
-    "sklearn.linear_model",
-    "sklearn.pipeline",
-    "timm",
-    "torch._dynamo",
-)
 
 # What their parameters cells have, besides NAME.
 LISTED: dict[str, object] = {"STEPS": []}

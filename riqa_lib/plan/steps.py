@@ -29,6 +29,23 @@ from ..hints import did_you_mean
 MAKES = ("sim", "pictures", "networks", "ssl", "training")
 
 
+# What nearly all of our notebooks import, once for all (see forks); riqa_lib is not part of it
+IMPORTS = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf",
+    "pandas",
+    "scipy.stats",
+    "skimage.restoration",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "sklearn.pipeline",
+    "timm",
+    "torch._dynamo",
+)
+
+
 TAKEN = ("reference", "runs", "lab")  # folders under results/ that are no walks
 
 

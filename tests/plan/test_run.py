@@ -22,6 +22,7 @@ from conftest import REPOSITORY
 from toy_notebooks import write_notebook
 
 from riqa_lib.plan import freshness, kernel, one_step, progress, step_queue
+from riqa_lib.plan import run as run_module
 from riqa_lib.plan.cluster import Elsewhere, workers
 from riqa_lib.plan.freshness import changed, why, why_all
 from riqa_lib.plan.one_step import Left, run_step
@@ -737,3 +738,17 @@ def test_a_disk_that_is_full_for_the_run_itself_is_said_in_words(tmp_path, monke
     said = r"results/toy cannot be written \(No space left on device\); make room and start"
     with pytest.raises(PlanError, match=said):
         run_plan(walk, serial=True, stream=io.StringIO())
+
+
+@pytest.mark.parametrize("at", ["_announce", "_serially"])
+def test_ctrl_c_is_answered_from_the_first_line_on(tmp_path, monkeypatch, at):
+    """Before the first step too, when only what is up to date was listed."""
+
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, at, pressed)
+    shown = io.StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(toy(tmp_path), serial=True, stream=shown)
+    assert "stopped; start it again and it goes on from here" in shown.getvalue()
