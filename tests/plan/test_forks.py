@@ -64,7 +64,13 @@ def test_it_is_what_a_process_started_afresh_would_be(fork, tmp_path):
     assert said == f"['-c', '-f', 'file'] given {tmp_path} True\nTrue\n"
 
 
-def test_it_has_no_file_of_its_server_and_is_a_session_at_once(fork):
+def test_it_is_a_session_at_once(fork):
+    kernel = fork("import time; time.sleep(60)")
+    assert os.getsid(kernel.pid) == kernel.pid
+    kernel.kill()
+
+
+def test_it_has_no_file_of_its_server(fork):
     fork("import time; time.sleep(20)").kill()
     code = (
         "import os\n"
@@ -72,9 +78,7 @@ def test_it_has_no_file_of_its_server_and_is_a_session_at_once(fork):
         "    if os.path.exists(f'/proc/self/fd/{n}'):\n"
         "        print(os.readlink(f'/proc/self/fd/{n}').split(':')[0])\n"
     )
-    kernel = fork(code)
-    assert os.getsid(kernel.pid) == kernel.pid
-    assert kernel.wait() == 0
+    assert fork(code).wait() == 0
     assert not {"socket", "pipe"} & set(said_by(fork).split())
 
 
@@ -109,6 +113,15 @@ def test_it_runs_until_a_signal_ends_it(fork):
     kernel.terminate()
     assert kernel.wait() == -signal.SIGTERM
     kernel.kill()  # it is gone: nothing happens
+
+
+def test_a_signal_to_one_that_ended_a_moment_ago_is_no_error(fork, monkeypatch):
+    kernel = fork("")
+    gone = kernel.pid
+    assert kernel.wait() == 0
+    until(lambda: not psutil.pid_exists(gone))
+    monkeypatch.setattr(kernel, "poll", lambda: None)  # its end was not told yet
+    kernel.kill()
 
 
 def test_it_holds_the_lock_of_its_step_and_so_does_what_it_starts(fork):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from conftest import REPOSITORY
 
 from riqa_lib.plan import kernel
@@ -51,3 +55,30 @@ def test_a_kernel_that_is_shut_down_says_all_and_ends_without_taking_anything_ap
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY
     )
     assert (ended.returncode, ended.stdout) == (0, f"said {kernel.SELDOM}"), ended.stderr
+
+
+LARGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")  # not there: none
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc reads GLIBC_TUNABLES")
+def test_memory_is_taken_in_large_pages_and_what_an_array_took_serves_the_next():
+    code = (
+        "import resource\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "before = faults()\n"
+        "b'x' * 40_000_000\n"  # from 32 MB on, glibc by itself gives it back at once
+        "first = faults()\n"
+        "for _ in range(10): b'x' * 40_000_000\n"
+        "print(first - before, faults() - first)"
+    )
+
+    def faults(**more):
+        env = {k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"} | more
+        said = subprocess.run([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE)
+        return map(int, said.stdout.split())
+
+    first, later = faults(GLIBC_TUNABLES=kernel.TUNABLES)
+    if LARGE_PAGES.exists() and "[never]" not in LARGE_PAGES.read_text():
+        assert first < 1000  # 9766 of 4 KiB
+    assert later < 100
+    assert list(faults())[1] > later

@@ -68,7 +68,7 @@ def meet(me, other):
 def environment():
     import sys
     names = ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "RIQA_HOME"]
-    names.append("MALLOC_TRIM_THRESHOLD_")
+    names += ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"]
     return " ".join(["python", sys.executable, *(f"{n}={os.environ.get(n)}" for n in names)])
 ''',
     "model.py": """from . import deep
@@ -242,6 +242,7 @@ def test_every_step_gets_the_same_threads_and_this_interpreter(walked):
         assert (
             "MALLOC_TRIM_THRESHOLD_=None" in words
         )  # dask's workers have it; training took twice as long with it
+        assert "GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741" in words
 
 
 def test_nothing_listens_beyond_this_machine(walked):
