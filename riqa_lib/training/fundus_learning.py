@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .. import paths, store
-from ..datasets.data_folder import DataSet
+from ..datasets.data_folder import DataSet, data_key
 from ..networks.device import device
 from ..networks.fundus_net import FundusNetConfig, first_weights, on_pixels, untrained
 from ..networks.network import Network
@@ -256,12 +256,20 @@ def _judged(
     return as_table(data.frame.iloc[asked], which, overall, details, truth)
 
 
-def pseudo_details(teacher: str, data: DataSet, rows: np.ndarray) -> np.ndarray:
-    """The Teacher's calibrated probabilities of good (N, 3) for rows of a set. teacher: its run's
-    folder name."""
-    run, net, about = _as_trained(paths.runs() / teacher, "teacher")
-    p = said_of(run, net, data, rows)[1]
-    return calibrated(p, [about["calibration"][d] for d in DETAILS])
+def pseudo_details(teacher: str, data: DataSet, rows: np.ndarray) -> Floats:
+    """The Teacher's calibrated probabilities of good (N, 3) for rows of a set, read-only. teacher:
+    its run's folder name. Asked once by a process: its Students are told the same."""
+    of = (paths.runs() / teacher, data_key(data), rows.tobytes())
+    if of not in _TOLD:
+        run, net, about = _as_trained(of[0], "teacher")
+        p = said_of(run, net, data, rows)[1]
+        told = calibrated(p, [about["calibration"][d] for d in DETAILS])
+        told.flags.writeable = False
+        _TOLD[of] = told
+    return _TOLD[of]
+
+
+_TOLD: dict[tuple[Path, str, bytes], Floats] = {}  # what pseudo_details was told so far
 
 
 # ---------------------------------------------------------------- predictions, and networks again

@@ -17,7 +17,7 @@ from riqa_lib.stats.calibration import calibrated, platt
 from riqa_lib.tables import detail_calibration, fundus_found, fundus_grades, stored
 from riqa_lib.training import fundus, fundus_learning, own_defects, photographs
 from riqa_lib.training.fundus import DETAILS, ROWS, TEACHER_OF, settings
-from riqa_lib.training.fundus_sources import features, said_of_pixels
+from riqa_lib.training.fundus_sources import features, said_of, said_of_pixels
 
 TINY = {
     "fundus.data.size": 24,
@@ -126,6 +126,28 @@ def test_the_teachers_predictions_are_of_models_that_did_not_see_the_source(walk
     rest = frame.loc[frame["source"] == trained_on[1], "id"]
     assert np.array_equal(said.loc[mine, column].rank(), other.loc[mine, column].rank())
     assert not np.array_equal(said.loc[rest, column].rank(), other.loc[rest, column].rank())
+
+
+def test_a_teacher_is_asked_about_a_picture_once(walk, monkeypatch):
+    runs = go(walk, ["teacher"])["run"]
+    asked = []
+
+    def counted(run, net, data, rows):
+        asked.append(len(rows))
+        return said_of(run, net, data, rows)
+
+    monkeypatch.setattr(fundus_learning, "said_of", counted)
+    data = fundus_data.open_set(walk, "deepdrid")
+    rows = np.array([7, 2, 5])
+    first = fundus.pseudo_details(runs[0], data, rows)
+    assert fundus.pseudo_details(runs[0], data, rows.copy()) is first
+    assert not first.flags.writeable
+    other = fundus.pseudo_details(runs[0], data, rows[::-1].copy())
+    assert np.array_equal(other, first[::-1])
+    fundus.pseudo_details(runs[0], fundus_data.open_set(walk, "eyeq"), rows)
+    second = go(walk, ["teacher"], seed=1)["run"]
+    assert not np.array_equal(fundus.pseudo_details(second[0], data, rows), first)
+    assert [n for n in asked if n == 3] == [3, 3, 3, 3]
 
 
 def test_pseudo_labels_never_use_true_details(walk):
