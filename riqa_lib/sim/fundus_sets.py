@@ -47,7 +47,7 @@ SIZES = {
     profile: dict(zip(KINDS, sizes, strict=True))
     for profile, sizes in {
         "smoke": (60, 120, 40, 40, 18),
-        "demo": (400, 1400, 440, 160, 216),
+        "demo": (400, 1100, 440, 160, 216),
         "gpu": (802, 28792, 2000, 160, 432),
     }.items()
 }

@@ -36,7 +36,7 @@ def _all_of(**models: Mapping[str, object]) -> dict[str, object]:
 
 
 # Overrides of the models' own settings, in each profile of photo_profiles; the defaults are those
-# of "reference", of which "demo" takes half the steps
+# of "reference", of which "demo" takes a third of the steps
 SETTINGS: dict[str, dict[str, object]] = {
     "smoke": _all_of(
         dbcnn=dbcnn_recipe.SMOKE,
@@ -44,9 +44,9 @@ SETTINGS: dict[str, dict[str, object]] = {
         reiqa=reiqa_recipe.SMOKE,
     ),
     "demo": _all_of(
-        dbcnn={"scnn.pictures": 1950, "scnn.steps": 250, "epochs": 1.5},
-        hyperiqa={"epochs": 7},
-        reiqa={"pictures": 300, "steps": 300},
+        dbcnn={"scnn.pictures": 1300, "scnn.steps": 170, "epochs": 1},
+        hyperiqa={"epochs": 5},
+        reiqa={"pictures": 200, "steps": 200},
     ),
     "reference": {},
     "gpu": {},
