@@ -189,12 +189,14 @@ def shown():
     return out
 
 
-def normed():
-    """What a stem of timm's, whose normalisation is also its activation, makes of a batch."""
+def normed(bf16=False):
+    """What a stem of timm's, whose normalisation is also its activation, makes of a batch; bf16:
+    after a convolution in that precision, as on a CPU with matrix units."""
     torch.manual_seed(0)
     x = torch.randn(6, 3, 5, 5)
     stem = synced(nn.Sequential(nn.Conv2d(3, 4, 3), BatchNormAct2d(4)), x.device)
-    out = stem(ranks.mine(x))
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        out = stem(ranks.mine(x))
     out.square().mean().backward()
     kept = {k: v.clone() for k, v in stem.state_dict().items()} | {"out": ranks.rows(out.detach())}
     return kept | {f"{k} gradient": ranks.mean(p.grad) for k, p in stem.named_parameters()}
@@ -203,7 +205,8 @@ def normed():
 def everything(folder: Path, run: photographs.Run, pictures: Path) -> None:
     """In each of two processes: train all, and leave what was left as rank-N.pt; go on from
     before.safetensors; say what is said of methods that are wrong; train a run of photographs."""
-    found = {"trained": trained(), "shown": shown(), "normed": normed(), "said": []}
+    found = {"trained": trained(), "shown": shown(), "said": []}
+    found |= {"normed": normed(), "normed in bf16": normed(bf16=True)}
     trainer = trainer_of(methods()["comatch"]())
     trainer.resume(folder / "before.safetensors")
     stepped(trainer, 1).save(folder / "between.safetensors")

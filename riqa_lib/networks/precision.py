@@ -3,7 +3,8 @@
 bfloat16 keeps 8 bits of a number, so each is right to 2^-8, 0.4 %: noise, not a bias. With the same
 weights a probability differs in its second or third digit. Over a training that noise is fed back
 and ends as another seed's does, only smaller; it is larger with batch normalisation, whose
-statistics are of few pictures. Stored predictions are asked in fp32, but for a CPU's stem.
+statistics are of few pictures. Predictions are asked in fp32 (`predict.over_looks`), so what a run
+stores is what its network says once it is loaded elsewhere.
 
 Measured on a CPU, the forward pass in bfloat16 as on a GPU: 80 steps, five seeds, small simulated
 sets. The mean (and the largest) difference of probabilities to the same training in fp32, and the
@@ -17,6 +18,8 @@ trainings of 80 steps at 128 px, channels last or not, it did not come back).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -50,3 +53,17 @@ def mixed(net: nn.Module, where: torch.device, wanted: str = "auto") -> torch.au
         if isinstance(module, ConvStem):
             module.bf16 = bf16 and where.type == "cpu"
     return torch.autocast(where.type, torch.bfloat16, enabled=bf16 and where.type == "cuda")
+
+
+@contextmanager
+def unmixed(net: nn.Module) -> Iterator[None]:
+    """The network in fp32 in the block, as in a process that never trained it: what `mixed` set in
+    it is set again afterwards."""
+    stems = [m for m in net.modules() if isinstance(m, ConvStem) and m.bf16]
+    for stem in stems:
+        stem.bf16 = False
+    try:
+        yield
+    finally:
+        for stem in stems:
+            stem.bf16 = True

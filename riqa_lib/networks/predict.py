@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from . import ranks
 from .device import device_of, sent
+from .precision import unmixed
 from .sources import Source
 
 Heads = tuple[Tensor, Tensor]  # what a network returns
@@ -29,16 +30,18 @@ def over_looks(
     batch: int,
     read: Callable[[Heads], tuple[Tensor, ...]],
 ) -> list[Tensor]:
-    """Means over all looks that the source gives of a picture, in evaluation mode, of every tensor
-    (B, ...) that `read` takes from the network's output; on the CPU, in the order of `rows`.
+    """Means over all looks that the source gives of a picture, in evaluation mode and in fp32, of
+    every tensor (B, ...) that `read` takes from the network's output; on the CPU, in the order of
+    `rows`.
     Several processes share the rows: all must ask, and all are told of all."""
     mode, where = net.training, device_of(net, source.device)
     net.eval()
     out: list[list[Tensor]] = []
     own = ranks.shared(np.asarray(rows))
-    for chunk in torch.as_tensor(own, dtype=torch.long).split(batch):
-        parts = [read(net(sent(images, where))) for images in source.looks(chunk)]
-        out.append([torch.stack(part).mean(dim=0).cpu() for part in zip(*parts, strict=True)])
+    with unmixed(net):
+        for chunk in torch.as_tensor(own, dtype=torch.long).split(batch):
+            parts = [read(net(sent(images, where))) for images in source.looks(chunk)]
+            out.append([torch.stack(part).mean(dim=0).cpu() for part in zip(*parts, strict=True)])
     net.train(mode)
     return [ranks.joined(torch.cat(part), len(rows)) for part in zip(*out, strict=True)]
 

@@ -28,12 +28,14 @@ def synced(module: nn.Module, where: torch.device) -> nn.Module:
 
 
 class _OfAll:
-    """Put before a class of batch normalisation: training takes mean and variance of all ranks."""
+    """Put before a class of batch normalisation: training takes mean and variance of all ranks, in
+    fp32 whatever the precision of what comes, as torch's own does."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
-        """x (N, C, ...) of this rank -> the same shape."""
+        """x (N, C, ...) of this rank -> the same shape and type."""
         if not self.training:
             return super().forward(x)  # type: ignore[misc]
+        given, x = x.dtype, x.float()
         over = [d for d in range(x.ndim) if d != 1]
         shape = [-1 if d == 1 else 1 for d in range(x.ndim)]
         mean = ranks.mean(x.mean(dim=over))  # (C,)
@@ -43,6 +45,7 @@ class _OfAll:
         out = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             out = out * self.weight.view(shape) + self.bias.view(shape)
+        out = out.to(given)
         return self.act(self.drop(out)) if isinstance(self, BatchNormAct2d) else out
 
     @torch.no_grad()

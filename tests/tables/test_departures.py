@@ -69,9 +69,9 @@ def test_what_is_named_is_what_differs():
 def test_a_paper_may_give_several_values_or_a_share_of_the_steps():
     config = settings("demo", "freematch", overrides={"freematch.lambda_e": 0.05}).config("")
     assert "method.lambda_e" not in set(departures.departures(config)["setting"])
-    for ramp, departs in ((75, False), (74, True)):
+    for ramp, departs in ((60, False), (59, True)):
         config = settings("demo", "adamatch", overrides={"adamatch.ramp": ramp}).config("")
-        assert config["train"]["steps"] == 150
+        assert config["train"]["steps"] == 120
         assert ("method.ramp" in set(departures.departures(config)["setting"])) == departs
 
 

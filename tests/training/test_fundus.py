@@ -412,7 +412,7 @@ def test_unknown_profiles_rows_and_types():
 @pytest.mark.parametrize("row", ["teacher", "multi_eyeq"])
 def test_the_teachers_training_has_settings_of_its_own(row):
     run = settings("demo", row, 0, {"fundus.teacher_train.steps": 7, "fundus.train.lr": 0.5})
-    assert (run.train.steps, run.train.lr) == (7 if row == "teacher" else 150, 0.5)
+    assert (run.train.steps, run.train.lr) == (7 if row == "teacher" else 120, 0.5)
     with pytest.raises(ValueError, match=r"'fundus\.teacher_train\.stops'; TrainConfig has: steps"):
         settings("demo", row, 0, {"fundus.teacher_train.stops": 7})
 

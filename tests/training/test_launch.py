@@ -79,6 +79,14 @@ def test_batch_normalisation_of_two_processes_is_that_of_one(both):
             torch.testing.assert_close(found["normed"][key], value, rtol=1e-5, atol=1e-6)
 
 
+def test_batch_normalisation_of_two_processes_after_bfloat16_is_that_of_one(both):
+    one = two_ranks.normed(bf16=True)
+    assert one["out"].dtype == torch.bfloat16
+    for found in both[0]:
+        for key, value in one.items():
+            torch.testing.assert_close(found["normed in bf16"][key], value, rtol=0.02, atol=0.002)
+
+
 def test_one_process_two_and_one_again_go_on_from_each_other(both):
     whole = two_ranks.stepped(two_ranks.trainer_of(two_ranks.methods()["comatch"]()), 4)
     back = two_ranks.trainer_of(two_ranks.methods()["comatch"]())

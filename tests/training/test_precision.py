@@ -11,7 +11,7 @@ import torch
 
 from riqa_lib.networks import lite0, precision
 from riqa_lib.networks.predict import probabilities
-from riqa_lib.networks.sources import Maps
+from riqa_lib.networks.sources import Maps, Pixels
 from riqa_lib.networks.vit import ViT, ViTConfig
 from riqa_lib.ssl.supervised import Supervised
 from riqa_lib.training import loop
@@ -89,3 +89,14 @@ def test_without_hardware_for_it_auto_is_fp32_bit_for_bit(monkeypatch):
         plain = net.eval()(x)[0]
         with precision.mixed(net, torch.device("cpu")):
             assert torch.equal(net(x)[0], plain)
+
+
+def test_predictions_are_asked_in_fp32_and_training_goes_on_in_bfloat16(monkeypatch):
+    monkeypatch.setattr(precision, "has_bf16", lambda where: True)
+    torch.manual_seed(0)
+    net = ViT(ViTConfig(width=16, depth=2, heads=2, patch=8, weights="none"), 16, GRADES)
+    source = Pixels(torch.randint(0, 256, (4, 16, 16, 3), dtype=torch.uint8), 16)
+    plain = probabilities(net, source, np.arange(4))
+    precision.mixed(net, torch.device("cpu"))
+    assert torch.equal(probabilities(net, source, np.arange(4)), plain)
+    assert net.vit.patch_embed.bf16
