@@ -140,32 +140,67 @@ def test_dots_stand_on_the_side_where_people_put_a_detail_or_not():
 
 
 # ---------------------------------------------------------------- experts
+KAPPAS = {"teacher": (0.1, 0.2, 0.3), "forest": (0.4, 0.5, 0.6)}  # of the three details
+EXPERTS = {"low": 0.25, "estimate": 0.34, "high": 0.45}  # of clarity alone
+
+
 def test_kappas_stand_beside_those_of_the_experts():
     models = pd.DataFrame(
-        {"method": ["teacher"] * 3 + ["forest"] * 3, "quantity": list(DETAILS) * 2}
-        | {"estimate": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6], "low": 0.0, "high": 0.7}
+        {"method": method, "quantity": detail, "estimate": kappa}
+        | {"low": kappa - 0.03, "high": kappa + 0.05}
+        for method, kappas in KAPPAS.items()
+        for detail, kappa in zip(DETAILS, kappas, strict=True)
     )
-    among = pd.DataFrame(
-        {"quantity": ["clarity"], "kappa": "mean pairwise", "estimate": 0.34}
-        | {"low": 0.25, "high": 0.45}
-    )
+    among = pd.DataFrame([{"quantity": "clarity", "kappa": "mean pairwise"} | EXPERTS])
     figure = expert_figures.kappas(models, among, simulated=True)
+    assert style.data_label(figure) == "simulated data"
     for k, ax in enumerate(figure.axes):
-        dots = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata())]
-        assert [dot.get_xdata()[0] for dot in dots] == pytest.approx([0.1 * (k + 1), 0.1 * (k + 4)])
-        assert len(ax.patches) == (DETAILS[k] == "clarity")
-    assert figure.axes[0].get_yticklabels()[0].get_text() == "Teacher"
-    assert not expert_figures.kappas(models, among.head(0), simulated=False).legends
+        assert ax.get_title("left") == DETAILS[k]
+        lines = [tuple(map(tuple, line.get_data())) for line in ax.lines]
+        for at, kappas in enumerate(KAPPAS.values()):
+            assert ((kappas[k],), (at,)) in lines
+            whiskers = [x for x, y in lines if y == (at, at)]
+            assert whiskers == [pytest.approx((kappas[k] - 0.03, kappas[k] + 0.05))]
+        upright = [x[0] for x, y in lines if y == (0, 1) and x[0] == x[1]]
+        is_known = DETAILS[k] == "clarity"
+        assert upright == ([EXPERTS["estimate"]] if is_known else []) + [0]
+        bands = [(p.get_x(), p.get_x() + p.get_width()) for p in ax.patches]
+        assert bands == ([(EXPERTS["low"], pytest.approx(EXPERTS["high"]))] if is_known else [])
+    first = figure.axes[0]
+    assert [t.get_text() for t in first.get_yticklabels()] == ["Teacher", "statistics + forest"]
+    bottom, top = first.get_ylim()
+    assert bottom >= 1.25  # the first row is at the top, and all rows are within
+    assert top <= -0.25
+    real = expert_figures.kappas(models, among.head(0), simulated=False)
+    assert not real.legends
+    assert style.data_label(real) == "real data"
+    with pytest.raises(ValueError, match="models.*estimate"):
+        expert_figures.kappas(models.drop(columns="estimate"), among, simulated=True)
 
 
 def test_each_cell_has_its_pictures_and_their_share_of_the_line():
     cells = [
-        {"method": "teacher", "detail": d, "truth": t, "said": s, "pictures": n + k}
+        {"method": m, "detail": d, "truth": t, "said": s, "pictures": n + k + 10 * which}
+        for which, m in enumerate(("teacher", "forest"))
         for k, d in enumerate(DETAILS)
         for (t, s), n in {(0, 0): 6, (0, 1): 2, (1, 0): 1, (1, 1): 0}.items()
     ]
     figure = expert_figures.confusion(pd.DataFrame(cells), simulated=True)
-    told = [text.get_text() for text in figure.axes[0].texts]
-    assert told == ["6\n75%", "2\n25%", "1\n100%", "0\n0%"]
+    assert style.data_label(figure) == "simulated data"
+    assert [ax.get_title("left") for ax in figure.axes] == [*DETAILS, "", "", ""]
+    there = {text.get_position(): text for text in figure.axes[0].texts}  # (said, truth)
+    told = {at: text.get_text() for at, text in there.items()}
+    assert told == {(0, 0): "6\n75%", (1, 0): "2\n25%", (0, 1): "1\n100%", (1, 1): "0\n0%"}
+    colours = {at: text.get_color() for at, text in there.items()}
+    white = {at for at, colour in colours.items() if colour == "white"}
+    assert white == {(0, 0), (0, 1)}  # on what is dark
+    shown = figure.axes[0].images[0].get_array()
+    assert np.allclose(shown, [[0.75, 0.25], [1, 0]])
     assert figure.axes[1].texts[0].get_text() == "7\n70%"
+    assert figure.axes[3].texts[0].get_text() == "16\n57%"
     assert figure.axes[0].get_ylabel() == "Teacher"
+    assert figure.axes[3].get_ylabel() == "statistics + forest"
+    assert figure.get_supxlabel() == "said by the model"
+    assert figure.get_supylabel() == "label of the experts"
+    real = expert_figures.confusion(pd.DataFrame(cells), simulated=False)
+    assert style.data_label(real) == "real data"
