@@ -13,15 +13,13 @@ resamples: four numbers from hundreds of pictures, whose own variation the inter
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
 from .bootstrap import correlation, paired
-from .metrics import expected_grade, logistic
+from .metrics import expected_grade, fitted_logistic, logistic
 from .resampling import Bootstrap, Floats, Values, resampled, resamples_of
 
 METRICS = ("krcc", "plcc_logistic")
@@ -85,11 +83,7 @@ def mapped(said: Floats, score: Floats) -> Floats:
     the start that `metrics.plcc_logistic` has; constant where there is none."""
     if said.min() == said.max() or score.min() == score.max() or len(said) < 5:
         return np.zeros(len(said))
-    start = [score.max(), score.min(), said.mean(), said.std() / 4]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optimize.OptimizeWarning)  # of the covariance
-            best, _ = optimize.curve_fit(logistic, said, score, p0=start, maxfev=20_000)
+        return logistic(said, *fitted_logistic(said, score))
     except RuntimeError:
         return np.zeros(len(said))
-    return logistic(said, *best)

@@ -237,12 +237,33 @@ def logistic(x: ArrayLike, b1: float, b2: float, b3: float, b4: float) -> Floats
     ) + b2
 
 
+def _slopes(x: Floats, b1: float, b2: float, b3: float, b4: float) -> Floats:
+    """Derivatives of `logistic` by b1, b2, b3, b4: (N, 4)."""
+    u = np.clip((x - b3) / b4, -500, 500)
+    s = 1 / (1 + np.exp(-u))
+    steep = (b1 - b2) * s * (1 - s) / b4
+    return np.stack([s, 1 - s, -steep, -steep * u], axis=1)
+
+
+def fitted_logistic(x: Floats, y: Floats) -> Floats:
+    """(b1, b2, b3, b4) of the `logistic` of x (N,) that fits y (N,) best (least squares). Start of
+    the fit: b1 = max(y), b2 = min(y), b3 = mean(x), b4 = std(x) / 4. RuntimeError where it does not
+    converge.
+
+    Its derivatives are given: where MINPACK estimates them, a last bit (SciPy 1.17.1's depends by
+    one on where in memory it works) becomes a sixth digit of the correlation."""
+    start = [y.max(), y.min(), x.mean(), x.std() / 4]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optimize.OptimizeWarning)  # of the covariance, not asked
+        best, _ = optimize.curve_fit(logistic, x, y, p0=start, jac=_slopes, maxfev=20_000)
+    return best
+
+
 def plcc_logistic(prediction: ArrayLike, score: ArrayLike) -> float:
     """Pearson's correlation of score and the prediction mapped by the logistic that fits it best
-    (least squares).
+    (`fitted_logistic`).
 
-    Start of the fit: b1 = max(score), b2 = min(score), b3 = mean(prediction), b4 = std(prediction)
-    / 4. The fit sees the scores it is judged on, as VQEG prescribes, so it is the more flattering
+    The fit sees the scores it is judged on, as VQEG prescribes, so it is the more flattering
     of the two: name which one you print. nan with a warning when a variable is constant, there are
     under 5 pictures, or the fit does not converge."""
     x, y = _numbers("prediction", prediction), _numbers("score", score)
@@ -251,13 +272,8 @@ def plcc_logistic(prediction: ArrayLike, score: ArrayLike) -> float:
         return _undefined(
             "PLCC (logistic)", "a variable is constant, or there are fewer than 5 pictures"
         )
-    start = [y.max(), y.min(), x.mean(), x.std() / 4]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", optimize.OptimizeWarning
-            )  # of the covariance, which nobody asks for
-            best, _ = optimize.curve_fit(logistic, x, y, p0=start, maxfev=20_000)
+        best = fitted_logistic(x, y)
     except RuntimeError:
         return _undefined("PLCC (logistic)", "the fit does not converge")
     return plcc(logistic(x, *best), y)

@@ -126,6 +126,23 @@ def test_a_constant_has_no_correlation_and_it_is_said(f) -> None:
         assert np.isnan(f([2.0] * 6, [1.0, 2, 3, 4, 5, 6]))
 
 
+def test_the_logistics_slopes_are_those_of_small_steps() -> None:
+    x, at = np.linspace(-2, 6, 9), np.array([80.0, 10.0, 2.3, 0.35])
+    found = metrics._slopes(x, *at)
+    for k, step in enumerate(np.eye(4) * 1e-6):
+        rise = metrics.logistic(x, *(at + step)) - metrics.logistic(x, *(at - step))
+        assert found[:, k] == pytest.approx(rise / 2e-6, abs=1e-5)
+
+
+def test_a_last_bit_of_what_is_said_changes_no_digit_of_the_fit() -> None:
+    g = np.random.default_rng(1)
+    for pictures in (64, 301, 1044) * 10:
+        score = g.normal(2, 0.8, pictures)
+        said = (0.3 * (score - 2) / 0.8 + 0.95 * g.normal(size=pictures) + 2).round(5)
+        moved = [said * (1 + 1e-15 * g.choice([-1, 0, 1], size=pictures)) for _ in range(6)]
+        assert np.ptp([metrics.plcc_logistic(x, score.round(2)) for x in moved]) < 1e-9
+
+
 def test_logistic_undoes_a_saturating_prediction() -> None:
     g = np.random.default_rng(3)
     x = g.uniform(0, 4, 300)
