@@ -43,6 +43,16 @@ def test_differences_stand_on_one_axis_and_are_filled_where_they_are_shown():
     assert hollow == [True, True, False, False, False, False]
     assert [t.get_text() for t in ax.get_yticklabels()][1] == "multi-task\n− statistics + forest"
     assert "macro F1 | AUC of reject" in words(figure)
+    upright = [line.get_xdata()[0] for line in ax.lines if [*line.get_ydata()] == [0, 1]]
+    assert upright == [0]
+    level = [line.get_ydata()[0] for line in ax.lines if [*line.get_xdata()] == [0, 1]]
+    assert level == [0.5, 1.5]  # between the pairs
+    assert np.diff(places)[::2] == pytest.approx(0.31)  # centred: half a place to either side
+    assert places[0] + places[1] == pytest.approx(0)
+    assert style.data_label(fundus_results.differences(differences(), simulated=False))[:4] == "real"
+    for column in ("low", "high", "metric"):
+        with pytest.raises(ValueError, match=f"table.*{column}"):
+            fundus_results.differences(differences().drop(columns=column), simulated=True)
     with pytest.raises(ValueError, match="no row has an interval"):
         fundus_results.differences(differences().assign(low=np.nan), simulated=True)
 
@@ -68,6 +78,66 @@ def test_differences_of_a_figure_are_of_its_set_without_ablations():
     details = details.assign(comparison=["multi v single", "Student v Teacher", "other"] * 2)
     assert len(paired_differences.of_details(details, "eyeq")) == 4
     assert paired_differences.of_details(details, "deepdrid").empty
+
+
+# ---------------------------------------------------------------- details of rows, calibration
+DETAIL_VALUES = {"teacher": (0.1, 0.2, 0.3), "forest": (0.4, 0.5, 0.6)}  # f1; auc is .3 more
+
+
+def detail_rows():
+    return pd.DataFrame(
+        {"method": method, "row": method, "detail": detail, "f1": f1, "auc": f1 + 0.3}
+        | {"f1_low": f1 - 0.05, "f1_high": f1 + 0.02, "auc_low": f1 + 0.2, "auc_high": f1 + 0.31}
+        for method, values in DETAIL_VALUES.items()
+        for detail, f1 in zip(DETAILS, values, strict=True)
+    )
+
+
+def test_each_row_s_details_stand_beside_each_other_with_their_intervals():
+    # in another order than drawn
+    figure = fundus_results.detail_points(detail_rows().iloc[[2, 0, 1, 5, 4, 3]], simulated=True)
+    assert style.data_label(figure) == "simulated data"
+    for ax, more, below, above in zip(figure.axes, (0, 0.3), (0.05, 0.1), (0.02, 0.01), strict=True):
+        drawn = [bar.lines for bar in ax.containers]
+        for (dots, _, (bars,)), values, aside in zip(
+            drawn, DETAIL_VALUES.values(), (-0.08, 0.08), strict=True
+        ):
+            mine = np.array(values) + more
+            assert dots.get_xdata() == pytest.approx(np.arange(3) + aside)
+            assert dots.get_ydata() == pytest.approx(mine)
+            ends = np.array(bars.get_segments())[:, :, 1]
+            assert ends == pytest.approx(np.stack([mine - below, mine + above], axis=1))
+        assert [t.get_text() for t in ax.get_xticklabels()] == list(DETAILS)
+    f1, auc = figure.axes
+    chance = [line for line in auc.lines if [*line.get_xdata()] == [0, 1]]
+    assert [line.get_ydata()[0] for line in chance] == [0.5]
+    assert not [line for line in f1.lines if [*line.get_xdata()] == [0, 1]]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        "Teacher",
+        "statistics + forest",
+    ]
+    real = fundus_results.detail_points(detail_rows(), simulated=False)
+    assert style.data_label(real) == "real data"
+
+
+def test_calibration_stands_against_the_diagonal():
+    table = pd.DataFrame(
+        {"detail": detail, "said": said, "found": said / (k + 2)}
+        for k, detail in enumerate(DETAILS)
+        for said in (0.2, 0.8)
+    )
+    figure = fundus_results.calibration(table, simulated=True)
+    assert style.data_label(figure) == "simulated data"
+    (ax,) = figure.axes
+    diagonal, *details = ax.lines
+    assert ([*diagonal.get_xdata()], [*diagonal.get_ydata()]) == ([0, 1], [0, 1])
+    for k, (line, detail) in enumerate(zip(details, DETAILS, strict=True)):
+        assert line.get_label() == detail
+        assert line.get_xdata() == pytest.approx([0.2, 0.8])
+        assert line.get_ydata() == pytest.approx(np.array([0.2, 0.8]) / (k + 2))
+    assert ax.get_xlabel().startswith("said")
+    assert ax.get_ylabel().startswith("found")
+    assert style.data_label(fundus_results.calibration(table, simulated=False)) == "real data"
 
 
 # ---------------------------------------------------------------- maps
