@@ -91,7 +91,7 @@ PROFILES: dict[str, dict[str, object]] = {
     },
     # demo takes two fifths of the steps of reference, three quarters of its pool, and looks at
     # validation less often (which took as long as training), so that all notebooks run within
-    # eight minutes
+    # minutes
     "demo": {
         **ON_A_LAPTOP,
         "data.pool": 1500,
