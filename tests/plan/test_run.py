@@ -253,11 +253,14 @@ def test_one_worker_on_a_gpu_gives_the_same_bytes_and_steps_see_their_gpu(
     walked, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=3")
     walk = toy(tmp_path)
     records = run_plan(walk, jobs=1, stream=io.StringIO())
     assert all(r.state == "done" for r in records.values()), records
     assert results(walk) == results(walked[0])
-    assert all("CUDA_VISIBLE_DEVICES=5" in printed(walk, s) for s in ("train", "train-seed1"))
+    for words in (printed(walk, step) for step in ("train", "train-seed1")):
+        assert "CUDA_VISIBLE_DEVICES=5" in words
+        assert "GLIBC_TUNABLES=glibc.malloc.arena_max=3" in words  # one's own is kept
 
 
 def test_workers_are_one_per_gpu_and_one_without(monkeypatch):
