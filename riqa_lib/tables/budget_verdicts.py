@@ -15,7 +15,7 @@ from ..stats import crossed
 from . import table2
 from .error_against_labels import BASE, CONTROL, ORDINAL, POOLED, ROWS, budgets_of
 from .names import SIMPLE, name_of, order
-from .text import cell, cell_of, kind_of, markdown
+from .text import cell, cell_of, kind_of, markdown, said_once
 
 BASES = {"supervised": "", "control": "_control"}  # `against`: how its columns end
 
@@ -100,6 +100,15 @@ def undecided(
     return sum(not word.startswith(DECIDED) for word in words), len(words)
 
 
+# columns of the values, and how they are headed
+TITLES = {
+    "mae": "MAE ↓",
+    "srcc": "SRCC ↑",
+    "mae_within": "MAE within ↓",
+    "srcc_within": "SRCC within ↑",
+}
+
+
 # ---------------------------------------------------------------- as markdown
 def show_grid(
     table: pd.DataFrame, against: str = "supervised", labels: Sequence[int] | None = None
@@ -120,31 +129,43 @@ def show_grid(
 
 
 def show_table(table: pd.DataFrame, labels: Sequence[int] | None = None) -> str:
-    """Each number of labels, row by row, as a markdown table: MAE, SRCC, (where pictures come from
-    several sources, those within them), the differences to the supervised row and to the row's own
-    control with 95 % intervals, the share of the gap closed. labels: only these."""
-    inside = [m for m in ("mae_within", "srcc_within") if m in table]
-    titles = {"mae_within": "MAE within ↓", "srcc_within": "SRCC within ↑"}
-    head = ["labels", "", "seeds", "MAE ↓", "SRCC ↑", *(titles[m] for m in inside)]
-    head += ["MAE − supervised", "MAE − own control", "Holm p", "gap closed"]
+    """Each number of labels, row by row, as two markdown tables: MAE, SRCC (and, where pictures
+    come from several sources, those within them); then the differences to the supervised row and to
+    the row's own control with 95 % intervals, the share of the gap closed. labels: only these."""
     wanted = budgets_of(table) if labels is None else list(labels)
     shown = table[table["method"].isin(ROWS) & table["labels"].isin(wanted)]
     places = {method: place for place, method in enumerate(order(shown["method"]))}
     rows = sorted(shown.to_dict("records"), key=_by_labels(places))
+    metrics = [m for m in TITLES if m in table]
+    head = ["labels", "", "seeds", *(TITLES[m] for m in metrics)]
+    values = [
+        [*_who(row), str(int(row["seeds"])), *(cell_of(row, m, digits=3) for m in metrics)]
+        for row in rows
+    ]
+    shared = said_once(head, values, ("seeds",), "In every row")
+    parts = (markdown(head, values, (0, 1)), _differences(rows), shared + _note(table))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _who(row: Mapping) -> list[str]:
+    return [str(int(row["labels"])), row["row"]]
+
+
+def _differences(rows: Sequence[Mapping]) -> str:
+    """The rows that are compared with another, as a markdown table; "" where there is none."""
     lines = [
         [
-            str(int(row["labels"])),
-            row["row"],
-            str(int(row["seeds"])),
-            *(cell_of(row, m, digits=3) for m in ("mae", "srcc", *inside)),
+            *_who(row),
             cell_of(row, "d_mae", sign=True, digits=3),
             cell_of(row, "c_mae", sign=True, digits=3),
             cell(row["p_holm_control"], digits=3),
             _share(row),
         ]
         for row in rows
+        if any(pd.notna(row[column]) for column in ("d_mae", "c_mae", "closed"))
     ]
-    return markdown(head, lines, (0, 1)) + "\n\n" + _note(table) + "\n"
+    head = ["labels", "", "MAE − supervised", "MAE − own control", "Holm p", "gap closed"]
+    return markdown(head, lines, (0, 1)) if lines else ""
 
 
 def _by_labels(places: Mapping[str, int]):

@@ -21,7 +21,7 @@ from .names import BAD, LABEL, WORST, encoder_of, fundus_order, plain, row_name,
 from .operating_points import bad_or_not, matched_thresholds
 from .published import published
 from .quantities import clustered
-from .text import cell, cell_of, markdown, with_ends
+from .text import cell, cell_of, kind_of, markdown, said_once, with_ends
 
 PARTS = ("train", "val", "test")
 
@@ -251,16 +251,16 @@ def _detail_row(
 
 # ---------------------------------------------------------------- words
 def show_overall(table: pd.DataFrame, on: str, simulated: bool) -> str:
-    """`overall` as a markdown table, the published numbers of this set below it."""
+    """`overall` as a markdown table; below it what all rows share, which simple rows a network does
+    not pass, the published numbers of this set."""
     shown = [m for m in MEASURES if m in table]
-    kind = "simulated" if simulated else "real"
-    head = ["", "encoder", "seeds", *(title(m, on) for m in shown), "data"]
     every = table.to_dict("records")
+    head = ["", "seeds", *(title(m, on) for m in shown)]
     rows: list[list[object]] = [
-        [*_who(row), row["seeds"], *(cell_of(row, m, digits=3) for m in shown), kind]
+        [row_name(row["method"]), row["seeds"], *(cell_of(row, m, digits=3) for m in shown)]
         for row in every
     ]
-    beside_simple.add_column(head, rows, beside_simple.cells(every, HELD, on=on))
+    shared = said_once(head, rows, ("seeds",), "In every row")
     known = published("fundus")
     told = [
         f"{plain(r.measure, on)} {r.single:g} (single-task), {r.multi:g} (multi-task): {r.source}"
@@ -268,17 +268,23 @@ def show_overall(table: pd.DataFrame, on: str, simulated: bool) -> str:
     ]
     first = table.iloc[0]
     foot = (
-        f"Test split of {on}: {first['pictures']} pictures of {first['patients']} patients. "
+        f"{kind_of(simulated)}, test split of {on}: {first['pictures']} pictures of "
+        f"{first['patients']} patients. {shared}{_encoders(every)}"
         "Intervals: 95 %, patients and seeds resampled. Matched threshold: as many validation "
         f"pictures called {WORST.get(on, BAD)} as are."
     )
+    passed = "\n".join(beside_simple.sentences(table, HELD, on))
     beside = f"Published, on the real set: {'; '.join(told)}." if told else ""
-    return "\n".join([_all_left(head, rows), "", foot, "", beside])
+    parts = (_all_left(head, rows), foot, passed, beside)
+    return "\n\n".join(part for part in parts if part)
 
 
-def _who(row: Mapping) -> list[str]:
-    """A row's name and its encoder, in today's words."""
-    return [row_name(row["method"]), encoder_of(row["method"])]
+def _encoders(rows: Sequence[Mapping]) -> str:
+    """Which rows have which encoder, as sentences with a space at the end."""
+    of: dict[str, dict[str, None]] = {}
+    for row in rows:
+        of.setdefault(encoder_of(row["method"]), {})[row_name(row["method"])] = None
+    return "".join(f"{e}: {'; '.join(names)}. " for e, names in of.items() if e != "–")
 
 
 def _all_left(head: list[str], rows: list[list[object]]) -> str:
@@ -287,26 +293,24 @@ def _all_left(head: list[str], rows: list[list[object]]) -> str:
 
 
 def show_details(table: pd.DataFrame, simulated: bool) -> str:
-    """`details` as a markdown table."""
+    """`details` as a markdown table, what all rows share below it."""
     said = [title("f1"), title("auc"), title("accuracy"), "Brier ↓"]
-    head = ["", "encoder", "detail", f"pictures ({BAD})", *said, "data"]
-    kind = "simulated" if simulated else "real"
+    head = ["", "detail", f"pictures ({BAD})", *said]
     every = table.to_dict("records")
     rows: list[list[object]] = [
         [
-            *_who(row),
+            row_name(row["method"]),
             row["detail"],
             f"{row['pictures']} ({row['bad']})",
             cell_of(row, "f1", digits=3),
             cell_of(row, "auc", digits=3),
             cell(row["accuracy"], digits=3),
             cell(row["brier"], digits=3),
-            kind,
         ]
         for row in every
     ]
     beside_simple.add_column(head, rows, beside_simple.cells(every, HELD[1:]))
-    return _all_left(head, rows)
+    return f"{_all_left(head, rows)}\n\n{kind_of(simulated)}. {_encoders(every).strip()}"
 
 
 def data_findings(counts: pd.DataFrame, errors: pd.DataFrame, simulated: bool) -> str:

@@ -20,7 +20,7 @@ from .names import BASE, CONSTANT, name_of
 from .published import published
 from .quantities import on_test
 from .rank_target import against
-from .text import cell, cell_of, kind_of, markdown, show_frame, with_ends
+from .text import cell, cell_of, kind_of, markdown, said_once, show_frame, with_ends
 
 NOTEBOOK = "12_related_models"
 
@@ -270,29 +270,48 @@ def show(table: pd.DataFrame) -> str:
 
 
 def show_rows(table: pd.DataFrame) -> str:
-    """The table as markdown, what its numbers are in a line below it."""
-    several = "srcc_within" in table
-    metrics = [m for m in TITLES if several or m != "srcc_within"]
-    head = ["", "backbone", "labels", "seeds", *(TITLES[m] for m in metrics)]
-    head += ["parameters", "pictures a second", "minutes of training", "against the simple rows"]
-    rows = [_cells(row, metrics) for row in table.to_dict("records")]
-    left = (0, 1, len(head) - 1)
-    return f"{markdown(head, rows, left)}\n\n{_note(table)}"
+    """The table as markdown: how well, what networks are against the simple rows, at what cost;
+    below it what its numbers are."""
+    every = table.to_dict("records")
+    against = [f"- {row['row']}: {said}." for row in every if (said := _said(row))]
+    parts = (_scores(table), "\n".join(against), _spent(every), _note(table))
+    return "\n\n".join(part for part in parts if part)
 
 
-def _cells(row: Mapping, metrics: Sequence[str]) -> list[str]:
-    front = [row["row"], row["backbone"] or "–"]
-    front += ["–" if row["method"] == CONSTANT else str(int(row[c])) for c in ("labels", "seeds")]
-    parameters = "–" if pd.isna(row["parameters"]) else f"{row['parameters']:,.0f}"
-    speed = "–" if pd.isna(row["pictures_a_second"]) else f"{row['pictures_a_second']:,.0f}"
-    numbers = [cell_of(row, m, digits=3) for m in metrics]
-    return [*front, *numbers, parameters, speed, cell(row["minutes"], digits=1), _said(row)]
+def _scores(table: pd.DataFrame) -> str:
+    metrics = [m for m in TITLES if m != "srcc_within" or m in table]
+    head = ["", "labels", "seeds", *(TITLES[m] for m in metrics)]
+    rows = [
+        [*_who(row), *(cell_of(row, m, digits=3) for m in metrics)]
+        for row in table.to_dict("records")
+    ]
+    shared = said_once(head, rows, ("labels", "seeds"), "Of every row that learns")
+    return "\n\n".join(part for part in (markdown(head, rows), shared.strip()) if part)
+
+
+def _who(row: Mapping) -> list[str]:
+    none = row["method"] == CONSTANT  # learns from no label and has no seed
+    return [row["row"], *("–" if none else str(int(row[c])) for c in ("labels", "seeds"))]
+
+
+def _spent(rows: Sequence[Mapping]) -> str:
+    """What the rows cost, as a markdown table; the constant costs nothing."""
+    head = ["", "backbone", "parameters", "pictures a second", "minutes of training"]
+    lines = []
+    for row in rows:
+        if row["method"] != CONSTANT:
+            counts = (row["parameters"], row["pictures_a_second"])
+            said = ["–" if pd.isna(count) else f"{count:,.0f}" for count in counts]
+            lines.append(
+                [row["row"], row["backbone"] or "–", *said, cell(row["minutes"], digits=1)]
+            )
+    return markdown(head, lines, (0, 1))
 
 
 def _said(row: Mapping) -> str:
-    """What a network is against the simple rows, in words."""
+    """What a network is against the simple rows, in words; "" for a row that is no network."""
     if row["method"] not in NETWORKS:
-        return "–"
+        return ""
     if row["seeds"] >= LEAST_SEEDS:
         told = {"better than": row["beats"], "not decided": row["open"], "worse than": row["loses"]}
         return ". ".join(f"{words}: {names}" for words, names in told.items() if names) or "–"

@@ -142,6 +142,26 @@ def markdown(
     return "\n".join([_line(head), rule, *(_line(row) for row in rows)])
 
 
+def said_once(head: list[str], rows: Sequence[list], columns: Sequence[str], words: str) -> str:
+    """Take out of a table those of the columns that have the same cell in every row ("–" aside).
+    Returns what they say after `words`, as a sentence with a space at its end; "" where nothing was
+    taken out.
+
+    >>> head, rows = ["method", "seeds", "MAE"], [["ViT", 8, "0.53"], ["always 2", "–", "0.55"]]
+    >>> said_once(head, rows, ["seeds"], "In every row"), head, rows
+    ('In every row: seeds 8. ', ['method', 'MAE'], [['ViT', '0.53'], ['always 2', '0.55']])
+    """
+    said = []
+    for column in columns:
+        place = head.index(column)
+        found = {str(row[place]) for row in rows} - {"–"}
+        if len(found) == 1:
+            said.append(f"{column} {found.pop()}")
+            for line in (head, *rows):
+                del line[place]
+    return f"{words}: {', '.join(said)}. " if said else ""
+
+
 def show_frame(frame: pd.DataFrame, markup: Sequence[str] = ()) -> str:
     """A table of words as a markdown table, nothing cut off; numbers with three digits, "–" where
     there is none. What stands in it is text (`as_text`), but for columns that are markdown

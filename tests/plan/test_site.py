@@ -63,6 +63,7 @@ WIDEST = [  # tables of notebook 11: a row's name and six intervals; words
         [["ViT", f"{METRICS[1]}; 160 (53)", LONG, "real"]],
         (0, 2, 3),
     ),
+    markdown(["claim", "verdict"], [[str(k), "undecided"] for k in range(80)], (0, 1)),
 ]
 
 
@@ -302,6 +303,11 @@ def test_tables_of_a_notebook_fit_the_page(built, chromium, width):
     frame.evaluate("f => f.scrollBy(500, 0)")
     names = page.locator(".cell_output tbody td:first-child")
     assert names.first.bounding_box()["x"] >= 0
+    long = tables.last.locator("xpath=..")
+    assert long.evaluate("f => f.scrollHeight > 2 * f.clientHeight")
+    long.evaluate("f => f.scrollBy(0, 900)")
+    head = tables.last.locator("thead th").first.bounding_box()
+    assert abs(head["y"] - long.bounding_box()["y"]) < 2  # stays in sight
     intervals = page.locator(".cell_output .interval")
     assert intervals.count() == 3 * len(METRICS) + 1
     assert {one.evaluate("e => e.getClientRects().length") for one in intervals.all()} == {1}

@@ -230,8 +230,9 @@ def test_what_is_worst_has_one_word_in_each_set():
     assert "reject as are" in shown
     assert "bad" not in shown.replace("always_bad", "").split("Published")[0]
     assert "F1 of reject" in fundus_found.overall(grades, boot, "eyeq", True)
-    assert "| encoder |" in shown.splitlines()[0]
-    assert "| multi-task, Lite0 | EfficientNet-Lite0, frozen |" in shown
+    assert "ResNet-18: single-task; multi-task. " in shown
+    assert "multi-task, Lite0" in shown.split("EfficientNet-Lite0, frozen: ")[1].split(".")[0]
+    assert "In every row: seeds 2. " in shown
     of_grades = paired_differences.of_bootstrap(boot, "eyeq")
     drawn = fundus_results.differences(of_grades, simulated=True)
     assert "F1 of reject" in [text.get_text() for text in drawn.legends[0].get_texts()]

@@ -14,6 +14,7 @@ from riqa_lib.tables import budget_verdicts as words
 from riqa_lib.tables import error_against_labels as budgets
 from riqa_lib.tables import table2
 from riqa_lib.tables.names import FIVE, name_of
+from riqa_lib.tables.text import cell_of
 
 
 @pytest.fixture
@@ -274,12 +275,24 @@ def test_where_nothing_is_better_the_findings_say_which_gain_is_excluded():
 
 def test_the_table_in_words_has_every_row_and_the_columns_within(told):
     _, table = told
-    text = words.show_table(table)
-    assert len([line for line in text.splitlines() if line.startswith("| ")]) == 1 + 18
-    assert "MAE within ↓" in text
-    assert text.count("ViT + SimMatch") == 2
+    values, differences, note = words.show_table(table).split("\n\n")
+    assert len(values.splitlines()) == 2 + 18
+    assert "MAE within ↓" in values
+    assert values.count("ViT + SimMatch") == differences.count("ViT + SimMatch") == 2
+    assert note.startswith("In every row: seeds 4. Simulated data")
+    shown = table[table["method"].isin(budgets.ROWS)]
+    held = shown[shown[["d_mae", "c_mae", "closed"]].notna().any(axis=1)]
+    assert len(differences.splitlines()) == 2 + len(held) < 2 + 18
+    row = held.query("labels == labels.max() and method == 'supervised_ordinal'").iloc[0]
+    last = [cell.strip() for cell in differences.splitlines()[-1].strip("|").split("|")]
+    assert last[:4] == [
+        f"{row['labels']:.0f}",
+        row["row"],
+        cell_of(row, "d_mae", sign=True, digits=3),
+        cell_of(row, "c_mae", sign=True, digits=3),
+    ]
     assert "within" not in words.show_table(table.drop(columns=["mae_within", "srcc_within"]))
-    assert len(words.show_table(table, [60]).splitlines()) == 2 + 7 + 2
+    assert len(words.show_table(table, [60]).split("\n\n")[0].splitlines()) == 2 + 7
     assert list(words.controls().iloc[-1]) == [
         name_of("mean_teacher"),
         name_of("supervised_ordinal"),

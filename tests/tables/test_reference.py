@@ -182,7 +182,7 @@ def test_collect_copies_every_table_and_says_where_they_come_from(walk):
     block = reference.block() + reference.details_block()
     for words in (
         "single-task",
-        "| simulated |",
+        "Simulated data, test split of eyeq: ",
         "+0.062",
         "+0.0125",
         "(a class is missing)",

@@ -119,10 +119,12 @@ def test_of_one_seed_there_are_point_estimates_only():
     _, table = made((0,))
     said = related_models.show(table).splitlines()
     ours, theirs = (
-        next(line for line in said if name_of(m) in line) for m in ("supervised", "dbcnn")
+        next(line for line in said if line.startswith(f"- {name_of(m)}: "))
+        for m in ("supervised", "dbcnn")
     )
-    assert f"does not pass, by point estimates: {name_of('ridge')} |" in ours
+    assert f"does not pass, by point estimates: {name_of('ridge')}." in ours
     assert "passes all (point estimates)" in theirs
+    assert sum(line.startswith("- ") for line in said) == 2  # of networks alone
     assert table.set_index("method").loc["dbcnn", "beats"] == ""
 
 
@@ -139,8 +141,8 @@ def test_a_higher_srcc_alone_is_not_passed():
 # ---------------------------------------------------------------- shown
 def test_what_is_shown(both):
     text = related_models.show(both[1])
-    assert "| DBCNN | VGG-16 | 30 | 3 |" in text
-    assert "15,000,000" in text
+    assert "Of every row that learns: labels 30, seeds 3." in text
+    assert "| DBCNN | VGG-16 | 15,000,000 |" in text
     assert f"better than: {name_of('constant')}" in text
     assert f"worse than: {name_of('ridge')}" in text
     assert "Simulated data, 120 test pictures." in text
