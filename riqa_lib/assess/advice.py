@@ -143,6 +143,11 @@ class Rule:
         )
 
 
+# of a picture that is too dark this is said, and nothing else; of the 2,316 simulated
+# photographs of demo the darkest has a level of 0.084
+DIM = Rule(
+    "illumination", (("level", "<=", 0.08),), "raise the flash", "too dark to judge anything"
+)
 # of a bad detail the first that fits is said, the last of each fits always; of the others every one
 # that fits
 RULES = (
@@ -252,9 +257,7 @@ smeared one way; direction 0.70 (>= 0.5)
             first = next(r for r in fits if r.detail == detail)
             why = f"{detail} bad (probability {1 - p:.2f}): {first.reason(found)}"
             out.append(Advice(first.say, why, detail))
-    if not good:
-        out += [Advice(r.say, r.reason(found)) for r in fits if not r.detail]
-    return out
+    return out + [Advice(r.say, r.reason(found)) for r in fits if not (r.detail or good)]
 
 
 def _check(details: Mapping[str, float]) -> None:

@@ -94,7 +94,7 @@ def command(
 ) -> int:
     """Ask the runs, print the tables, write what is asked for, whole or not at all; 0. Raises what
     `inputs.check`, `inputs.look` and `auditing` raise: before anything is written or made."""
-    check([folder], outputs=(csv_file, json_file, figure), workers=workers)
+    check([folder], outputs=(csv_file, json_file), figures=(figure,), workers=workers)
     if most < 0:
         raise ValueError(f"--most {most}: expected 0 (all) or more")
     if figure and figure.suffix.lower() not in (".png", ".pdf", ".svg"):

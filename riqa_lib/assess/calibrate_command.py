@@ -124,6 +124,12 @@ def _promise(found: Calibrated) -> Iterator[str]:
         "That holds for pictures like these: of the same camera and people, labelled by the same "
         "rules, and taken as they come, not chosen."
     )
+    if found.file is None:
+        yield (
+            f"Not stored: a calibration {own.name} is there that answers; it stays. Give this one "
+            "another name (--out) to store it."
+        )
+        return
     yield f"Stored: {paths.shown(found.file)}"
     yield f"Use it: riqa assess PATH... --run {own.run} --calibrated {own.name}"
 

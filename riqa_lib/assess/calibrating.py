@@ -41,11 +41,11 @@ OF_EACH = (
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What came of it: the calibration, its file, the Student as it was, labelled pictures that
-    were not graded (file, why), and what is worth knowing."""
+    """What came of it: the calibration, its file (None: not stored), the Student as it was,
+    labelled pictures that were not graded (file, why), and what is worth knowing."""
 
     calibration: Calibration
-    file: Path
+    file: Path | None
     student: Assessor
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -112,9 +112,19 @@ def calibrate(
         details=details,
         how_well=how_well(one, said, details, rate),
     )
-    file = calibrations.write(folder, own)
+    file = calibrations.write(folder, own) if _is_better_than_none(folder, own) else None
     notes = [*known.notes, *_worth_knowing(one, known, kept, said)]
     return Calibrated(own, file, one, left_out, notes)
+
+
+def _is_better_than_none(folder: Path, own: Calibration) -> bool:
+    """Whether it may be stored: not one that abstains always over one of its name that answers."""
+    if own.abstention.met or own.name not in calibrations.known(folder):
+        return True
+    try:
+        return not calibrations.read(folder, own.name).abstention.met
+    except ValueError:  # damaged, or of other weights
+        return True
 
 
 # ---------------------------------------------------------------- the pictures

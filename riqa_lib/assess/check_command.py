@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..training.photo_profiles import PROFILES
+from .written_over import check_places
 
 
 def command(
@@ -16,10 +17,11 @@ def command(
 
     folder: as data.folder; typed: settings of data that differ from the profile's, None for those
     that don't; csv: where all problems are written. ValueError where folder lacks a word without
-    which nothing can be looked at."""
+    which nothing can be looked at, and for a csv that is somebody else's file."""
     lacking = [word for word in ("root", "table", "id") if word not in folder]
     if lacking:
         raise ValueError(f"not said: {', '.join(lacking)} (riqa check --help shows examples)")
+    check_places([csv])
     from ..pictures import own_report
     from ..pictures.photo_data import DataConfig
 

@@ -135,7 +135,8 @@ def _tables(
     told: dict[str, Any] = {"desc": "assess", "last": found.told()}
     told["only_shown"] = not any((*wanted.files, wanted.overlays))
     place = place_of(wanted.csv, wanted.json)
-    with unfinished(place, made, resume) as kept, desk.page_written():
+    page = "--report" if wanted.report is not None else ""
+    with unfinished(place, made, resume, page) as kept, desk.page_written():
         for row in kept:
             desk.patients.add(row)
         rows = kept.added(desk.rows(named, kept.known, kept.stamped(apart)))
@@ -162,8 +163,8 @@ def check_all(
     check(named, rate, wanted.files, workers)
     if resume and (watch is not None or wanted.report is not None):
         raise ValueError(
-            "--resume goes on with tables: of a page (--report) all pictures are looked at, and "
-            "--watch looks at all that is there"
+            "--resume goes on with tables alone: leave out --report, whose page needs another run "
+            "that looks at every picture, and --watch, which looks at all that is there"
         )
     if watch is not None and not watch.is_dir():
         raise ValueError(f"{watch}: expected a folder to watch")

@@ -32,6 +32,7 @@ from .looks import LOOK
 from .taken import Taken
 
 TOO_SMALL = "too small"  # call of a detail that cannot be judged in so few px
+TOO_DARK = "too dark"  # of one that cannot be judged in so little light
 
 
 # ---------------------------------------------------------------- what the Student says of them
@@ -65,13 +66,12 @@ def _probabilities(one: Assessor, crops: np.ndarray) -> tuple[np.ndarray, np.nda
 def _answer(
     one: Assessor, its: Prepared, p: np.ndarray, details: dict[str, float]
 ) -> dict[str, Any]:
-    k = int(p.argmax())
-    threshold = NEVER if its.too_small else one.threshold
+    k, found = int(p.argmax()), its.statistics or {}
+    threshold = _threshold(one, its, k)
     sure = bool(p[k] >= threshold)
-    found = its.statistics or {}
     calls = _calls(one, its, details)
-    judged = {d: x for d, x in details.items() if calls.get(d) != TOO_SMALL}
-    told = advice.advise(judged, found, good=k == len(p) - 1, sure=one.sure)
+    judged = {d: x for d, x in details.items() if calls.get(d) not in (TOO_SMALL, TOO_DARK)}
+    told = _advice(one, its, judged, good=k == len(p) - 1)
     return {
         "state": "graded" if sure else "abstained",
         "reason": _reason(one, its),
@@ -87,10 +87,31 @@ def _answer(
     }
 
 
+def _threshold(one: Assessor, its: Prepared, k: int) -> float:
+    """From which probability on grade k is said. In the dark a picture may be the worst for sure,
+    and never better."""
+    return NEVER if its.too_small or (_is_dark(its) and k > 0) else one.threshold
+
+
+def _advice(
+    one: Assessor, its: Prepared, judged: dict[str, float], good: bool
+) -> list[advice.Advice]:
+    """Of a picture that is too dark nothing is said but that."""
+    found = its.statistics or {}
+    if _is_dark(its):
+        return [advice.Advice(advice.DIM.say, advice.DIM.reason(found), advice.DIM.detail)]
+    return advice.advise(judged, found, good=good, sure=one.sure)
+
+
+def _is_dark(its: Prepared) -> bool:
+    return its.statistics is not None and advice.DIM.meets(its.statistics)
+
+
 def _reason(one: Assessor, its: Prepared) -> str:
     """Why there is no grade, if that is not for want of confidence, and what is worth knowing of
     the field."""
-    why = (NOT_YOURS if one.basis == "none" else "", its.too_small, its.row["reason"])
+    dark = "too dark to be judged" if _is_dark(its) else ""
+    why = (NOT_YOURS if one.basis == "none" else "", its.too_small, dark, its.row["reason"])
     return "; ".join(filter(None, why))
 
 
@@ -99,6 +120,8 @@ def _calls(one: Assessor, its: Prepared, details: dict[str, float]) -> dict[str,
     calls = {d: advice.call(p, one.sure[d]) for d, p in details.items() if np.isfinite(p)}
     if its.too_small and "clarity" in calls:
         calls["clarity"] = TOO_SMALL
+    if _is_dark(its):
+        calls |= {d: TOO_DARK for d in calls if d != "illumination"}
     return calls
 
 
@@ -120,7 +143,7 @@ def assess(
     it abstains, and reason says why if it is not for want of confidence), likeliest (grade),
     confidence (its probability), distance (confidence less the threshold; below 0 it abstains),
     score (0..100: expected grade, higher is better), probabilities, details (good: probability;
-    call: good, bad, unsure, or TOO_SMALL), advice (say, why, detail), statistics.
+    call: good, bad, unsure, TOO_SMALL or TOO_DARK), advice (say, why, detail), statistics.
 
     workers: threads that decode and crop; at most flow.BATCH x (workers + 1) pictures are in
     memory.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ..datasets.file_matching import is_picture
 from ..pictures import file_kinds
 from .apart import Call, Ended, here
+from .written_over import check_places
 
 RATE = 0.1  # error promised among the answered
 # the same for grades of photographs: neighbouring ones are a matter of opinion, and two people
@@ -189,15 +190,16 @@ def check(
     outputs: Iterable[Path | None] = (),
     workers: int = 1,
     windows: int = 1,
+    figures: Iterable[Path | None] = (),
 ) -> None:
     """Raise FileNotFoundError that names all that is missing, or ValueError for a rate outside
-    0..1, less than one thread or window, or a place to write (None: nothing is written) that is a
-    folder, is given twice or lies below a file.
+    0..1, less than one thread or window, and what `check_places` raises of outputs and figures.
 
     >>> check(["no such picture.jpg"])
     Traceback (most recent call last):
     FileNotFoundError: no such picture.jpg: no such file or folder
     """
+    named = list(named)
     if absent := missing(named):
         raise FileNotFoundError(f"{', '.join(map(shown, absent))}: no such file or folder")
     if not 0 < rate < 1:
@@ -206,14 +208,4 @@ def check(
         raise ValueError(f"workers = {workers}: expected 1 or more")
     if windows < 1:
         raise ValueError(f"windows = {windows}: expected 1 or more")
-    _check_places([Path(place) for place in outputs if place is not None])
-
-
-def _check_places(places: Sequence[Path]) -> None:
-    for k, place in enumerate(places):
-        if place.is_dir():
-            raise ValueError(f"{place}: is a folder; name a file to write")
-        if above := [folder for folder in place.parents if folder.exists() and not folder.is_dir()]:
-            raise ValueError(f"{place}: cannot be written, {above[0]} is a file")
-        if place.resolve() in [other.resolve() for other in places[:k]]:
-            raise ValueError(f"{place}: is named for two tables")
+    check_places(outputs, figures, named)

@@ -29,12 +29,13 @@ HEADINGS = {
     "look": ("Look at these yourself", "The Student gives no grade that it would answer for."),
     "fine": ("Fine, or usable as they are", ""),
 }
+OTHERS = "Of no known patient: to be photographed again too, if they were to show a fundus."
 WORDS = {
     "fine": "fine",
     "usable": "usable",
     "look": "look yourself",
     "retake": "retake",
-    "refused": "no fundus seen",
+    "refused": "refused",
     "unreadable": "unreadable",
 }
 COUNTED = {"abstained": "without a sure grade"}
@@ -244,10 +245,10 @@ class Report:
             "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
             f"script-src 'sha256-{digest}'"
         )
-        groups = {
-            need: [one for one in self.patients.of_need(need) if _told(one)] for need in NEEDS
-        }
+        groups = {need: [*filter(_told, self.patients.of_need(need))] for need in NEEDS}
         told = [(need, HEADINGS[need][0], len(groups[need]), HEADINGS[need][1]) for need in NEEDS]
+        alone = len(self.patients.known) - sum(map(len, groups.values()))
+        told.insert(1, ("others", "Refused or unreadable", alone, OTHERS))
         css = (HERE / "report_page.css").read_text(encoding="utf-8")
         lines = self.headline.splitlines()
         warning = SIMULATED if self.about.get("simulated") else ""

@@ -145,7 +145,8 @@ class Patient:
         """What becomes of each eye, and what it is called."""
         sides = [side for side in self.sides if side]
         best = [self.best(side).verdict for side in sides]
-        if [its.kind for its in best] in (["fine"] * 2, ["usable"] * 2):
+        alike = [its.kind for its in best] in (["fine"] * 2, ["usable"] * 2)
+        if alike and not any(map(_but, best)):
             return [(best[0], BOTH)]
         counts = [len(self.eyes[side]) for side in sides]
         names = [
@@ -180,7 +181,12 @@ def _said(of: Verdict, what: str) -> str:
         return f"look at {what} yourself: no sure grade, {of.in_words()}"
     usable = f"usable as {'they are' if what == BOTH else 'it is'}"
     word = "fine" if of.kind == "fine" else usable
-    return f"{what.removeprefix('the ')} {word}"
+    return f"{what.removeprefix('the ')} {word}{_but(of)}"
+
+
+def _but(of: Verdict) -> str:
+    """What stands beside the best grade where a detail is bad for sure all the same."""
+    return f", but {of.why}; next time: {of.do}" if of.kind == "fine" and of.why else ""
 
 
 class Patients:

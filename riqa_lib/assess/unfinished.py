@@ -145,13 +145,14 @@ def place_of(*tables: Path | None) -> Path | None:
 
 @contextmanager
 def unfinished(
-    place: Path | None, made_by: Mapping[str, Any], resume: bool = False
+    place: Path | None, made_by: Mapping[str, Any], resume: bool = False, without: str = ""
 ) -> Iterator[Unfinished]:
     """Rows kept at `place` (None: nowhere) while the block runs, and removed where it ends without
     an error; with resume those that are there already are the first.
 
-    made_by: model and settings, plain JSON. Raises ValueError where `place` was made by others,
-    where a row is damaged, and where another process is at it."""
+    made_by: model and settings, plain JSON; without: an option that --resume doesn't go with.
+    Raises ValueError where `place` was made by others, where a row is damaged, and where another
+    process is at it."""
     if place is None:
         yield Unfinished()
         return
@@ -168,9 +169,10 @@ def unfinished(
         except BaseException as e:
             if n := sum(1 for _ in rows):
                 rows_are = "row is" if n == 1 else "rows are"
+                less = f", but without {without}," if without else ""
                 e.add_note(
-                    f"{shown(str(place))}: {n:,} {rows_are} kept; the same command with --resume "
-                    "goes on"
+                    f"{shown(str(place))}: {n:,} {rows_are} kept; the same command with --resume"
+                    f"{less} goes on"
                 )
             else:
                 place.unlink()
@@ -195,7 +197,10 @@ def is_finished(resume: bool, terminal: Terminal, *tables: Path | None) -> bool:
     if place.exists() or not all(table.exists() for table in there):
         return False
     names = ", ".join(shown(str(table)) for table in there)
-    terminal.say(f"{names}: finished before, nothing to go on with; without --resume made anew")
+    terminal.say(
+        f"{names}: finished before, nothing to go on with. Pictures that came since are not looked "
+        "at; without --resume all are, and it is made anew"
+    )
     terminal.flush()
     return True
 

@@ -30,10 +30,10 @@ an eye has no better picture than one of the worst grade, or one that was refuse
 be read."""
 
 SCORE_EXAMPLES = """examples
-  riqa score photos/ --csv scores.csv
+  riqa score photos/ --csv new.csv
   riqa score 'more/*.jpg' --run fixmatch-0123456789ab --json scores.json
   riqa score photos/ --windows 3       more of pictures that are not square
-  riqa score photos/ --csv scores.csv --resume
+  riqa score photos/ --csv new.csv --resume
                                        it was stopped: only what is not done yet
 
 Of each picture: score (what the probabilities expect) with an interval, grade (?

@@ -3,7 +3,7 @@
 A file is taken once it has not changed, in size and time of change, for a while. One that is
 written anew later is taken again; one that goes by another name is the same picture under its new
 name. After each batch all files are written anew, whole or not at all; Ctrl-C (or SIGTERM) ends
-after the batch that it finds."""
+after the batch that it finds, and what is left is counted."""
 
 from __future__ import annotations
 
@@ -68,6 +68,10 @@ class Folder:
         ready = [name for name, (_, since) in self.waiting.items() if now - since >= self.settled]
         return self._take(ready[:BATCH], there)
 
+    def left(self) -> int:
+        """How many pictures lie there that were not taken, or have changed since."""
+        return sum(self.taken.get(name) != stamp for name, stamp in self._there().items())
+
     def _there(self) -> dict[str, Stamp]:
         """The folder's pictures, but what is written by us."""
         found = [file for file in files([self.folder]) if file.resolve() not in self.ours]
@@ -129,6 +133,9 @@ def watched(
             write(map(json.loads, kept))
     counts = desk.patients.counts()
     terminal.say("\n" + ", ".join(f"{n} {state}" for state, n in counts.items()))
+    if n := known.left():
+        are = "picture is" if n == 1 else "pictures are"
+        terminal.say(f"{n:,} more {are} there, not looked at yet: the same command takes all again")
 
 
 @contextmanager

@@ -225,6 +225,46 @@ def test_too_small_to_judge_clarity(clinic, tmp_path, monkeypatch):
     assert not [a for a in row["advice"] if a["detail"] == "clarity"]
 
 
+def test_in_the_dark_a_picture_may_be_the_worst_and_nothing_else(clinic, monkeypatch):
+    """Of two sure answers the better one is not given, of details nothing is said, and the advice
+    is about the light alone."""
+    dim = FOUND | {"level": 0.05, "glare": 0.9, "shine": 2.0, "rim": 0.2}
+    for found, dark in ((dim, True), (FOUND | {"shine": 0.0}, False)):
+
+        def seen(file, size, found=found, **_):
+            return dataclasses.replace(whole(file, size), statistics=found)
+
+        monkeypatch.setattr(grading, "prepare", seen)
+        one = fundus_student.load(uncalibrated=True)
+        one = dataclasses.replace(one, abstention=dataclasses.replace(one.abstention, threshold=0))
+        rows = [*grading.assess([clinic], one)]
+        likeliest = {(row["state"], row["likeliest"]) for row in rows}
+        better = "abstained" if dark else "graded"
+        assert likeliest == {("graded", "reject"), (better, "usable"), (better, "good")}
+        assert all(("too dark to be judged" in row["reason"]) == dark for row in rows)
+        calls = {d: {r["details"][d]["call"] for r in rows} for d in ("illumination", "clarity")}
+        assert (calls["clarity"] == {grading.TOO_DARK}) == dark
+        assert calls["illumination"] >= {"good", "bad"}
+        said = {a["say"] for row in rows for a in row["advice"]}
+        assert (said == {"raise the flash"}) == dark
+
+
+def test_a_calibration_that_answers_nothing_replaces_none_that_does(clinic, labels, capsys):
+    asked = ["calibrate", str(labels), str(clinic), "--out", "kept", "--rate"]
+    assert main([*asked, "0.1"]) == 1  # there was none: it is stored
+    assert "Stored: " in capsys.readouterr().out
+    assert main([*asked, "0.45"]) == 0
+    kept = calibrations.read(paths.runs() / "student-aaa", "kept")
+    assert kept.abstention.met
+    capsys.readouterr()
+    assert main([*asked, "0.1"]) == 1
+    said = capsys.readouterr().out
+    assert "Not stored: a calibration kept is there that answers" in said
+    assert "Use it" not in said
+    assert calibrations.read(paths.runs() / "student-aaa", "kept") == kept
+    (paths.runs() / "student-aaa" / calibrations.FOLDER / "kept.json").unlink()
+
+
 def test_all_that_is_wrong_with_labels_is_said_at_once(clinic, tmp_path):
     file = tmp_path / "wrong.csv"
     file.write_text(

@@ -95,7 +95,7 @@ def test_the_page_says_first_what_to_retake(mixed):
     assert text.index("SIMULATED") < text.index("student-aaa") < text.index("4 graded")
     for said in (
         "4 graded 1 without a sure grade 1 refused 1 unreadable",
-        "Retake: 2",
+        "Retake: 2 Refused or unreadable: 1 Of no known patient",
         "Patient 7 Retake the left eye: refocus (clarity bad: not sharp) Right eye fine",
         "unsure.jpg: likeliest usable; contrast bad: a veil (clean the lens)",
         "graded reject score 6 of 100",

@@ -85,6 +85,19 @@ def test_what_is_said_of_a_patient(rows, need, words):
     assert said(*rows)["7"][1] == words
 
 
+def test_what_is_graded_best_with_a_bad_detail_says_so():
+    """Of an eye without a bad detail the word stays short."""
+    bad = {
+        "advice": [{"say": "raise the flash", "why": "illumination bad (probability 0.97): dim"}]
+    }
+    rows = [eye("left") | bad, eye("right")]
+    assert said(*rows)["7"] == (
+        "fine",
+        "right eye fine; left eye fine, but illumination bad: dim; next time: raise the flash",
+    )
+    assert said(rows[0])["7"][1].startswith("left eye fine, but illumination bad: dim")
+
+
 def test_pictures_of_nobody_known_are_each_for_themselves():
     patients = Patients()
     for row in (graded("a.jpg", "reject"), graded("b.jpg"), refused("c.txt"), graded("a.jpg")):

@@ -219,20 +219,31 @@ def test_nothing_is_left_where_there_was_no_row_and_nothing_kept_without_a_table
 def test_a_table_that_is_finished_is_left_as_it_is(tmp_path, capsys, command):
     """Before a network is looked for: there is none."""
     (tmp_path / "a.png").touch()
-    (tmp_path / "o.csv").write_text("made before\n")
+    (tmp_path / "o.csv").write_text("file,state,likeliest\nmade,be,fore\n")
     asked = [command, str(tmp_path / "a.png"), "--resume"]
     assert main([*asked, "--csv", str(tmp_path / "o.csv")]) == 0
     assert "o.csv: finished before, nothing to go on with" in capsys.readouterr().out
-    assert (tmp_path / "o.csv").read_text() == "made before\n"
+    assert (tmp_path / "o.csv").read_text() == "file,state,likeliest\nmade,be,fore\n"
     assert main(asked) == 1
     assert "--resume goes on with a table" in capsys.readouterr().err
+
+
+def test_what_is_said_of_a_page_can_be_done(tmp_path):
+    """--resume takes no --report, so that is left out of the words that say how to go on."""
+    place = tmp_path / "o.csv.unfinished"
+    error = OSError()
+    with pytest.raises(OSError), unfinished(place, MADE, without="--report") as kept:  # noqa: PT011, PT012
+        kept.add(row("a"))
+        raise error
+    (note,) = error.__notes__
+    assert note.endswith("the same command with --resume, but without --report, goes on")
 
 
 def test_a_page_cannot_go_on(tmp_path, capsys):
     (tmp_path / "a.png").touch()
     asked = ["assess", str(tmp_path / "a.png"), "--csv", "o.csv", "--report", "o.html", "--resume"]
     assert main(asked) == 1
-    assert "of a page (--report) all pictures are looked at" in capsys.readouterr().err
+    assert "leave out --report, whose page needs another run" in capsys.readouterr().err
 
 
 def test_known_pages_are_passed_over(tmp_path):

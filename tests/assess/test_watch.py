@@ -166,8 +166,24 @@ def test_tables_hold_all_that_came_after_each_batch(folder, tmp_path):
     assert len(json.loads(book.read_text())["pictures"]) == 2
     said = out.getvalue().splitlines()
     assert len(said) == 6  # the first line, three pictures, an empty one, how many
-    assert said[-1] == "2 graded, 0 abstained, 0 refused, 0 unreadable"
+    assert said[-1] == "2 graded, 0 abstained, 0 refused, 0 unreadable"  # nothing is left
     assert sorted(f.name for f in folder.iterdir()) == ["b bad.jpg", "below", "c bad.jpg", "o.json"]
+
+
+def test_what_is_left_where_it_ends_is_counted(folder):
+    """One is taken, then written anew; another came too late."""
+    (folder / "a.jpg").write_bytes(WHOLE)
+    desk, out = MadeUp(Wanted()), io.StringIO()
+
+    def over():
+        if desk.begun.is_set():
+            (folder / "a.jpg").write_bytes(WHOLE + b"x")
+            (folder / "late.jpg").write_bytes(WHOLE)
+        return desk.begun.is_set()
+
+    how = {"poll": 0.01, "settled": 0.05}
+    watch.watched(str(folder), desk, list, command.line, Terminal(out), over, **how)
+    assert out.getvalue().splitlines()[-1].startswith("2 more pictures are there, not looked at")
 
 
 @pytest.mark.skipif(
