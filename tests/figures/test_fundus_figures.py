@@ -49,7 +49,9 @@ def test_differences_stand_on_one_axis_and_are_filled_where_they_are_shown():
     assert level == [0.5, 1.5]  # between the pairs
     assert np.diff(places)[::2] == pytest.approx(0.31)  # centred: half a place to either side
     assert places[0] + places[1] == pytest.approx(0)
-    assert style.data_label(fundus_results.differences(differences(), simulated=False))[:4] == "real"
+    assert (
+        style.data_label(fundus_results.differences(differences(), simulated=False))[:4] == "real"
+    )
     for column in ("low", "high", "metric"):
         with pytest.raises(ValueError, match=f"table.*{column}"):
             fundus_results.differences(differences().drop(columns=column), simulated=True)
@@ -97,7 +99,9 @@ def test_each_row_s_details_stand_beside_each_other_with_their_intervals():
     # in another order than drawn
     figure = fundus_results.detail_points(detail_rows().iloc[[2, 0, 1, 5, 4, 3]], simulated=True)
     assert style.data_label(figure) == "simulated data"
-    for ax, more, below, above in zip(figure.axes, (0, 0.3), (0.05, 0.1), (0.02, 0.01), strict=True):
+    for ax, more, below, above in zip(
+        figure.axes, (0, 0.3), (0.05, 0.1), (0.02, 0.01), strict=True
+    ):
         drawn = [bar.lines for bar in ax.containers]
         for (dots, _, (bars,)), values, aside in zip(
             drawn, DETAIL_VALUES.values(), (-0.08, 0.08), strict=True
@@ -173,6 +177,7 @@ def test_maps_lie_on_grey_with_the_contour_of_the_truth_and_words_at_the_left():
         pixels, fields, cams, {"single: overall": [None, None]}, ["", ""], simulated=False
     )
     assert not bare.legends
+    assert style.data_label(bare) == "real data"
 
 
 def test_maps_that_do_not_fit_are_refused():
@@ -244,7 +249,7 @@ def test_kappas_stand_beside_those_of_the_experts():
     real = expert_figures.kappas(models, among.head(0), simulated=False)
     assert not real.legends
     assert style.data_label(real) == "real data"
-    with pytest.raises(ValueError, match="models.*estimate"):
+    with pytest.raises(ValueError, match=r"models.*estimate"):
         expert_figures.kappas(models.drop(columns="estimate"), among, simulated=True)
 
 

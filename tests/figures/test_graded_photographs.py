@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from formulas import words
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_hex, to_rgba
 
 from riqa_lib.figures import style
 from riqa_lib.figures.graded_photographs import graded_photographs
@@ -64,3 +64,42 @@ def test_what_does_not_fit_is_refused():
         graded_photographs(PIXELS.astype(float), table(), simulated=True)
     with pytest.raises(ValueError, match="no column said"):
         graded_photographs(PIXELS, table().drop(columns="said"), simulated=True)
+
+
+# ---------------------------------------------------------------- bars
+NAMES = ("bad", "fair", "good")
+
+
+@pytest.fixture(scope="module")
+def figure():
+    return graded_photographs(PIXELS, table(), simulated=False, names=NAMES)
+
+
+def test_votes_are_grey_and_left_of_the_blue_probabilities_of_their_grade(figure):
+    panels = [ax for ax in figure.axes if ax.patches]
+    for ax, voted in zip(panels, (True, True, False), strict=True):
+        bars = [
+            (round(bar.get_x() + bar.get_width() / 2, 2), to_hex(bar.get_facecolor()))
+            for bar in ax.patches
+        ]
+        votes = [(k - 0.19, style.GREY) for k in range(3)] if voted else []
+        assert bars == [*votes, *((k + 0.19, style.BLUE.lower()) for k in range(3))]
+        assert [t.get_text() for t in ax.get_xticklabels()] == list(NAMES)
+        left, right = ax.get_xlim()
+        assert left < -0.38 < 2.38 < right
+        bottom, top = ax.get_ylim()
+        assert bottom == 0 < 1 < top
+
+
+def test_the_legend_says_which_bars_are_whose(figure):
+    (legend,) = figure.legends
+    texts = [t.get_text() for t in legend.get_texts()]
+    assert texts == ["share of the votes", "predicted probability", "true grade"]
+    votes, said, mark = legend.legend_handles
+    assert to_hex(votes.get_facecolor()) == style.GREY
+    assert to_hex(said.get_facecolor()) == style.BLUE.lower()
+    assert mark.get_marker() == "v"
+    assert style.data_label(figure) == "real data"
+    unknown = table().assign(truth=-1).drop(columns=["c1", "c2", "c3"])
+    (bare,) = graded_photographs(PIXELS, unknown, simulated=True).legends
+    assert [t.get_text() for t in bare.get_texts()] == ["predicted probability"]

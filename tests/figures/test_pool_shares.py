@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from formulas import words
+from matplotlib.colors import to_hex
 
 from riqa_lib.figures import style
 from riqa_lib.figures.pool_shares import pool_shares
@@ -72,3 +73,26 @@ def test_what_is_missing_is_named():
         pool_shares(table()[["part", "method", "pictures"]], simulated=True)
     with pytest.raises(ValueError, match="no rows"):
         pool_shares(table().iloc[:0], simulated=True)
+
+
+@pytest.fixture(scope="module")
+def real():
+    return pool_shares(table(), simulated=False)
+
+
+def test_a_bar_stands_on_its_grade_in_its_colour(real):
+    tints = [tint.lower() for tint in style.GRADES]
+    for ax in real.axes[: len(SHARES)]:
+        bars = [(b.get_x() + b.get_width() / 2, to_hex(b.get_facecolor())) for b in ax.patches]
+        assert bars == [(pytest.approx(k), tint) for k, tint in enumerate(tints)]
+        assert ax.get_ylim() == (0, 1)
+        assert ax.yaxis.get_major_formatter()(0.5) in ("50%", "50.0%")
+
+
+def test_the_true_share_lies_across_its_own_bar(real):
+    marks = [line for line in real.axes[2].lines if len(line.get_xdata())]
+    assert [line.get_xdata().mean() for line in marks] == pytest.approx(range(5))
+    assert {line.get_color() for line in marks} == {style.INK}
+    (handle,) = real.legends[0].legend_handles
+    assert handle.get_color() == style.INK
+    assert style.data_label(real) == "real data"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
-from riqa_lib.figures import timeline
+from riqa_lib.figures import style, timeline
 
 DAY = 1_700_000_000.0
 STEPS = pd.DataFrame(
@@ -46,3 +47,18 @@ def test_its_sentence_counts_what_it_shows():
 def test_a_column_that_is_missing_is_named():
     with pytest.raises(ValueError, match="ended"):
         timeline.last_run(STEPS.drop(columns="ended"))
+
+
+def test_long_bars_have_their_number_in_them_and_neighbours_differ():
+    figure = timeline.timeline(STEPS)
+    (ax,) = figure.axes
+    names = [(t.get_text(), *t.get_position()) for t in ax.texts]
+    expected = [("01", 0.5, 0), ("13", 0.25, -1), ("03", 70 / 60 + 1, 0)]
+    assert names == [(name, pytest.approx(x), y) for name, x, y in expected]
+    tints = [to_hex(bar.get_facecolor()) for bar in ax.patches]
+    blue, sky = style.BLUE.lower(), style.SKY.lower()
+    assert tints == [blue, blue, sky]  # the third is the first worker's second
+    brief = STEPS.assign(seconds=STEPS["seconds"].where(STEPS["worker"] != "host 2", 5.0))
+    assert "13" not in {t.get_text() for t in timeline.timeline(brief).axes[0].texts}
+    assert ax.get_xlabel().startswith("minutes since the run began")
+    assert style.data_label(figure) == "the code, no data"
