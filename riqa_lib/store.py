@@ -147,6 +147,22 @@ def need(path: Path | str, notebook: str) -> Path:
     return path
 
 
+def same(folder: Path, there: Mapping[str, object], wanted: Mapping[str, object]) -> None:
+    """ValueError, naming what differs, where a walk's data were made with other settings than are
+    wanted; what is not known of them is not compared."""
+    plain = json.loads(json.dumps(dict(wanted)))  # as it was written: tuples are lists
+    told = [
+        f"{key} {there[key]!r} there, {value!r} asked for"
+        for key, value in plain.items()
+        if key in there and there[key] != value
+    ]
+    if told:
+        raise ValueError(
+            f"{paths.shown(folder)} was made with other settings ({'; '.join(told)}): give this "
+            "notebook the PROFILE and SETTINGS of that walk, or another NAME"
+        )
+
+
 # ---------------------------------------------------------------- settings and runs
 def settings_hash(settings: dict) -> str:
     """Twelve hex digits that name these settings. Raises ValueError for values that are not plain

@@ -91,10 +91,17 @@ def folder_of(name: str, which: str) -> Path:
     return paths.results(name) / "fundus" / which
 
 
-def open_set(name: str, which: str) -> DataSet:
-    """One of SETS as notebook 13 left it; FileNotFoundError that says so where it is not there."""
+def open_set(name: str, which: str, asked: FundusData | None = None) -> DataSet:
+    """One of SETS as notebook 13 left it; FileNotFoundError that says so where it is not there.
+
+    asked: the settings of whoever will learn from it; ValueError where it was made with others."""
     store.need(folder_of(name, which) / "dataset.json", "13_fundus_datasets")
-    return open_dataset(folder_of(name, which))
+    data = open_dataset(folder_of(name, which))
+    if asked is not None:
+        simulated = asked.source == "simulation" or which == DRAWN
+        wanted = {"simulated": simulated, "size": asked.size, "seed": asked.world}
+        store.same(folder_of(name, which), {**data.info.get("settings", {}), **data.info}, wanted)
+    return data
 
 
 def make(name: str, d: FundusData, progress: bool = True) -> dict[str, DataSet]:

@@ -86,9 +86,22 @@ class DataConfig(Checked):
             )
 
 
-def walk_data(name: str) -> DataSet:
-    """The data set of a walk, as notebook 01 left it."""
-    return open_dataset(store.need(paths.results(name) / "data", "01_koka10k"))
+def walk_data(name: str, asked: DataConfig | None = None) -> DataSet:
+    """The data set of a walk, as notebook 01 left it.
+
+    asked: the settings of whoever will learn from it; ValueError where it was made with others: a
+    notebook run by itself was not given the walk's PROFILE and SETTINGS."""
+    data = open_dataset(store.need(paths.results(name) / "data", "01_koka10k"))
+    there = data.info
+    if asked is not None:
+        wanted = {"simulated": asked.source == "simulation", "size": asked.size}
+        if asked.source == "simulation":
+            wanted |= {k: getattr(asked, k) for k in ("labelled", "pool", "fractions", "pool_kind")}
+            wanted["seed"] = asked.world
+        else:
+            wanted |= {k: v for k, v in asked.folder.items() if k not in (*paths.PLACES, "name")}
+        store.same(paths.results(name) / "data", {**there.get("settings", {}), **there}, wanted)
+    return data
 
 
 def processes_at_most() -> int:

@@ -54,7 +54,7 @@ def train(
     out, and a line says so. rows: ROWS by default, of all labels CEILING; those that the data
     cannot have are left out (`baselines.rows_for`). ValueError, before anything is trained, for a
     number that is negative or twice there, or where none is left."""
-    data = walk_data(name)
+    data = walk_data(name, settings(profile, seed=seed, overrides=overrides).data)
     its = planned(profile, labels, seed, overrides, rows, data)
     lists = []
     for n, runs in its.items():

@@ -76,7 +76,7 @@ def make_fundus_data(
 # ---------------------------------------------------------------- training
 def _sets_of(name: str, run: Run) -> dict[str, DataSet]:
     """The sets that a run learns from and is asked about, its own first."""
-    return {which: open_set(name, which) for which in dict.fromkeys((run.set, *ALSO))}
+    return {which: open_set(name, which, run.data) for which in dict.fromkeys((run.set, *ALSO))}
 
 
 def _config(run: Run, sets: dict[str, DataSet]) -> dict:

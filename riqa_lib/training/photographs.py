@@ -380,8 +380,8 @@ def train_rows(
     returns that table.
 
     A row of the second stage needs its first stage; `first_stage` says what is raised without."""
-    data = walk_data(name)
     runs = [settings(profile, row, seed, overrides) for row in rows]
+    data = walk_data(name, runs[0].data if runs else None)
     lines = []
     for row, run in zip(rows, runs, strict=True):
         second = row.endswith(SECOND)

@@ -52,9 +52,9 @@ def train(
         must_be_one_of("row", row, TRAINED)
     if not rows:
         raise ValueError(f"rows: none given; allowed: {', '.join(TRAINED)}")
-    data = walk_data(name)
     for row in rows:  # what is wrong with one is said before anything is trained
         _settings(row, profile, seed, overrides)
+    data = walk_data(name, run_of(rows[0], profile, seed, overrides).data)
     lists = []
     for row in rows:
         began = time.perf_counter()
