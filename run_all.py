@@ -128,7 +128,7 @@ with --tls-ca, --tls-cert, --tls-key or dask's own configuration (distributed.co
 reaches a tcp:// one runs code as you. From a laptop to SLURM and Kubernetes: docs/many-machines.md
 
 Killed or interrupted, start it again: it goes on where it was. A changed table, picture or hand
-label is seen: what learns from it is trained anew (--why STEP names the file). Settings: --set
+label is seen: what learns from it is trained anew (--why 01_koka10k names it). Settings: --set
 here, or PROFILE and SETTINGS in a notebook's parameters cell. Environment: RIQA_HOME (where results
 go), RIQA_DATA (real data sets), RIQA_THREADS (threads of each step, default 1). Linux and macOS.
 Exit status: 0, 1 (a step failed) or 2 (something is wrong with the request)."""

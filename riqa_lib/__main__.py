@@ -11,6 +11,7 @@ from pathlib import Path
 from . import paths
 from .assess import audit_command, calibrate_command, own_method_command
 from .assess.inputs import check
+from .assess.printed import into_nothing
 from .assess.wanted import (
     EXAMPLES,
     SCORE_EXAMPLES,
@@ -22,7 +23,7 @@ from .assess.wanted import (
 )
 from .plan import licences_command
 from .plan.arguments import Parser, as_paths, at_least_one, setting
-from .plan.declared import add_declaration, declared
+from .plan.declared import check_options, declared
 from .training.photo_profiles import PROFILES
 
 CONDA = {"torch": "pytorch", "playwright": "playwright-python"}  # names that differ on conda-forge
@@ -255,7 +256,7 @@ def parser() -> Parser:
     about = "try trained runs without labels, on undistorted pictures of your own"
     audit_command.options(command(audit, about, audit_command.EXAMPLES))
     own_method_command.add(command, setting)
-    _check_options(
+    check_options(
         command(
             check_own,
             "look at a folder of your own pictures before training on it",
@@ -348,19 +349,6 @@ def parser() -> Parser:
     return top
 
 
-def _check_options(own: Parser) -> None:
-    add = own.add_argument
-    add("root", nargs="?", metavar="FOLDER", help="the pictures")
-    add("--table", metavar="FILE", help="their scores, grades or votes")
-    add("--profile", choices=PROFILES, default="demo", help="working size and split (default demo)")
-    add("--size", type=at_least_one, metavar="PX", help="another working size, as data.size")
-    add("--labels", type=at_least_one, metavar="N", help="so many labels are used, as data.labels")
-    add("--scale", choices=("fit", "native"), help="as data.scale")
-    add("--bad", choices=("stop", "skip"), help="as data.bad: files that can't be read")
-    add("--csv", type=Path, help="write all problems and near-duplicates, a line each")
-    add_declaration(own)
-
-
 def _bench_options(own: Parser) -> None:
     add = own.add_argument
     add("--profile", choices=PROFILES, default="demo", help="size of everything (default: demo)")
@@ -389,6 +377,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         return chosen.run_command(chosen)
+    except BrokenPipeError:  # riqa data | head
+        into_nothing(sys.stdout)
+        return 141  # as of a process that SIGPIPE ended
     except (ValueError, OSError, KeyboardInterrupt) as e:
         stopped = isinstance(e, KeyboardInterrupt)
         said = ["interrupted" if stopped else str(e), *getattr(e, "__notes__", [])]

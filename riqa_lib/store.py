@@ -137,14 +137,25 @@ def read_table(path: Path | str) -> pd.DataFrame:
 
 
 def need(path: Path | str, notebook: str) -> Path:
-    """The path, if it is there; else FileNotFoundError that names the notebook to run first."""
+    """The path, if it is there; else FileNotFoundError that names the notebook to run first, and
+    the walk that lacks it."""
     path = Path(path)
     if not path.exists():
+        name = _walk_of(path)
+        its = f"--name {name} --only {notebook}, with its --profile and --set"
         raise FileNotFoundError(
             f"{paths.shown(path)} is not there yet: run the notebook {notebook} first "
-            f"(python run_all.py --only {notebook})"
+            f"(python run_all.py {its if name not in ('', 'demo') else f'--only {notebook}'})"
         )
     return path
+
+
+def _walk_of(path: Path) -> str:
+    """The name of the walk in whose folder a path lies; "" for none."""
+    everything = paths.results("")
+    if not path.absolute().is_relative_to(everything) or path.is_relative_to(paths.runs()):
+        return ""
+    return next(iter(path.absolute().relative_to(everything).parts), "")
 
 
 def same(folder: Path, there: Mapping[str, object], wanted: Mapping[str, object]) -> None:

@@ -74,6 +74,20 @@ def test_a_missing_input_names_the_notebook(tmp_path):
         store.need(tmp_path / "data", "01_koka10k")
 
 
+def test_a_missing_input_names_the_walk_that_lacks_it(home):
+    """Of the default walk, and of what is no walk's, the plain command is right."""
+    missing = {
+        paths.results("r") / "data": "python run_all.py --name r --only 01_a, with its --profile",
+        paths.results("demo") / "data": "(python run_all.py --only 01_a)",
+        paths.runs() / "supervised-0": "(python run_all.py --only 01_a)",
+        home / "elsewhere": "(python run_all.py --only 01_a)",
+    }
+    for path, words in missing.items():
+        with pytest.raises(FileNotFoundError) as e:
+            store.need(path, "01_a")
+        assert words in str(e.value)
+
+
 def test_hash_depends_on_values_not_on_order():
     assert store.settings_hash({"a": 1, "b": [2]}) == store.settings_hash({"b": [2], "a": 1})
     assert store.settings_hash({"a": 1}) != store.settings_hash({"a": 1.5})

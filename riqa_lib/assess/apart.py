@@ -19,6 +19,7 @@ import select
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -148,7 +149,11 @@ def serve() -> None:
 
 def _answer(function: Call, given: tuple, named: dict[str, Any]) -> Any:
     try:
-        return function(*given, **named)
+        with warnings.catch_warnings():
+            # what a decoder says of a file is collected where it is read (pictures.decoder_notes);
+            # on the terminal it would name no picture
+            warnings.simplefilter("ignore")
+            return function(*given, **named)
     except MemoryError:
         return Ended("it needs more memory than there is")
     except Exception as e:

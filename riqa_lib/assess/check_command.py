@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..datasets.declaration import Declaration
 from ..training.photo_profiles import PROFILES
 from .written_over import check_places
 
@@ -17,11 +18,13 @@ def command(
 
     folder: as data.folder; typed: settings of data that differ from the profile's, None for those
     that don't; csv: where all problems are written. ValueError where folder lacks a word without
-    which nothing can be looked at, and for a csv that is somebody else's file."""
+    which nothing can be looked at or has one that is none, and for a csv that is somebody else's
+    file."""
     lacking = [word for word in ("root", "table", "id") if word not in folder]
     if lacking:
         raise ValueError(f"not said: {', '.join(lacking)} (riqa check --help shows examples)")
     check_places([csv])
+    _check_words(folder)
     from ..pictures import own_report
     from ..pictures.photo_data import DataConfig
 
@@ -35,3 +38,10 @@ def command(
         own_report.write_problems(report, csv)
         print(f"\nall problems, a line each: {csv}")
     return int(not report.works)
+
+
+def _check_words(folder: Mapping[str, Any]) -> None:
+    try:
+        Declaration.of({k: v for k, v in folder.items() if k not in ("root", "table", "name")})
+    except TypeError as e:  # a person typed it: no traceback
+        raise ValueError(str(e)) from e

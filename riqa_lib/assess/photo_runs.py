@@ -199,7 +199,7 @@ def newest() -> tuple[Path, str]:
     if not found:
         raise FileNotFoundError(
             f"{paths.shown(paths.runs())}: no trained run of photographs; train one first (README, "
-            "Your own pictures; or python run_all.py --only 03_vit_supervised), or name a run"
+            "My own pictures; or python run_all.py --only 03_vit_supervised), or name a run"
         )
     simulated = {f: bool(store.read_json(f / ABOUT)["simulated"]) for f in found}
     real = [f for f in found if not simulated[f]]

@@ -36,10 +36,10 @@ class Terminal:
             do()
         except BrokenPipeError:
             self.closed = True
-            _into_nothing(self.out)
+            into_nothing(self.out)
 
 
-def _into_nothing(out: IO[str]) -> None:
+def into_nothing(out: IO[str]) -> None:
     """Let a stream whose reader is gone write into nothing: Python flushes it once more at its end,
     and would complain."""
     try:

@@ -51,7 +51,7 @@ def read_folder(
                 has that
         score   a number in [low, high]
         grade   a whole number in [low, high] (0..classes-1 where these are not given, or belong
-                to a score)
+                to a score), or one of names
         votes   one column a class, worst first: counts, or shares of the column `total`
         rater   who gave the score or grade, in a table with one row per rater and picture (the
                 labelling tool's own labels.csv: id="id", grade="grade", rater="labeller")

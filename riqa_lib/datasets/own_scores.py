@@ -77,7 +77,7 @@ def numbers_of(
     """A column (N,) as numbers, and its cells that are none, or out of range, or not whole where
     they must be, of the rows asked (bool, N)."""
     cells, name = raw[key], said.columns[key]
-    text = cells
+    text = _named(cells, said, key)
     if said.decimal == ",":  # a point is then no decimal mark
         text = cells.where(~cells.str.contains(".", regex=False), "?")
         text = text.str.replace(",", ".", regex=False)
@@ -85,20 +85,47 @@ def numbers_of(
     values[~asked] = np.nan
     problems: list[Problem] = []
     hint = said.decimal == "."
+    none, unless = _of_grades(said, key)
     for row, picture, (cell, value, needed) in rows(raw, zip(cells, values, asked, strict=True)):
         if not needed:
             continue
         if math.isnan(value):
             comma = hint and re.fullmatch(r"[+-]?\d*,\d+", cell)
-            found = f"{cell!r}; declare decimal=','" if comma else repr(cell)
+            found = f"{cell!r}; declare decimal=','" if comma else repr(cell) + none
             problems.append(Problem(f"{name} is not a number", row, picture, found))
             hint = hint and not comma  # said once
         elif not bounds[0] <= value <= bounds[1]:
-            expected = f"expected {bounds[0]:g} to {bounds[1]:g}"
+            expected = f"expected {bounds[0]:g} to {bounds[1]:g}{unless}"
             problems.append(Problem(f"{name} out of range", row, picture, f"{cell}, {expected}"))
         elif whole and value % 1:
             problems.append(Problem(f"{name} is not whole", row, picture, cell))
     return values, problems
+
+
+def _of_grades(said: Declaration, key: str) -> tuple[str, str]:
+    """What is said besides of a grade that is no number, and of one out of range."""
+    if key != "grade":
+        return "", ""
+    none = f", no number and none of names = {[*said.names]}" if said.names else ""
+    return none, ", unless low and high are declared" if said.low is None else ""
+
+
+def _named(cells: pd.Series, said: Declaration, key: str) -> pd.Series:
+    """Cells of a column, those of grades that are declared names as their numbers.
+
+    >>> said = Declaration(id="id", grade="g", classes=2, names=["bad", "good"])
+    >>> _named(pd.Series(["good", "bad", "0"]), said, "grade").tolist()
+    ['1', '0', '0']
+    """
+    if key != "grade":
+        return cells
+    low, high = said.bounds["grade"]
+    place = {
+        str(name).strip(): f"{low + k if said.higher_is_better else high - k:g}"
+        for k, name in enumerate(said.names)
+    }
+    numbers = pd.to_numeric(cells, errors="coerce").notna()  # a name may look like a number
+    return cells.where(numbers, [place.get(cell.strip(), cell) for cell in cells])
 
 
 def rows(raw: pd.DataFrame, values: Iterable) -> Iterator[tuple[int, str, Any]]:

@@ -93,7 +93,7 @@ def check(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # its notes are told below
         try:
-            frame, problems = read_folder(root, table, **declared), list[Problem]()
+            frame, problems = read_folder(root, table, bad=bad, **declared), list[Problem]()
         except FolderError as e:
             frame, problems = pd.DataFrame() if e.good is None else e.good, e.problems
     report = Report(0, size, scale, _of_table(problems, frame), [*problems])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 from ..datasets.declaration import Declaration
-from .arguments import Parser
+from ..training.photo_profiles import PROFILES
+from .arguments import Parser, at_least_one
 
 META = {"low": "NUMBER", "high": "NUMBER", "classes": "N", "seed": "N", "sheet": "NAME"}
 
@@ -85,3 +87,17 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise argparse.ArgumentTypeError(f"expected an object, {{...}}: {text}")
     return found
+
+
+def check_options(own: Parser) -> None:
+    """Add what may be typed after `riqa check`."""
+    add = own.add_argument
+    add("root", nargs="?", metavar="FOLDER", help="the pictures")
+    add("--table", metavar="FILE", help="their scores, grades or votes")
+    add("--profile", choices=PROFILES, default="demo", help="working size and split (default demo)")
+    add("--size", type=at_least_one, metavar="PX", help="another working size, as data.size")
+    add("--labels", type=at_least_one, metavar="N", help="so many labels are used, as data.labels")
+    add("--scale", choices=("fit", "native"), help="as data.scale")
+    add("--bad", choices=("stop", "skip"), help="as data.bad: files that can't be read")
+    add("--csv", type=Path, help="write all problems and near-duplicates, a line each")
+    add_declaration(own)

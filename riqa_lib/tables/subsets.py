@@ -148,7 +148,7 @@ def show(table: pd.DataFrame) -> str:
     """The table as markdown: SRCC, then MAE; over all pictures, within subsets, in each. Says of
     each row what it is and, by its interval, whether it knows more than the subset."""
     if table.empty:
-        return "All test pictures are of one source: there are no subsets to look into."
+        return "All test pictures are of one source: there are no subsets to look into.\n\n"
     parts = list(dict.fromkeys(table["part"]))
     lines = [
         dict(zip(own["part"], own.to_dict("records"), strict=True))

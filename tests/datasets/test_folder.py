@@ -71,6 +71,29 @@ def test_lower_is_better_is_turned_round(photos: Path) -> None:
     assert frame["grade"].tolist() == [4 - i // 4 for i in range(20)]
 
 
+@pytest.mark.parametrize(
+    ("changed", "grades"),
+    [
+        ({}, [3, 2, 1, 0, 3]),
+        ({"low": 1, "high": 4}, [3, 2, 1, 0, 2]),
+        ({"higher_is_better": False}, [3, 2, 1, 0, 0]),
+    ],
+)
+def test_grades_by_their_names_and_by_number(photos: Path, changed: dict, grades: list) -> None:
+    """Names are in order, the worst first, whichever way the numbers run."""
+    told = {"grade": "mos", "classes": 4, "names": ["D", "C", "B", "A"], "low": None, "high": None}
+    write(photos, [f"{n}.jpg,{g},x" for n, g in zip("abcde", "ABCD3", strict=True)])
+    for c in "fghijklmnopqrst":
+        (photos / f"{c}.jpg").unlink()
+    assert read(photos, score=None, **(told | changed))["grade"].tolist() == grades
+    write(photos, [f"{n}.jpg,{g},x" for n, g in zip("abcde", "ABCDE", strict=True)])
+    text = problems(photos, score=None, **(told | changed))
+    assert "'E', no number and none of names = ['D', 'C', 'B', 'A']" in text
+    write(photos, [f"{n}.jpg,{g},x" for n, g in zip("abcde", "ABCD9", strict=True)])
+    text = problems(photos, score=None, **(told | changed))
+    assert ("expected 0 to 3, unless low and high are declared" in text) == ("low" not in changed)
+
+
 def test_grades_as_given_from_one_and_turned(photos: Path) -> None:
     write(photos, [f"{c}.jpg,{1 + i},x" for i, c in enumerate("abcde")])
     for c in "fghijklmnopqrst":

@@ -167,9 +167,17 @@ def test_unreadable_files_stop_or_are_skipped(own):
     skipped = looked(own, bad="skip")
     assert skipped.works
     assert "left out, since bad is skip: 2 of 60 can't be read" in said(skipped, LOOK)
+    (own / "photos" / "p12.png").unlink()
+    (own / "photos" / "p16.png").write_bytes(b"")
+    assert "missing file" in said(looked(own), STOP)
+    skipped = looked(own, bad="skip")  # as the import does
+    assert skipped.works
+    told = said(skipped, LOOK) + said(skipped, NOTE)
+    assert "row 14: p12.png" in told
+    assert "row 18: p16.png" in told
     for file in (own / "photos").iterdir():
         file.write_bytes(b"no picture")
-    assert "60 of 60 can't be read" in said(looked(own, bad="skip"), STOP)
+    assert "59 of 59 can't be read" in said(looked(own, bad="skip"), STOP)
 
 
 def test_a_wrong_table_is_told_with_what_can_be_seen_of_the_pictures(own):
@@ -236,6 +244,9 @@ def test_the_declaration_may_be_typed_as_the_plan_takes_it(own, capsys, monkeypa
     options = ["--declare", json.dumps(folder), "--size", "64", "--high", "100", "--classes", "2"]
     assert main(["check", *options]) == 1  # all of one grade: an option counts more
     assert "working size 64 px" in capsys.readouterr().out
+    wrong = json.dumps({**folder, "scores": "MOS"})
+    assert main(["check", "--declare", wrong]) == 1
+    assert "riqa: scores is no keyword of a table; did you mean score?" in capsys.readouterr().err
     assert main(["check", "photos", "--table", "scores.csv"]) == 1
     assert "not said: id" in capsys.readouterr().err
     assert main(typed(own, "nowhere", "--high", "10")) == 1
