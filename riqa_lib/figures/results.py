@@ -103,7 +103,7 @@ def _row_names(table: pd.DataFrame) -> tuple[pd.Series, str]:
     trained, labels = ~table["method"].isin(UNTRAINED), table["labels"].astype(int)
     budgets = sorted(labels[trained].unique())
     if len(budgets) > 1:
-        return table["row"].where(~trained, table["row"] + ", n = " + labels.astype(str)), ""
+        return table["row"].where(~trained, table["row"] + labels.map(", n = {:,}".format)), ""
     return table["row"], f"trained with {budgets[0]:,} labels" if budgets else ""
 
 
@@ -117,7 +117,7 @@ def _table2_panel(
         if predictions is not None:
             own = predictions[predictions["method"] == row["method"]]
             seeds = _per_seed(own[own["labels"] == row["labels"]], metric)
-            seeds = seeds if len(seeds) > 1 and low <= min(seeds) and max(seeds) <= high else []
+            seeds = [one for one in seeds if low <= one <= high] if len(seeds) > 1 else []
             ax.scatter(seeds, [y + 0.27] * len(seeds), s=7, color=tint, alpha=0.55, linewidth=0)
         if pd.notna(row[metric]) and not low <= row[metric] <= high:
             _at_the_edge(ax, y, row[metric], row[metric] > high, tint)
