@@ -114,6 +114,14 @@ def measured(folder: Path, kills: int) -> pd.DataFrame:
     return pd.DataFrame(lines).assign(**facts, load=round(os.getloadavg()[0], 1))
 
 
+def beside(file: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """The table below what is stored of other machines."""
+    if not file.exists():
+        return table
+    there = store.read_table(file)
+    return pd.concat([there[~there["machine"].isin(table["machine"])], table], ignore_index=True)
+
+
 def main() -> int:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
@@ -123,7 +131,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="riqa-determinism-") as folder:
         table = measured(Path(folder), chosen.kills)
     print(table.to_string(index=False))
-    store.write_table(chosen.to, table)
+    store.write_table(chosen.to, beside(chosen.to, table))
     return int((table["same"] != table["files"]).any())
 
 

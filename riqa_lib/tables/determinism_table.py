@@ -11,11 +11,12 @@ STORED = "determinism.csv"
 
 
 def show() -> str:
-    """A sentence, as markdown; another where nothing is stored."""
+    """A sentence a machine, as markdown; another where nothing is stored."""
     file = paths.reference() / STORED
     if not file.exists():
         return "A whole walk was not compared yet: `python -m benchmarks.determinism`."
-    return sentence(store.read_table(file))
+    machines = store.read_table(file).groupby("machine", sort=False)
+    return "\n\n".join(sentence(its) for _, its in machines)
 
 
 def sentence(table: pd.DataFrame) -> str:
