@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,28 @@ def readable(notebook: dict[str, Any]) -> dict[str, Any]:
             facts = cell.setdefault("metadata", {})
             facts["tags"] = sorted({*facts.get("tags", ()), "hide-input"})
             facts["mystnb"] = {"image": {"alt": words}} if words else {}
-            for output in cell.get("outputs", ()):
+            cell["outputs"] = joined(cell.get("outputs", ()))
+            for output in cell["outputs"]:
                 _without_directives(output.get("data", {}))
+    return out
+
+
+def joined(outputs: Sequence[Cell]) -> list[Cell]:
+    """The outputs of a cell, lines that were printed one after another as one block.
+
+    >>> lines = [{"output_type": "stream", "name": "stdout", "text": t} for t in ("a\\n", "b\\n")]
+    >>> joined(lines)
+    [{'output_type': 'stream', 'name': 'stdout', 'text': 'a\\nb\\n'}]
+    """
+    out: list[Cell] = []
+    for one in outputs:
+        last = out[-1] if out else {}
+        if one["output_type"] == "stream" == last.get("output_type") and (
+            one.get("name") == last.get("name")
+        ):
+            last["text"] = "".join([*last["text"], *one["text"]])
+        else:
+            out.append(dict(one))
     return out
 
 

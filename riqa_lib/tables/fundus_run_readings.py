@@ -11,20 +11,22 @@ from ..checks import columns
 from ..scales import DETAILS
 from .localisation import AGAINST, ITSELF
 from .names import BAD, encoder_of, name_of, plain, row_name, set_of_row
-from .text import cell, cell_of, markdown
+from .text import cell, cell_of, markdown, said_once
 
 
 # ---------------------------------------------------------------- runs
 def show_runs(runs: pd.DataFrame) -> str:
     """Trained rows as markdown, without the names of their folders: row, encoder, set that it
-    learns from, seeds, weight of the details. runs: row, set, seed, lambda_a."""
+    learns from, seeds, weight of the details; what is the same in every row once, below. runs: row,
+    set, seed, lambda_a."""
     rows = []
     for (row, on), part in runs.groupby(["row", "set"], sort=False):
         weights = sorted({f"{w:g}" for w in part["lambda_a"].dropna()})
         seeds = ", ".join(str(s) for s in sorted(part["seed"]))
         rows.append([row_name(row), encoder_of(row), on, seeds, ", ".join(weights) or "–"])
     head = ["row", "encoder", "learns from", "seeds", "weight of the details"]
-    return markdown(head, rows, left=range(len(head))) + "\n"
+    shared = said_once(head, rows, ("encoder", "seeds", "weight of the details"), "In every row")
+    return f"{markdown(head, rows, left=range(len(head)))}\n\n{shared.strip()}\n"
 
 
 def show_calibration(calibration: Mapping[str, Sequence[float]]) -> str:

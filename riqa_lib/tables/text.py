@@ -143,9 +143,9 @@ def markdown(
 
 
 def said_once(head: list[str], rows: Sequence[list], columns: Sequence[str], words: str) -> str:
-    """Take out of a table those of the columns that have the same cell in every row ("–" aside).
-    Returns what they say after `words`, as a sentence with a space at its end; "" where nothing was
-    taken out.
+    """Take out of a table those of the columns that have the same cell in every row ("–" aside), or
+    nothing in any. Returns what they say after `words`, as a sentence with a space at its end; ""
+    where that is nothing. A table of one row stays as it is.
 
     >>> head, rows = ["method", "seeds", "MAE"], [["ViT", 8, "0.53"], ["always 2", "–", "0.55"]]
     >>> said_once(head, rows, ["seeds"], "In every row"), head, rows
@@ -155,11 +155,12 @@ def said_once(head: list[str], rows: Sequence[list], columns: Sequence[str], wor
     for column in columns:
         place = head.index(column)
         found = {str(row[place]) for row in rows} - {"–"}
-        if len(found) == 1:
-            said.append(f"{column} {found.pop()}")
-            for line in (head, *rows):
-                del line[place]
-    return f"{words}: {', '.join(said)}. " if said else ""
+        if len(found) > 1 or len(rows) < 2:
+            continue
+        said += [f"{column} {one}" for one in found]
+        for line in (head, *rows):
+            del line[place]
+    return f"{words}: {'; '.join(said)}. " if said else ""
 
 
 def show_frame(frame: pd.DataFrame, markup: Sequence[str] = ()) -> str:

@@ -115,6 +115,15 @@ def test_runs_are_shown_without_the_names_of_their_folders():
     said = fundus_run_readings.show_runs(runs)
     assert "| multi-task, Lite0 | EfficientNet-Lite0, frozen | eyeq | 0, 1 | 0.5 |" in said
     assert "12ab" not in said
+    simple = runs.assign(row=["forest_eyeq", "constant_eyeq"], seed=0, lambda_a=NAN)
+    assert fundus_run_readings.show_runs(simple).splitlines() == [
+        "| row | learns from |",
+        "|---|---|",
+        "| statistics + forest | eyeq |",
+        "| best constant | eyeq |",
+        "",
+        "In every row: seeds 0.",
+    ]
     said = fundus_run_readings.show_calibration(dict.fromkeys(DETAILS, (0.5, -0.1)))
     assert "| clarity | 0.50 | -0.10 | less sure |" in said
 

@@ -141,7 +141,7 @@ def test_a_higher_srcc_alone_is_not_passed():
 # ---------------------------------------------------------------- shown
 def test_what_is_shown(both):
     text = related_models.show(both[1])
-    assert "Of every row that learns: labels 30, seeds 3." in text
+    assert "Of every row that learns: labels 30; seeds 3." in text
     assert "| DBCNN | VGG-16 | 15,000,000 |" in text
     assert f"better than: {name_of('constant')}" in text
     assert f"worse than: {name_of('ridge')}" in text

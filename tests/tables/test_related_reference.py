@@ -50,7 +50,7 @@ def test_what_is_tracked_is_told(tracked):
     assert "### Real photographs" in said
     assert "### Simulated photographs" not in said
     assert "- DBCNN: passes every simple row." in said
-    assert "Of every row that learns: labels 9, seeds 1." in said
+    assert "Of every row that learns: labels 9; seeds 1." in said
     assert "| DBCNN | VGG-16 | " in said
     assert (
         "Real data (Set, 192 px); other sets are shown to seed 0; m; torch 9; commit abc." in said
