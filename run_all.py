@@ -319,7 +319,7 @@ def site_is_current(walk: Walk, index: Path) -> bool:
     made_of = [
         *walk.folder.glob("steps/*.json"),
         *walk.folder.glob("steps/*.journal"),
-        *(p for p in (paths.ROOT / "docs").rglob("*") if p.is_file()),
+        *(p for p in (paths.ROOT / "docs").rglob("*") if p.is_file() and p.suffix != ".pyc"),
     ]
     return index.exists() and all(p.stat().st_mtime <= index.stat().st_mtime for p in made_of)
 

@@ -222,6 +222,17 @@ def test_it_is_made_anew_when_the_walk_goes_on(built):
     os.utime(walk.file("01_errors", "json"), (1, 1))
 
 
+def test_what_python_compiled_of_its_settings_makes_no_site_anew(built, tmp_path, monkeypatch):
+    walk, first = built
+    monkeypatch.setattr(run_all.paths, "ROOT", tmp_path)
+    later = first.stat().st_mtime + 10
+    for name, current in (("docs/__pycache__/conf.pyc", True), ("docs/_static/site.css", False)):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (later, later))
+        assert run_all.site_is_current(walk, first) == current
+
+
 def test_what_sphinx_does_not_understand_is_an_error(tmp_path):
     (tmp_path / "conf.py").write_text('extensions = ["myst_nb"]\nmyst_enable_extensions = []\n')
     (tmp_path / "index.md").write_text("# A page\n\n```{nonsense} x\n```\n")
