@@ -57,6 +57,8 @@ class Report:
 
     def __str__(self) -> str:
         parts = [f"{self.pictures:,} pictures can be read; working size {self.size} px"]
+        if not self.pictures and any(remark.about == "table" for remark in self.remarks):
+            parts = ["No picture was looked at: what is wrong with the table comes first"]
         titles = {
             "sizes": "Sizes in px",
             "detail": "What a defect, put on a picture at its own size, changes (grey levels of "
@@ -96,6 +98,8 @@ def check(
             frame, problems = read_folder(root, table, bad=bad, **declared), list[Problem]()
         except FolderError as e:
             frame, problems = pd.DataFrame() if e.good is None else e.good, e.problems
+            if "path" in frame:  # a picture with several rows is looked at once
+                frame = frame.drop_duplicates("path", ignore_index=True)
     report = Report(0, size, scale, _of_table(problems, frame), [*problems])
     seen, unreadable = _looked(frame, root, max_pixels, processes, progress)
     report.problems += unreadable

@@ -57,7 +57,7 @@ def components(walk: Walk, step: Step, library: Library | None = None) -> dict[s
 
 
 def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
-    """What differs between two sets of components, in words.
+    """What differs between two sets of components, in words; of settings those that differ.
 
     >>> changed({"parameter SEED": "0", "notebook code": "1f"}, {"parameter SEED": "1"})
     {'notebook code': 'notebook code is gone', 'parameter SEED': 'parameter SEED changed: 0 -> 1'}
@@ -70,8 +70,28 @@ def changed(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
             words[key] = f"{key} is gone"
         elif old[key] != new[key]:
             exact = key.startswith(("parameter ", "version ", "threads"))
-            words[key] = f"{key} changed" + (f": {old[key]} -> {new[key]}" if exact else "")
+            words[key] = (
+                f"{key} changed{': ' * exact}{_from_to(old[key], new[key]) if exact else ''}"
+            )
     return words
+
+
+def _from_to(old: str, new: str) -> str:
+    """
+    >>> _from_to('{"data.size": 40, "data.crop": 32}', '{"data.size": 64, "data.crop": 32}')
+    'data.size 40 -> 64'
+    """
+    try:
+        before, after = json.loads(old), json.loads(new)
+    except ValueError:
+        return f"{old} -> {new}"
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return f"{old} -> {new}"
+    differ = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    ends = (
+        [json.dumps(one[k]) if k in one else "not set" for k in differ] for one in (before, after)
+    )
+    return "; ".join(f"{key} {a} -> {b}" for key, a, b in zip(differ, *ends, strict=True))
 
 
 def makers(walk: Walk) -> set[str]:

@@ -193,6 +193,22 @@ def test_a_wrong_table_is_told_with_what_can_be_seen_of_the_pictures(own):
     assert (report.pictures, report.grades.empty, len(report.problems)) == (58, True, 3)
 
 
+def test_a_picture_with_two_rows_is_looked_at_once(own):
+    """Nothing looks like itself."""
+    edit(own, lambda t: pd.concat([t, t.head(3).assign(MOS=5.0)]))
+    report = looked(own)
+    assert "doubled" in said(report, STOP) or "twice" in said(report, STOP)
+    assert report.pictures == 60
+    assert not len(report.pairs)
+
+
+def test_where_the_table_cannot_be_read_no_picture_is_blamed(own):
+    edit(own, lambda t: t.rename(columns={"file": "name"}))
+    report = looked(own)
+    assert str(report).startswith("No picture was looked at: what is wrong with the table")
+    assert str(looked(own, id="name")).startswith("60 pictures can be read; working size")
+
+
 def test_few_pictures_have_one_of_each_grade_to_train_and_to_validate(own):
     """The finding: 45 pictures, nine a grade, left none for validation."""
     edit(own, lambda t: t.head(45))
