@@ -120,21 +120,29 @@ def files(named: Iterable[str | Path], found: Found | None = None) -> Iterator[P
     """The files that paths, folders and globs name, sorted within each. Of a folder: all below, but
     hidden ones and what is known to be no picture (by what it holds, and where that says nothing,
     by its name). What names nothing is yielded as it is, so that it gets its row, as is whatever is
-    named by itself. found: is told of them.
+    named by itself; what is named twice, once. found: is told of them.
 
     >>> list(files(["no such picture.jpg"]))[0].name
     'no such picture.jpg'
     """
     found = found if found is not None else Found()
+    yielded: set[str] = set()
     for name in map(str, named):
-        before = found.files
-        for path in _matches(name):
-            inside = _below(path, found.passed_over) if os.path.isdir(path) else [Path(path)]
-            for file in inside:
+        inside = None
+        for inside in _inside(name, found):
+            whole = os.path.abspath(inside)
+            if whole not in yielded:
+                yielded.add(whole)
                 found.files += 1
-                yield file
-        if found.files == before:
+                yield inside
+        if inside is None:
             found.empty.append(name)
+
+
+def _inside(name: str, found: Found) -> Iterator[Path]:
+    """The files of one path, folder or glob."""
+    for path in _matches(name):
+        yield from _below(path, found.passed_over) if os.path.isdir(path) else [Path(path)]
 
 
 def look(named: Iterable[str | Path]) -> Found:

@@ -97,6 +97,20 @@ def test_a_folder_that_cannot_be_looked_into_gets_a_row(folder, monkeypatch):
     assert folder / "inner" in [*inputs.files([folder])]
 
 
+def test_what_is_named_twice_is_looked_at_once(tmp_path, monkeypatch):
+    """By itself, within its folder, the long way round; a link is a picture of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "p" / name).touch()
+    (tmp_path / "p" / "c.png").symlink_to("a.png")
+    found = inputs.Found()
+    named = ["p/b.png", "p", "p/../p/a.png", str(tmp_path / "p"), "p/*.png"]
+    once = [str(file) for file in inputs.files(named, found)]
+    assert once == ["p/b.png", "p/a.png", "p/c.png"]
+    assert (found.files, found.empty) == (3, [])
+
+
 def test_a_folder_without_pictures_says_so(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"empty: no picture in it$"):
