@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,11 @@ def test_relative_paths_are_of_the_folder_one_is_in_now(tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / name)
         assert [apart(os.getcwd) for _ in range(2)] == [str(tmp_path / name)] * 2
     assert len({process.folder for process in module._idle}) == 1
+
+
+def test_what_a_decoder_warns_of_stays_out_of_the_table(capfd):
+    """On the terminal it would stand between rows and name no picture."""
+    module.end_all()  # a new process has this test's standard error
+    assert apart(warnings.warn, "Corrupt EXIF data") is None
+    module.end_all()
+    assert capfd.readouterr().err == ""
