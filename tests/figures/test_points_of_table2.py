@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 from scipy.stats import spearmanr
 
-from riqa_lib.figures import style
+from riqa_lib.figures import results, style
 from riqa_lib.figures.results import KINDS, PANELS, kind_of_row, table2_points
 from riqa_lib.tables.names import name_of
 
@@ -249,3 +249,15 @@ def test_what_every_kind_of_row_learns_from():
 def test_rows_without_any_number_have_an_axis_all_the_same():
     bare = table({"rater": (0, NONE, NONE, NONE)})
     assert [ax.get_xlim() for ax in table2_points(bare, simulated=True).axes] == [(0, 1)] * 3
+
+
+def test_of_seeds_those_on_the_axis_stay_where_one_lies_beyond_it(monkeypatch):
+    monkeypatch.setattr(results, "_per_seed", lambda own, metric: [0.3, 0.4, 9.0])
+    drawn = table2_points(table(), predictions(), simulated=True)
+    (ax,) = [ax for ax in drawn.axes if ax.get_title(loc="left").startswith("MAE")]
+    below = [
+        collection.get_offsets()[:, 0].tolist()
+        for collection in ax.collections
+        if np.allclose(collection.get_offsets()[:, 1] % 1, 0.27)
+    ]
+    assert [seeds for seeds in below if seeds] == [[0.3, 0.4]] * len(Y)
