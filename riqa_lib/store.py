@@ -152,10 +152,11 @@ def need(path: Path | str, notebook: str) -> Path:
 
 def _walk_of(path: Path) -> str:
     """The name of the walk in whose folder a path lies; "" for none."""
-    everything = paths.results("")
-    if not path.absolute().is_relative_to(everything) or path.is_relative_to(paths.runs()):
+    whole, everything = path.absolute(), paths.results("")
+    no_walks = (paths.runs(), paths.reference())
+    if not whole.is_relative_to(everything) or any(map(whole.is_relative_to, no_walks)):
         return ""
-    return next(iter(path.absolute().relative_to(everything).parts), "")
+    return next(iter(whole.relative_to(everything).parts), "")
 
 
 def same(folder: Path, there: Mapping[str, object], wanted: Mapping[str, object]) -> None:

@@ -74,12 +74,14 @@ def test_a_missing_input_names_the_notebook(tmp_path):
         store.need(tmp_path / "data", "01_koka10k")
 
 
-def test_a_missing_input_names_the_walk_that_lacks_it(home):
+def test_a_missing_input_names_the_walk_that_lacks_it(home, monkeypatch):
     """Of the default walk, and of what is no walk's, the plain command is right."""
+    monkeypatch.setattr(paths, "reference", lambda: paths.results("reference"))
     missing = {
         paths.results("r") / "data": "python run_all.py --name r --only 01_a, with its --profile",
         paths.results("demo") / "data": "(python run_all.py --only 01_a)",
         paths.runs() / "supervised-0": "(python run_all.py --only 01_a)",
+        paths.results("reference") / "a.csv": "(python run_all.py --only 01_a)",
         home / "elsewhere": "(python run_all.py --only 01_a)",
     }
     for path, words in missing.items():
