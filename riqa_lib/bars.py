@@ -14,6 +14,7 @@ can be asked for input; papermill and nbconvert (nbclient) say that they cannot.
 from __future__ import annotations
 
 import contextlib
+import html
 import importlib.util
 import io
 import os
@@ -66,6 +67,19 @@ def _attended() -> bool:
     return bool(request.get("content", {}).get("allow_stdin"))
 
 
+def _widget() -> type[tqdm]:
+    """tqdm's bar of Jupyter, whose words are text from the first moment: tqdm 4.70 makes it with
+    `desc` as HTML and escapes that only a moment later, when the browser may have run it."""
+    from tqdm.notebook import tqdm as widget
+
+    class Escaped(widget):
+        @staticmethod
+        def status_printer(_: Any, total=None, desc=None, ncols=None):  # type: ignore[no-untyped-def]
+            return widget.status_printer(_, total, html.escape(desc or ""), ncols)
+
+    return Escaped
+
+
 def _kind() -> type[tqdm] | None:
     """The bar for where this process runs; None for none."""
     if os.environ.get(FILE):
@@ -73,9 +87,7 @@ def _kind() -> type[tqdm] | None:
     if _attended():
         if importlib.util.find_spec("ipywidgets") is None:
             return tqdm
-        from tqdm.notebook import tqdm as widget
-
-        return widget
+        return _widget()
     return tqdm if sys.stderr is not None and sys.stderr.isatty() else None
 
 
