@@ -23,6 +23,19 @@ from .steps import PlanError, ranks
 
 PATIENCE = "20s"  # for a scheduler that is running
 
+# dask looks at itself a hundred times a second, for its dashboard and for clusters of hundreds of
+# machines: 12 % of what two cores can do (two workers, Intel Xeon). Ours has no dashboard.
+SELDOM = 10.0  # seconds between two heartbeats; that a worker died is told by its connection
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.tick.cycle": "10s",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.scheduler.work-stealing": False,  # a worker has one step, no queue
+    "distributed.scheduler.active-memory-manager.start": False,  # what steps return is small
+    "distributed.client.scheduler-info-interval": "10s",
+}
+
 
 class Elsewhere(NamedTuple):
     """A dask scheduler that is running: its address, and the certificates of a client where they
@@ -171,7 +184,17 @@ def _temporary() -> Any:
 def cluster(jobs: int | None) -> Iterator[Any]:
     """A dask cluster of processes on this machine, its scheduler included; it listens on loopback
     only, and to those only who have the key that is made here."""
+    import dask
     from distributed import Nanny, Scheduler, SpecCluster
+
+    class Patient(Scheduler):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            for own in ("idle-timeout", "no-workers-timeout"):  # we set neither
+                self.periodic_callbacks[own].callback_time = 1000 * SELDOM
+
+        def heartbeat_worker(self, *args: Any, **told: Any) -> dict[str, Any]:
+            return super().heartbeat_worker(*args, **told) | {"heartbeat-interval": SELDOM}
 
     security = _temporary()
     shared = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
@@ -185,8 +208,9 @@ def cluster(jobs: int | None) -> Iterator[Any]:
         for number, (env, resources) in enumerate(workers(jobs))
     }
     place = shared | {"dashboard_address": "127.0.0.1:0", "dashboard": False}
-    scheduler = {"cls": Scheduler, "options": place}
+    scheduler = {"cls": Patient, "options": place}
     with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(QUIET))
         try:
             with _uninterrupted():  # Ctrl-C is for this process, which then stops its workers
                 made = SpecCluster(

@@ -1,9 +1,11 @@
-"""The cluster that steps run on lets nobody else in."""
+"""The cluster that steps run on lets nobody else in, and leaves the machine to them."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -49,6 +51,28 @@ def test_a_stranger_is_refused_and_we_are_not(monkeypatch):
         assert knock(cleartext, Security()).startswith("refused")
         assert knock(address, Security.temporary()).startswith("refused")  # a key of their own
         assert knock(address, client.security).startswith("let in")
+
+
+def looks_a_second() -> float:
+    """How often what runs again and again in this process's loops runs."""
+    from tornado.ioloop import PeriodicCallback
+
+    every = [o for o in gc.get_objects() if isinstance(o, PeriodicCallback) and o.is_running()]
+    return sum(1000 / one.callback_time for one in every)
+
+
+def test_a_cluster_of_ours_leaves_the_cores_to_the_steps():
+    """As dask has it, a worker looks at itself 160 times a second, the scheduler 110 times."""
+    gc.collect()
+    before = looks_a_second()
+    with cluster.client(1, None) as client:
+        assert looks_a_second() - before < 5
+        for _ in range(100):  # the first answer to a heartbeat says when the next is due
+            (worker,) = client.run(looks_a_second).values()
+            if worker < 2:
+                break
+            time.sleep(0.1)
+        assert worker < 2
 
 
 def test_every_process_of_the_cluster_has_the_key(monkeypatch):
