@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .steps import PlanError, ranks
+from .steps import TURN, PlanError, ranks
 
 PATIENCE = "20s"  # for a scheduler that is running
 
@@ -204,7 +204,10 @@ def cluster(jobs: int | None) -> Iterator[Any]:
         "silence_logs": logging.CRITICAL,
     }
     each = {
-        number: {"cls": Nanny, "options": common | {"env": env, "resources": resources}}
+        number: {
+            "cls": Nanny,
+            "options": common | {"env": env | {TURN: str(number)}, "resources": resources},
+        }
         for number, (env, resources) in enumerate(workers(jobs))
     }
     place = shared | {"dashboard_address": "127.0.0.1:0", "dashboard": False}

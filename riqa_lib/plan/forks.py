@@ -1,7 +1,7 @@
 """Kernels forked from a process that has imported torch and the like, instead of started afresh.
 
-Importing takes three of the four seconds in which a notebook begins. `Walk.imports` says of what;
-a process that runs one step alone starts its kernel as ever. Only on Linux without an NVIDIA GPU:
+Importing takes three of the four seconds in which a notebook begins. `Walk.imports` says of what
+(run.run_plan leaves it out where few steps are to run). Only on Linux without an NVIDIA GPU:
 macOS's own libraries do not survive a fork, and CUDA was never tried."""
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from . import fork_server
+from .steps import TURN
 
 NAME = "riqa-fork"
 OWN = ("RIQA_", "JPY_")  # how variables begin that may differ between kernels of one server
@@ -89,9 +90,14 @@ class Server:
     def __post_init__(self) -> None:
         self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = Path(fork_server.__file__).read_text(encoding="utf-8")
+        # after an installation, servers that begin together compile each package once, not each all
+        backwards = int(os.environ.get(TURN, "0")) % 2 == 1
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code, str(theirs.fileno()), *self.imports],
+                [
+                    *(sys.executable, "-c", code, str(theirs.fileno())),
+                    *(reversed(self.imports) if backwards else self.imports),
+                ],
                 env=dict(self.fixed),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -131,22 +137,18 @@ class Server:
 
 
 class _Here:
-    """The server of this process; steps: how many kernels it has asked for so far."""
+    """The server of this process."""
 
     server: Server | None = None
-    steps = 0
     lock = threading.Lock()
 
 
 def server_for(env: Mapping[str, str], imports: tuple[str, ...]) -> Server | None:
-    """This process's fork server, started at its second kernel; None where none is used: nothing
-    to import, not possible here, or the first."""
+    """This process's fork server, started at its first kernel; None where none is used: nothing to
+    import, or not possible here."""
     if not imports or not possible():
         return None
     with _Here.lock:
-        _Here.steps += 1
-        if _Here.steps < 2:
-            return None
         fixed = {k: v for k, v in env.items() if not k.startswith(OWN) and k not in OF_A_STEP}
         server = _Here.server
         if server and not server.serves(fixed, imports):

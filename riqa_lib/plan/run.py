@@ -4,6 +4,7 @@ cut off goes on."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import os
@@ -23,6 +24,8 @@ from .probe import probe
 from .progress import Progress, where_to_look
 from .step_queue import Queue
 from .steps import PlanError, Record, Step, Walk, threads
+
+MANY = 3  # steps to run, from which on kernels share their imports (see forks)
 
 
 def _serially(
@@ -185,6 +188,8 @@ def run_plan(
         log, width = _log(walk, unwritable, reasons), max(map(len, reasons))
         records = {s.name: Record(s.name, "up to date") for s in steps if not reasons[s.name]}
         todo = [s for s in steps if reasons[s.name]]
+        if len(todo) < MANY:
+            walk = dataclasses.replace(walk, imports=())
         progress = Progress(log, stream or sys.stdout, todo, len(steps), width)
         if not todo:
             ended = f"all {len(steps)} steps are up to date"

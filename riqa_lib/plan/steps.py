@@ -44,6 +44,7 @@ IMPORTS = (
     "timm",
     "torch._dynamo",
 )
+TURN = "RIQA_TURN"  # in the environment of a cluster's worker: which it is, 0, 1, ...
 
 
 TAKEN = ("reference", "runs", "lab")  # folders under results/ that are no walks

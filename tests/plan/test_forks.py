@@ -14,9 +14,9 @@ import psutil
 import pytest
 from toy_notebooks import write_notebook
 
-from riqa_lib.plan import forks
+from riqa_lib.plan import forks, run
 from riqa_lib.plan.run import run_plan
-from riqa_lib.plan.steps import Step, Walk
+from riqa_lib.plan.steps import TURN, Record, Step, Walk
 
 pytestmark = pytest.mark.skipif(not forks.possible(), reason="no kernels are forked here")
 IMPORTS = ("colorsys",)  # one that Python does not import by itself
@@ -181,11 +181,9 @@ def test_a_server_that_is_gone_is_an_error_of_the_system(fork, server):
         fork("")
 
 
-def test_a_server_serves_the_second_kernel_on_and_those_of_its_own_environment(monkeypatch, env):
-    monkeypatch.setattr(forks._Here, "steps", 0)
+def test_a_server_serves_kernels_of_its_own_environment(monkeypatch, env):
     monkeypatch.setattr(forks._Here, "server", None)
     assert forks.server_for(env, ()) is None
-    assert forks.server_for(env, IMPORTS) is None  # one step alone imports for itself
     first = forks.server_for(env, IMPORTS)
     assert forks.server_for({**env, "RIQA_TOY": "2", "IPYTHONDIR": "x"}, IMPORTS) is first
     assert "RIQA_TOY" not in first.fixed
@@ -201,8 +199,39 @@ def test_a_server_serves_the_second_kernel_on_and_those_of_its_own_environment(m
     third.close()
 
 
+@pytest.mark.parametrize("turn", ["0", "1"])
+def test_every_other_worker_imports_in_the_reverse_order(monkeypatch, env, tmp_path, turn):
+    monkeypatch.setenv(TURN, turn)
+    for name in ("toy_first", "toy_last"):
+        said = f"open({str(tmp_path / 'order')!r}, 'a').write('{name} ')"
+        (tmp_path / f"{name}.py").write_text(said)
+    server = forks.Server({**env, "PYTHONPATH": str(tmp_path)}, ("toy_first", "toy_last"))
+    until(lambda: (tmp_path / "order").exists())
+    until(lambda: len((tmp_path / "order").read_text().split()) == 2)
+    server.close()
+    expected = ["toy_first", "toy_last"]
+    found = (tmp_path / "order").read_text().split()
+    assert found == (expected if turn == "0" else expected[::-1])
+
+
+def test_two_steps_share_no_imports(tmp_path, monkeypatch):
+    """They would be imported once for each anyway."""
+    given = []
+
+    def step(walk, name, *_):
+        given.append(walk)
+        return Record(name, "failed", "not run")
+
+    monkeypatch.setattr(run, "run_step", step)
+    write_notebook(tmp_path / "a.ipynb", ["1"], parameters="SEED = 0")
+    for n in (2, 3):
+        steps = tuple(Step(f"a{seed}", "a.ipynb", {"SEED": seed}) for seed in range(n))
+        walk = Walk(steps, "toy", tmp_path, tmp_path / f"home{n}", imports=IMPORTS)
+        run_plan(walk, serial=True, stream=io.StringIO())
+    assert [w.imports for w in given] == [()] * 2 + [IMPORTS] * 3
+
+
 def test_steps_of_a_plan_are_forked_and_give_what_they_give_afresh(tmp_path, monkeypatch):
-    monkeypatch.setattr(forks._Here, "steps", 0)
     monkeypatch.setattr(forks._Here, "server", None)
     code = (
         "import os, sys, random\n"
@@ -222,7 +251,7 @@ def test_steps_of_a_plan_are_forked_and_give_what_they_give_afresh(tmp_path, mon
         records = run_plan(walk, serial=True, stream=io.StringIO())
         assert all(r.state == "done" for r in records.values()), records
     imported = [(tmp_path / "forked" / f"imported{s}").read_text() for s in range(3)]
-    assert imported == ["False", "True", "True"]
+    assert imported == ["True"] * 3
     for seed in range(3):
         both = [(tmp_path / w / f"out{seed}").read_bytes() for w in ("forked", "afresh")]
         assert both[0] == both[1]
