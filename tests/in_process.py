@@ -78,13 +78,14 @@ def _outputs(
         last = value_of(code, where, names)
     text = printed.getvalue()
     out = [new_output("stream", name="stdout", text=text)] if text else []
-    out += [new_output("display_data", _data(thing)) for thing in shown]
-    return out + ([] if last is None else [new_output("execute_result", _data(last))])
+    out += [new_output("display_data", **_data(thing)) for thing in shown]
+    return out + ([] if last is None else [new_output("execute_result", **_data(last))])
 
 
 def _data(thing: object) -> dict[str, Any]:
-    data, _ = DisplayFormatter().format(thing)
-    return {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in data.items()}
+    data, facts = DisplayFormatter().format(thing)
+    text = {k: base64.b64encode(v).decode() if isinstance(v, bytes) else v for k, v in data.items()}
+    return {"data": text, "metadata": facts}
 
 
 # ---------------------------------------------------------------- the network

@@ -122,13 +122,22 @@ DATA = {
 
 
 class Drawing(Figure):
-    """A figure that notebooks show as a picture, pyplot or not."""
+    """A figure that notebooks show as a picture, pyplot or not. saved: what `save` wrote as PNG."""
 
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        with sheet():
-            self.savefig(buffer, format="png", dpi=SHEET["figure.dpi"], metadata={"Software": None})
-        return buffer.getvalue()
+    saved: bytes | None = None
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """The PNG that was saved, or, where the figure was not or has changed since, a new one of
+        fewer pixels; and how large to show it, px: a saved one is sharp on finer screens too."""
+        png = self.saved
+        if png is None or self.stale:
+            buffer = io.BytesIO()
+            with sheet():
+                dpi = SHEET["figure.dpi"]
+                self.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+            png = buffer.getvalue()
+        sides = zip(("width", "height"), self.get_size_inches(), strict=True)
+        return png, {side: round(inches * SHEET["figure.dpi"]) for side, inches in sides}
 
 
 def canvas(width: float, height: float, *, simulated: bool | None) -> Figure:
@@ -202,6 +211,9 @@ def save(
             with store.replacing(path) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
             out.append(path)
+    if isinstance(figure, Drawing):
+        figure.saved = out[0].read_bytes()
+        figure.stale = False  # saving sets the colours of its background, and sets them back
     return out
 
 

@@ -4,6 +4,7 @@ time."""
 from __future__ import annotations
 
 import ast
+import io
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from conftest import REPOSITORY
 from formulas import words
 from matplotlib import colors
+from PIL import Image
 
 from riqa_lib import paths
 from riqa_lib.figures import curves, draw_all, results, style
@@ -20,6 +22,10 @@ from riqa_lib.tables import published, related_models, table2
 from riqa_lib.tables.names import ALWAYS, FIVE, NAMES, name_of, order
 
 P = [f"p{k}" for k in range(5)]
+
+
+def pixels(png: bytes) -> bytes:
+    return Image.open(io.BytesIO(png)).tobytes()
 
 
 def predictions(seeds: int = 2, n: int = 60) -> pd.DataFrame:
@@ -342,12 +348,26 @@ def test_what_the_layout_leaves_of_rounding_is_not_in_the_files(tmp_path, monkey
 def test_a_saved_figure_is_shown_as_it_was_laid_out(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     figure = curves.learning_curves(history(), simulated=True)
-    fresh = curves.learning_curves(history(), simulated=True)._repr_png_()
-    style.save(figure, "curves", "demo")
+    fresh, _ = curves.learning_curves(history(), simulated=True)._repr_png_()
+    files = style.save(figure, "curves", "demo")
+    shown, size = figure._repr_png_()
+    assert shown == files[0].read_bytes()  # drawn once
     places = [ax.get_position().bounds for ax in figure.axes]
-    assert figure._repr_png_() == fresh  # rounding moves no pixel
+    inches = figure.get_size_inches()
+    assert size == {"width": round(110 * inches[0]), "height": round(110 * inches[1])}
+    assert Image.open(files[0]).width == round(160 * inches[0])
+    assert pixels(figure._repr_png_()[0]) == pixels(fresh)  # rounding moves no pixel
     assert [ax.get_position().bounds for ax in figure.axes] == places
     assert all(ax.get_in_layout() for ax in figure.axes)
+
+
+def test_a_figure_that_changed_since_it_was_saved_is_drawn_anew(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    figure = curves.learning_curves(history(), simulated=True)
+    (png, _) = style.save(figure, "curves", "demo")
+    figure.axes[0].lines[0].set_color("red")
+    shown, _ = figure._repr_png_()
+    assert pixels(shown) != pixels(png.read_bytes())
 
 
 def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
@@ -363,7 +383,7 @@ def test_a_figure_says_what_its_data_are(tmp_path, monkeypatch) -> None:
 
 def test_notebooks_show_figures_without_pyplot() -> None:
     figure = curves.learning_curves(history(), simulated=True)
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert figure._repr_png_()[0].startswith(b"\x89PNG")
 
 
 def test_an_interval_is_a_line_and_a_dot_or_what_of_both_is_known() -> None:
