@@ -264,6 +264,15 @@ def finish(folder: Path, facts: Mapping[str, object]) -> None:
     write_json(folder / repairs.PROVENANCE, repairs.sealed({**facts, "files": files}))
 
 
+def own_files(folder: Path) -> list[Path]:
+    """Files of a finished run that it wrote itself: those that `finish` names, and where it names
+    them. What others put beside them, such as how fast it answers, is theirs."""
+    names = read_json(folder / repairs.PROVENANCE).get("files")
+    if names is None:  # finished before hashes were kept
+        return sorted(file for file in folder.iterdir() if file.is_file())
+    return [folder / name for name in sorted((*names, repairs.PROVENANCE))]
+
+
 def spoilt(folder: Path) -> list[str]:
     """Names of files of a finished run that are gone or not as it wrote them; [] for a run that is
     not finished, or that was finished before hashes were kept."""

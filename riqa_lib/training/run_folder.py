@@ -92,7 +92,7 @@ class RunFolder:
         it saved on its way goes, where it was killed before that."""
         for state in self.folder.glob("state*.safetensors"):
             state.unlink(missing_ok=True)
-        for file in self.folder.iterdir():
+        for file in store.own_files(self.folder):
             store.journal(file)
         then = store.read_json(self.folder / "provenance.json")
         differs = [f"at commit {then.get('commit')}"] if then.get("commit") != commit() else []
