@@ -128,7 +128,7 @@ class Drawing(Figure):
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """The PNG that was saved, or, where the figure was not or has changed since, a new one of
-        fewer pixels; and how large to show it, px: a saved one is sharp on finer screens too."""
+        fewer pixels; and how wide to show it, px: a saved one is sharp on finer screens too."""
         png = self.saved
         if png is None or self.stale:
             buffer = io.BytesIO()
@@ -136,8 +136,7 @@ class Drawing(Figure):
                 dpi = SHEET["figure.dpi"]
                 self.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
             png = buffer.getvalue()
-        sides = zip(("width", "height"), self.get_size_inches(), strict=True)
-        return png, {side: round(inches * SHEET["figure.dpi"]) for side, inches in sides}
+        return png, {"width": round(self.get_figwidth() * SHEET["figure.dpi"])}
 
 
 def canvas(width: float, height: float, *, simulated: bool | None) -> Figure:

@@ -18,6 +18,7 @@ from PIL import Image
 from planted import EVIL, NAME, TAG, Page, wrong
 
 import run_all
+from riqa_lib.figures import style
 from riqa_lib.plan import site, site_front, site_pages
 from riqa_lib.plan.steps import Step, Walk
 from riqa_lib.tables.text import markdown
@@ -38,7 +39,8 @@ def text(words: str) -> dict:
 def code(words: str, tags: tuple[str, ...] = (), picture: bytes = b"", markdown: str = "") -> dict:
     shown = {"image/png": base64.b64encode(picture).decode()} if picture else {}
     shown |= {"text/markdown": markdown} if markdown else {}
-    output = {"output_type": "display_data", "data": shown, "metadata": {}}
+    facts = {"image/png": style.Drawing(figsize=(4, 2))._repr_png_()[1]} if picture else {}
+    output = {"output_type": "display_data", "data": shown, "metadata": facts}
     return {
         "cell_type": "code",
         "metadata": {"tags": [*tags]},
@@ -72,7 +74,7 @@ CELLS = [
     code("SEED = 0", ("parameters",)),
     code("SEED = 7", ("injected-parameters",)),
     text("## Against labels\nMore labels, *smaller* errors. The rest is silence: $x^2$."),
-    code('style.save(drawing, f"01_errors-seed{SEED}", NAME)\ndrawing', (), png(40, 60)),
+    code('style.save(drawing, f"01_errors-seed{SEED}", NAME)\ndrawing', (), png(320, 640)),
     *(code("show()", markdown=table) for table in WIDEST),
     text("$$" + r"a_1 + a_2 + " * 60 + "a_3$$"),
 ]
@@ -327,6 +329,11 @@ def test_tables_of_a_notebook_fit_the_page(built, chromium, width):
     assert [c.evaluate(align) for c in tables.nth(1).locator("tbody td").all()] == [
         *("left", "right", "left", "left"),
     ]
+    (figure,) = page.locator(".cell_output img").all()  # of 4 x 2 inches, as it is, or narrower
+    box = figure.bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(2, rel=0.01)
+    room = page.locator(".bd-article").first.evaluate("e => e.clientWidth")
+    assert min(439, room - 100) < box["width"] <= min(441, room)
     page.close()
 
 
