@@ -66,7 +66,7 @@ def plan(folder: Path, kind: str = "train") -> Walk:
         Step("table", "table.ipynb", needs=("train", "train-seed1")),
     )
     steps = steps if kind == "train" else (Step("orphan", "orphan.ipynb"),)
-    # the second kernel of a process on is forked, where that is possible (plan.forks)
+    # kernels are forked where that is possible (plan.forks), unless there is one step alone
     imports = ("colorsys",)
     return Walk(steps, "toy", folder / "nb", folder / "home", ROOT / "riqa_lib", imports=imports)
 
@@ -88,14 +88,13 @@ def start(folder: Path, kind: str, serial: bool) -> subprocess.Popen:
 
 
 def alive(folder: Path) -> list[int]:
-    """Kernels of this walk, and whatever else carries its environment."""
+    """Kernels of this walk, and whatever else works in its folder. (A forked kernel's environment
+    is seen from outside as that of the process that it was forked from.)"""
     found = []
     for process in psutil.process_iter():
         try:
-            if (
-                process.environ().get("RIQA_HOME") == str(folder / "home")
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
+            here = Path(process.cwd()).is_relative_to(folder / "home")
+            if here and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
         except psutil.Error:
             continue
