@@ -24,7 +24,7 @@ from .steps import TURN, PlanError, ranks
 PATIENCE = "20s"  # for a scheduler that is running
 
 # dask looks at itself a hundred times a second, for its dashboard and for clusters of hundreds of
-# machines: 12 % of what two cores can do (two workers, Intel Xeon). Ours has no dashboard.
+# machines: 8 to 12 % of what two cores can do (two workers, Intel Xeon). Ours has no dashboard.
 SELDOM = 10.0  # seconds between two heartbeats; that a worker died is told by its connection
 QUIET = {
     "distributed.worker.profile.enabled": False,
