@@ -13,7 +13,7 @@ import pytest
 import run_all
 from riqa_lib.plan import cluster
 from riqa_lib.plan.cluster import Elsewhere, elsewhere
-from riqa_lib.plan.steps import PlanError
+from riqa_lib.plan.steps import TURN, PlanError
 
 SHORT = 0.7  # seconds that a stranger tries
 
@@ -91,6 +91,7 @@ def test_every_process_of_the_cluster_has_the_key(monkeypatch):
         pass
     options = [given["scheduler"]["options"], *(w["options"] for w in given["workers"].values())]
     assert len(options) == 3
+    assert [o["env"][TURN] for o in options[1:]] == ["0", "1"]  # each knows which it is
     assert {o["host"] for o in options} == {"127.0.0.1"}
     assert {o["protocol"] for o in options} == {"tls://"}
     assert all(o["security"] is given["security"] for o in options)
