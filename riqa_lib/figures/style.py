@@ -224,7 +224,8 @@ def _laid_out(figure: Figure) -> None:
     if figure.get_layout_engine() is None:
         return
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # "none" would leave a placeholder, for which each savefig draws once more to lay out nothing
+    figure.set_layout_engine(None)
     for ax in figure.axes:
         inside = ax.get_in_layout()
         for which in ("original", "active"):
