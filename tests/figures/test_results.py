@@ -360,6 +360,21 @@ def test_a_saved_figure_is_shown_as_it_was_laid_out(tmp_path, monkeypatch) -> No
     assert all(ax.get_in_layout() for ax in figure.axes)
 
 
+def test_a_saved_figure_is_drawn_once_for_its_layout_and_once_for_each_file(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))
+    figure = curves.learning_curves(history(), simulated=True)
+    ax = figure.axes[0]
+    draw = ax.draw
+    drawn = []
+    monkeypatch.setattr(ax, "draw", lambda renderer: drawn.append(draw(renderer)))
+    style.save(figure, "curves", "demo")
+    assert len(drawn) == 3
+    figure._repr_png_()
+    assert len(drawn) == 3
+
+
 def test_a_figure_that_changed_since_it_was_saved_is_drawn_anew(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     figure = curves.learning_curves(history(), simulated=True)
