@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from . import ranks
 from .device import device_of, sent
 from .precision import unmixed
-from .sources import Source
+from .sources import Maps, Source
 
 Heads = tuple[Tensor, Tensor]  # what a network returns
 AT_ONCE = 64  # pictures a forward pass: on a CPU convolutions of 256 at once leave its cache
+# the same of stored maps, where no convolution is left: a tenth less time (16 tokens, Intel Xeon)
+OF_MAPS = 128
 # the same of networks with two heads, whose convolutions start from pixels: a quarter less time
 # than 64 (128 px, AMD EPYC), with the same bits
 OF_PIXELS = 16
@@ -54,9 +56,10 @@ def _of_grades_and_details(out: Heads) -> tuple[Tensor, ...]:
     return out[0].float().softmax(dim=1), out[1].float().sigmoid()
 
 
-def probabilities(net: nn.Module, source: Source, rows: np.ndarray, batch: int = AT_ONCE) -> Tensor:
+def probabilities(net: nn.Module, source: Source, rows: np.ndarray, batch: int = 0) -> Tensor:
     """Mean probabilities over the source's looks, in evaluation mode: (len(rows), C) on the CPU, in
-    the order of `rows`."""
+    the order of `rows`. batch: pictures a forward pass, 0: as many as suit the source."""
+    batch = batch or (OF_MAPS if isinstance(source, Maps) else AT_ONCE)
     (p,) = over_looks(net, source, rows, batch, _of_grades)
     return p
 

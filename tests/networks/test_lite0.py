@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 import timm
 import torch
 from skimage import data, transform
+from timm.layers import Conv2dSame
 
 from riqa_lib.networks import lite0, views
 from riqa_lib.networks.hybrid import HybridEmbed, MapEmbed, OnPixels
@@ -325,6 +327,24 @@ def test_folded_batch_norms_leave_the_maps_as_they_are(scales):
     assert not norms
     assert not any(p.requires_grad for p in folded.parameters())
     assert not folded.training
+
+
+@pytest.mark.parametrize("sides", [(48, 64), (40, 40), (33, 47)], ids=str)
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_a_convolution_that_copies_no_picture_says_what_timms_says(sides, kernel, monkeypatch):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 6, *sides, generator=g).contiguous(memory_format=torch.channels_last)
+    timms = Conv2dSame(6, 6, kernel, 2, groups=6)
+    own = lite0.folded(torch.nn.Sequential(copy.deepcopy(timms)))
+    assert type(own[0]) is lite0.Uncopied
+    assert own.state_dict().keys() == {"0.weight", "0.bias"}
+    expected = timms(x)
+    even = not any(n % 2 for n in sides)
+    if even:  # no padded copy is made
+        monkeypatch.setattr(Conv2dSame, "forward", None)
+    said = own(x)
+    assert said.shape == expected.shape == (2, 6, -(-sides[0] // 2), -(-sides[1] // 2))
+    torch.testing.assert_close(said, expected, rtol=0, atol=1e-6)
 
 
 def test_a_frozen_stem_takes_sixteen_pictures_at_a_time_and_says_the_same(monkeypatch):
