@@ -66,7 +66,8 @@ class Pixels:
 class Maps:
     """maps (P, K, h, w, channels) float16, K = 2: of each picture and of its mirror image; window:
     side of what the network sees, in tokens; augmented: the same of RandAugmented copies, any K, or
-    None; mean (channels,): what a dropped channel is set to.
+    None; mean (channels,): what a dropped channel is set to; shown: how many windows of a picture
+    evaluation shows, 8, or 2, of its mirror image half of them.
 
     Raises ValueError for a window that does not fit."""
 
@@ -74,6 +75,7 @@ class Maps:
     window: int
     mean: Tensor
     augmented: Tensor | None = None
+    shown: int = 8
 
     def __post_init__(self) -> None:
         height, width = self.maps.shape[2:4]
@@ -124,14 +126,16 @@ class Maps:
 
     def looks(self, rows: Tensor) -> Tensor:
         """The four corner windows (one where the window is the whole map) of the picture and of its
-        mirror image."""
+        mirror image; shown 2: the picture's first corner and, of the mirror image, what lies
+        opposite."""
         height, width = self.maps.shape[2:4]
         both = self.maps[rows.to(self.device)]  # (N, 2, h, w, channels)
-        tops, lefts = {0, height - self.window}, {0, width - self.window}
+        low, right = height - self.window, width - self.window
+        places = [(k, a, b) for k in (0, 1) for a in sorted({0, low}) for b in sorted({0, right})]
+        if self.shown == 2:
+            places = [(0, 0, 0), (1, low, 0)]  # the mirror image's left is the picture's right
         out = [
             both[:, k, a : a + self.window, b : b + self.window].permute(0, 3, 1, 2).float()
-            for k in range(both.shape[1])
-            for a in sorted(tops)
-            for b in sorted(lefts)
+            for k, a, b in places
         ]
         return torch.stack(out)

@@ -62,6 +62,9 @@ class DataConfig(Checked):
     labels: Annotated[int, Range(0)] = 0
     crop: Annotated[int, Range(1)] = 64  # px, side of what the network sees
     grid: Annotated[int, Range(1)] = 1  # evaluation: mean over grid x grid crops (1 = the centre)
+    # evaluation on a frozen stem's maps: mean over four corner windows of the picture and of its
+    # mirror image (8), or over one of either (2)
+    looks: Annotated[int, OneOf(2, 8)] = field(default=8, metadata=LATER)
     # second stage: pseudo-labels surer than this are used (0: all, as in the paper)
     pseudo_confidence: Annotated[float, Range(0, below=1)] = 0.0
 

@@ -7,7 +7,7 @@ new pictures needs beside config.json and the weights (assess.photo_runs reads i
                 grades (worst first), rule; as dataset.json has it
     levels      score of each grade, worst first: the mean of its labelled pictures. As the frame's
                 scores: on the owner's range, turned round where higher is worse
-    classes, size, crop, grid, method, seed
+    classes, size, crop, grid, looks (8 where it isn't said), method, seed
     labels      pictures with a label; unlabelled: those shown without one, the labelled ones too
     read        of a model of related work: how its pictures were read (data.scale, data.max_pixels;
                 a network's own run has them in config.json)
@@ -31,7 +31,8 @@ def about(run: RunSettings, data: DataSet, labelled: np.ndarray, unlabelled: int
     """about.json of a run on these rows of the data set's frame. unlabelled: how many
     pictures it was shown without their label."""
     config: Any = run
-    seen = {"crop": config.data.crop, "grid": config.data.grid, "unlabelled": unlabelled}
+    seen = {k: getattr(config.data, k) for k in ("crop", "grid", "looks")}
+    seen["unlabelled"] = unlabelled
     return of(data, labelled, config.method.name, config.seed) | seen
 
 

@@ -89,12 +89,13 @@ PROFILES: dict[str, dict[str, object]] = {
         "crmatch.tau": 0.4,
         "mean_teacher.ramp_steps": 2,  # everywhere .4 of train.steps
     },
-    # demo takes two fifths of the steps of reference, three quarters of its pool, and looks at
-    # validation less often (which took as long as training), so that all notebooks run within
-    # minutes
+    # demo takes two fifths of the steps of reference, three quarters of its pool, looks at
+    # validation less often, and at two windows of a picture where reference looks at eight (asking
+    # took as long as training), so that all notebooks run within minutes. Two windows of the same
+    # 29 networks, simulated test pictures: MAE .003 more in the mean, at most .014
     "demo": {
         **ON_A_LAPTOP,
-        "data.pool": 1500,
+        "data.pool": 1500, "data.looks": 2,
         "train.steps": 120, "train.evaluations": 5,
         "mean_teacher.ramp_steps": 48, "freematch.start": 40,
     },

@@ -264,7 +264,7 @@ def build(run: Run, data: DataSet, labelled: np.ndarray, source: Source | None =
 def source_of(run: Run, data: DataSet) -> Source:
     """What the run sees its pictures through: pixels, or the maps of a frozen stem, made now where
     they are not there yet."""
-    crop, grid = run.data.crop, run.data.grid
+    crop, grid, shown = run.data.crop, run.data.grid, run.data.looks
     if not run.model.freeze:
         return seen_through(lambda pixels: Pixels(pixels, crop, grid), data.pixels)
     stored = map_store.open_maps(data, run.model.scales)
@@ -272,7 +272,7 @@ def source_of(run: Run, data: DataSet) -> Source:
     if run.train.strong == "randaugment":
         arrays += [map_store.open_maps(data, run.model.scales, "augmented").maps]
     window, mean = crop // lite0.STRIDE, stored.mean
-    return seen_through(lambda maps, *copies: Maps(maps, window, mean, *copies), *arrays)
+    return seen_through(lambda maps, copies=None: Maps(maps, window, mean, copies, shown), *arrays)
 
 
 def train(run: Run, data: DataSet) -> Path:

@@ -70,7 +70,8 @@ class Trained:
         if self.stem is None:
             return Pixels(pixels.to(where), crop, int(self.about["grid"]))
         mean = net.vit.patch_embed.mean.flatten()
-        return Maps(maps_of(self.stem, pixels).to(where), crop // lite0.STRIDE, mean)
+        maps = maps_of(self.stem, pixels).to(where)
+        return Maps(maps, crop // lite0.STRIDE, mean, shown=int(self.about.get("looks", 8)))
 
 
 def load(folder: Path) -> Trained:

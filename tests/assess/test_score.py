@@ -30,6 +30,7 @@ TIMM = {"model.arch": "vit_tiny_patch16_224", "model.stem": "patch", "model.weig
 NETS = {
     "pixels": {"data.grid": 2},
     "frozen": FROZEN,
+    "two looks": FROZEN | {"data.looks": 2},
     "timm": TIMM,
     "native": {"data.scale": "native"},
 }

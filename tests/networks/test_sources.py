@@ -173,6 +173,16 @@ def test_looks_are_the_four_corners_of_both_images(window):
             assert where_from(image, source.maps[row], window) == [place]
 
 
+@pytest.mark.parametrize("window", [1, 2, H])
+def test_two_looks_are_opposite_corners_of_either_image(window):
+    source = maps(window, shown=2)
+    looks = source.looks(ROWS)
+    assert looks.shape == (2, len(ROWS), C, window, window)
+    for look, place in zip(looks, [(0, 0, 0), (1, H - window, 0)], strict=True):
+        for row, image in zip(ROWS.tolist(), look, strict=True):
+            assert where_from(image, source.maps[row], window) == [place]
+
+
 # ---------------------------------------------------------------- both
 @pytest.mark.parametrize("name", STRONG)
 def test_the_same_state_gives_the_same_views(name):

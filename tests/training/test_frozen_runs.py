@@ -127,6 +127,8 @@ def test_the_network_sees_windows_of_two_by_two_tokens(data, home, monkeypatch):
     assert isinstance(source, Maps)
     assert source.maps.shape == (len(data), 2, 3, 3, 176)
     assert source.looks(torch.arange(3)).shape == (8, 3, 176, 2, 2)
+    two = settings("smoke", "fixmatch", 0, FROZEN | {"data.looks": 2})
+    assert photographs.source_of(two, data).looks(torch.arange(3)).shape == (2, 3, 176, 2, 2)
 
 
 def spying(forward, seen):
