@@ -85,16 +85,20 @@ def first_line_says(text: str) -> tuple[str, str | None]:
 def separator_in(text: str, wanted: Iterable[str], least: int = 0, decimal: str = ".") -> str:
     """The separator that a text seems to have, of comma, semicolon, tab, | and blank.
 
-    wanted: the columns that its header should name: the separator that shows most of them. least:
-    for a text without header, how many cells its rows need: the separator that splits all of the
-    first rows into equally many, that many or more. The comma where none does better, and none but
-    the comma where a decimal mark says otherwise. (csv.Sniffer, which knows neither, takes the
-    comma of 3,5 for a separator, and fails on a single column.)
+    wanted: the columns that its header should name: the separator that shows most of them; where
+    none shows any, one that splits all of the first rows into equally many cells, the comma first:
+    then the columns are named otherwise. least: for a text without header, how many cells its rows
+    need: the separator that splits all of the first rows into equally many, that many or more. The
+    comma where none does better, and none but the comma where a decimal mark says otherwise.
+    (csv.Sniffer, which knows neither, takes the comma of 3,5 for a separator, and fails on a single
+    column.)
 
     >>> separator_in("file;score\\na, b.jpg;3,5\\n", ["file", "score"])
     ';'
     >>> separator_in("1 a.jpg 3\\n2 b.jpg 4\\n", [], least=3)
     ' '
+    >>> separator_in("picture;mos\\na.jpg;3,5\\n", ["file", "score"])
+    ';'
     """
     tried = [one for one in TRIED if one != decimal]
     if least:
@@ -104,7 +108,9 @@ def separator_in(text: str, wanted: Iterable[str], least: int = 0, decimal: str 
     columns = {*wanted}
     found = {one: len(columns & {*_records(text, one, 1)[0]}) for one in tried}
     best = max(found.values())
-    return next(one for one in tried if found[one] == best) if best else ","
+    if not best:
+        return next((one for one in tried if one != " " and _splits(text, one, 2)), ",")
+    return next(one for one in tried if found[one] == best)
 
 
 def _splits(text: str, separator: str, least: int) -> bool:

@@ -62,6 +62,15 @@ def test_other_words_for_separators() -> None:
             separator_of(wrong)
 
 
+@pytest.mark.parametrize(("separator", "decimal"), [(",", "."), (";", "."), (";", ","), ("\t", ",")])
+def test_columns_named_otherwise_are_told_one_by_one(photos: Path, separator, decimal) -> None:
+    write(photos, text(separator, decimal, header="nome,mo"))
+    said = problems(photos)
+    assert "name: found nome, mo; did you mean nome?" in said
+    assert "mos: found nome, mo; did you mean mo?" in said
+    assert "is the separator" not in said
+
+
 def test_a_declared_separator_is_taken_at_its_word(photos: Path) -> None:
     write(photos, text(";"))
     said = problems(photos, separator=",")
@@ -70,7 +79,7 @@ def test_a_declared_separator_is_taken_at_its_word(photos: Path) -> None:
 
 def test_the_header_decides_not_the_cells() -> None:
     assert separator_in('"a;b",c\n1;2;3,4\n', ["a;b", "c"]) == ","
-    assert separator_in("x;y\n", ["name"]) == ","  # none shows it: as before
+    assert separator_in("x\n1,5\n", ["name"]) == ","  # none splits it
     assert separator_in("file name;score\n1,5 2,5;3\n", ["file name", "score"]) == ";"
 
 
