@@ -107,10 +107,13 @@ def separator_in(text: str, wanted: Iterable[str], least: int = 0, decimal: str 
         return next((one for one in ordered if _splits(text, one, least)), ",")
     columns = {*wanted}
     found = {one: len(columns & {*_records(text, one, 1)[0]}) for one in tried}
-    best = max(found.values())
-    if not best:
-        return next((one for one in tried if one != " " and _splits(text, one, 2)), ",")
-    return next(one for one in tried if found[one] == best)
+    return max(found, key=lambda one: found[one]) if any(found.values()) else _even(text, tried)
+
+
+def _even(text: str, tried: Iterable[str]) -> str:
+    """The first of `tried`, but for the blank, that splits the first rows into equally many cells;
+    else the comma."""
+    return next((one for one in tried if one != " " and _splits(text, one, 2)), ",")
 
 
 def _splits(text: str, separator: str, least: int) -> bool:
