@@ -62,7 +62,9 @@ def test_other_words_for_separators() -> None:
             separator_of(wrong)
 
 
-@pytest.mark.parametrize(("separator", "decimal"), [(",", "."), (";", "."), (";", ","), ("\t", ",")])
+@pytest.mark.parametrize(
+    ("separator", "decimal"), [(",", "."), (";", "."), (";", ","), ("\t", ",")]
+)
 def test_columns_named_otherwise_are_told_one_by_one(photos: Path, separator, decimal) -> None:
     write(photos, text(separator, decimal, header="nome,mo"))
     said = problems(photos)
