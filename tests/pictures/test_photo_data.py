@@ -14,7 +14,7 @@ from riqa_lib import store
 from riqa_lib.pictures.photo_data import DataConfig, make, processes_at_most
 from riqa_lib.training.photographs import Run
 
-HOW = {"data.bad": "skip", "data.scale": "native", "data.max_pixels": 10**9}
+HOW = {"data.bad": "skip", "data.scale": "native", "data.max_pixels": 10**9, "data.looks": 2}
 
 
 @pytest.mark.parametrize(("cores", "expected"), [(None, 1), (2, 2), (16, 16), (96, 16)])
@@ -39,7 +39,7 @@ def test_a_number_that_is_none_is_refused(monkeypatch, asked):
 # ---------------------------------------------------------------- how real pictures are read
 def test_settings_that_came_later_do_not_rename_runs():
     stored = Run().config("key")
-    assert not {"bad", "scale", "max_pixels"} & {*stored["data"]}
+    assert not {"bad", "scale", "max_pixels", "looks"} & {*stored["data"]}
     assert stored["data"] == {
         f.name: getattr(DataConfig(), f.name)
         for f in dataclasses.fields(DataConfig)
