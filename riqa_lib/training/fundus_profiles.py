@@ -75,7 +75,7 @@ PROFILES: dict[str, dict[str, object]] = {
         "train.steps": 6, "train.batch": 8, "train.evaluations": 2,
         "teacher_train.steps": 6,
     },
-    # one view of a picture where reference looks at eight (ResNets only, which starts from pixels)
+    # one view of a picture where reference looks at eight (ResNets only)
     "demo": {"train.steps": 120, "teacher_train.steps": 80, "data.views": 1},
     "reference": {
         "data.pictures": (802, 5000, 2000, 160, 432),
