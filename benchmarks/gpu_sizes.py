@@ -28,3 +28,5 @@ SIZES: dict[str, tuple[str, dict[str, object], int]] = {
 # fmt: on
 # how many methods are measured, of those of `riqa bench` in its order; None: all
 MEASURED: dict[str, int | None] = {"gpu": None, "tiny": 2}
+# how many pictures the usual pipeline decodes and ours stores; None: as everywhere
+STORED: dict[str, int | None] = {"gpu": None, "tiny": 80}

@@ -49,10 +49,11 @@ from riqa_lib.seeding import rng
 from riqa_lib.ssl.parts import Projection
 from riqa_lib.training import loop, photographs
 
-from .gpu_sizes import SIZES
+from .gpu_sizes import SIZES, STORED
 
 METHODS = ("fixmatch", "simmatch")
-LABELLED, POOL = 256, 1024  # pictures on disk
+PICTURES = 1280  # on disk; a fifth of them is labelled
+SHARE = 5
 CLASSES = 5
 WARM = 5  # steps of ours before any is timed; the usual pipeline warms up as it begins to load
 # what both do alike: the public codes' way to see weak views, and no step on labels alone
@@ -180,8 +181,9 @@ class Usual:
         c, crop, self.where = run.train, run.data.crop, device.device_of(net, torch.device("cpu"))
         self.run, self.net, self.head, self.workers = run, net, None, workers
         weak, strong = weak_transform(crop), strong_transform(crop)
-        self.labelled = Files(files[:LABELLED], [weak])
-        self.pool = Files(files[LABELLED:], [weak, strong])
+        labelled = len(files) // SHARE
+        self.labelled = Files(files[:labelled], [weak])
+        self.pool = Files(files[labelled:], [weak, strong])
         self.loaders: list[Iterator] = []
         self.stem: nn.Module | None = None  # frozen, before a network that reads its maps
         if run.model.freeze:
@@ -189,7 +191,7 @@ class Usual:
         self.precision = mixed(net, self.where, c.precision)
         if run.method.name == "simmatch":
             self.head = Projection(net.width, run.method.dim).to(self.where)
-            labels = torch.arange(LABELLED) % CLASSES
+            labels = torch.arange(labelled) % CLASSES
             self.simmatch = SimMatchLoss(run.method, labels, self.where)
         self.trained = [*net.parameters(), *(self.head.parameters() if self.head else ())]
         self.trained = [p for p in self.trained if p.requires_grad]
@@ -284,14 +286,14 @@ def maps_of(pixels: Tensor, run: photographs.Run, batch: int = 64) -> Source:
     return Maps(maps, run.data.crop // lite0.STRIDE, maps.float().mean((0, 1, 2, 3)).cpu())
 
 
-def trainer_of(run: photographs.Run, net: ViT, source: Source) -> loop.Trainer:
+def trainer_of(run: photographs.Run, net: ViT, source: Source, pictures: int) -> loop.Trainer:
     """Our training of these pictures."""
-    rows = np.arange(LABELLED + POOL)
+    rows, labelled = np.arange(pictures), pictures // SHARE
     material = loop.Material(
         source=source,
-        labelled=rows[:LABELLED],
-        grades=rows[:LABELLED] % CLASSES,
-        unlabelled=rows[LABELLED:],
+        labelled=rows[:labelled],
+        grades=rows[:labelled] % CLASSES,
+        unlabelled=rows[labelled:],
         val=rows[:8],
         val_grades=rows[:8] % CLASSES,
     )
@@ -349,7 +351,7 @@ def compared(
     source: Source = Pixels(pixels, run.data.crop) if form == "pixels" else maps_of(pixels, run)
     store_seconds = time.perf_counter() - began
     usual = Usual(run, copy.deepcopy(net), files, workers)
-    trainer = trainer_of(run, net, source)
+    trainer = trainer_of(run, net, source, len(files))
     each_seconds(trainer.step, WARM)
     times: dict[str, list[float]] = {"ours": [], "usual": [], "usual_load": [], "usual_learn": []}
     for _ in range(rounds):
@@ -384,6 +386,7 @@ def all_compared(
     rounds: int,
     changes: dict[str, object] | None = None,
     workers: int | None = None,
+    pictures: int = PICTURES,
 ) -> Iterator[dict[str, object]]:
     """Every comparison of both methods, each row when it has been measured."""
     if workers is None:  # for two loaders
@@ -398,7 +401,7 @@ def all_compared(
         "torch": torch.__version__,
     }
     with tempfile.TemporaryDirectory() as folder:
-        files = written(Path(folder), LABELLED + POOL, size)
+        files = written(Path(folder), pictures, size)
         for name in COMPARISONS:
             for method in METHODS:
                 row = compared(name, method, profile, files, steps, rounds, workers, changes or {})
@@ -419,11 +422,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--to", type=Path, help="a CSV file, written anew after each row")
     chosen = parser.parse_args()
-    profile, changes = chosen.profile, None
+    profile, changes, pictures = chosen.profile, None, PICTURES
     if chosen.size:
         profile, changes, chosen.steps = SIZES[chosen.size]
+        pictures = STORED[chosen.size] or PICTURES
     rows = []
-    for row in all_compared(profile, chosen.steps, chosen.rounds, changes):
+    for row in all_compared(profile, chosen.steps, chosen.rounds, changes, pictures=pictures):
         rows.append(row)
         if chosen.to:
             store.write_table(chosen.to, pd.DataFrame(rows).round(4))

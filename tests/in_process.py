@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import IPython.display
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ from papermill.parameterize import parameterize_notebook
 from sklearn.ensemble import RandomForestClassifier
 
 import run_all
-from riqa_lib.pictures import pristine
+from riqa_lib.pictures import fundus_data, pristine
 from riqa_lib.plan import kernel, one_step
 from riqa_lib.plan.steps import Step, Walk
 from riqa_lib.training import baselines
@@ -118,15 +119,16 @@ def watched() -> Iterator[list[str]]:
 
 # ---------------------------------------------------------------- cheaper
 _pictures: WeakKeyDictionary[Figure, bytes] = WeakKeyDictionary()
-_savefig, _carried = Figure.savefig, pristine.carried
+_savefig, _carried, _field_check = Figure.savefig, pristine.carried, fundus_data.field_check
 
 
 def drawn_once(figure: Figure, to: Path | IO[bytes], **_: Any) -> None:
-    """A figure's picture, as PNG whatever is asked for: on the screen and in the PDF it would be
-    drawn anew. Notebooks under plain papermill and tests/figures draw all, and lay figures out."""
+    """A figure's picture, as PNG whatever is asked for, coarse: on the screen and in the PDF it
+    would be drawn anew, and what is drawn finely takes a third longer. Notebooks under plain
+    papermill and tests/figures draw all, and lay figures out."""
     if figure not in _pictures:
         with io.BytesIO() as buffer:
-            _savefig(figure, buffer, format="png")
+            _savefig(figure, buffer, format="png", dpi=50, pil_kwargs={"compress_level": 1})
             _pictures[figure] = buffer.getvalue()
     if isinstance(to, str | Path):
         Path(to).write_bytes(_pictures[figure])
@@ -140,8 +142,13 @@ def few_trees(trees: int, **how: Any) -> RandomForestClassifier:
 
 
 def few_pictures(size: int) -> dict[str, np.ndarray]:
-    """Three of scikit-image's photographs; tests/pictures/test_distorted_copies.py has all."""
-    return dict(islice(_carried(size).items(), 3))
+    """Two of scikit-image's photographs; tests/pictures/test_distorted_copies.py has all."""
+    return dict(islice(_carried(size).items(), 2))
+
+
+def few_fields() -> pd.DataFrame:
+    """Six simulated frames; tests/pictures/test_field.py has as many as it takes to judge."""
+    return _field_check(6)
 
 
 @contextlib.contextmanager
@@ -159,6 +166,7 @@ def without_kernels(home: Path) -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(Figure, "savefig", drawn_once)
         patch.setattr(Figure, "draw_without_rendering", lambda figure: None)
         patch.setattr(pristine, "carried", few_pictures)
+        patch.setattr(fundus_data, "field_check", few_fields)
         patch.setenv("RIQA_HOME", str(home))
         patch.delenv("RIQA_JOURNAL", raising=False)
         yield patch

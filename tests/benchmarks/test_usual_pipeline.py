@@ -54,10 +54,8 @@ def test_simmatch_is_the_same_loss_and_the_same_memory_for_two_steps():
 
 
 @pytest.mark.parametrize("name", usual_pipeline.COMPARISONS)
-def test_a_comparison_times_both_sides(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(usual_pipeline, "LABELLED", 16)
-    monkeypatch.setattr(usual_pipeline, "POOL", 16)
-    files = usual_pipeline.written(tmp_path, 32, 40)
+def test_a_comparison_times_both_sides(name, tmp_path):
+    files = usual_pipeline.written(tmp_path, 40, 40)
     row = usual_pipeline.compared(name, "simmatch", "smoke", files, 1, 1, 0, {})
     c = photographs.settings("smoke", "simmatch", 0).train
     assert row["pictures"] == c.batch * (1 + 2 * c.mu)

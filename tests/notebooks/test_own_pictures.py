@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import REPOSITORY
+from in_process import few_trees
 from notebook_cells import Marked, shown_by
 from photo_trees import OWN_GRADES, make_own
 from planted import NAME, rendered, wrong
 
 from riqa_lib import store
 from riqa_lib.tables.text import as_text
+from riqa_lib.training import baselines
 
 METHODS = ("04_fixmatch", "05_simmatch", "06_adamatch", "07_comatch", "08_freematch", "09_crmatch")
 WALK = ("01_koka10k", "03_vit_supervised", *METHODS, "10_second_stage", "11_table2")
@@ -62,6 +64,7 @@ def walk(request, tmp_path_factory):
         patch.setenv("RIQA_HOME", str(home))
         patch.delenv("RIQA_JOURNAL", raising=False)
         patch.chdir(home)
+        patch.setattr(baselines, "RandomForestClassifier", few_trees)
         for name in (*WALK, *ONCE[kind], *LAST[kind]):
             walk.shown[name] = shown_by(REPOSITORY / "notebooks" / f"{name}.ipynb", parameters)
         yield walk
