@@ -253,8 +253,8 @@ def fitted_logistic(x: Floats, y: Floats) -> Floats:
     Its derivatives are given: where MINPACK estimates them, a last bit (SciPy 1.17.1's depends by
     one on where in memory it works) becomes a sixth digit of the correlation."""
     start = [y.max(), y.min(), x.mean(), x.std() / 4]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optimize.OptimizeWarning)  # of the covariance, not asked
+    with warnings.catch_warnings(), np.errstate(over="ignore"):  # of the covariance, not asked
+        warnings.simplefilter("ignore", optimize.OptimizeWarning)
         best, _ = optimize.curve_fit(logistic, x, y, p0=start, jac=_slopes, maxfev=20_000)
     return best
 

@@ -143,6 +143,15 @@ def test_a_last_bit_of_what_is_said_changes_no_digit_of_the_fit() -> None:
         assert np.ptp([metrics.plcc_logistic(x, score.round(2)) for x in moved]) < 1e-9
 
 
+def test_a_fit_without_a_covariance_warns_of_nothing() -> None:
+    """Few pictures of few grades: any slope fits as well, and SciPy's covariance overflows."""
+    g = np.random.default_rng(340)
+    score, said = g.normal(size=8), g.integers(0, 3, 8).astype(float)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert metrics.plcc_logistic(said, score) == pytest.approx(0.5387, abs=1e-3)
+
+
 def test_logistic_undoes_a_saturating_prediction() -> None:
     g = np.random.default_rng(3)
     x = g.uniform(0, 4, 300)
