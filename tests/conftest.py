@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RIQA
     os.environ.setdefault(name, "1")
 # few pictures: two processes would start for longer than they work
 os.environ.setdefault("RIQA_PROCESSES", "1")
+
+# A grammar that jsonschema builds when it is imported, and no test uses (riqa_lib/plan/kernel.py)
+sys.modules.setdefault("rfc3987_syntax", None)
 
 # looking for garbage after 700 objects takes a quarter of the time of importing torch
 gc.set_threshold(50_000)

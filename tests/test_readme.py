@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
+import runpy
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,7 @@ from riqa_lib.__main__ import main
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def test_my_own_pictures_word_for_word(tmp_path):
+def test_my_own_pictures_word_for_word(home, tmp_path, monkeypatch, capsys):
     text = (REPOSITORY / "docs" / "own-pictures.md").read_text(encoding="utf-8")
     example = re.search(r"<!-- example: own pictures -->\n```python\n(.*?)```", text, re.S)[1]
     assert len(example.splitlines()) <= 10
@@ -31,19 +29,11 @@ def test_my_own_pictures_word_for_word(tmp_path):
         rows.append({"file": f"{i}.png", "mos": round(score, 3)})
     pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
     (tmp_path / "mine.py").write_text(example)
-    env = os.environ | {"RIQA_HOME": str(tmp_path)}
-    env.pop("RIQA_JOURNAL", None)
-    done = subprocess.run(
-        [sys.executable, "mine.py"],
-        cwd=tmp_path,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "ViT + FixMatch" in done.stdout
-    assert "Real data" in done.stdout
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("mine.py", run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "ViT + FixMatch" in printed
+    assert "Real data" in printed
 
 
 def test_generated_blocks_are_current():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import os
 import platform
 import shutil
@@ -17,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any, Protocol
 
 from .. import bars, paths
@@ -37,6 +39,10 @@ SCRATCH, HELD = "riqa-", "held"  # scratch folders: how their names begin; the l
 # objects made between two looks for garbage; with Python's own number, 700, a quarter of the time
 # of importing torch goes into looking
 SELDOM = 50_000
+
+# Where it is installed, jsonschema builds a grammar from it as soon as it is imported: 0.9 s of the
+# 1.2 that papermill takes, for formats that no schema of a notebook has.
+GRAMMAR = "rfc3987_syntax"
 
 
 # How glibc gives memory to a kernel; other systems don't read it. By itself it gives the tensors of
@@ -99,6 +105,18 @@ def kernel() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # all is written; taking torch apart would take 1.6 s
+
+
+def papermill() -> ModuleType:
+    """The package, imported without GRAMMAR."""
+    absent: dict[str, Any] = {GRAMMAR: None}
+    if without := GRAMMAR not in sys.modules:
+        sys.modules |= absent
+    try:
+        return importlib.import_module("papermill")
+    finally:
+        if without:
+            sys.modules.pop(GRAMMAR, None)
 
 
 @lru_cache(maxsize=1)
@@ -293,7 +311,7 @@ def watched(file: Path, moved: Callable[[str], None]) -> Iterator[None]:
 
 def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
     """Run the notebook into its executed copy; RuntimeError names cell, error and copy."""
-    import papermill
+    runner = papermill()
     from nbclient.exceptions import DeadKernelError
 
     at: list[tuple[int, int]] = []
@@ -315,7 +333,7 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
         start |= {"pass_fds": (lock.fileno(),), "imports": walk.imports}
         try:
             with watched(folder / "bar", moved):
-                papermill.execute_notebook(
+                runner.execute_notebook(
                     walk.notebooks / step.notebook,
                     copy,
                     dict(step.parameters),
@@ -328,7 +346,7 @@ def execute(walk: Walk, step: Step, lock: IO[str], event: Event) -> None:
                     event=note,
                     start=start,
                 )
-        except papermill.PapermillExecutionError as e:
+        except runner.PapermillExecutionError as e:
             text = f"cell {at[-1][0]} (In [{e.exec_count}]) {e.ename}: {e.evalue.strip()}"
             raise RuntimeError(f"{text}; see {walk.shown(copy)}") from e
         except (DeadKernelError, RuntimeError) as e:

@@ -19,7 +19,7 @@ from riqa_lib.assess import (
     calibrate_labels,
     calibrating,
     calibrations,
-    desk,
+    command,
     fundus_student,
     grading,
 )
@@ -63,7 +63,7 @@ def clinic(tmp_path_factory):
     patch.setattr(grading, "prepare", whole)
     patch.setattr(calibrating, "prepare", whole)
     patch.setattr(calibrating, "apart", apart.here)
-    patch.setattr(desk, "apart", apart.here)
+    patch.setattr(command, "apart", apart.here)
     student(paths.runs() / "student-aaa")
     folder = home / "pictures"
     folder.mkdir()

@@ -282,14 +282,15 @@ def test_the_interval_is_a_slow_bootstrap_of_groups_and_seeds():
     names = list(
         dict.fromkeys(of.drop_duplicates("id").set_index("id")["group"].reindex(wide.index))
     )
+    members = [set(of.loc[of["group"] == g, "id"]) for g in names]
+    sums = [[sum(wide.loc[i, k] for i in ids) for k in range(3)] for ids in members]
     means = []
     for c, s in zip(clusters, seeds, strict=True):
         total = weight = 0.0
-        for g, times in zip(names, c, strict=True):
-            members = set(of.loc[of["group"] == g, "id"])
+        for own, ids, times in zip(sums, members, c, strict=True):
             for k, again in enumerate(s):
-                total += times * again * sum(wide.loc[i, k] for i in members)
-                weight += times * again * len(members)
+                total += times * again * own[k]
+                weight += times * again * len(ids)
         means.append(total / weight)
     assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
 

@@ -25,7 +25,7 @@ ROOT = REPOSITORY
 HEAD = """import os, time
 from pathlib import Path
 home = Path(os.environ["RIQA_HOME"])
-slow = bool(os.environ.get("TOY_SLOW"))
+slow = str(SEED) in os.environ.get("TOY_SLOW", "")
 def put(name, text):
     file = home / name
     file.with_suffix(".part").write_text(text)
@@ -71,8 +71,8 @@ def plan(folder: Path, kind: str = "train") -> Walk:
     return Walk(steps, "toy", folder / "nb", folder / "home", ROOT / "riqa_lib", imports=imports)
 
 
-def start(folder: Path, kind: str, serial: bool) -> subprocess.Popen:
-    """run_plan in a process of its own, with slow notebooks."""
+def start(folder: Path, kind: str, serial: bool, slow: str = "01") -> subprocess.Popen:
+    """run_plan in a process of its own, with notebooks that are slow for these seeds."""
     plan(folder, kind)
     script = folder / "run.py"
     here = str(Path(__file__).parent)
@@ -81,7 +81,7 @@ def start(folder: Path, kind: str, serial: bool) -> subprocess.Popen:
     )
     return subprocess.Popen(
         [sys.executable, script],
-        env={**os.environ, "TOY_SLOW": "1", "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "TOY_SLOW": slow, "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -148,7 +148,7 @@ def test_killed_twice_and_resumed_gives_the_bytes_of_an_undisturbed_run_and_leav
 
 @pytest.mark.skipif(not forks.possible(), reason="no kernels are forked here")
 def test_a_forked_kernel_and_who_forked_it_die_with_the_run(tmp_path, monkeypatch):
-    running = start(tmp_path, "train", serial=True)
+    running = start(tmp_path, "train", serial=True, slow="1")
     second = tmp_path / "home/state1.txt"  # of the second kernel of that process
     until(partial(long_enough, [second], 2), 90)
     processes = psutil.Process(running.pid).children(recursive=True)

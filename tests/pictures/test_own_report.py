@@ -81,22 +81,22 @@ def test_a_folder_that_is_well(own):
 def test_what_vanishes_at_the_working_size_is_named(own):
     """Fine squares of large pictures, as photographs of a phone: the same texture at full size."""
     for i in range(60):
-        draw = rng("fine", i).integers(0, 256, (160, 160), np.uint8)
-        image = Image.fromarray(draw).resize((800, 800), Image.Resampling.NEAREST)
-        image.save(own / "photos" / f"p{i:02d}.png")
-    report = looked(own)
+        draw = rng("fine", i).integers(0, 256, (80, 80), np.uint8)
+        image = Image.fromarray(draw).resize((400, 400), Image.Resampling.NEAREST)
+        image.save(own / "photos" / f"p{i:02d}.png", compress_level=1)
+    report = looked(own, size=20)
     (text,) = [r.text for r in report.remarks if r.about == "detail"]
-    assert "at 40 px next to nothing is left of " in text
+    assert "at 20 px next to nothing is left of " in text
     assert "noise, sd 10 grey levels" in text.partition("(")[0]
     assert "data.size=" in text
     assert "data.scale=native" in text
     size = int(text.partition("data.size=")[2].split()[0])
     assert (report.detail[size] >= 1).all()
     assert (report.detail[size // 2] < 1).any()
-    native = looked(own, scale="native")
+    native = looked(own, size=20, scale="native")
     assert native.detail.empty
     assert "the centre as it is, 0.25 % of the median picture" in said(native, LOOK)
-    assert "still there at 320 px" in said(looked(own, size=320), NOTE)
+    assert "still there at 160 px" in said(looked(own, size=160), NOTE)
 
 
 def test_pictures_below_the_working_size(own):

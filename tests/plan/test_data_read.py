@@ -511,8 +511,7 @@ def test_all_sets_moved_to_another_disk_are_the_same_sets(koka, monkeypatch):
     assert "data files gone: RIQA_DATA/" in reason(koka)[0]
 
 
-@pytest.mark.parametrize("change", ["label", "picture"])
-def test_other_fundus_sets_make_their_data_anew(here, monkeypatch, change):
+def test_other_fundus_sets_make_their_data_anew(here, monkeypatch):
     data = here / "sets"
     make_eyeq(data / "eyeq", n=12)
     make_eyeq_d(data / "eyeq_d", data / "eyeq")
@@ -523,16 +522,20 @@ def test_other_fundus_sets_make_their_data_anew(here, monkeypatch, change):
     walk = plan(here, {}, "fundus")
     assert states(walk) == ["done"]
     assert states(walk) == ["up to date"]
-    file = next(f for f in sorted((data / "eyeq").rglob("*.jpeg")) if "train" in str(f))
-    if change == "label":
-        file = next((data / "eyeq").rglob("*train.csv"))
-        *lines, last = file.read_text().splitlines()
-        number, name, quality, *rest = last.split(",")
-        other = ",".join([number, name, str((int(quality) + 1) % 3), *rest])
-        file.write_text("\n".join([*lines, other]) + "\n")
-    else:
-        shutil.copy(sorted(file.parent.iterdir())[-1], file)
-    name = file.relative_to(data).as_posix()
-    assert reason(walk) == [f"data file changed: RIQA_DATA/{name}"]
-    assert states(walk) == ["done"]
-    assert reason(walk) == []
+    table = next((data / "eyeq").rglob("*train.csv"))
+    *lines, last = table.read_text().splitlines()
+    number, name, quality, *rest = last.split(",")
+    other = ",".join([number, name, str((int(quality) + 1) % 3), *rest])
+    picture = next(f for f in sorted((data / "eyeq").rglob("*.jpeg")) if "train" in str(f))
+
+    def another_label() -> None:
+        table.write_text("\n".join([*lines, other]) + "\n")
+
+    def another_picture() -> None:
+        shutil.copy(sorted(picture.parent.iterdir())[-1], picture)
+
+    for file, change in ((table, another_label), (picture, another_picture)):
+        change()
+        assert reason(walk) == [f"data file changed: RIQA_DATA/{file.relative_to(data).as_posix()}"]
+        assert states(walk) == ["done"]
+        assert reason(walk) == []

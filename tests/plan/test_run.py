@@ -283,7 +283,7 @@ from riqa_lib.plan.steps import Step, Walk
 steps = tuple(Step(*a) for a in json.loads({steps!r}))
 walk = Walk(steps, "toy", Path({notebooks!r}), Path({home!r}), Path({library!r}))
 records = run_plan(walk, {only}, serial={serial})
-known = ("dask", "distributed", "papermill", "torch", "pandas", "numpy")
+known = ("dask", "distributed", "papermill", "lark", "torch", "pandas", "numpy")
 heavy = [m for m in known if sys.modules.get(m)]
 print(json.dumps([[r.state for r in records.values()], heavy, time.monotonic() - begun]))
 """
@@ -322,6 +322,7 @@ def test_serial_needs_no_dask_and_gives_the_same_bytes(walked, tmp_path):
     states, heavy, _ = elsewhere(walk, absent, serial=True, only=("train",))
     assert states == ["done"] * 3
     assert "papermill" in heavy
+    assert "lark" not in heavy  # what kernel.GRAMMAR is built by
     whole = results(walked[0])
     assert results(walk) == {k: v for k, v in whole.items() if not k.endswith("all.csv")}
 

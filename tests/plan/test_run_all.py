@@ -280,10 +280,10 @@ def test_no_place_is_made_of_what_is_none(monkeypatch, tmp_path, capsys):
     assert "--set data.folder is 'x', a str; expected a dict" in capsys.readouterr().err
 
 
-def test_the_command_is_found_from_the_folder_of_the_pictures(tmp_path):
+def test_the_command_is_found_from_the_folder_of_the_pictures(tmp_path, monkeypatch, capsys):
     photos = tmp_path / "photos"
     photos.mkdir()
-    arguments = ["--why", "01_koka10k", "--home", "../home", "--set", 'data.folder={"root": "."}']
+    arguments = ["--why", "01_koka10k", "--home", "../home"]
     done = subprocess.run(
         [sys.executable, os.path.relpath(ROOT / "run_all.py", photos), *arguments],
         cwd=photos,
@@ -292,3 +292,7 @@ def test_the_command_is_found_from_the_folder_of_the_pictures(tmp_path):
         env={"PATH": "/usr/bin:/bin"},
     )
     assert (done.returncode, done.stdout) == (0, "01_koka10k\n  never ran here\n"), done.stderr
+    monkeypatch.chdir(photos)
+    monkeypatch.setenv("RIQA_HOME", str(tmp_path))  # --home is put here, until the test is over
+    assert run_all.main([*arguments, "--set", 'data.folder={"root": "."}']) == 0
+    assert capsys.readouterr().out == "01_koka10k\n  never ran here\n"

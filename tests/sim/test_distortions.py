@@ -157,17 +157,21 @@ def test_wrong_input_says_what_is_allowed():
         distort((x * 255).astype(np.int64), 1, 1, rng())
 
 
+@pytest.fixture(scope="module")
+def fifty() -> list[np.ndarray]:
+    return [scene(seed, 40, 40) for seed in range(50)]
+
+
 @pytest.mark.parametrize("kind", sorted(MONOTONE))
-def test_mean_damage_rises_with_the_level_on_fifty_scenes(kind):
+def test_mean_damage_rises_with_the_level_on_fifty_scenes(fifty, kind):
     scale = (
         0.25 if kind in {20, 23} else 1.0
     )  # 16 and 32 px patches would cover 40 px at the first levels
-    pictures = [scene(seed, 40, 40) for seed in range(50)]
     damage = [
         np.mean(
             [
                 ((distort(x, kind, level, rng(i), scale=scale) - x) ** 2).mean()
-                for i, x in enumerate(pictures)
+                for i, x in enumerate(fifty)
             ]
         )
         for level in range(1, 6)

@@ -3,6 +3,8 @@ and after a kill."""
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from riqa_lib.sim.scenes import scene
 from riqa_lib.stats import votes
 
 SMALL = {"labelled": 90, "pool": 40, "size": 40, "progress": False}
+FEW = {"labelled": 30, "pool": 7, "size": 32, "progress": False}  # what is only made again
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,36 @@ def made(tmp_path_factory) -> DataSet:
 
 def content(folder) -> dict[str, bytes]:
     return {f.name: f.read_bytes() for f in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def chunks_of_8(monkeypatch):
+    """So that FEW is five chunks, the last not a whole one."""
+    monkeypatch.setattr(photo_sets, "CHUNK", 8)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> dict[str, bytes]:
+    """FEW, made in one go and by the usual chunks."""
+    return content(photo_sets.make_koka10k(tmp_path_factory.mktemp("few"), **FEW))
+
+
+@pytest.fixture(scope="module")
+def remains(tmp_path_factory):
+    """What FEW leaves when it is killed after two chunks of 8."""
+
+    def dies_after_two_chunks(rows, size, seed):
+        if rows[0].id == "k000016":
+            raise KeyboardInterrupt
+        return make(rows, size, seed)
+
+    make, folder = photo_sets._make, tmp_path_factory.mktemp("remains")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(photo_sets, "CHUNK", 8)
+        patch.setattr(photo_sets, "_make", dies_after_two_chunks)
+        with pytest.raises(KeyboardInterrupt):
+            photo_sets.make_koka10k(folder, **FEW)
+    return folder
 
 
 def test_frame_and_files(made):
@@ -94,7 +127,7 @@ def test_class_shares():
 
 def test_pools(made, tmp_path):
     matched = open_dataset(
-        photo_sets.make_koka10k(tmp_path / "matched", **SMALL | {"pool": 90}, pool_kind="matched")
+        photo_sets.make_koka10k(tmp_path / "matched", **SMALL | {"pool": 60}, pool_kind="matched")
     ).frame
     good = (matched.loc[matched["source"] == "pool", "true_grade"] >= 3).mean()
     assert good < 0.6
@@ -110,12 +143,11 @@ def test_pools(made, tmp_path):
     )
 
 
-def test_same_bytes_for_two_processes(made, tmp_path):
-    folder = photo_sets.make_koka10k(tmp_path / "two", **SMALL, processes=2)
-    assert content(folder) == content(made.folder)
+def test_same_bytes_for_two_processes(few, tmp_path, chunks_of_8):
+    assert content(photo_sets.make_koka10k(tmp_path / "two", **FEW, processes=2)) == few
 
 
-def test_killed_and_resumed_gives_the_same_bytes(made, tmp_path, monkeypatch):
+def test_killed_and_resumed_gives_the_same_bytes(few, tmp_path, monkeypatch, chunks_of_8):
     make, calls = photo_sets._make, []
 
     def dies_in_the_third_chunk(rows, size, seed):
@@ -127,7 +159,7 @@ def test_killed_and_resumed_gives_the_same_bytes(made, tmp_path, monkeypatch):
     folder = tmp_path / "killed"
     monkeypatch.setattr(photo_sets, "_make", dies_in_the_third_chunk)
     with pytest.raises(KeyboardInterrupt):
-        photo_sets.make_koka10k(folder, **SMALL)
+        photo_sets.make_koka10k(folder, **FEW)
     assert not (folder / "dataset.json").exists()
     calls.clear()
     monkeypatch.setattr(
@@ -135,25 +167,15 @@ def test_killed_and_resumed_gives_the_same_bytes(made, tmp_path, monkeypatch):
         "_make",
         lambda rows, size, seed: calls.append(len(rows)) or make(rows, size, seed),
     )
-    photo_sets.make_koka10k(folder, **SMALL)
-    assert (
-        sum(calls) == 130 - 2 * photo_sets.CHUNK + 1
-    )  # the two finished chunks are not made again; one picture is checked
-    assert content(folder) == content(made.folder)
+    photo_sets.make_koka10k(folder, **FEW)
+    # the two finished chunks are not made again; one picture is checked
+    assert sum(calls) == 37 - 2 * 8 + 1
+    assert content(folder) == few
 
 
 @pytest.mark.parametrize("damage", ["no facts", "torn facts", "other pixels", "rubbish"])
-def test_damaged_remains_are_not_trusted(made, tmp_path, monkeypatch, damage):
-    def dies_after_two_chunks(rows, size, seed):
-        if rows[0].id == f"k{2 * photo_sets.CHUNK:06d}":
-            raise KeyboardInterrupt
-        return make(rows, size, seed)
-
-    make, folder = photo_sets._make, tmp_path / "remains"
-    monkeypatch.setattr(photo_sets, "_make", dies_after_two_chunks)
-    with pytest.raises(KeyboardInterrupt):
-        photo_sets.make_koka10k(folder, **SMALL)
-    monkeypatch.setattr(photo_sets, "_make", make)
+def test_damaged_remains_are_not_trusted(few, remains, tmp_path, damage):
+    folder = shutil.copytree(remains, tmp_path / "remains")
     (part,), (facts,) = folder.glob(".pixels-*.part"), folder.glob(".pixels-*.facts")
     if damage == "no facts":
         facts.unlink()
@@ -161,10 +183,10 @@ def test_damaged_remains_are_not_trusted(made, tmp_path, monkeypatch, damage):
         facts.write_bytes(facts.read_bytes()[:-20])
     elif damage == "other pixels":
         whole = part.read_bytes()
-        part.write_bytes(whole[:-4800] + bytes(4800))
+        part.write_bytes(whole[:-3072] + bytes(3072))
     else:
         part.write_bytes(b"rubbish" * 4000)
-    assert content(photo_sets.make_koka10k(folder, **SMALL)) == content(made.folder)
+    assert content(photo_sets.make_koka10k(folder, **FEW)) == few
 
 
 def test_a_finished_folder_is_left_alone(made, monkeypatch):
