@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import budget_walks as walks
+import cheaper
 import pandas as pd
 import pytest
 from formulas import words
@@ -85,6 +86,7 @@ def test_wrong_input_is_named():
 
 
 def test_every_tracked_table_is_drawn_from_itself_alone(tmp_path, monkeypatch):
+    cheaper.unrendered(monkeypatch)
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     monkeypatch.setattr(paths, "reference", lambda: tmp_path / "results" / "reference")
     assert draw_all.draw_budgets("reference") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cheaper
 import numpy as np
 import pandas as pd
 import pytest
@@ -211,7 +212,7 @@ def test_a_folder_without_pictures_says_what_is_missing(home):
 
 
 @pytest.mark.parametrize("profile", ["gpu", "paper"])
-def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
+def test_large_profiles_run_when_cut_down(profile, home, tmp_path, monkeypatch):
     """The same code path with fewer steps, smaller pictures and timm's smallest ViT of the kind;
     `paper` on pictures in a folder, from no weights."""
     small = {
@@ -244,6 +245,7 @@ def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
             "high": 100,
         }
         small |= {"data.source": "folder", "data.folder": place, "model.weights": "none"}
+    cheaper.few_resamples(monkeypatch)
     assert timm.is_model(settings(profile, "supervised").model.arch)
     photographs.make_data("cut", profile, small)
     runs = photographs.train_rows("cut", profile, ["supervised", "fixmatch"], 0, small)
