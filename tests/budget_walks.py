@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -21,6 +23,7 @@ SPREAD = {
     "simmatch": 1.3,
     "mean_teacher": 0.55,
 }
+FEW = ("ridge", "supervised", "fixmatch")  # a row without a network, the base, one of the pool
 CEILING = ("forest", "ridge", "supervised", "supervised_ordinal")
 
 
@@ -57,24 +60,31 @@ def predict(frame: pd.DataFrame, method: str, labels: int, seed: int) -> pd.Data
     return out
 
 
-def long(frame: pd.DataFrame, seeds: int = 4) -> pd.DataFrame:
+def long(
+    frame: pd.DataFrame, seeds: int = 4, only: Collection[str] = tuple(SPREAD)
+) -> pd.DataFrame:
     """Every row on every number of labels, long; of all labels the CEILING."""
     parts = [
         predict(frame, m, n, s).assign(method=m, seed=s, labels=n)
-        for m, n in budget_rows()
+        for m, n in budget_rows(only)
         for s in range(seeds)
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def budget_rows() -> list[tuple[str, int]]:
-    return [(m, n) for n in BUDGETS for m in SPREAD] + [(m, TRAIN) for m in CEILING]
+def budget_rows(only: Collection[str] = tuple(SPREAD)) -> list[tuple[str, int]]:
+    every = [(m, n) for n in BUDGETS for m in SPREAD] + [(m, TRAIN) for m in CEILING]
+    return [(m, n) for m, n in every if m in only]
 
 
 def write_walk(
-    name: str = "mine", seeds: int = 3, simulated: bool = True, sources: int = 1
+    name: str = "mine",
+    seeds: int = 3,
+    simulated: bool = True,
+    sources: int = 1,
+    only: Collection[str] = tuple(SPREAD),
 ) -> None:
-    """The walk under RIQA_HOME, as notebooks 01 and 20 leave it."""
+    """The walk under RIQA_HOME, as notebooks 01 and 20 leave it; only: these rows of it."""
     frame = pictures(sources)
     data = paths.results(name) / "data"
     store.write_table(data / "frame.csv", frame)
@@ -82,7 +92,7 @@ def write_walk(
     store.write_json(data / "dataset.json", info)
     for seed in range(seeds):
         for n in (*BUDGETS, TRAIN):
-            rows = [m for m, labels in budget_rows() if labels == n]
+            rows = [m for m, labels in budget_rows(only) if labels == n]
             lines = [write_run(frame, m, n, seed) for m in rows]
             kind = f"budgets-{0 if n == TRAIN else n}-seed{seed}.csv"
             store.write_table(paths.results(name) / "tables" / kind, pd.DataFrame(lines))

@@ -19,8 +19,9 @@ def page(tmp_path_factory):
         patch.delenv("RIQA_JOURNAL", raising=False)
         saved: list[tuple[str, str]] = []
         patch.setattr(style, "save", lambda figure, name, walk: saved.append((name, walk)))
-        photographs.make_data("smoke", "smoke")
-        page = MethodPage("smoke", "smoke", "fixmatch", 0, {"train.steps": 4})
+        some = {"data.labelled": 75, "train.steps": 4}
+        photographs.make_data("smoke", "smoke", some)
+        page = MethodPage("smoke", "smoke", "fixmatch", 0, some)
         page.before = page.compared_with()
         page.trained, page.saved = page.train(), saved
         yield page

@@ -49,13 +49,13 @@ def world(
 @pytest.mark.parametrize(("classes", "score"), [(2, True), (5, True), (5, False), (10, False)])
 def test_every_metric_against_a_loop_that_copies_rows(classes: int, score: bool) -> None:
     frame = world(90, seeds=3, per_group=2, score=score, classes=classes)
-    found = bootstrap.paired_bootstrap(frame, ["a", "b"], resamples=6, seed=4)
+    found = bootstrap.paired_bootstrap(frame, ["a", "b"], resamples=3, seed=4)
     names = bootstrap.metrics_of(classes)
     assert {m for _, m in found.draws} == {*names}
     groups = list(dict.fromkeys(frame.sort_values("id")["group"]))
-    pictures, seeds = bootstrap.resamples_of(len(groups), 3, 6, 4)
+    pictures, seeds = bootstrap.resamples_of(len(groups), 3, 3, 4)
     by = {key: part for key, part in frame.groupby(["method", "seed", "group"])}
-    for r in range(6):
+    for r in range(3):
         values: dict[str, dict[str, float]] = {}
         for method in "ab":
             drawn = []

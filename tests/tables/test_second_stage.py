@@ -16,15 +16,16 @@ from riqa_lib.tables import second_stage
 from riqa_lib.training import photographs
 
 SMALL = {"train.steps": 2, "train.evaluations": 1, "model.weights": "none", "data.labels": 40}
+SMALL |= {"data.labelled": 130, "data.pool": 20}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A walk of 150 + 60 simulated pictures with 40 labels and a first stage of two methods,
+    """A walk of 130 + 20 simulated pictures with 40 labels and a first stage of two methods,
     trained for two steps."""
     patch = pytest.MonkeyPatch()
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("second")))
-    photographs.make_data("w", "smoke")
+    photographs.make_data("w", "smoke", SMALL)
     photographs.train_rows("w", "smoke", ["supervised", "fixmatch"], 0, SMALL)
     yield paths.home()
     patch.undo()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import cheaper
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,6 +94,7 @@ def write_walk(name: str = "demo", seeds: int = 2) -> pd.DataFrame:
 def walk(tmp_path, monkeypatch) -> pd.DataFrame:
     monkeypatch.setenv("RIQA_HOME", str(tmp_path))
     monkeypatch.setattr(paths, "reference", lambda: tmp_path / "results" / "reference")
+    cheaper.few_resamples(monkeypatch)
     return write_walk()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import budget_walks as walks
+import pandas as pd
 import pytest
 
 from riqa_lib import paths, store
@@ -23,8 +24,17 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def unmeasured(home, monkeypatch):
+    """`home`, where a table of one line stands for every measurement."""
+    line = pd.DataFrame({"method": ["ridge"], "mae": [0.5]})
+    monkeypatch.setattr(tracked_budgets, "measured", lambda *_, **__: line)
+    return home
+
+
 def test_aggregates_and_facts_are_kept_and_nothing_of_a_picture(home, capsys):
-    walks.write_walk("mine", seeds=3, simulated=False, sources=2)
+    walks.write_walk("mine", seeds=2, simulated=False, sources=2, only=walks.FEW)
+    rows = walks.budget_rows(walks.FEW)
     assert main(["collect", "mine", "--budgets", "--folder", "biq2021"]) == 0
     folder = home / "reference" / "biq2021"
     assert sorted(p.name for p in folder.iterdir()) == [
@@ -34,13 +44,13 @@ def test_aggregates_and_facts_are_kept_and_nothing_of_a_picture(home, capsys):
     ]
     table = budgets.load("reference/biq2021")
     assert set(table["data"]) == {"real"}
-    assert (len(table), table["seeds"].max()) == (1 + len(walks.budget_rows()), 3)
+    assert (len(table), table["seeds"].max()) == (1 + len(rows), 2)
     facts = store.read_json(folder / "budgets.json")
     assert facts["splits"] == {"pool": 30, "test": walks.TEST, "train": walks.TRAIN, "val": 40}
     assert facts["sources"] == {"s0": 300, "s1": 300}
     assert (facts["name"], facts["machine"], facts["torch"]) == ("a set", "2 cores", "2.11")
-    runs = 3 * len(walks.budget_rows())
-    assert (facts["runs"], facts["seeds"], facts["minutes"]) == (runs, [0, 1, 2], runs / 2)
+    runs = 2 * len(rows)
+    assert (facts["runs"], facts["seeds"], facts["minutes"]) == (runs, [0, 1], runs / 2)
     for file in folder.iterdir():
         text = file.read_text()
         assert "i0" not in text
@@ -50,7 +60,7 @@ def test_aggregates_and_facts_are_kept_and_nothing_of_a_picture(home, capsys):
 
 
 def test_pictures_that_do_not_count_are_left_out_and_told(home, capsys):
-    walks.write_walk("mine", seeds=1, simulated=False)
+    walks.write_walk("mine", seeds=1, simulated=False, only=walks.FEW)
     test = walks.pictures().query("split == 'test'")
     near = test.iloc[::3]
     store.write_table(home / "near.csv", near[["id"]])
@@ -73,16 +83,16 @@ def test_pictures_that_do_not_count_are_left_out_and_told(home, capsys):
 
 
 def test_a_name_that_is_a_path_tells_nothing_of_it(home):
-    walks.write_walk("mine", seeds=1)
+    walks.write_walk("mine", seeds=1, only=["ridge"])
     file = paths.results("mine") / "data" / "dataset.json"
     store.write_json(file, store.read_json(file) | {"name": "/home/me/photos"})
     assert tracked_budgets.about("mine")["name"] == "photos"
 
 
-def test_a_collection_that_fails_leaves_no_table_that_counts(home, monkeypatch):
-    walks.write_walk("mine", seeds=1)
+def test_a_collection_that_fails_leaves_no_table_that_counts(unmeasured, monkeypatch):
+    walks.write_walk("mine", seeds=1, only=["ridge"])
     file = tracked_budgets.collect_budgets("mine")
-    assert file == home / "reference" / "budgets.csv"
+    assert file == unmeasured / "reference" / "budgets.csv"
     assert tracked_budgets.tracked()
     monkeypatch.setattr(store, "write_table", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -91,8 +101,8 @@ def test_a_collection_that_fails_leaves_no_table_that_counts(home, monkeypatch):
     assert tracked_budgets.block("").startswith("No label budgets are tracked yet")
 
 
-def test_real_photographs_have_a_folder_of_their_own(home, capsys):
-    walks.write_walk("mine", seeds=1, simulated=False)
+def test_real_photographs_have_a_folder_of_their_own(unmeasured, capsys):
+    walks.write_walk("mine", seeds=1, simulated=False, only=["ridge"])
     with pytest.raises(ValueError, match="has real photographs: name a folder"):
         tracked_budgets.collect_budgets("mine")
     with pytest.raises(ValueError, match=r"folder '\.\./x': expected one name"):
@@ -100,11 +110,11 @@ def test_real_photographs_have_a_folder_of_their_own(home, capsys):
     assert main(["collect", "mine", "--folder", "biq2021"]) == 1
     assert "give both" in capsys.readouterr().err
     assert not tracked_budgets.belongs("mine")
-    assert not (home / "reference").exists()
+    assert not (unmeasured / "reference").exists()
 
 
 def test_the_readmes_blocks(home):
-    walks.write_walk("mine", seeds=3)
+    walks.write_walk("mine", seeds=2, only=walks.FEW)
     assert tracked_budgets.belongs("mine")
     tracked_budgets.collect_budgets("mine")
     blocks = tracked_budgets.blocks()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
+import cheaper
 import numpy as np
 import pytest
 import torch
@@ -34,7 +35,9 @@ P = [f"p{k}" for k in range(5)]
 
 @pytest.fixture(scope="module")
 def walk(module_home):
-    return mapped_pictures()
+    with pytest.MonkeyPatch.context() as patch:
+        cheaper.few_trees(patch)
+        yield mapped_pictures()
 
 
 def lesson(data, labelled=None, seed=0):
@@ -43,7 +46,7 @@ def lesson(data, labelled=None, seed=0):
 
 
 def said(name, of, **how):
-    return baselines.SAID[name](Baseline(name, **how), of)
+    return baselines.SAID[name](Baseline(name, **{"trees": 40} | how), of)
 
 
 def with_grades(data, rows, g):
@@ -137,7 +140,7 @@ def test_as_probabilities_by_a_slow_loop():
 def test_the_forest_gives_nothing_to_a_grade_that_nobody_showed_it(walk):
     train = np.flatnonzero(walk.frame["split"] == "train")
     grade = walk.frame["grade"].to_numpy()[train]
-    p = said("forest", lesson(walk, train[np.isin(grade, [0, 1, 3])]), trees=40)
+    p = said("forest", lesson(walk, train[np.isin(grade, [0, 1, 3])]))
     assert (p[:, [2, 4]] == 0).all()
     assert (p[:, [0, 1, 3]].max(axis=0) > 0.5).all()
     assert p.sum(axis=1) == pytest.approx(np.ones(len(p)))
@@ -302,8 +305,9 @@ def test_a_finished_run_is_reused_and_holds_what_any_run_does(walk, monkeypatch,
         photographs.train_baseline(name, more, walk)
 
 
-def test_tables_hold_them_beside_a_network_and_alone(walk):
+def test_tables_hold_them_beside_a_network_and_alone(walk, monkeypatch):
     """Nothing was trained step by step, and nobody stumbles over an empty history."""
+    cheaper.few_resamples(monkeypatch)
     torch.manual_seed(0)
     runs = [
         photographs.train_rows("small", "smoke", rows, seed, FROZEN)

@@ -10,7 +10,7 @@ from riqa_lib.tables import stored
 from riqa_lib.training import budgets, photographs
 from riqa_lib.training.baselines import rows_for
 
-SOME = {"data.labels": 40, "data.labelled": 200, "data.pool": 40}
+SOME = {"data.labels": 40, "data.labelled": 90, "data.pool": 10}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_each_number_of_labels_has_a_list_of_its_own(walk):
 def test_settings_are_those_of_the_row_but_for_the_labels(walk):
     config = store.read_json(paths.runs() / walk["run"][1] / "config.json")
     assert config["method"]["name"] == "mean_teacher"
-    assert (config["data"]["labels"], config["data"]["labelled"], config["seed"]) == (20, 200, 1)
+    assert (config["data"]["labels"], config["data"]["labelled"], config["seed"]) == (20, 90, 1)
 
 
 def test_only_runs_of_all_labels_grade_the_pool(walk):

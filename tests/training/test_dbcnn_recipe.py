@@ -161,7 +161,8 @@ def test_grades_of_test_pictures_are_never_read(walk, tmp_path):
     rows = (frame["split"] == "test").to_numpy()
     frame.loc[rows, ["grade", "true_grade", "score"]] = 0
     other = lesson_of(dataclasses.replace(walk, frame=frame), tmp_path / "b")
-    quick = dataclasses.replace(SETTINGS, epochs=0.2, checks=1)
+    short = dataclasses.replace(TINY, steps=1)
+    quick = dataclasses.replace(SETTINGS, scnn=short, epochs=0.2, checks=1)
     one, two = (dbcnn_recipe.learn(quick, lesson).expected for lesson in (asked, other))
     # the S-CNN's weights are named by the table too, and made anew: the same
     assert np.array_equal(one, two)
@@ -191,14 +192,15 @@ def test_stage_1_stays_where_stage_2_is_worse(walk, tmp_path, worse, monkeypatch
 
 
 def test_stage_2_goes_on_with_the_same_bits(walk, tmp_path):
+    quick = dataclasses.replace(SETTINGS, epochs=0.4)
     lessons = [lesson_of(walk, tmp_path / name) for name in ("a", "b")]
     ends = []
-    for lesson, stops in zip(lessons, ([None], [4, None]), strict=True):
+    for lesson, stops in zip(lessons, ([None], [3, None]), strict=True):
         for stop in stops:
             torch.manual_seed(0)
             net = DBCNN()
             pictures = Pictures(net, lesson)
-            stage = dbcnn_recipe.everything(SETTINGS, net, pictures, lesson, 9.0, stop)
+            stage = dbcnn_recipe.everything(quick, net, pictures, lesson, 9.0, stop)
         ends.append(stage)
     assert_same(ends[0].net, ends[1].net)
     assert ends[0].history == ends[1].history

@@ -30,7 +30,7 @@ FROZEN = {
 SURE = FROZEN | {
     "model.width": 128,
     "model.depth": 2,
-    "train.steps": 200,
+    "train.steps": 100,
     "train.batch": 16,
     "train.lr": 3e-3,
     "train.ema": 0.9,

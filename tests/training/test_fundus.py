@@ -3,6 +3,8 @@ trees."""
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,13 +37,13 @@ TINY = {
 def made(tmp_path_factory):
     """The four simulated sets, once."""
     base = tmp_path_factory.mktemp("sets")
-    for which, n in zip(SETS, (36, 60, 20, 16, 18), strict=True):
+    for which, n in zip(SETS, (30, 40, 16, 12, 18), strict=True):
         make_fundus(base / which, KINDS[which], n, 24, progress=False)
     return base
 
 
-@pytest.fixture
-def walk(made, home):
+def walk_of(made):
+    """The name of a walk of these sets below RIQA_HOME."""
     target = paths.results("t") / "fundus"
     target.mkdir(parents=True)
     for which in SETS:
@@ -51,6 +53,49 @@ def walk(made, home):
     return "t"
 
 
+@pytest.fixture
+def walk(made, home):
+    return walk_of(made)
+
+
+def trained_once(made, home, rows):
+    """(a home in which these rows were trained, the list of their runs)"""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RIQA_HOME", str(home))
+        patch.delenv("RIQA_JOURNAL", raising=False)
+        return home, go(walk_of(made), rows)
+
+
+@pytest.fixture(scope="module")
+def students(made, tmp_path_factory):
+    home = tmp_path_factory.mktemp("students") / "home"
+    rows = ["teacher", "single_eyeq", "multi_eyeq", "multi_hard_eyeq", "multi_filtered_eyeq"]
+    return trained_once(made, home, [*rows, "single_deepdrid", "multi_deepdrid"])
+
+
+@pytest.fixture(scope="module")
+def frozen(made, tmp_path_factory):
+    home = tmp_path_factory.mktemp("frozen") / "home"
+    return trained_once(made, home, ["teacher_lite0", "single_lite0_eyeq", "multi_lite0_eyeq"])
+
+
+@pytest.fixture
+def taught(students, home):
+    """(a walk in which these are trained, the list of their runs)"""
+    shutil.copytree(students[0], home)
+    return "t", students[1]
+
+
+@pytest.fixture
+def taught_lite0(frozen, home):
+    shutil.copytree(frozen[0], home)
+    return "t", frozen[1]
+
+
+def run_of(runs, row):
+    return paths.runs() / runs.set_index("row").loc[row, "run"]
+
+
 def go(walk, rows, seed=0, **more):
     return fundus.train_rows(
         walk, "smoke", rows, seed, TINY | {f"fundus.{k}": v for k, v in more.items()}
@@ -58,21 +103,13 @@ def go(walk, rows, seed=0, **more):
 
 
 def predictions(table, row):
-    return stored.read_fundus_predictions(paths.runs() / table.set_index("row").loc[row, "run"])
+    return stored.read_fundus_predictions(run_of(table, row))
 
 
-def test_a_walk_of_teacher_and_students(walk):
-    rows = [
-        "teacher",
-        "single_eyeq",
-        "multi_eyeq",
-        "multi_hard_eyeq",
-        "multi_filtered_eyeq",
-        "single_deepdrid",
-        "multi_deepdrid",
-    ]
-    runs = go(walk, rows)
-    assert runs["row"].tolist() == rows
+def test_a_walk_of_teacher_and_students(taught):
+    walk, runs = taught
+    rows = runs["row"].tolist()
+    assert rows[:3] == ["teacher", "single_eyeq", "multi_eyeq"]
     assert runs["run"].is_unique
     assert runs["set"].tolist() == ["mshf"] + ["eyeq"] * 4 + ["deepdrid"] * 2
     tables = {row: predictions(runs, row) for row in rows}
@@ -105,8 +142,8 @@ def test_a_walk_of_teacher_and_students(walk):
         fundus.load_teacher(paths.runs() / again["run"].iloc[0])
 
 
-def test_the_teachers_predictions_are_of_models_that_did_not_see_the_source(walk):
-    runs = go(walk, ["teacher"])
+def test_the_teachers_predictions_are_of_models_that_did_not_see_the_source(taught):
+    walk, runs = taught
     said = predictions(runs, "teacher").query("set == 'mshf'").set_index("id")
     frame = fundus_data.open_set(walk, "mshf").frame
     assert set(said.index) == set(frame["id"])
@@ -128,8 +165,8 @@ def test_the_teachers_predictions_are_of_models_that_did_not_see_the_source(walk
     assert not np.array_equal(said.loc[rest, column].rank(), other.loc[rest, column].rank())
 
 
-def test_a_teacher_is_asked_about_a_picture_once(walk, monkeypatch):
-    runs = go(walk, ["teacher"])["run"]
+def test_a_teacher_is_asked_about_a_picture_once(taught, monkeypatch):
+    walk, runs = taught[0], taught[1]["run"]
     asked = []
 
     def counted(run, net, data, rows):
@@ -145,14 +182,14 @@ def test_a_teacher_is_asked_about_a_picture_once(walk, monkeypatch):
     other = fundus.pseudo_details(runs[0], data, rows[::-1].copy())
     assert np.array_equal(other, first[::-1])
     fundus.pseudo_details(runs[0], fundus_data.open_set(walk, "eyeq"), rows)
-    second = go(walk, ["teacher"], seed=1)["run"]
+    second = go(walk, ["teacher"], seed=1, **{"teacher.folds": False})["run"]
     assert not np.array_equal(fundus.pseudo_details(second[0], data, rows), first)
     assert [n for n in asked if n == 3] == [3, 3, 3, 3]
 
 
-def test_pseudo_labels_never_use_true_details(walk):
-    go(walk, ["teacher"])
-    first = predictions(go(walk, ["multi_eyeq"]), "multi_eyeq")
+def test_pseudo_labels_never_use_true_details(taught):
+    walk, runs = taught
+    first = predictions(runs, "multi_eyeq")
     folder = fundus_data.folder_of(walk, "eyeq")
     frame = store.read_table(folder / "frame.csv")
     train = frame["split"] == "train"
@@ -161,7 +198,7 @@ def test_pseudo_labels_never_use_true_details(walk):
     store.write_table(folder / "frame.csv", frame)
     table = go(walk, ["multi_eyeq"])
     second = predictions(table, "multi_eyeq")
-    assert len(list(paths.runs().glob("student-*"))) == 2  # another table is another run
+    assert table["run"].iloc[0] not in runs["run"].tolist()  # another table is another run
     pd.testing.assert_frame_equal(first, second)
 
 
@@ -194,8 +231,9 @@ def test_rows_differ_in_the_loss_alone(walk):
     assert settings("smoke", "teacher").train.select == "last"
 
 
-def test_a_killed_run_goes_on_with_the_same_bits(walk, monkeypatch):
-    whole = go(walk, ["teacher", "multi_eyeq"])
+def test_a_killed_run_goes_on_with_the_same_bits(taught, monkeypatch):
+    walk, runs = taught
+    whole = runs[runs["row"].isin(["teacher", "multi_eyeq"])]
     kept = {run: (paths.runs() / run / "predictions.csv.gz").read_bytes() for run in whole["run"]}
     real = fundus_learning.fit
     calls = {"n": 0}
@@ -220,17 +258,17 @@ def test_a_killed_run_goes_on_with_the_same_bits(walk, monkeypatch):
     assert not list((paths.runs() / whole["run"][0]).glob("state*.safetensors"))
 
 
-def test_single_tasks_details_are_the_look_up(walk):
-    runs = go(walk, ["teacher", "single_eyeq"])
+def test_single_tasks_details_are_the_look_up(taught):
+    _, runs = taught
     table = predictions(runs, "single_eyeq")
-    about = store.read_json(paths.runs() / runs["run"].iloc[1] / "about.json")
+    about = store.read_json(run_of(runs, "single_eyeq") / "about.json")
     assert not about["details_learnt"]
     expected = table[["p0", "p1", "p2"]].to_numpy() @ np.array(about["lookup"])
     assert np.allclose(table[[f"d_{d}" for d in DETAILS]], expected, atol=1e-4)
 
 
-def test_the_weight_is_chosen_by_validation_with_a_seed_of_its_own(walk):
-    go(walk, ["teacher"])
+def test_the_weight_is_chosen_by_validation_with_a_seed_of_its_own(taught):
+    walk, _ = taught
     runs = go(walk, ["multi_eyeq"], **{"student.grid": (0.5, 2.0)})
     grid = store.read_table(paths.results(walk) / "tables" / "grid-eyeq.csv")
     best = grid.loc[grid["val_macro_f1"].idxmax()]
@@ -240,8 +278,8 @@ def test_the_weight_is_chosen_by_validation_with_a_seed_of_its_own(walk):
     assert seeds == {fundus.TUNING}
 
 
-def test_the_best_weight_wins_and_the_smaller_of_equals(walk, tmp_path, monkeypatch):
-    go(walk, ["teacher"])
+def test_the_best_weight_wins_and_the_smaller_of_equals(taught, tmp_path, monkeypatch):
+    walk, _ = taught
 
     def fake(name, run):
         f1 = {0.25: 0.5, 0.5: 0.7, 1.0: 0.7, 2.0: 0.6}[run.method.lambda_a]
@@ -263,13 +301,14 @@ def test_without_folds_what_was_learnt_is_not_judged(walk):
     assert set(said["split"]) == {"test"}
 
 
-def test_a_walk_on_the_frozen_encoder_with_copies(walk):
-    rows = ["teacher_lite0", "single_lite0_eyeq", "multi_lite0_eyeq", "teacher_own"]
-    runs = go(walk, rows).set_index("row")["run"]
+def test_a_walk_on_the_frozen_encoder_with_copies(taught_lite0):
+    walk, table = taught_lite0
+    runs = table.set_index("row")["run"]
     about = store.read_json(paths.runs() / runs["multi_lite0_eyeq"] / "about.json")
     assert (about["encoder"], about["own_defects"], about["views"]) == ("lite0", 0.5, 1)
     assert about["taught_by"] == runs["teacher_lite0"]
-    assert store.read_json(paths.runs() / runs["teacher_own"] / "about.json")["own_defects"] == 0.5
+    own = go(walk, ["teacher_own"], **{"teacher.folds": False})
+    assert store.read_json(run_of(own, "teacher_own") / "about.json")["own_defects"] == 0.5
     data = fundus_data.open_set(walk, "eyeq")
     net, about = fundus.load_student(paths.runs() / runs["multi_lite0_eyeq"])
     rows = np.flatnonzero(data.frame["split"] == "test")[:6]
@@ -278,7 +317,7 @@ def test_a_walk_on_the_frozen_encoder_with_copies(walk):
     mean = np.concatenate(shown).mean(axis=0)  # of pictures and copies, by which it standardises
     assert np.allclose(net.net.mean.numpy(), mean, atol=1e-4)
     overall, details = said_of_pixels(net, about, data.pixels[rows])
-    said = predictions(runs.reset_index(), "multi_lite0_eyeq").query("set == 'eyeq'")
+    said = predictions(table, "multi_lite0_eyeq").query("set == 'eyeq'")
     said = said.set_index("id").loc[data.frame["id"].iloc[rows]]
     assert np.allclose(overall, said[["p0", "p1", "p2"]], atol=2e-5)
     assert np.allclose(details, said[[f"d_{d}" for d in DETAILS]], atol=2e-5)
@@ -321,7 +360,9 @@ def given(monkeypatch):
     return seen
 
 
-def test_a_teacher_learns_from_copies_of_its_own_pictures_alone(walk, given):
+def test_a_teacher_learns_from_copies_of_its_own_pictures_alone(taught_lite0, given):
+    walk, runs = taught_lite0
+    shutil.rmtree(run_of(runs, "teacher_lite0"))
     go(walk, ["teacher_lite0"])
     data = fundus_data.open_set(walk, "mshf")
     n, labels = len(data), data.frame[list(DETAILS)].to_numpy()
@@ -345,11 +386,13 @@ def test_a_teacher_learns_from_copies_of_its_own_pictures_alone(walk, given):
         assert set(np.unique(weights[rows >= n])) <= {0, 0.5}
 
 
-def test_a_student_learns_the_details_of_copies_and_no_grade(walk, given):
-    go(walk, ["teacher_lite0", "multi_lite0_eyeq"])
+def test_a_student_learns_the_details_of_copies_and_no_grade(taught_lite0, given):
+    walk, runs = taught_lite0
+    shutil.rmtree(run_of(runs, "multi_lite0_eyeq"))
+    go(walk, ["multi_lite0_eyeq"])
     data = fundus_data.open_set(walk, "eyeq")
     n, grades = len(data), data.frame["grade"].to_numpy()
-    method, material = given[-1]
+    ((method, material),) = given
     rows = material.labelled
     learn = rows[rows < n]
     own = own_defects.copies(data, learn)
@@ -363,7 +406,7 @@ def test_a_student_learns_the_details_of_copies_and_no_grade(walk, given):
 
 
 def test_eight_views_are_a_mean_over_turns_and_mirrors(walk):
-    runs = go(walk, ["teacher", "multi_eyeq"], **{"data.views": 8})
+    runs = go(walk, ["teacher", "multi_eyeq"], **{"data.views": 8, "teacher.folds": False})
     run = paths.runs() / runs["run"].iloc[1]
     net, about = fundus.load_student(run)
     data = fundus_data.open_set(walk, "eyeq")
@@ -456,6 +499,9 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
         "fundus.model.arch": "",
         "fundus.model.weights": "none",
         "fundus.student.grid": (),
+        "fundus.train.steps": 2,
+        "fundus.train.evaluations": 1,
+        "fundus.teacher_train.steps": 2,
         "fundus.train.lr": 1e-3,
     }
     sets = fundus.make_fundus_data("r", "paper", small, progress=False)

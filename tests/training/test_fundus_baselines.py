@@ -23,7 +23,7 @@ from riqa_lib.training.fundus_settings import settings
 
 DETAILS = ["illumination", "clarity", "contrast"]
 D = [f"d_{d}" for d in DETAILS]
-FEW = fundus_baselines.Baseline("forest", trees=20)
+FEW = fundus_baselines.Baseline("forest", trees=8)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def walk(tmp_path_factory):
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("walk")))
     patch.delenv("RIQA_JOURNAL", raising=False)
     patch.setattr(fundus_baselines, "Baseline", lambda name: FEW)
-    for which, n in zip(SETS, (60, 80, 40, 16, 18), strict=True):
+    for which, n in zip(SETS, (40, 48, 24, 16, 18), strict=True):
         folder = fundus_data.folder_of("t", which)
         make_fundus(folder, fundus_data.KINDS[which], n, 32, progress=False)
     fundus_baselines.train_rows("t", "smoke", [*ROWS], 0)

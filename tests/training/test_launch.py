@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import dying_ranks
@@ -28,6 +31,28 @@ TOLERANCE = {"rtol": 2e-5, "atol": 2e-5}
 RUN = photographs.settings("smoke", "crmatch", 0, {"model.weights": "none", "train.steps": 4})
 
 
+class Forked:
+    """A process of launch.several that is a copy of this one: it has imported everything already.
+    Python itself is started by test_a_process_that_dies_ends_all."""
+
+    def __init__(self, command, env):
+        def one():
+            os.environ.update(env)
+            launch._one(Path(command[3]), *map(int, command[4:]))
+
+        self.process = multiprocessing.get_context("fork").Process(target=one)
+        self.process.start()
+
+    def poll(self):
+        return self.process.exitcode
+
+    def kill(self):
+        self.process.kill()
+
+    def wait(self):
+        self.process.join()
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
     """(what each of two processes leaves, the folder in which they left it)."""
@@ -38,6 +63,9 @@ def both(tmp_path_factory):
         patch.setenv(launch.RANKS, "2")
         patch.setenv("RIQA_HOME", str(folder / "two"))
         patch.delenv("RIQA_JOURNAL", raising=False)
+        alone = torch.get_num_threads() == 1 and not torch.cuda.is_available()
+        if sys.platform == "linux" and alone:  # else a copy may hang
+            patch.setattr(launch, "subprocess", SimpleNamespace(Popen=Forked))
         pictures = blurred_pictures().folder
         launch.several(two_ranks.TRAIN, two_ranks.everything, folder, RUN, pictures)
     return [torch.load(folder / f"rank-{k}.pt", weights_only=False) for k in (0, 1)], folder

@@ -3,6 +3,7 @@ walk's data, the rows without a network trained, tables within subsets."""
 
 from __future__ import annotations
 
+import cheaper
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,6 +34,8 @@ def walk(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("RIQA_HOME", str(home))
     patch.delenv("RIQA_JOURNAL", raising=False)
+    cheaper.few_trees(patch)
+    cheaper.few_resamples(patch)
     own = FROZEN | {"data.folder": make_biq2021(home / "biq2021")}
     yield own, photographs.make_data("mine", "smoke", own)
     patch.undo()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import cheaper
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,14 +93,15 @@ def test_distorted_pairs_are_ordered_and_reproducible():
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory):
-    """One small simulated walk: data, first weights, the rows of notebooks 03 and 04 with 40
-    labels."""
+    """One small simulated walk: data, first weights, the rows that are read here, with 40 labels.
+    Every row is trained in test_any_number_of_grades."""
     patch = pytest.MonkeyPatch()
     patch.setenv("RIQA_HOME", str(tmp_path_factory.mktemp("walk")))
     patch.delenv("RIQA_JOURNAL", raising=False)
-    some = {"data.labels": 40, "data.labelled": 200, "data.pool": 40}
+    some = {"data.labels": 40, "data.labelled": 120, "data.pool": 20}
+    rows = ["supervised", "supervised_equal", "supervised_all", "fixmatch", "fixmatch_second"]
     photographs.make_data("small", "smoke", some)
-    runs = photographs.train_rows("small", "smoke", list(photographs.ROWS), 0, some)
+    runs = photographs.train_rows("small", "smoke", rows, 0, some)
     yield some, runs
     patch.undo()
 
@@ -210,7 +212,7 @@ def test_a_folder_without_pictures_says_what_is_missing(home):
 
 
 @pytest.mark.parametrize("profile", ["gpu", "paper"])
-def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
+def test_large_profiles_run_when_cut_down(profile, home, tmp_path, monkeypatch):
     """The same code path with fewer steps, smaller pictures and timm's smallest ViT of the kind;
     `paper` on pictures in a folder, from no weights."""
     small = {
@@ -225,7 +227,7 @@ def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
         "pretrain.batch": 2,
     }
     if profile == "gpu":
-        small |= {"data.labelled": 150, "data.pool": 20}
+        small |= {"data.labelled": 60, "data.pool": 8}
     else:
         rng = np.random.default_rng(0)
         for i in range(60):
@@ -243,6 +245,7 @@ def test_large_profiles_run_when_cut_down(profile, home, tmp_path):
             "high": 100,
         }
         small |= {"data.source": "folder", "data.folder": place, "model.weights": "none"}
+    cheaper.few_resamples(monkeypatch)
     assert timm.is_model(settings(profile, "supervised").model.arch)
     photographs.make_data("cut", profile, small)
     runs = photographs.train_rows("cut", profile, ["supervised", "fixmatch"], 0, small)

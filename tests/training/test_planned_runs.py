@@ -11,7 +11,7 @@ from riqa_lib import paths, store
 from riqa_lib.training import budgets, fundus, fundus_baselines, photographs
 from riqa_lib.training.planned_runs import SUPERVISED, first_weights, planned
 
-SOME = {"data.labelled": 150, "data.pool": 20, "train.steps": 2, "train.evaluations": 1}
+SOME = {"data.labelled": 60, "data.pool": 10, "train.steps": 2, "train.evaluations": 1}
 GIVEN = {"NAME": "small", "PROFILE": "smoke", "SEED": 1, "SETTINGS": SOME}
 
 
@@ -91,9 +91,9 @@ def test_other_notebooks_plan_nothing_and_a_walk_without_data_says_what_to_run(h
         planned("03_vit_supervised", GIVEN)
 
 
-def test_a_run_that_makes_the_first_weights_itself_has_the_bytes_of_one_that_finds_them(home):
+def test_a_run_that_makes_the_first_weights_itself_has_the_bytes_of_one_that_finds_them(walk, home):
     """SimMatch draws a projection after its network; nothing may draw in between."""
-    photographs.make_data("small", "smoke", SOME)
+    shutil.copytree(walk.folder, paths.results("small") / "data")
     (one,) = planned("05_simmatch", GIVEN)
     said = []
     for _ in range(2):  # weights are made; weights are there

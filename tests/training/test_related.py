@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 
+import cheaper
 import numpy as np
 import pytest
 import toy_regressors
@@ -34,6 +35,7 @@ def walk(module_home):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(regressors.MODELS, "dbcnn", toy_regressors.MODEL)
         patch.setitem(SETTINGS, "smoke", {})  # the toy has none of the network's
+        cheaper.few_trees(patch)
         data = mapped_pictures()
         yield data, related.train("small", "smoke", ROWS, SEED, CHANGES)
 

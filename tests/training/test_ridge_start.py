@@ -46,7 +46,8 @@ def slow_penalty(x, y, penalties):
             zr, yr = z[rest], y[rest]
             zm = zr.mean(axis=0)
             c = zr - zm
-            w = np.linalg.solve(c.T @ c + penalty * np.eye(c.shape[1]), c.T @ (yr - yr.mean()))
+            # fewer pictures than columns: the same w by the smaller matrix
+            w = c.T @ np.linalg.solve(c @ c.T + penalty * np.eye(len(c)), yr - yr.mean())
             errors.append((y[i] - (z[i] - zm) @ w - yr.mean()) ** 2)
         best = min(best, (float(np.mean(errors)), penalty))
     return best
