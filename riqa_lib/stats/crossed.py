@@ -177,11 +177,10 @@ def crossed(
 def _of_class(x: Floats, code: Ints, inside: np.ndarray) -> tuple[Floats, Floats, int]:
     """Of the pictures of one class: their means (S,), the influence of each cluster (S, K), and
     g - 1; the influence is nan where the class occurs in one cluster."""
-    means = x[:, inside].mean(axis=1)
-    others = len(np.unique(code[inside])) - 1
+    means, members = x[:, inside].mean(axis=1), code[inside]
+    others = int(np.count_nonzero(np.bincount(members))) - 1
     widened = np.sqrt((others + 1) / others) if others else NAN
     shares = (x[:, inside] - means[:, None]) * widened / inside.sum()
-    members = code[inside]
     u = np.stack([np.bincount(members, row, code.max() + 1) for row in shares]).astype(np.float64)
     return means, u, others
 

@@ -525,15 +525,24 @@ def test_load_walk(walk) -> None:
     assert set(runs["departs"]) == {"none"}
 
 
-@pytest.mark.parametrize("kind", grade_columns.KINDS)
-def test_each_table_with_a_correlation_says_what_it_is_against(kind) -> None:
-    """One picture without a score: the grades of all, in the number and in the note."""
+@pytest.fixture(scope="module")
+def scored() -> dict[int, tuple[pd.DataFrame, pd.DataFrame]]:
+    """(predictions, Table 2) where so many of 20 pictures have no score."""
     predictions = long(pictures(20), 1).query("split == 'test'")
-    for lacking, said in ((0, "score"), (1, "grade of every picture (1 of 20 has no score)")):
-        some = predictions.assign(
-            score=predictions["score"].mask(predictions["id"].rank(method="dense") <= lacking)
-        )
+    place = predictions["id"].rank(method="dense")
+    found = {}
+    for lacking in (0, 1):
+        some = predictions.assign(score=predictions["score"].mask(place <= lacking))
         table = table2.table2(some, published.published(), True, [2, 3], resamples=20)
+        found[lacking] = some, table
+    return found
+
+
+@pytest.mark.parametrize("kind", grade_columns.KINDS)
+def test_each_table_with_a_correlation_says_what_it_is_against(kind, scored) -> None:
+    """One picture without a score: the grades of all, in the number and in the note."""
+    for lacking, said in ((0, "score"), (1, "grade of every picture (1 of 20 has no score)")):
+        some, table = scored[lacking]
         assert set(table["against"]) == {said}
         own = some[some["method"] == "fixmatch"]
         y = own["truth"] if lacking else own["score"]
@@ -542,7 +551,10 @@ def test_each_table_with_a_correlation_says_what_it_is_against(kind) -> None:
         text = table2_shown.show_table(table, kind)
         sentence = f": of the expected grade with the {said}."
         assert (sentence in text) == ("srcc" in grade_columns.shown(kind, 5))
-    none = predictions.drop(columns="score")
+
+
+def test_without_any_score_a_correlation_is_against_the_grade() -> None:
+    none = long(pictures(20), 1).query("split == 'test'").drop(columns="score")
     table = table2.table2(none, published.published(), True, [2, 3], resamples=20)
     assert set(table["against"]) == {"grade"}
 

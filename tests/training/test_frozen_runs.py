@@ -141,7 +141,8 @@ def spying(forward, seen):
 
 def test_an_unfrozen_run_needs_no_maps(tmp_path, home):
     data = blurred_pictures("unfrozen")
-    run = settings("smoke", "supervised", 0, FROZEN | {"model.freeze": False})
+    few = {"model.freeze": False, "train.steps": 2, "train.evaluations": 1}
+    run = settings("smoke", "supervised", 0, FROZEN | few)
     folder = photographs.train(run, data)
     assert not [*data.folder.glob("*maps*")]
     assert isinstance(photographs.source_of(run, data), Pixels)
@@ -179,7 +180,8 @@ def test_the_stored_weights_alone_say_the_same(data, sure):
     assert metrics.mae(truth, test[P].to_numpy().argmax(axis=1), 5) < 0.6 * best
 
 
-def exact_maps(data):
+@pytest.fixture(scope="module")
+def exact(data):
     """All maps in fp32, never rounded: (N, 2, h, w, channels)."""
     stem = lite0.Lite0().eval()
     with torch.no_grad():
@@ -188,11 +190,10 @@ def exact_maps(data):
     return torch.stack(both, dim=1).permute(0, 1, 3, 4, 2)
 
 
-def largest_changes(data, sure, rounded):
+def largest_changes(data, sure, exact, rounded):
     """Of a probability where maps are rounded so: (of predictions, of a single window)."""
     net, run, _ = sure
     source = photographs.source_of(run, data)
-    exact = exact_maps(data)
     if rounded == torch.float16:
         assert torch.allclose(source.maps.float(), exact, rtol=2.0**-10, atol=1e-4)
     else:
@@ -205,16 +206,16 @@ def largest_changes(data, sure, rounded):
     return (kept - never).abs().max().item(), (every[0] - every[1]).abs().max().item()
 
 
-def test_maps_kept_as_float16_change_probabilities_by_little(data, sure):
-    change, of_a_window = largest_changes(data, sure, torch.float16)
+def test_maps_kept_as_float16_change_probabilities_by_little(data, sure, exact):
+    change, of_a_window = largest_changes(data, sure, exact, torch.float16)
     print(f"float16: {change:.1e}, of a single window {of_a_window:.1e}")
     assert 0 < change < FP16_CHANGES
     assert 0 < of_a_window < OF_A_WINDOW
 
 
-def test_a_smaller_precision_of_maps_would_be_noticed(data, sure):
+def test_a_smaller_precision_of_maps_would_be_noticed(data, sure, exact):
     """The tolerance is no formality: maps rounded to bfloat16 are outside it."""
-    change, of_a_window = largest_changes(data, sure, torch.bfloat16)
+    change, of_a_window = largest_changes(data, sure, exact, torch.bfloat16)
     print(f"bfloat16: {change:.1e}, of a single window {of_a_window:.1e}")
     assert change > FP16_CHANGES
     assert of_a_window > OF_A_WINDOW

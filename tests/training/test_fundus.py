@@ -499,6 +499,7 @@ def test_real_formats_from_end_to_end(home, tmp_path, monkeypatch):
         "fundus.model.arch": "",
         "fundus.model.weights": "none",
         "fundus.student.grid": (),
+        "fundus.data.views": 1,
         "fundus.train.steps": 2,
         "fundus.train.evaluations": 1,
         "fundus.teacher_train.steps": 2,
