@@ -20,6 +20,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from cheaper import few_resamples
 from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 from nbformat.v4 import new_output
@@ -167,6 +168,7 @@ def without_kernels(home: Path) -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(Figure, "draw_without_rendering", lambda figure: None)
         patch.setattr(pristine, "carried", few_pictures)
         patch.setattr(fundus_data, "field_check", few_fields)
+        few_resamples(patch)
         patch.setenv("RIQA_HOME", str(home))
         patch.delenv("RIQA_JOURNAL", raising=False)
         yield patch

@@ -132,7 +132,7 @@ except KeyboardInterrupt:
     # as in the background of a script, where a shell tells its children not to listen
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assert gpu.part(program(text), {}, 2.5) == "stopped"
+        assert gpu.part(program(text), {}, 1.5) == "stopped"
     finally:
         signal.signal(signal.SIGINT, before)
     assert kept.read_text() == "kept"
@@ -142,7 +142,7 @@ def test_a_part_that_does_not_listen_is_stopped(monkeypatch):
     monkeypatch.setattr(gpu, "GRACE", 1)
     deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
     began = time.monotonic()
-    assert gpu.part(program(deaf), {}, 1.5) == "stopped"
+    assert gpu.part(program(deaf), {}, 1) == "stopped"
     assert time.monotonic() - began < 30
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cheaper import few_resamples
 from conftest import REPOSITORY
 from in_process import few_trees
 from notebook_cells import Marked, shown_by
@@ -65,6 +66,7 @@ def walk(request, tmp_path_factory):
         patch.delenv("RIQA_JOURNAL", raising=False)
         patch.chdir(home)
         patch.setattr(baselines, "RandomForestClassifier", few_trees)
+        few_resamples(patch)
         for name in (*WALK, *ONCE[kind], *LAST[kind]):
             walk.shown[name] = shown_by(REPOSITORY / "notebooks" / f"{name}.ipynb", parameters)
         yield walk
