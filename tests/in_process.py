@@ -125,8 +125,8 @@ _savefig, _carried, _field_check = Figure.savefig, pristine.carried, fundus_data
 
 def drawn_once(figure: Figure, to: Path | IO[bytes], **_: Any) -> None:
     """A figure's picture, as PNG whatever is asked for, coarse: on the screen and in the PDF it
-    would be drawn anew, and what is drawn finely takes a third longer. Notebooks under plain
-    papermill and tests/figures draw all, and lay figures out."""
+    would be drawn anew. Notebooks under plain papermill and tests/figures draw all, and lay figures
+    out."""
     if figure not in _pictures:
         with io.BytesIO() as buffer:
             _savefig(figure, buffer, format="png", dpi=50, pil_kwargs={"compress_level": 1})

@@ -138,12 +138,15 @@ except KeyboardInterrupt:
     assert kept.read_text() == "kept"
 
 
-def test_a_part_that_does_not_listen_is_stopped(monkeypatch):
+def test_a_part_that_does_not_listen_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "GRACE", 1)
-    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
+    deaf = "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    deaf += f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     began = time.monotonic()
-    assert gpu.part(program(deaf), {}, 1) == "stopped"
+    assert gpu.part(program(deaf), {}, 1.5) == "stopped"
     assert time.monotonic() - began < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_table_has_what_was_measured_before_the_stop(tmp_path):
