@@ -51,10 +51,11 @@ def forward_views(net: Network, views: list[View]) -> list[tuple[Tensor, Tensor]
 @torch.no_grad()
 def forward_still(net: Network, views: list[View]) -> list[tuple[Tensor, Tensor]]:
     """`forward_views` in evaluation mode, without gradient; the network is left in its mode."""
-    mode = net.training
+    if not net.training:
+        return forward_views(net, views)
     net.eval()
     seen = forward_views(net, views)
-    net.train(mode)
+    net.train()
     return seen
 
 

@@ -105,12 +105,19 @@ def batch_of(
 
 
 class Average:
-    """Running average of a network: parameters by decay, buffers copied. decay 0: the network
-    itself."""
+    """Running average of a network: parameters by decay, buffers copied; always in evaluation mode.
+    decay 0: the network itself. Both keep their tensors from then on (what changes is in them)."""
 
     def __init__(self, net: Network, decay: float) -> None:
-        self.decay, self.source = decay, net
-        self.net = copy.deepcopy(net).requires_grad_(False) if decay else net
+        self.decay = decay
+        self.net = copy.deepcopy(net).requires_grad_(False).eval() if decay else net
+        # looked up once: going through the modules takes as long as averaging
+        self.weights = list(self.net.parameters()), list(net.parameters())
+        mine, its = list(self.net.buffers()), list(net.buffers())
+        self.buffers = [  # one kernel a kind, not one a buffer
+            ([b for b in mine if b.dtype == kind], [b for b in its if b.dtype == kind])
+            for kind in {b.dtype for b in mine}
+        ]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -118,12 +125,9 @@ class Average:
             return
         # the average forgets the random start sooner
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.net.parameters()), list(self.source.parameters()), 1 - decay)
-        mine, its = list(self.net.buffers()), list(self.source.buffers())
-        for kind in {b.dtype for b in mine}:  # one kernel a kind, not one a buffer
-            torch._foreach_copy_(
-                [b for b in mine if b.dtype == kind], [b for b in its if b.dtype == kind]
-            )
+        torch._foreach_lerp_(*self.weights, 1 - decay)
+        for mine, its in self.buffers:
+            torch._foreach_copy_(mine, its)
 
 
 @contextmanager
@@ -252,7 +256,7 @@ class Trainer:
     def resume(self, file: Path) -> None:
         """Go on from a saved state; from the start where there is none, or a damaged one."""
         with ranks.in_turn():  # the first throws a damaged one away
-            state = saved_state.read(file)
+            state = saved_state.read(file, self.optim)
         if state is None:
             return
         self.method.load_state_dict(state.part("method"))

@@ -71,7 +71,7 @@ class Stage:
         saved_state.save(self.file, parts, note, self.optim)
 
     def _resume(self) -> None:
-        state = saved_state.read(self.file)
+        state = saved_state.read(self.file, self.optim)
         if state is None:
             return
         self.net.load_state_dict(state.part("net"))

@@ -61,7 +61,7 @@ def optimiser(method: nn.Module, c: TrainConfig) -> torch.optim.Optimizer:
     groups = _groups_by_depth(getattr(method.net, "vit", method.net), decay, c.layer_decay)
     grouped = {id(p) for g in groups for p in g["params"]}
     rest = [p for p in method.parameters() if id(p) not in grouped]
-    groups += _groups_by_shape(rest, decay)
+    groups = _merged(groups + _groups_by_shape(rest, decay))
     kind = torch.optim.AdamW if c.optimiser == "adamw" else torch.optim.Adam
     return kind(groups, lr=c.lr, fused=True)
 
@@ -84,6 +84,19 @@ def _groups_by_shape(parameters: list[nn.Parameter], decay: float) -> list[dict]
         {"params": vectors, "weight_decay": 0.0, "lr_scale": 1.0},
     ]
     return [group for group in groups if group["params"]]
+
+
+def _merged(groups: list[dict]) -> list[dict]:
+    """Those groups as one that learn in the same way: a step of two groups takes two thirds of the
+    time that one of ten takes (a small network on a CPU)."""
+    of: dict[tuple[float, float], dict] = {}
+    for group in groups:
+        way = group["weight_decay"], group["lr_scale"]
+        if way in of:
+            of[way]["params"] += group["params"]
+        else:
+            of[way] = group
+    return list(of.values())
 
 
 def lr_at(step: int, c: TrainConfig) -> float:

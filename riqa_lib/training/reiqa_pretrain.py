@@ -253,7 +253,7 @@ def _save(
 def _resume(
     file: Path, moco: MomentumContrast, optim: torch.optim.Optimizer
 ) -> tuple[int, list[list[float]]]:
-    state = saved_state.read(file)
+    state = saved_state.read(file, optim)
     if state is None:
         return 0, []
     moco.load_state_dict(state.part("moco"))

@@ -28,6 +28,17 @@ class SavedState:
         first = f"{name}."
         return {k[len(first) :]: v for k, v in self.tensors.items() if k.startswith(first)}
 
+    def suits(self, optim: torch.optim.Optimizer) -> bool:
+        """Whether the optimiser's parameters come in the order of the one that was saved, as far as
+        shapes tell; not so where another version put them into other groups."""
+        parameters = [p for group in optim.param_groups for p in group["params"]]
+        saved = [key.split(".", 1) + [value] for key, value in self.part("optim").items()]
+        return all(
+            int(i) < len(parameters) and value.shape == parameters[int(i)].shape
+            for i, _, value in saved
+            if value.ndim
+        )
+
     def load_into(self, optim: torch.optim.Optimizer) -> None:
         """The optimiser goes on where it was."""
         state: dict[str, Any] = optim.state_dict()
@@ -62,9 +73,9 @@ def save(
         save_file(tensors, part, {"riqa": told, "sha256": _digest(told, tensors)})
 
 
-def read(file: Path) -> SavedState | None:
-    """What `save` wrote; None where there is nothing, or where it is damaged: then a line says so,
-    and the file is gone."""
+def read(file: Path, optim: torch.optim.Optimizer | None = None) -> SavedState | None:
+    """What `save` wrote; None where there is nothing, or where it is damaged, or is not of such an
+    optimiser: then a line says so, and the file is gone."""
     if not file.exists():
         return None
     try:
@@ -73,11 +84,17 @@ def read(file: Path) -> SavedState | None:
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (no mapping)
         if about.get("sha256") != _digest(about.get("riqa", ""), tensors):
             raise ValueError("what is in it is not what was saved")
-        return SavedState(json.loads(about["riqa"]), tensors)
+        state = SavedState(json.loads(about["riqa"]), tensors)
     except (SafetensorError, ValueError) as e:
-        print(f"{paths.shown(file)}: damaged ({e}); thrown away, this part starts anew", flush=True)
-        file.unlink()
-        return None
+        return _thrown_away(file, f"damaged ({e})")
+    if optim is not None and not state.suits(optim):
+        return _thrown_away(file, "of another version (the optimiser has other parameters)")
+    return state
+
+
+def _thrown_away(file: Path, why: str) -> None:
+    print(f"{paths.shown(file)}: {why}; thrown away, this part starts anew", flush=True)
+    file.unlink()
 
 
 def _digest(note: str, tensors: Mapping[str, Tensor]) -> str:

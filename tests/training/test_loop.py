@@ -258,6 +258,10 @@ def test_layer_decay_and_weight_decay():
     assert found == [1.0, 0.5, 0.25, 0.125]
     assert decay[id(vit.head.weight)] == 0.05
     assert decay[id(vit.head.bias)] == decay[id(vit.pos_embed)] == 0.0
+    # without it, all that learn alike are one group
+    alike = loop.optimiser(m, TrainConfig(layer_decay=1.0)).param_groups
+    assert sorted(g["weight_decay"] for g in alike) == [0.0, 0.05]
+    assert {id(p): g["weight_decay"] for g in alike for p in g["params"]} == decay
 
 
 def test_average_is_the_running_mean():

@@ -50,6 +50,18 @@ def test_no_flipped_bit_is_gone_on_from(tmp_path, capsys):
     assert capsys.readouterr().out.count("thrown away, this part starts anew") > 290
 
 
+def test_a_state_of_other_parameters_is_not_gone_on_from(tmp_path, capsys):
+    written(tmp_path / "s")  # a weight (2, 3), then a bias (2,)
+    net = torch.nn.Linear(3, 2)
+    same = torch.optim.Adam(net.parameters())
+    assert saved_state.read(tmp_path / "s", same) is not None
+    for others in ([net.bias, net.weight], [net.weight]):
+        written(tmp_path / "s")
+        assert saved_state.read(tmp_path / "s", torch.optim.Adam(others)) is None
+        assert not (tmp_path / "s").exists()
+        assert "of another version (the optimiser has other parameters)" in capsys.readouterr().out
+
+
 def test_channels_last_weights_go_on_with_the_same_bits(tmp_path):
     def step(net, optim):
         torch.manual_seed(1)
