@@ -126,12 +126,11 @@ def figures(chosen: argparse.Namespace) -> int:
 
 def bench(chosen: argparse.Namespace) -> int:
     """Measure what a training step costs; with --keep, store it for the README."""
-    from . import store
-    from .training.bench import bench
+    from .training import bench
 
-    table = bench(chosen.profile, chosen.steps, forms=tuple(chosen.forms))
+    table = bench.bench(chosen.profile, chosen.steps, forms=tuple(chosen.forms))
     if chosen.keep:
-        store.write_table(paths.reference() / "bench.csv", table.round(4))
+        bench.keep(table, paths.reference() / "bench.csv")
     return 0
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .. import paths, store
-from ..tables import comparisons, paired_differences
+from ..tables import bench_tables, comparisons, paired_differences
 from ..tables.error_against_labels import LAST, load, place
 from ..tables.grade_columns import classes_in, names_in
 from ..tables.names import REFERENCE, is_ablation
@@ -66,7 +66,9 @@ def _of_steps() -> dict[str, Figure]:
     kept = {"step_costs": "bench.csv", "step_costs_gpu": "gpu/bench-gpu.csv"}
     files = {name: paths.reference() / file for name, file in kept.items()}
     return {
-        name: step_costs(store.read_table(file)) for name, file in files.items() if file.exists()
+        name: step_costs(bench_tables.by_machine(store.read_table(file))[-1])
+        for name, file in files.items()
+        if file.exists()
     }
 
 

@@ -1,18 +1,45 @@
-"""Where a network runs and with how many threads."""
+"""Where a network runs, with how many threads, and what becomes of the memory it gives back."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import warnings
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h numbers them
+KEPT_BLOCK, KEPT_FREE = 2**28, 2**30  # bytes
+
 
 def device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU if there is one, else the CPU; there what a network gives back is kept
+    (`keep_memory`)."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    keep_memory()
+    return torch.device("cpu")
+
+
+@lru_cache(maxsize=1)
+def keep_memory() -> bool:
+    """Memory that is given back stays with this process: blocks of up to KEPT_BLOCK, up to
+    KEPT_FREE in all. Whether that could be set; only glibc's malloc can (Linux).
+
+    A network asks for the same blocks again and again. As malloc comes, those of more than 32 MB
+    go back to the system each time, smaller ones often, and every page that comes again is filled
+    with zeros first. Measured on two cores of an Intel Xeon, in turns: the frozen stem on 32
+    pictures of 224 px 283 ms instead of 370; a step of FixMatch from pixels of 224 px 1.7 s instead
+    of 2.35 (120 pictures), of 64 px 395 ms instead of 434, on stored maps 49 instead of 53. The
+    most memory taken was 4 to 15 % more, since blocks of one size leave holes for another."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc, not Linux
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK) and mallopt(M_TRIM_THRESHOLD, KEPT_FREE))
 
 
 def has_bf16(where: torch.device) -> bool:

@@ -36,6 +36,11 @@ USUAL_HEAD = [
 ]
 
 
+def by_machine(table: pd.DataFrame) -> list[pd.DataFrame]:
+    """`riqa bench`'s rows of each machine and number of threads; the last measured is the last."""
+    return [rows for _, rows in table.groupby(["machine", "threads"], sort=False)]
+
+
 def _cells(row: Mapping) -> list[str]:
     """A row of the table."""
     parts = [row[f"{part}_part_ms"] for part in ("views", "forward", "backward")]
@@ -70,19 +75,40 @@ def _bandwidth(rows: list[dict]) -> str:
 
 
 def show_bench() -> str:
-    """The table of `python -m riqa_lib bench --keep` as markdown, and what a usual pipeline does,
-    or a line that says there is none yet."""
+    """The table of `python -m riqa_lib bench --keep` as markdown, of the machine that was measured
+    last, the ratios of all, and what a usual pipeline does; or a line that says there is none
+    yet."""
     file = paths.reference() / "bench.csv"
     if not file.exists():
         return "No benchmark is stored yet: `python -m riqa_lib bench --keep`."
-    rows = store.read_table(file).to_dict("records")
+    machines = by_machine(store.read_table(file))
+    rows = machines[-1].to_dict("records")
     about = rows[0]
     said = (
         f"{about['machine']}; {counted(int(about['threads']), 'threads')}; torch {about['torch']}; "
         f"profile {about['profile']}; {_peak(about)}. {_bandwidth(rows)} GiB: the process's."
     )
     table = markdown(HEAD, [_cells(r) for r in rows], [0, 1])
-    return "\n\n".join([table, said, *show_usual(paths.reference() / "usual.csv")])
+    ratios = _ratios(machines) if len(machines) > 1 else []
+    return "\n\n".join([table, said, *ratios, *show_usual(paths.reference() / "usual.csv")])
+
+
+def _ratios(machines: list[pd.DataFrame]) -> list[str]:
+    """Step over bare passes of every machine that was measured: a row a method, a column a machine
+    and network."""
+    columns = {}
+    for rows in machines:
+        about = rows.iloc[0]
+        place = f"{about['machine']}, {counted(int(about['threads']), 'threads')}"
+        for form, own in rows.groupby("form", sort=False):
+            columns[f"{form}: {place}"] = own.set_index("method")["ratio"]
+    table = pd.DataFrame(columns).reindex(machines[-1]["method"].unique())
+    cells = [
+        [name_of(method), *("–" if pd.isna(r) else f"{r:.2f}" for r in ratios)]
+        for method, *ratios in table.itertuples()
+    ]
+    said = "Step over bare forward + backward on each machine that was measured:"
+    return [said, markdown(["", *columns], cells, [0])]
 
 
 def show_usual(file: Path) -> list[str]:

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .. import provenance
+from .. import provenance, store
 from ..networks import device, lite0
 from ..networks.precision import mixed
 from ..networks.sources import Maps, Pixels, Source
@@ -161,6 +161,14 @@ def measured(
             flush=True,
         )
         yield r
+
+
+def keep(table: pd.DataFrame, file: Path) -> None:
+    """Store these rows, behind those of other machines and numbers of threads that lie there."""
+    stored = store.read_table(file) if file.exists() else table.iloc[:0]
+    place = ["machine", "threads"]
+    others = stored.set_index(place).index.isin(table.set_index(place).index)
+    store.write_table(file, pd.concat([stored[~others], table.round(4)]))
 
 
 def made_up(run: photographs.Run, where: torch.device) -> Source:

@@ -32,12 +32,11 @@ class SavedState:
         """Whether the optimiser's parameters come in the order of the one that was saved, as far as
         shapes tell; not so where another version put them into other groups."""
         parameters = [p for group in optim.param_groups for p in group["params"]]
-        saved = [key.split(".", 1) + [value] for key, value in self.part("optim").items()]
-        return all(
-            int(i) < len(parameters) and value.shape == parameters[int(i)].shape
-            for i, _, value in saved
-            if value.ndim
-        )
+        for key, value in self.part("optim").items():
+            place = int(key.split(".", 1)[0])
+            if value.ndim and (place >= len(parameters) or value.shape != parameters[place].shape):
+                return False
+        return True
 
     def load_into(self, optim: torch.optim.Optimizer) -> None:
         """The optimiser goes on where it was."""

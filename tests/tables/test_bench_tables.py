@@ -31,3 +31,31 @@ def test_a_usual_pipeline_is_shown_with_what_it_waits_for(tmp_path):
     table, said = bench_tables.show_usual(tmp_path / "usual.csv")
     assert "| ViT + FixMatch | pixels, RandAugment | 1,500 | 1,000 | 1.50 | 60 |" in table
     assert "1,280 pictures took 0.5 s to decode, its maps 9.0 s" in said
+
+
+def test_the_last_machine_is_shown_whole_and_the_ratios_of_all(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_tables.paths, "reference", lambda: tmp_path)
+    numbers = dict.fromkeys(
+        [
+            *("step_ms", "pictures_per_second", "share_of_peak", "share_of_bandwidth"),
+            *(f"{part}_part_ms" for part in ("views", "forward", "backward", "clip")),
+            *("optimiser_part_ms", "average_part_ms", "peak_gib", "gflops_peak", "gb_per_second"),
+        ],
+        1.0,
+    )
+    row = numbers | {"form": "maps", "method": "fixmatch", "pictures": 96, "ratio": 1.11}
+    row |= {"profile": "demo", "torch": "2.15", "machine": "2 cores, X", "threads": 1}
+    pixels = row | {"form": "pixels", "ratio": 1.04}
+    here = row | {"machine": "2 cores, Y", "ratio": 1.25}
+    both = row | {"machine": "2 cores, Y", "ratio": 1.32, "threads": 2}
+    more = here | {"method": "simmatch", "ratio": 1.29}
+    store.write_table(tmp_path / "bench.csv", pd.DataFrame([row, pixels, both, here, more]))
+    shown = bench_tables.show_bench()
+    assert "2 cores, Y; 1 thread; torch 2.15" in shown
+    assert shown.count("1.25") == 2  # in the table and among the ratios
+    assert (
+        "|  | maps: 2 cores, X, 1 thread | pixels: 2 cores, X, 1 thread | "
+        "maps: 2 cores, Y, 2 threads | maps: 2 cores, Y, 1 thread |"
+    ) in shown
+    assert "| ViT + FixMatch | 1.11 | 1.04 | 1.32 | 1.25 |" in shown
+    assert "| ViT + SimMatch | – | – | – | 1.29 |" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 
+import pandas as pd
 import pytest
 import torch
 
@@ -47,6 +48,22 @@ def test_the_table_has_a_row_for_each_method_and_names_the_machine(monkeypatch, 
     )
     assert first["machine"]
     assert first["torch"] in capsys.readouterr().out
+
+
+def test_what_is_kept_stays_beside_other_machines_and_numbers_of_threads(tmp_path):
+    def rows(machine, threads, *ratios):
+        about = {"machine": machine, "threads": threads}
+        return pd.DataFrame([about | {"ratio": ratio} for ratio in ratios])
+
+    file = tmp_path / "bench.csv"
+    bench.keep(rows("X", 1, 1.123456), file)
+    bench.keep(rows("Y", 1, 1.2, 1.3), file)
+    bench.keep(rows("Y", 2, 1.4), file)
+    bench.keep(rows("Y", 1, 1.5, 1.6), file)  # the same place again: instead of what was there
+    stored = pd.read_csv(file)
+    assert stored.to_numpy().tolist() == [
+        *(["X", 1, 1.1235], ["Y", 2, 1.4], ["Y", 1, 1.5], ["Y", 1, 1.6])
+    ]
 
 
 def test_parts_of_a_step_are_those_of_the_step():
