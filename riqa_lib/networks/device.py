@@ -27,7 +27,8 @@ def device() -> torch.device:
 @lru_cache(maxsize=1)
 def keep_memory() -> bool:
     """Memory that is given back stays with this process: blocks of up to KEPT_BLOCK, up to
-    KEPT_FREE in all. Whether that could be set; only glibc's malloc can (Linux).
+    KEPT_FREE in all. Whether that was set: not where glibc's malloc is not there (Linux has it),
+    nor where GLIBC_TUNABLES says how memory is given, as it does in a plan's kernels.
 
     A network asks for the same blocks again and again. As malloc comes, those of more than 32 MB
     go back to the system each time, smaller ones often, and every page that comes again is filled
@@ -35,6 +36,8 @@ def keep_memory() -> bool:
     pictures of 224 px 283 ms instead of 370; a step of FixMatch from pixels of 224 px 1.7 s instead
     of 2.35 (120 pictures), of 64 px 395 ms instead of 434, on stored maps 49 instead of 53. The
     most memory taken was 4 to 15 % more, since blocks of one size leave holes for another."""
+    if "GLIBC_TUNABLES" in os.environ:
+        return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # not glibc, not Linux

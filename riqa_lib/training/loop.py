@@ -112,7 +112,8 @@ class Average:
         self.decay = decay
         self.net = copy.deepcopy(net).requires_grad_(False).eval() if decay else net
         # looked up once: going through the modules takes as long as averaging
-        self.weights = list(self.net.parameters()), list(net.parameters())
+        self.mine: list[Tensor] = list(self.net.parameters())
+        self.its: list[Tensor] = list(net.parameters())
         mine, its = list(self.net.buffers()), list(net.buffers())
         self.buffers = [  # one kernel a kind, not one a buffer
             ([b for b in mine if b.dtype == kind], [b for b in its if b.dtype == kind])
@@ -125,7 +126,7 @@ class Average:
             return
         # the average forgets the random start sooner
         decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(*self.weights, 1 - decay)
+        torch._foreach_lerp_(self.mine, self.its, 1 - decay)
         for mine, its in self.buffers:
             torch._foreach_copy_(mine, its)
 

@@ -85,13 +85,15 @@ def read(file: Path, optim: torch.optim.Optimizer | None = None) -> SavedState |
             raise ValueError("what is in it is not what was saved")
         state = SavedState(json.loads(about["riqa"]), tensors)
     except (SafetensorError, ValueError) as e:
-        return _thrown_away(file, f"damaged ({e})")
+        _throw_away(file, f"damaged ({e})")
+        return None
     if optim is not None and not state.suits(optim):
-        return _thrown_away(file, "of another version (the optimiser has other parameters)")
+        _throw_away(file, "of another version (the optimiser has other parameters)")
+        return None
     return state
 
 
-def _thrown_away(file: Path, why: str) -> None:
+def _throw_away(file: Path, why: str) -> None:
     print(f"{paths.shown(file)}: {why}; thrown away, this part starts anew", flush=True)
     file.unlink()
 

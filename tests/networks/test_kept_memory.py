@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from riqa_lib.networks import device
+
 # in a process of its own, since it is set for good
 SCRIPT = """
 import resource
@@ -39,8 +41,21 @@ def test_what_is_given_back_is_taken_again():
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        env={k: v for k, v in os.environ.items() if k != "GLIBC_TUNABLES"}
+        | {"CUDA_VISIBLE_DEVICES": ""},
     )
     as_it_comes, kept = map(int, run.stdout.split())
     assert as_it_comes > 3 * 20_000  # else the measure sees nothing: 160 MB are 40,000 pages
     assert kept < 0.2 * as_it_comes
+
+
+def test_where_somebody_said_how_memory_is_given_it_stays_so(monkeypatch):
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=3")
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: pytest.fail("was set all the same"))
+    assert device.keep_memory.__wrapped__() is False
+
+
+def test_without_glibc_nothing_is_set(monkeypatch):
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda name: object())
+    assert device.keep_memory.__wrapped__() is False
