@@ -69,7 +69,8 @@ class Maps:
     None; mean (channels,): what a dropped channel is set to; shown: how many windows of a picture
     evaluation shows, 8, or 2, of its mirror image half of them.
 
-    Raises ValueError for a window that does not fit."""
+    Raises ValueError for a window that does not fit; `view` for maps that do not lie in one piece
+    (contiguous), which are not copied for it at each step."""
 
     maps: Tensor
     window: int
@@ -112,6 +113,8 @@ class Maps:
         """A window of map `which` of each row, at a place of its own: (N, channels, window,
         window), float. One gather, of what is seen alone."""
         copies, height, width, channels = maps.shape[1:]
+        if not maps.is_contiguous():
+            raise ValueError("stored maps do not lie in one piece: expected maps.contiguous()")
         # of each window the number of its first token in the store, and how far the others lie
         first = (rows * copies + which).view(-1, 1) * height * width
         if self.window < max(height, width):

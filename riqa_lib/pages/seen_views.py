@@ -193,7 +193,7 @@ class _Windows:
     def _places(self, n: int, looks: int, channels: int) -> Tensor:
         side = self._cells
         places = torch.arange(looks * side * side).view(looks, side, side, 1).float()
-        return places.expand(n, looks, side, side, channels)
+        return places.expand(n, looks, side, side, channels).contiguous()
 
     def _photographs(self, look: np.ndarray, augmented: bool) -> np.ndarray:
         """The photographs shown (count, S, S, 3), mirrored or RandAugmented as the views are."""

@@ -218,3 +218,10 @@ def test_pixels_know_no_channels_of_a_stem():
     )
     assert torch.equal(a.images, b.images)
     assert torch.equal(a.keep, b.keep)
+
+
+def test_maps_in_pieces_are_refused_where_each_view_would_copy_them_all():
+    source = Maps(numbered().flip(0).transpose(2, 3), 2, torch.zeros(C))
+    with pytest.raises(ValueError, match="stored maps do not lie in one piece"):
+        source.view(ROWS, WEAK, 4, generator())
+    assert source.looks(ROWS).shape[1:] == (len(ROWS), C, 2, 2)

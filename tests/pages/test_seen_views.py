@@ -87,7 +87,7 @@ def places(looks: int) -> torch.Tensor:
     """Maps (40, looks, 3, 3, CHANNELS) that hold cell + 100 look in every channel."""
     cell = torch.arange(GRID**2).view(1, 1, GRID, GRID, 1).float()
     look = 100 * torch.arange(looks).view(1, looks, 1, 1, 1)
-    return (cell + look).expand(40, looks, GRID, GRID, CHANNELS)
+    return (cell + look).expand(40, looks, GRID, GRID, CHANNELS).contiguous()
 
 
 @pytest.fixture
