@@ -129,11 +129,18 @@ def show_usual(file: Path) -> list[str]:
         for r in rows
     ]
     about = rows[0]
+    average = [
+        "“Weak views by the average”: ours as the walk trains, whose running average sees them "
+        "without gradients; the usual pipeline's one pass has gradients for them too. "
+        for r in rows
+        if "weak views by the average" in r["comparison"]
+    ]
     said = (
         f"Whole steps, end to end, of the same network, batch and pictures (JPEG, {about['size']} "
         f"px, crops of {about['crop']} px), in one run: {about['machine']}; {about['threads']} "
         f"threads; the usual pipeline's DataLoader has {about['workers']} workers for labelled "
-        "and as many for unlabelled pictures. Means of all timed steps. “Frozen store”: ours reads "
+        f"and as many for unlabelled pictures. Means of all timed steps. {''.join(average[:1])}"
+        "“Frozen store”: ours reads "
         "maps that the frozen stem made once, the usual pipeline runs it in every step. The store "
         f"of {about['stored_pictures']:,} pictures took {rows[0]['store_seconds']:.1f} s to "
         f"decode, its maps {max(r['store_seconds'] for r in rows):.1f} s."

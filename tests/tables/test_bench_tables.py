@@ -31,6 +31,10 @@ def test_a_usual_pipeline_is_shown_with_what_it_waits_for(tmp_path):
     table, said = bench_tables.show_usual(tmp_path / "usual.csv")
     assert "| ViT + FixMatch | pixels, RandAugment | 1,500 | 1,000 | 1.50 | 60 |" in table
     assert "1,280 pictures took 0.5 s to decode, its maps 9.0 s" in said
+    assert "ours as the walk trains" not in said
+    other = row | {"comparison": "pixels, the same, weak views by the average"}
+    store.write_table(tmp_path / "usual.csv", pd.DataFrame([row, other, other]))
+    assert bench_tables.show_usual(tmp_path / "usual.csv")[1].count("ours as the walk trains") == 1
 
 
 def test_the_last_machine_is_shown_whole_and_the_ratios_of_all(monkeypatch, tmp_path):
