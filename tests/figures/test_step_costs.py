@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from riqa_lib.figures import style
+from riqa_lib import paths, store
+from riqa_lib.figures import draw_all, style
 from riqa_lib.figures.step_costs import PARTS, step_costs
 
 
@@ -82,3 +83,12 @@ def test_a_part_begins_where_the_one_before_ends(figure) -> None:
     bars = [container.patches[0] for container in figure.axes[0].containers]
     ends = [bar.get_x() + bar.get_width() for bar in bars]
     assert [bar.get_x() for bar in bars] == pytest.approx([0, *ends[:-1]])
+
+
+def test_of_several_machines_the_last_measured_is_drawn(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(paths, "reference", lambda: tmp_path)
+    last = table().assign(machine="4 cores, Y")
+    store.write_table(tmp_path / "bench.csv", pd.concat([table(), last]).assign(threads=1))
+    drawn = draw_all._of_steps()
+    assert list(drawn) == ["step_costs"]
+    assert drawn["step_costs"].get_supxlabel() == "ms for 100 pictures; 4 cores, Y"

@@ -277,6 +277,8 @@ def test_average_is_the_running_mean():
         slow = {k: d * slow[k] + (1 - d) * v for k, v in net.named_parameters()}
     for k, v in average.net.named_parameters():
         assert torch.allclose(v, slow[k], atol=1e-5)
+    assert net.training
+    assert not any(part.training for part in average.net.modules())
 
 
 @pytest.mark.parametrize(("changes", "words"), [
